@@ -1,0 +1,64 @@
+# How Bottle's own sources are compiled: one static library a room, strict warnings, the language standard.
+include_guard(GLOBAL)
+include(GNUInstallDirs)
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+option(BOTTLE_INSTALL "Install Bottle's tools and CMake package" ${PROJECT_IS_TOP_LEVEL})
+option(BOTTLE_WERROR "Treat warnings in Bottle's own sources as errors" ${PROJECT_IS_TOP_LEVEL})
+set(BOTTLE_SANITIZE "" CACHE STRING "Sanitizers for Bottle's own sources, for example address,undefined or thread")
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
+
+add_library(bottle_options INTERFACE)
+target_compile_features(bottle_options INTERFACE cxx_std_20)
+target_compile_options(bottle_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers
+                                                # GCC 12 warns of std::string's own operator+ (GCC bug 105651).
+                                                $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+                                                $<$<BOOL:${BOTTLE_WERROR}>:-Werror>)
+# The tools run while somebody builds: not slower because a project around us names no build type.
+target_compile_options(bottle_options INTERFACE $<$<CONFIG:>:-O2>)
+target_compile_definitions(bottle_options INTERFACE _FILE_OFFSET_BITS=64 BOTTLE_VERSION="${PROJECT_VERSION}")
+target_include_directories(bottle_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
+if(BOTTLE_SANITIZE)
+  target_compile_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE} -fno-omit-frame-pointer -g
+                                                  -fno-sanitize-recover=all)
+  target_link_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE})
+endif()
+
+# bottle_library(<room> SOURCES <file>... [LINK <target>...]): the static library bottle_<room>, linked by that name.
+function(bottle_library room)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+  add_library(bottle_${room} STATIC ${ARG_SOURCES})
+  target_link_libraries(bottle_${room} PUBLIC bottle_options ${ARG_LINK})
+endfunction()
+
+# bottle_tool(<name> SOURCES <file>... LINK <target>...): an executable in build/bin, installed and exported as bottle::<name>.
+function(bottle_tool name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} CLI11::CLI11)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+  # Multi-config generators append the configuration's name unless each is told not to.
+  foreach(config IN LISTS CMAKE_CONFIGURATION_TYPES)
+    string(TOUPPER "${config}" config)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY_${config} "${PROJECT_BINARY_DIR}/bin")
+  endforeach()
+  string(REPLACE "bottle-" "" short "${name}")
+  add_executable(bottle::${short} ALIAS ${name})
+  set_property(TARGET ${name} PROPERTY EXPORT_NAME ${short})
+  if(BOTTLE_INSTALL)
+    install(TARGETS ${name} EXPORT BottleTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endfunction()

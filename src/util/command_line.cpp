@@ -1,0 +1,159 @@
+#include "util/command_line.hpp"
+
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <vector>
+
+namespace bottle {
+namespace {
+
+// The subcommand that the command line chose, as deep as it goes.
+const CLI::App& chosen(const CLI::App& app) {
+  const std::vector<CLI::App*> subcommands = app.get_subcommands();
+  return subcommands.empty() ? app : chosen(*subcommands.front());
+}
+
+void collect_options(const CLI::App& app, std::vector<std::string>& names) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames())
+      names.push_back("--" + name);
+    for (const std::string& name : option->get_snames())
+      names.push_back("-" + name);
+  }
+  if (app.get_fallthrough() && app.get_parent() != nullptr) collect_options(*app.get_parent(), names);
+}
+
+// CLI11 reads `file` of "--flie file" as a further unexpected argument; the option is the mistake.
+std::string mistaken(const std::vector<std::string>& extra) {
+  for (const std::string& argument : extra)
+    if (argument.size() > 1 && argument.front() == '-' && argument != "--")
+      return argument.substr(0, argument.find('='));
+  return extra.front();
+}
+
+[[noreturn]] void fail(const CLI::App& app, std::string message) {
+  const CLI::App& at = chosen(app);
+  std::string command = app.get_name();
+  if (&at != &app) command += " " + at.get_name();
+  std::string hint = "see " + command + " --help";
+
+  const std::vector<std::string> extra = app.remaining(true);
+  if (!extra.empty()) {
+    const std::string word = mistaken(extra);
+    const bool option = word.front() == '-';
+    std::vector<std::string> candidates;
+    if (option) {
+      collect_options(at, candidates);
+    } else {
+      for (const CLI::App* subcommand : at.get_subcommands([](const CLI::App*) { return true; }))
+        candidates.push_back(subcommand->get_name());
+    }
+    if (option)
+      message = "unknown option " + word;
+    else if (!candidates.empty())
+      message = "unknown command \"" + word + "\"";
+    else
+      message = "unexpected argument \"" + word + "\"";
+    if (const auto near = nearest(word, candidates)) hint = "did you mean " + *near + "? " + hint;
+  }
+  throw UsageError(message, {.hint = hint});
+}
+
+}  // namespace
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+  app.set_version_flag("--version", app.get_name() + " " BOTTLE_VERSION, "print the version and exit");
+  app.add_flag("-q,--quiet", options.quiet, "print errors and results only");
+  app.add_flag("--json", options.json, "print the result as JSON");
+  app.fallthrough();  // inherited by the subcommands that are added later
+}
+
+std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::Success& success) {  // --help, --version
+    const int status = app.exit(success, std::cout, std::cerr);
+    std::cout.flush();
+    if (!std::cout) throw_errno("cannot write", "standard output");
+    return status;
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    while (!message.empty() && (message.back() == '\n' || message.back() == '.'))
+      message.pop_back();
+    fail(app, message);
+  }
+}
+
+bool use_color(int descriptor) {
+  const char* no_color = std::getenv("NO_COLOR");
+  if (no_color != nullptr && *no_color != '\0') return false;
+  const char* terminal = std::getenv("TERM");
+  if (terminal == nullptr || std::string_view(terminal) == "dumb") return false;
+  return ::isatty(descriptor) == 1;
+}
+
+namespace {
+
+struct Amount {
+  double value;
+  std::string_view unit;
+};
+
+std::optional<Amount> split_amount(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string number(text.substr(0, end));
+  if (number.empty() || number.front() == '.' || number.back() == '.') return std::nullopt;
+  if (number.find('.') != number.rfind('.') || number.size() > 18) return std::nullopt;
+  // Not strtod: the decimal point of the locale must not matter.
+  const std::size_t point = std::min(number.find('.'), number.size());
+  double value = static_cast<double>(*parse_unsigned(number.substr(0, point)));
+  if (point < number.size()) {
+    const std::string fraction = number.substr(point + 1);
+    value += static_cast<double>(*parse_unsigned(fraction)) / std::pow(10.0, fraction.size());
+  }
+  return Amount{value, text.substr(end)};
+}
+
+std::optional<std::uint64_t> scaled(double value, double factor) {
+  const double result = value * factor;
+  if (result >= 9.2e18) return std::nullopt;
+  return static_cast<std::uint64_t>(result);
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  const auto amount = split_amount(text);
+  if (!amount) return std::nullopt;
+  std::string_view unit = amount->unit;
+  if (unit.empty() || unit == "B") return scaled(amount->value, 1);
+  constexpr std::string_view kUnits = "KMGT";
+  const char first = unit.front() == 'k' ? 'K' : unit.front();
+  const std::size_t power = kUnits.find(first);
+  unit.remove_prefix(1);
+  if (power == std::string_view::npos || !(unit.empty() || unit == "B" || unit == "iB")) return std::nullopt;
+  return scaled(amount->value, std::pow(1024.0, static_cast<double>(power + 1)));
+}
+
+std::optional<std::uint64_t> parse_duration(std::string_view text) {
+  const auto amount = split_amount(text);
+  if (!amount) return std::nullopt;
+  if (amount->unit.empty() || amount->unit == "s") return scaled(amount->value, 1);
+  if (amount->unit == "m") return scaled(amount->value, 60);
+  if (amount->unit == "h") return scaled(amount->value, 60.0 * 60);
+  if (amount->unit == "d") return scaled(amount->value, 24.0 * 60 * 60);
+  if (amount->unit == "w") return scaled(amount->value, 7 * 24.0 * 60 * 60);
+  return std::nullopt;
+}
+
+}  // namespace bottle

@@ -1,0 +1,118 @@
+#include "util/digest.hpp"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "util/error.hpp"
+
+namespace bottle {
+namespace {
+
+constexpr std::string_view kPrefix = "sha256:";
+
+int nibble(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+// Fetched once: an implicit fetch a context costs more than hashing a small file.
+const EVP_MD* algorithm() {
+  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> fetched(
+      EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
+  if (!fetched) throw Error("OpenSSL offers no SHA-256", {.hint = "check the OpenSSL configuration"});
+  return fetched.get();
+}
+
+}  // namespace
+
+std::string Digest::hex() const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(64, '0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = kDigits[bytes[i] >> 4];
+    text[2 * i + 1] = kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
+std::string Digest::string() const {
+  return std::string(kPrefix) + hex();
+}
+
+bool Digest::empty() const {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+std::optional<Digest> Digest::from_hex(std::string_view hex) {
+  if (hex.size() != 64) return std::nullopt;
+  Digest digest;
+  for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
+    const int high = nibble(hex[2 * i]);
+    const int low = nibble(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    digest.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  return digest;
+}
+
+std::optional<Digest> Digest::parse(std::string_view text) {
+  if (!text.starts_with(kPrefix)) return std::nullopt;
+  return from_hex(text.substr(kPrefix.size()));
+}
+
+std::size_t DigestHash::operator()(const Digest& digest) const noexcept {
+  std::size_t value = 0;
+  std::memcpy(&value, digest.bytes.data(), sizeof value);
+  return value;
+}
+
+struct Sha256::Context {
+  EVP_MD_CTX* handle = EVP_MD_CTX_new();
+  Context() {
+    if (handle == nullptr) throw std::bad_alloc();
+    reset();
+  }
+  ~Context() { EVP_MD_CTX_free(handle); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  void reset() {
+    if (EVP_DigestInit_ex2(handle, algorithm(), nullptr) != 1) throw Error("OpenSSL cannot start SHA-256");
+  }
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::update(std::span<const std::byte> data) {
+  if (EVP_DigestUpdate(context_->handle, data.data(), data.size()) != 1)
+    throw Error("OpenSSL cannot compute SHA-256");
+}
+
+void Sha256::update(std::string_view text) {
+  update(std::as_bytes(std::span(text)));
+}
+
+Digest Sha256::finish() {
+  Digest digest;
+  if (EVP_DigestFinal_ex(context_->handle, digest.bytes.data(), nullptr) != 1)
+    throw Error("OpenSSL cannot finish SHA-256");
+  context_->reset();
+  return digest;
+}
+
+Digest sha256(std::string_view text) {
+  return sha256(std::as_bytes(std::span(text)));
+}
+
+Digest sha256(std::span<const std::byte> data) {
+  Sha256 hasher;
+  hasher.update(data);
+  return hasher.finish();
+}
+
+}  // namespace bottle

@@ -1,0 +1,107 @@
+#include "util/parallel.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "util/interrupt.hpp"
+
+namespace bottle {
+
+std::size_t default_threads() {
+  if (const char* text = std::getenv("BOTTLE_JOBS")) {
+    const std::string_view value = text;
+    std::size_t jobs = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), jobs);
+    if (error == std::errc() && end == value.data() + value.size() && jobs > 0 && jobs <= 1024) return jobs;
+  }
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    return static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window,
+                      const std::function<void(std::size_t)>& work,
+                      const std::function<void(std::size_t)>& consume) {
+  threads = std::min(threads, count);
+  if (threads <= 1) {
+    for (std::size_t i = 0; i < count; ++i) {
+      check_interrupted();
+      work(i);
+      consume(i);
+    }
+    return;
+  }
+  window = std::max(window, threads);
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<bool> done(count);
+  std::size_t begun = 0;
+  std::size_t consumed = 0;
+  std::exception_ptr failure;
+
+  const auto worker = [&] {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [&] { return failure || begun == count || begun < consumed + window; });
+      if (failure || begun == count) return;
+      const std::size_t i = begun++;
+      lock.unlock();
+      std::exception_ptr error;
+      try {
+        check_interrupted();
+        work(i);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+      if (error && !failure) failure = error;
+      done[i] = true;
+      changed.notify_all();
+    }
+  };
+
+  {
+    std::vector<std::jthread> pool;
+    std::unique_lock lock(mutex);
+    try {
+      for (std::size_t i = 0; i < threads; ++i)
+        pool.emplace_back(worker);
+    } catch (...) {
+      // Fewer threads than wanted do the work as well; but they must not be left waiting for it.
+      if (pool.empty()) failure = std::current_exception();
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      changed.wait(lock, [&] { return failure || done[i]; });
+      if (failure) break;
+      lock.unlock();
+      std::exception_ptr error;
+      try {
+        consume(i);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+      if (error && !failure) failure = error;
+      consumed = i + 1;
+      changed.notify_all();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
+  parallel_ordered(count, threads, count, work, [](std::size_t) {});
+}
+
+}  // namespace bottle

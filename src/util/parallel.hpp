@@ -1,0 +1,22 @@
+// Work on several threads with results in order and bounded memory.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace bottle {
+
+// The number of threads to use: BOTTLE_JOBS, else the processors this process may run on.
+std::size_t default_threads();
+
+// Runs work(i) for i in [0, count) on `threads` threads and consume(i) on the calling thread, strictly in
+// order of i, as soon as work(i) is done. At most `window` items are between work begun and consume ended,
+// which bounds memory. The first exception of either stops the rest and is rethrown here.
+void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window,
+                      const std::function<void(std::size_t)>& work,
+                      const std::function<void(std::size_t)>& consume);
+
+// The same without a consumer.
+void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work);
+
+}  // namespace bottle

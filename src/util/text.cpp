@@ -1,0 +1,111 @@
+#include "util/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <numeric>
+#include <utility>
+
+namespace bottle {
+namespace {
+
+bool needs_escape(char c) {
+  const auto code = static_cast<unsigned char>(c);
+  return code <= ' ' || code == 0x7f || c == '%' || c == '=';
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string escape_word(std::string_view text) {
+  if (std::none_of(text.begin(), text.end(), needs_escape)) return std::string(text);
+  std::string result;
+  result.reserve(text.size() + 8);
+  for (const char c : text) {
+    if (needs_escape(c)) {
+      static constexpr char kDigits[] = "0123456789ABCDEF";
+      result += '%';
+      result += kDigits[static_cast<unsigned char>(c) >> 4];
+      result += kDigits[static_cast<unsigned char>(c) & 15];
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+std::optional<std::string> unescape_word(std::string_view text) {
+  if (text.find('%') == std::string_view::npos) return std::string(text);
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      result += text[i];
+      continue;
+    }
+    const auto code = parse_unsigned(text.substr(i + 1, 2), 16);
+    if (i + 2 >= text.size() || !code) return std::nullopt;
+    result += static_cast<char>(*code);
+    i += 2;
+  }
+  return result;
+}
+
+std::optional<std::uint64_t> parse_unsigned(std::string_view text, int base) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string human_size(std::uint64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  // 1023.95 would be printed as 1024.0.
+  while ((value >= 1024 || (unit > 0 && value >= 1023.95)) && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
+  std::optional<std::string> best;
+  std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+}  // namespace bottle

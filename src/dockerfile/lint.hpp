@@ -1,0 +1,74 @@
+// Warnings about Dockerfiles that build but probably not as meant: BuildKit's build checks under their own
+// names (Dockerfile reference, "check" directive; docs.docker.com/reference/build-checks).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dockerfile/ignore.hpp"
+#include "dockerfile/instructions.hpp"
+#include "dockerfile/scope.hpp"
+#include "dockerfile/stages.hpp"
+
+namespace bottle::dockerfile {
+
+struct LintWarning {
+  std::string rule;     // "FromAsCasing"
+  std::string message;  // about this place
+  LineRange lines;
+  Position position;
+
+  // "Dockerfile:3:1: warning: <message> [FromAsCasing]" and the line with a caret.
+  std::string text(const SourceText& source) const;
+  // Where the rule is explained; "" for the one rule without a page.
+  std::string url() const;
+};
+
+// "skip=RuleA,RuleB;error=true;experimental=all", the value of "# check=".
+struct LintOptions {
+  bool skip_all = false;
+  std::set<std::string> skipped;
+  bool experimental_all = false;
+  std::set<std::string> experimental;
+  bool error = false;  // warnings fail the build
+
+  bool wants(std::string_view rule) const;
+  void merge(const LintOptions& other);  // all but `error`
+};
+// nullopt for text that is no options.
+std::optional<LintOptions> parse_lint_options(std::string_view text);
+
+// What is known of an outside base image.
+struct BaseFacts {
+  Environment environment;
+  std::vector<std::string> shell;
+  std::vector<std::string> triggers;  // ONBUILD
+  std::optional<Platform> platform;
+};
+
+struct LintFacts {
+  std::set<std::string> contexts;         // names of named contexts
+  const IgnoreMatcher* ignore = nullptr;  // for CopyIgnoredFile
+  // nullopt for a base of which nothing is known. In stages on such a base UndefinedVar is silent, since the
+  // base may define the variable, unless unknown bases are taken to be empty.
+  std::function<std::optional<BaseFacts>(const PlannedStage&)> base = {};
+  bool unknown_bases_are_empty = false;
+};
+
+struct LintReport {
+  std::vector<LintWarning> warnings;  // by line
+  std::optional<SourceError> error;   // what stopped the checks: the file would not build
+  bool warnings_are_errors = false;   // "# check=error=true"
+};
+
+// Without a target in `values` all stages are checked, else those that the target needs.
+LintReport lint(const Dockerfile& file, const BuildValues& values, const LintFacts& facts = {});
+
+// All rule names, sorted.
+const std::vector<std::string>& lint_rule_names();
+
+}  // namespace bottle::dockerfile

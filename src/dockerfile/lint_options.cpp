@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "dockerfile/lint.hpp"
+#include "dockerfile/text.hpp"
+
+namespace bottle::dockerfile {
+namespace {
+
+constexpr std::string_view kExperimentalRule = "InvalidDefinitionDescription";
+
+bool read_names(std::string_view value, std::set<std::string>& names) {
+  value = trim_space(value);
+  if (value == "all") return true;
+  for (const std::string& name : split(value, ','))
+    names.emplace(trim_space(name));
+  return false;
+}
+
+std::optional<bool> read_bool(std::string_view value) {
+  value = trim_space(value);
+  for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    if (value == yes) return true;
+  }
+  for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"}) {
+    if (value == no) return false;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool LintOptions::wants(std::string_view rule) const {
+  const std::string name(rule);
+  if (rule == kExperimentalRule) return experimental_all || experimental.count(name) > 0;
+  return !skip_all && skipped.count(name) == 0;
+}
+
+void LintOptions::merge(const LintOptions& other) {
+  skip_all = skip_all || other.skip_all;
+  experimental_all = experimental_all || other.experimental_all;
+  skipped.insert(other.skipped.begin(), other.skipped.end());
+  experimental.insert(other.experimental.begin(), other.experimental.end());
+}
+
+std::optional<LintOptions> parse_lint_options(std::string_view text) {
+  LintOptions options;
+  text = trim_space(text);
+  if (text.empty()) return options;
+  for (const std::string& part : split(text, ';')) {
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos) return std::nullopt;
+    const std::string_view key = trim_space(std::string_view(part).substr(0, equals));
+    const std::string_view value = std::string_view(part).substr(equals + 1);
+    if (key == "skip") {
+      options.skip_all = read_names(value, options.skipped);
+    } else if (key == "experimental") {
+      options.experimental_all = read_names(value, options.experimental);
+    } else if (key == "error") {
+      const auto flag = read_bool(value);
+      if (!flag) return std::nullopt;
+      options.error = *flag;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+const std::vector<std::string>& lint_rule_names() {
+  static const std::vector<std::string> kNames{"ConsistentInstructionCasing",
+                                               "CopyIgnoredFile",
+                                               "DuplicateStageName",
+                                               "ExposeInvalidFormat",
+                                               "ExposeProtoCasing",
+                                               "FromAsCasing",
+                                               "FromPlatformFlagConstDisallowed",
+                                               "InvalidBaseImagePlatform",
+                                               "InvalidDefaultArgInFrom",
+                                               "InvalidDefinitionDescription",
+                                               "JSONArgsRecommended",
+                                               "LegacyKeyValueFormat",
+                                               "MaintainerDeprecated",
+                                               "MultipleInstructionsDisallowed",
+                                               "NoEmptyContinuation",
+                                               "RedundantTargetPlatform",
+                                               "ReservedStageName",
+                                               "SecretsUsedInArgOrEnv",
+                                               "StageNameCasing",
+                                               "UndefinedArgInFrom",
+                                               "UndefinedVar",
+                                               "WorkdirRelativePath"};
+  return kNames;
+}
+
+std::string LintWarning::text(const SourceText& source) const {
+  std::string result = source.where(position) + ": warning: " + message + " [" + rule + "]";
+  const std::string excerpt = source.excerpt(position);
+  return excerpt.empty() ? result : result + "\n" + excerpt;
+}
+
+// The page's name is the rule's in lower case with hyphens: "JSONArgsRecommended" is json-args-recommended.
+std::string LintWarning::url() const {
+  if (rule == "InvalidBaseImagePlatform") return {};
+  const auto upper = [](char character) { return character >= 'A' && character <= 'Z'; };
+  std::string page;
+  for (std::size_t at = 0; at < rule.size(); ++at) {
+    const bool starts_word =
+        upper(rule[at]) && at > 0 && (!upper(rule[at - 1]) || (at + 1 < rule.size() && !upper(rule[at + 1])));
+    if (starts_word) page += '-';
+    page += rule[at];
+  }
+  return "https://docs.docker.com/go/dockerfile/rule/" + to_lower(page) + "/";
+}
+
+}  // namespace bottle::dockerfile

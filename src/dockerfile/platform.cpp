@@ -1,0 +1,144 @@
+#include "dockerfile/platform.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dockerfile/text.hpp"
+
+namespace bottle::dockerfile {
+namespace {
+
+constexpr std::array<std::string_view, 18> kSystems{
+    "aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios",     "js",
+    "linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "wasip1",  "windows", "zos"};
+constexpr std::array<std::string_view, 25> kArchitectures{
+    "386",     "amd64",  "amd64p32", "arm",       "armbe",       "arm64", "arm64be", "loong64", "mips",
+    "mipsle",  "mips64", "mips64le", "mips64p32", "mips64p32le", "ppc",   "ppc64",   "ppc64le", "riscv",
+    "riscv64", "s390",   "s390x",    "sparc",     "sparc64",     "wasm",  "ia64"};
+
+template <std::size_t count>
+bool one_of(const std::array<std::string_view, count>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool plain(std::string_view part) {
+  return !part.empty() && std::all_of(part.begin(), part.end(), [](char character) {
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') || character == '_' || character == '-' || character == '.';
+  });
+}
+
+std::string folded_system(std::string_view os) {
+  if (os.empty()) return host_platform().os;
+  const std::string name = to_lower(os);
+  return name == "macos" ? "darwin" : name;
+}
+
+void fold_architecture(Platform& platform) {
+  std::string& architecture = platform.architecture;
+  std::string& variant = platform.variant;
+  architecture = to_lower(architecture);
+  variant = to_lower(variant);
+  if (architecture == "i386") {
+    architecture = "386";
+    variant.clear();
+  } else if (architecture == "x86_64" || architecture == "x86-64" || architecture == "amd64") {
+    architecture = "amd64";
+    if (variant == "v1") variant.clear();
+  } else if (architecture == "aarch64" || architecture == "arm64") {
+    architecture = "arm64";
+    if (variant == "8" || variant == "v8" || variant == "v8.0") variant.clear();
+    if (variant == "9" || variant == "9.0" || variant == "v9.0") variant = "v9";
+  } else if (architecture == "armhf") {
+    architecture = "arm";
+    variant = "v7";
+  } else if (architecture == "armel") {
+    architecture = "arm";
+    variant = "v6";
+  } else if (architecture == "arm") {
+    if (variant.empty() || variant == "7") variant = "v7";
+    if (variant == "5" || variant == "6" || variant == "8") variant = "v" + variant;
+  }
+}
+
+}  // namespace
+
+std::string Platform::string() const {
+  std::string text = os + "/" + architecture;
+  if (!variant.empty()) text += "/" + variant;
+  return text;
+}
+
+std::string Platform::string_with_version() const {
+  if (os_version.empty()) return string();
+  std::string text = os + "(" + os_version + ")/" + architecture;
+  if (!variant.empty()) text += "/" + variant;
+  return text;
+}
+
+Platform normalized(Platform platform) {
+  platform.os = folded_system(platform.os);
+  fold_architecture(platform);
+  return platform;
+}
+
+Platform host_platform() {
+#if defined(__x86_64__)
+  return {"linux", "amd64"};
+#elif defined(__aarch64__)
+  return {"linux", "arm64"};
+#elif defined(__riscv)
+  return {"linux", "riscv64"};
+#elif defined(__powerpc64__)
+  return {"linux", "ppc64le"};
+#elif defined(__s390x__)
+  return {"linux", "s390x"};
+#elif defined(__arm__)
+  return {"linux", "arm", "v7"};
+#else
+  return {"linux", "386"};
+#endif
+}
+
+std::optional<Platform> parse_platform(std::string_view text) {
+  const std::vector<std::string> parts = split(text, '/');
+  if (parts.size() > 3) return std::nullopt;
+  Platform platform{"", "", "", ""};
+  std::string_view os = parts[0];
+  if (const std::size_t open = os.find('('); open != std::string_view::npos) {
+    if (os.back() != ')') return std::nullopt;
+    platform.os_version = std::string(os.substr(open + 1, os.size() - open - 2));
+    if (!platform.os_version.empty() && !plain(platform.os_version)) return std::nullopt;
+    os = os.substr(0, open);
+  }
+  if (!plain(os)) return std::nullopt;
+  for (std::size_t index = 1; index < parts.size(); ++index) {
+    if (!plain(parts[index])) return std::nullopt;
+  }
+  if (parts.size() == 1) {
+    platform.os = folded_system(os);
+    if (one_of(kSystems, platform.os)) {
+      const Platform host = host_platform();
+      platform.architecture = host.architecture;
+      platform.variant = host.architecture == "arm" && host.variant != "v7" ? host.variant : "";
+      return platform;
+    }
+    platform.architecture = std::string(os);
+    fold_architecture(platform);
+    if (platform.architecture == "arm" && platform.variant == "v7") platform.variant.clear();
+    if (!one_of(kArchitectures, platform.architecture)) return std::nullopt;
+    platform.os = host_platform().os;
+    return platform;
+  }
+  platform.os = folded_system(os);
+  platform.architecture = parts[1];
+  if (parts.size() == 3) platform.variant = parts[2];
+  fold_architecture(platform);
+  if (parts.size() == 2 && platform.architecture == "arm" && platform.variant == "v7")
+    platform.variant.clear();
+  if (parts.size() == 3 && platform.architecture == "arm64" && platform.variant.empty())
+    platform.variant = "v8";
+  return platform;
+}
+
+}  // namespace bottle::dockerfile

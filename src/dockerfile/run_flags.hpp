@@ -1,0 +1,31 @@
+// The values of RUN --mount and --device: comma-separated fields (Dockerfile reference, "RUN --mount").
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dockerfile/instructions.hpp"
+
+namespace bottle::dockerfile {
+
+// What is wrong with a value; the caller knows the place.
+class FieldError : public Error {
+ public:
+  using Error::Error;
+};
+
+using WordExpander = std::function<std::string(std::string_view)>;
+
+// The fields of a comma-separated line (RFC 4180, section 2, one record). Throws FieldError for bad quoting.
+std::vector<std::string> csv_fields(std::string_view line);
+
+// A mount with its values expanded by `expander`. Throws FieldError, and whatever the expander throws.
+Mount parse_mount(std::string_view text, const WordExpander& expander);
+// What holds whatever the variables are: `from` is plain text. Throws FieldError if it is not.
+Mount parse_mount_unexpanded(std::string_view text);
+
+Device parse_device(std::string_view text);
+
+}  // namespace bottle::dockerfile

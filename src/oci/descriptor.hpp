@@ -1,0 +1,88 @@
+// Descriptors, manifests, indexes and configurations of images: the JSON documents of an image, checked.
+// Source: OCI image-spec 1.1 descriptor.md, manifest.md, image-index.md, config.md with their JSON schemas;
+// Docker "Image Manifest Version 2, Schema 2", which differs in the names of media types only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "util/digest.hpp"
+
+namespace bottle {
+class JsonView;
+}
+
+namespace bottle::oci {
+
+inline constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
+inline constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view kConfigType = "application/vnd.oci.image.config.v1+json";
+inline constexpr std::string_view kLayerType = "application/vnd.oci.image.layer.v1.tar";
+inline constexpr std::string_view kLayerGzipType = "application/vnd.oci.image.layer.v1.tar+gzip";
+inline constexpr std::string_view kLayerZstdType = "application/vnd.oci.image.layer.v1.tar+zstd";
+inline constexpr std::string_view kRefNameAnnotation = "org.opencontainers.image.ref.name";
+
+// What registries accept at most for a manifest or index, and far more than a configuration needs.
+inline constexpr std::uint64_t kMaximumManifest = 4u << 20;
+inline constexpr std::uint64_t kMaximumConfig = 16u << 20;
+
+// The OCI name of a Docker media type; other media types as they are. Parameters are kept off.
+std::string oci_media_type(std::string_view media_type);
+bool is_index_type(std::string_view media_type);
+bool is_manifest_type(std::string_view media_type);
+bool is_layer_type(std::string_view media_type);  // plain, gzip or zstd; also the non-distributable ones
+
+struct Platform {
+  std::string os;
+  std::string architecture;
+  std::string variant;
+
+  std::string string() const;  // "linux/arm64/v8"
+  // Whether an image for `this` serves who asks for `wanted`: without a wanted variant any is right, and
+  // arm64's "v8" and amd64's "v1" are what no variant means there.
+  bool serves(const Platform& wanted) const;
+  bool operator==(const Platform&) const = default;
+};
+// Of the machine this runs on.
+Platform host_platform();
+
+struct Descriptor {
+  std::string media_type;
+  Digest digest;
+  std::uint64_t size = 0;
+  std::optional<Platform> platform;
+  std::string artifact_type;
+  std::map<std::string, std::string> annotations;
+};
+
+struct Manifest {
+  Descriptor config;
+  std::vector<Descriptor> layers;
+};
+
+struct ConfigFacts {
+  Platform platform;
+  std::vector<Digest> diff_ids;
+};
+
+// `name` is the place in errors, with the JSON pointer. Digests other than SHA-256 are refused as
+// unsupported.
+Descriptor parse_descriptor(const JsonView& json);
+std::vector<Descriptor> parse_index(std::string_view text, const std::string& name);
+// Accepts an empty or null list of layers, which BuildKit writes for `FROM scratch` alone and the schema
+// forbids.
+Manifest parse_manifest(std::string_view text, const std::string& name);
+// Checks the types of all members that the specification defines; unknown ones are left alone.
+ConfigFacts parse_config(std::string_view text, const std::string& name);
+// The file oci-layout; the version must be 1.x.
+void check_layout_file(std::string_view text, const std::string& name);
+
+nlohmann::ordered_json to_json(const Descriptor& descriptor);
+
+}  // namespace bottle::oci

@@ -1,0 +1,112 @@
+#include "oci/layer_import.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "oci/decompress.hpp"
+#include "oci/tar_reader.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+namespace bottle::oci {
+namespace {
+
+// Counts and hashes what passes, and stops before more than the descriptor promises has been read.
+class CheckedBlob {
+ public:
+  CheckedBlob(const Source& source, const std::string& name, const LayerImportOptions& options)
+      : source_(source), name_(name), options_(options) {}
+
+  std::size_t read(std::span<std::byte> data) {
+    const std::size_t count = source_(data);
+    hasher_.update(data.first(count));
+    size_ += count;
+    if (options_.size && size_ > *options_.size) fail_size(std::to_string(size_) + " or more");
+    return count;
+  }
+
+  void drain() {
+    std::vector<std::byte> buffer(64u << 10);
+    while (read(buffer) == buffer.size())
+      check_interrupted();
+  }
+
+  // After the end of the source.
+  void check(ImportedLayer& result) {
+    if (options_.size && size_ != *options_.size) fail_size(std::to_string(size_));
+    result.digest = hasher_.finish();
+    result.size = size_;
+    if (options_.digest && result.digest != *options_.digest)
+      throw Error("the blob's content is not what its digest says: expected " + options_.digest->string() +
+                      ", found " + result.digest.string(),
+                  {.where = name_, .hint = "the image is damaged or was altered; get it again"});
+  }
+
+ private:
+  [[noreturn]] void fail_size(const std::string& found) const {
+    throw Error(
+        "the blob has the wrong size: expected " + std::to_string(*options_.size) + " bytes, found " + found,
+        {.where = name_, .hint = "the image is damaged or was altered; get it again"});
+  }
+
+  const Source& source_;
+  const std::string& name_;
+  const LayerImportOptions& options_;
+  Sha256 hasher_;
+  std::uint64_t size_ = 0;
+};
+
+void read_tar(TarReader& tar, LayerIndex& index) {
+  while (auto member = tar.next()) {
+    check_interrupted();
+    if (member->ignored) continue;
+    Entry& entry = member->entry;
+    if (entry.type == EntryType::file) {
+      entry.digest = tar.hash_data();
+      if (entry.size > 0) entry.place = {.root = 0, .offset = member->data_offset};
+    }
+    index.entries.push_back(std::move(entry));
+  }
+  tar.drain();
+}
+
+}  // namespace
+
+ImportedLayer import_layer(const Source& blob, const std::string& name, const LayerImportOptions& options,
+                           const Sink& uncompressed) {
+  ImportedLayer result;
+  CheckedBlob checked(blob, name, options);
+  Sha256 diff_hasher;
+  try {
+    Decompressor decompressor([&](std::span<std::byte> data) { return checked.read(data); }, name,
+                              options.maximum_uncompressed);
+    TarReader tar(
+        [&](std::span<std::byte> data) {
+          const std::size_t count = decompressor.read(data);
+          diff_hasher.update(data.first(count));
+          if (uncompressed) uncompressed(data.first(count));
+          result.uncompressed_size += count;
+          return count;
+        },
+        name, Whiteouts::interpret);
+    read_tar(tar, result.index);
+  } catch (const Error&) {
+    // If the blob is not the promised one, that is the cause to report.
+    const std::exception_ptr cause = std::current_exception();
+    checked.drain();
+    checked.check(result);
+    std::rethrow_exception(cause);
+  }
+  checked.check(result);
+  result.diff_id = diff_hasher.finish();
+  if (options.diff_id && result.diff_id != *options.diff_id)
+    throw Error("the uncompressed layer is not what the image configuration says: expected diff ID " +
+                    options.diff_id->string() + ", found " + result.diff_id.string(),
+                {.where = name, .hint = "the image is damaged or was altered; get it again"});
+  result.index.roots = {"blob:" + result.diff_id.string()};
+  return result;
+}
+
+}  // namespace bottle::oci

@@ -1,0 +1,43 @@
+// Reading a layer blob once: its compressed bytes are checked against the descriptor, the uncompressed ones
+// handed on, and the layer index made on the way. Constant memory beside the index. Source: OCI
+// image-spec 1.1, descriptor.md "Verification", config.md "Layer DiffID".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "oci/layer_index.hpp"
+#include "oci/stream.hpp"
+#include "util/digest.hpp"
+
+namespace bottle::oci {
+
+// 64 GiB uncompressed: far more than real layers, and an end for a bomb.
+inline constexpr std::uint64_t kMaximumLayer = std::uint64_t{64} << 30;
+
+struct LayerImportOptions {
+  // What the blob must be. A legacy `docker save` archive says nothing about its layers but the diff ID.
+  std::optional<Digest> digest;
+  std::optional<std::uint64_t> size;
+  std::optional<Digest> diff_id;
+  std::uint64_t maximum_uncompressed = kMaximumLayer;
+};
+
+struct ImportedLayer {
+  // With one root, "blob:<diff ID>"; every file of more than 0 bytes has its place in it.
+  LayerIndex index;
+  Digest diff_id;                       // of the uncompressed tar
+  std::uint64_t uncompressed_size = 0;  // in bytes
+  Digest digest;                        // of the blob as it came
+  std::uint64_t size = 0;
+};
+
+// `blob` gives the layer's bytes (plain, gzip or zstd; bzip2 and xz too, as Docker accepts them); `name` is
+// for messages. `uncompressed` gets the tar's bytes as they come, before anything about them is known to be
+// right: what it makes may be used only after this returned. A wrong size or digest is an Error that names
+// expected and found values; it takes precedence over what the damage did to the tar inside.
+ImportedLayer import_layer(const Source& blob, const std::string& name, const LayerImportOptions& options,
+                           const Sink& uncompressed);
+
+}  // namespace bottle::oci

@@ -1,0 +1,45 @@
+// The fields of a tar header block. Source: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace bottle::oci::tar {
+
+constexpr std::size_t kBlock = 512;
+
+struct Field {
+  std::size_t offset;
+  std::size_t size;
+};
+
+constexpr Field kName{0, 100};
+constexpr Field kMode{100, 8};
+constexpr Field kUid{108, 8};
+constexpr Field kGid{116, 8};
+constexpr Field kSize{124, 12};
+constexpr Field kMtime{136, 12};
+constexpr Field kChecksum{148, 8};
+constexpr std::size_t kType = 156;
+constexpr Field kLink{157, 100};
+constexpr Field kMagic{257, 8};  // with the version
+constexpr Field kDeviceMajor{329, 8};
+constexpr Field kDeviceMinor{337, 8};
+constexpr Field kPrefix{345, 155};
+
+constexpr std::string_view kMagicUstar{
+    "ustar\0"
+    "00",
+    8};
+constexpr std::string_view kMagicGnu{"ustar  \0", 8};
+constexpr std::string_view kPaxXattr = "SCHILY.xattr.";
+constexpr std::string_view kWhiteoutPrefix = ".wh.";
+constexpr std::string_view kOpaqueName = ".wh..wh..opq";
+
+// The bytes that fill the last block of `size` bytes of data.
+constexpr std::size_t padding(std::uint64_t size) {
+  return static_cast<std::size_t>((kBlock - size % kBlock) % kBlock);
+}
+
+}  // namespace bottle::oci::tar

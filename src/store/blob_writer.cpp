@@ -1,0 +1,79 @@
+// Blobs enter here: written below tmp/, hashed on the way, published by rename.
+#include <unistd.h>
+
+#include <array>
+
+#include "store/shared.hpp"
+#include "store/store.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+namespace bottle::store {
+
+// Not flushed to disk one by one (a pack may put hundreds): after a power failure a blob may be short or
+// empty, which find_action() sees by its size, and whoever reads it compares a checksum.
+struct Store::Writer::State {
+  std::shared_ptr<Shared> shared;
+  Shared::Temporary temporary;
+  Sha256 hasher;
+  std::uint64_t size = 0;
+  bool published = false;
+
+  explicit State(std::shared_ptr<Shared> open_store)
+      : shared(std::move(open_store)), temporary(shared->make_temporary(0444)) {}
+  ~State() {
+    if (!published) ::unlink(temporary.path.c_str());
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+Store::Writer::Writer(const Store& store) : state_(std::make_unique<State>(store.shared_)) {}
+Store::Writer::~Writer() = default;
+Store::Writer::Writer(Writer&&) noexcept = default;
+
+void Store::Writer::write(std::span<const std::byte> data) {
+  write_all(state_->temporary.file.get(), data, state_->shared->layout.root().native());
+  state_->hasher.update(data);
+  state_->size += data.size();
+}
+
+std::uint64_t Store::Writer::size() const {
+  return state_->size;
+}
+
+Output Store::Writer::commit(const std::optional<Digest>& expected) {
+  const Output output{state_->hasher.finish(), state_->size};
+  if (expected && *expected != output.digest) {
+    throw Error("the content of " + std::to_string(output.size) + " bytes has digest " +
+                    output.digest.string() + ", expected " + expected->string(),
+                {.hint = "it was altered on the way or at its source"});
+  }
+  const Layout& layout = state_->shared->layout;
+  // A file that is already there is replaced: should its bytes have been altered since, this heals it.
+  publish(state_->temporary.path, layout.blob(output.digest));
+  state_->published = true;
+  state_->temporary.file.reset();
+  ::unlink(layout.tombstone(output.digest).c_str());
+  return output;
+}
+
+Output Store::put(std::string_view data) const {
+  Writer writer(*this);
+  writer.write(std::as_bytes(std::span(data)));
+  return writer.commit();
+}
+
+Output Store::put_file(const fs::path& file) const {
+  const Fd source = open_for_reading(file);
+  Writer writer(*this);
+  std::vector<std::byte> buffer(1u << 18);
+  while (true) {
+    check_interrupted();
+    const std::size_t count = read_some(source.get(), buffer, file.native());
+    writer.write(std::span(buffer).first(count));
+    if (count < buffer.size()) return writer.commit();
+  }
+}
+
+}  // namespace bottle::store

@@ -1,0 +1,75 @@
+#include "store/step_record.hpp"
+
+#include <ctime>
+
+#include "util/error.hpp"
+#include "util/json.hpp"
+
+namespace bottle::store {
+namespace {
+
+constexpr std::uint64_t kRecordLimit = 1u << 20;
+
+fs::path record_path(const fs::path& directory, std::string_view step) {
+  return directory / (std::string(step) + ".last.json");
+}
+
+fs::path key_path(const fs::path& directory, std::string_view step) {
+  return directory / (std::string(step) + ".key");
+}
+
+}  // namespace
+
+void write_step_record(const fs::path& directory, const StepRecord& record) {
+  const OrderedJson json{
+      {"outcome", record.outcome},
+      {"reason", record.reason},
+      {"detail", record.detail},
+      {"key", record.key},
+      {"milliseconds", record.milliseconds},
+      {"when", record.when != 0 ? record.when : static_cast<std::int64_t>(::time(nullptr))}};
+  write_file(record_path(directory, record.step),
+             json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n", Durable::no);
+}
+
+std::optional<StepRecord> read_step_record(const fs::path& directory, std::string_view step) {
+  const fs::path path = record_path(directory, step);
+  const std::optional<std::string> text = read_file_if_exists(path, kRecordLimit);
+  if (!text) return std::nullopt;
+  const Json json = parse_json(*text, path.native());
+  const JsonView view(json, path.native() + "#");
+  StepRecord record;
+  record.step = step;
+  record.outcome = view.at("outcome").string();
+  record.reason = view.string_or("reason", "");
+  record.detail = view.string_or("detail", "");
+  record.key = view.at("key").string();
+  record.milliseconds = view.at("milliseconds").unsigned_number();
+  record.when = static_cast<std::int64_t>(view.at("when").unsigned_number(INT64_MAX));
+  return record;
+}
+
+bool rotate_key_text(const fs::path& directory, std::string_view step, std::string_view text) {
+  const fs::path current = key_path(directory, step);
+  const std::optional<std::string> old = read_file_if_exists(current, UINT64_MAX - 1);
+  if (old && *old == text) return false;
+  // A copy, not a rename: whenever the process is killed there is a current key text.
+  if (old) write_file(current.native() + ".previous", *old, Durable::no);
+  write_file(current, text, Durable::no);
+  return true;
+}
+
+RunReason run_reason(const fs::path& directory, std::string_view step, std::string_view key_text,
+                     const Store::Lookup& lookup) {
+  if (lookup.presence == Presence::damaged) return {"damaged", lookup.detail};
+  if (lookup.presence == Presence::evicted) return {"evicted", lookup.detail};
+  const std::optional<std::string> last = read_file_if_exists(key_path(directory, step), UINT64_MAX - 1);
+  if (!last) return {"never", lookup.detail};
+  if (*last != key_text) return {"changed", lookup.detail};
+  if (lookup.presence == Presence::present) return {};
+  return {"evicted",
+          "the store has neither the result of the last build here nor a note about it: "
+          "it was emptied, or another store is used now"};
+}
+
+}  // namespace bottle::store

@@ -1,0 +1,219 @@
+#include "store/store.hpp"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include "store/action_file.hpp"
+#include "store/shared.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+
+namespace bottle::store {
+namespace {
+
+// https://bford.info/cachedir/ : the first 43 bytes are the signature that backup programs look for.
+constexpr std::string_view kCacheTag =
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This directory is a cache made by Bottle (bottle-cache stats). It may be deleted when no build "
+    "runs.\n";
+
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+fs::path home_directory() {
+  if (const char* home = environment("HOME")) return home;
+  // Containers and service managers often run without HOME.
+  const passwd* entry = ::getpwuid(::getuid());
+  if (entry != nullptr && entry->pw_dir != nullptr && entry->pw_dir[0] == '/') return entry->pw_dir;
+  throw Error("no place for the store: HOME is not set and user " + std::to_string(::getuid()) +
+                  " has no home directory",
+              {.hint = "set BOTTLE_CACHE_DIR to a directory"});
+}
+
+// For a store that may not be written to: an existing lock can still be held through a descriptor for
+// reading.
+std::optional<FileLock> share(const fs::path& path) {
+  try {
+    if (auto lock = FileLock::try_lock(path, FileLock::Mode::shared)) return lock;
+    std::fputs("bottle: waiting for a collection of the store to finish\n", stderr);
+    return FileLock(path, FileLock::Mode::shared);
+  } catch (const Error&) {
+    if (::access(path.parent_path().c_str(), W_OK) == 0) throw;
+    return std::nullopt;
+  }
+}
+
+enum class Mtime { keep, move };
+
+void mark_used(const fs::path& path, std::time_t last, Mtime mtime) {
+  const std::time_t now = ::time(nullptr);
+  if (last <= now && now - last < kUseResolution) return;
+  const timespec times[2] = {{now, 0}, {now, mtime == Mtime::keep ? UTIME_OMIT : 0}};
+  // Not allowed in a store that cannot be written to, where the order of use does not matter.
+  (void)::utimensat(AT_FDCWD, path.c_str(), times, 0);
+}
+
+std::string short_name(const Digest& digest) {
+  return digest.hex().substr(0, 12);
+}
+
+}  // namespace
+
+Store::Store(fs::path directory)
+    : directory_(std::move(directory)), shared_(std::make_shared<Shared>(directory_)) {}
+
+fs::path Store::default_directory() {
+  if (const char* directory = environment("BOTTLE_CACHE_DIR")) return fs::absolute(directory);
+  // Relative paths in XDG_CACHE_HOME are to be ignored (XDG base directory specification).
+  const char* cache = environment("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') return fs::path(cache) / "bottle";
+  return home_directory() / ".cache" / "bottle";
+}
+
+Store Store::open(const fs::path& directory) {
+  Store store(directory.empty() ? default_directory() : fs::absolute(directory).lexically_normal());
+  const Layout& layout = store.shared_->layout;
+  std::error_code error;
+  fs::create_directories(layout.root(), error);
+  if (error) {
+    throw Error("cannot create the store: " + error.message(),
+                {.where = layout.root().native(),
+                 .hint = "set BOTTLE_CACHE_DIR to a directory that can be written to"});
+  }
+  store.shared_->lock = share(layout.lock());
+  if (::access(layout.root().c_str(), W_OK) != 0) return store;  // for reading only
+  for (const fs::path& part : {layout.blobs(), layout.actions(), layout.temporaries()})
+    make_directories(part);
+  const fs::path tag = layout.root() / "CACHEDIR.TAG";
+  if (!fs::exists(tag)) store.shared_->write(tag, kCacheTag);
+  return store;
+}
+
+fs::path Store::blob_path(const Digest& digest) const {
+  return shared_->layout.blob(digest);
+}
+
+std::optional<fs::path> Store::find_blob(const Digest& digest) const {
+  fs::path path = blob_path(digest);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw_errno("cannot read", path.native());
+  }
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  // A build tree may hold a blob as a hard link: Ninja and Make must not see its mtime move.
+  mark_used(path, std::max(status.st_atim.tv_sec, status.st_mtim.tv_sec), Mtime::keep);
+  return path;
+}
+
+namespace {
+
+// Why something is not there, told by its tombstone.
+Store::Lookup absent(const Layout& layout, const Digest& id) {
+  const fs::path path = layout.tombstone(id);
+  struct stat status {};
+  const std::optional<std::string> text = read_file_if_exists(path, kActionLimit);
+  if (!text || ::stat(path.c_str(), &status) != 0) return {};
+  const std::string when = utc_time(status.st_mtim.tv_sec);
+  if (const auto reason = parse_damaged_tombstone(*text))
+    return {Presence::damaged, std::nullopt, "found damaged on " + when + ": " + *reason};
+  return {Presence::evicted, std::nullopt, "evicted on " + when + " by bottle-cache gc"};
+}
+
+}  // namespace
+
+Store::Lookup Store::find_action(const Digest& key) const {
+  const Layout& layout = shared_->layout;
+  const fs::path path = layout.action(key);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT || errno == ENOTDIR) return absent(layout, key);
+    throw_errno("cannot read", path.native());
+  }
+  const struct stat status = stat_of(file.get(), path.native());
+  if (static_cast<std::uint64_t>(status.st_size) > kActionLimit) {
+    const std::string problem = "the file has " + std::to_string(status.st_size) + " bytes";
+    drop_damaged_action(key, problem);
+    return {Presence::damaged, std::nullopt, problem};
+  }
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  text.resize(read_some(file.get(), std::as_writable_bytes(std::span(text)), path.native()));
+  ParsedAction parsed = parse_action(key, text);
+  if (!parsed.result) {
+    if (parsed.other_version) return {Presence::never, std::nullopt, parsed.problem};
+    drop_damaged_action(key, parsed.problem);
+    return {Presence::damaged, std::nullopt, parsed.problem};
+  }
+  for (const auto& [name, output] : parsed.result->outputs) {
+    struct stat blob {};
+    if (::stat(layout.blob(output.digest).c_str(), &blob) != 0) {
+      Lookup why = absent(layout, output.digest);
+      if (why.presence == Presence::never) {
+        why.presence = Presence::evicted;
+        why.detail = "its blob has been deleted";
+      }
+      why.detail = "output " + name + " (" + output.digest.string() + "): " + why.detail;
+      return why;
+    }
+    if (static_cast<std::uint64_t>(blob.st_size) != output.size) {
+      const std::string problem =
+          std::to_string(blob.st_size) + " bytes found, " + std::to_string(output.size) + " expected";
+      drop_damaged_blob(output.digest, problem);
+      return {Presence::damaged, std::nullopt,
+              "output " + name + " (" + output.digest.string() + "): " + problem};
+    }
+  }
+  mark_used(path, status.st_mtim.tv_sec, Mtime::move);
+  return {Presence::present, std::move(parsed.result), {}};
+}
+
+void Store::put_action(const Digest& key, const ActionResult& result) const {
+  const Layout& layout = shared_->layout;
+  shared_->write(layout.action(key), serialize_action(key, result));
+  ::unlink(layout.tombstone(key).c_str());
+}
+
+namespace {
+
+// Removing and remembering are attempts: what cannot be written to is reported and otherwise left.
+void drop(Shared& shared, const fs::path& path, const Digest& id, const std::string& what,
+          const std::string& reason) {
+  const bool removed = ::unlink(path.c_str()) == 0 || errno == ENOENT;
+  bool remembered = true;
+  try {
+    shared.write(shared.layout.tombstone(id), damaged_tombstone(reason));
+  } catch (const Error&) {
+    remembered = false;
+  }
+  {
+    const std::lock_guard lock(shared.mutex);
+    if (!shared.reported.insert(id).second) return;
+  }
+  const std::string text = path.native() + ": warning: " + what + " " + short_name(id) +
+                           " is damaged: " + reason +
+                           (!removed      ? "; it cannot be removed from the store\n"
+                            : !remembered ? "; removed\n"
+                                          : "; removed, it will be made again when needed\n");
+  std::fputs(text.c_str(), stderr);
+}
+
+}  // namespace
+
+void Store::drop_damaged_blob(const Digest& digest, const std::string& reason) const {
+  drop(*shared_, shared_->layout.blob(digest), digest, "blob", reason);
+}
+
+void Store::drop_damaged_action(const Digest& key, const std::string& reason) const {
+  drop(*shared_, shared_->layout.action(key), key, "action", reason);
+}
+
+}  // namespace bottle::store

@@ -1,0 +1,270 @@
+#include "image/build.hpp"
+
+#include <map>
+
+#include "dockerfile/source.hpp"
+#include "image/copy_path.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr const char* kInstructionSchema = "bottle-instruction 1";
+constexpr std::string_view kBlobRoot = "blob:";
+constexpr std::uint64_t kIndexLimit = 4ull << 30;
+
+// The blobs that an index refers to, as outputs of the action that made it: so they are checked and kept with
+// it.
+void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
+                      std::map<std::string, store::Output>& outputs) {
+  for (const std::string& root : index.roots) {
+    if (!root.starts_with(kBlobRoot)) continue;
+    const auto digest = Digest::parse(root.substr(kBlobRoot.size()));
+    const auto path = digest ? store.find_blob(*digest) : std::nullopt;
+    if (path) outputs["blob/" + digest->hex()] = {.digest = *digest, .size = fs::file_size(*path)};
+  }
+}
+
+oci::LayerIndex read_index(const Digest& digest, const store::Store& store) {
+  const auto path = store.find_blob(digest);
+  if (!path)
+    throw Error("the layer index " + digest.string() + " is not in the store",
+                {.where = store.directory().native()});
+  const std::string text = read_file(*path, kIndexLimit);
+  if (sha256(text) != digest) {
+    store.drop_damaged_blob(digest, "its content does not have its digest");
+    throw Error("the layer index " + digest.string() + " was damaged and has been dropped",
+                {.where = path->native(), .hint = "build again"});
+  }
+  return oci::LayerIndex::parse(text, path->native());
+}
+
+struct StageImage {
+  LoadedPlan image;
+  std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
+
+  const oci::MergedTree& merged() {
+    if (!tree) tree = image.merged();
+    return *tree;
+  }
+  // What lies below an instruction, for its key.
+  Digest identity() const {
+    std::string text;
+    for (const PlanLayer& layer : image.plan.layers)
+      text += layer.digest.hex() + "\n";
+    return sha256(text);
+  }
+  // The same with the places of the bytes: what an instruction that copies from here depends on.
+  Digest identity_with_places() const {
+    Sha256 hasher;
+    for (std::size_t i = 0; i < image.layers.size(); ++i) {
+      hasher.update(image.plan.layers[i].scope + "\n");
+      hasher.update(image.layers[i].serialize());
+    }
+    return hasher.finish();
+  }
+  void add(oci::LayerIndex layer) {
+    image.plan.layers.push_back(
+        {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
+    if (tree) tree->apply(layer, "layer " + std::to_string(image.layers.size() + 1));
+    image.layers.push_back(std::move(layer));
+  }
+};
+
+oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, std::int64_t epoch) {
+  const auto path = tree.resolve(path_in_root(directory), true);
+  if (!path) throw Error("the symbolic links of " + directory + " lead in a circle");
+  oci::LayerIndex layer;
+  bool is_new = false;
+  for (std::size_t end = path->find('/');; end = path->find('/', end + 1)) {
+    oci::Entry entry;
+    entry.path = path->substr(0, end);
+    if (const auto* node = tree.find(entry.path)) {
+      if (node->inode->type != oci::EntryType::directory)
+        throw Error("/" + entry.path + " is in the way: it is not a directory");
+      entry = *node->inode;
+      entry.path = path->substr(0, end);
+    } else {
+      entry.type = oci::EntryType::directory;
+      entry.mode = 0755;
+      entry.mtime = epoch;
+      is_new = true;
+    }
+    layer.entries.push_back(std::move(entry));
+    if (end == std::string::npos) break;
+  }
+  // Nothing to make is an empty layer, not a missing one: the history counts it (BuildKit does the same).
+  if (!is_new) layer.entries.clear();
+  return layer;
+}
+
+class Builder {
+ public:
+  Builder(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
+          const std::function<void(const std::string&)>& warn)
+      : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn) {}
+
+  LoadedPlan run() {
+    for (const auto& [number, stage] : resolved_.stages())
+      build_stage(number, stage);
+    LoadedPlan image = std::move(images_.at(resolved_.target_number()).image);
+    image.plan.config = resolved_.target().config.text();
+    return image;
+  }
+
+ private:
+  void build_stage(int number, const ResolvedStage& stage) {
+    StageImage& state = images_[number];
+    if (stage.base_stage >= 0)
+      state.image = images_.at(stage.base_stage).image;
+    else if (!stage.base_image.empty())
+      state.image = outside(stage.base_image).image;
+    state.image.context_roots.merge(resolved_.context_roots());
+    for (const FileStep& step : stage.steps) {
+      check_interrupted();
+      try {
+        build_step(state, stage, step);
+      } catch (const Error& error) {
+        // Errors of the file system have a place of their own; what the instruction got wrong has the
+        // instruction's.
+        if (!error.where().empty()) throw;
+        throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
+      }
+    }
+  }
+
+  void build_step(StageImage& state, const ResolvedStage& stage, const FileStep& step) {
+    std::string key_text = std::string("schema = ") + kInstructionSchema +
+                           "\nparent = " + state.identity().hex() +
+                           "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
+    oci::LayerIndex taken;
+    if (step.kind == FileStep::Kind::copy) {
+      if (step.source.kind == FileSource::Kind::scan && !step.request.sources.empty()) {
+        taken = resolved_.scan(step.source.name).index(step.source.set);
+        key_text += "source = " + sha256(taken.serialize()).hex() + "\n";
+      } else if (step.source.kind != FileSource::Kind::scan) {
+        key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
+      }
+    }
+    const Digest key = sha256(key_text);
+    const store::Store::Lookup lookup = store_.find_action(key);
+    if (lookup.result) {
+      on_step_({stage, step, StepOutcome::stored, key});
+      adopt(state, step);
+      state.add(read_index(lookup.result->outputs.at("index").digest, store_));
+      return;
+    }
+    oci::LayerIndex layer = step.kind == FileStep::Kind::workdir
+                                ? make_workdir(state.merged(), step.directory, resolved_.epoch())
+                                : execute_copy(state, step, taken);
+    adopt(state, step);
+    store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
+    result.outputs["index"] = store_.put(layer.serialize());
+    add_blob_outputs(layer, store_, result.outputs);
+    result.tool_version = BOTTLE_VERSION;
+    store_.put_action(key, result);
+    on_step_({stage, step, StepOutcome::executed, key});
+    state.add(std::move(layer));
+  }
+
+  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::LayerIndex& taken) {
+    for (const std::string& content : step.inline_contents)
+      (void)store_.put(content);
+    oci::MergedTree scanned;
+    if (step.source.kind == FileSource::Kind::scan) scanned.apply(taken, step.source.name);
+    const oci::MergedTree& source =
+        step.source.kind == FileSource::Kind::scan ? scanned : source_image(step).merged();
+    const oci::ContentReader source_reader = source_reader_of(step);
+    const oci::ContentReader reader = state.image.reader(store_);
+    CopyRequest request = step.request;
+    request.read_destination = [&](const oci::Entry& entry, const std::vector<std::string>& roots) {
+      std::string text(entry.size, '\0');
+      reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
+      return text;
+    };
+    request.warn = [&](const std::string& text) { warn_(step.where + ": warning: " + text); };
+    return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
+  }
+
+  oci::ContentReader source_reader_of(const FileStep& step) {
+    if (step.source.kind != FileSource::Kind::scan) return source_image(step).image.reader(store_);
+    LoadedPlan contexts;
+    contexts.context_roots = resolved_.context_roots();
+    return contexts.reader(store_);
+  }
+
+  // Where the bytes of a source lie must be known to the image that copies from it.
+  void adopt(StageImage& state, const FileStep& step) {
+    if (step.kind != FileStep::Kind::copy || step.source.kind == FileSource::Kind::scan) return;
+    const LoadedPlan& source = source_image(step).image;
+    for (const auto& root : source.context_roots)
+      state.image.context_roots.insert(root);
+    for (const fs::path& path : source.blob_directories)
+      state.image.blob_directories.push_back(path);
+  }
+
+  StageImage& source_image(const FileStep& step) {
+    return step.source.kind == FileSource::Kind::stage ? images_.at(step.source.stage)
+                                                       : outside(step.source.name);
+  }
+
+  StageImage& outside(const std::string& name) {
+    const auto found = outside_.find(name);
+    if (found != outside_.end()) return found->second;
+    return outside_.emplace(name, StageImage{resolved_.image(name).load(store_), std::nullopt}).first->second;
+  }
+
+  const Resolved& resolved_;
+  const store::Store& store_;
+  const OnStep& on_step_;
+  const std::function<void(const std::string&)>& warn_;
+  std::map<int, StageImage> images_;
+  std::map<std::string, StageImage> outside_;
+};
+
+}  // namespace
+
+LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
+                 const std::function<void(const std::string&)>& warn) {
+  return Builder(resolved, store, on_step, warn).run();
+}
+
+void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
+                 std::uint64_t milliseconds, const store::Store& store) {
+  store::ActionResult result{.kind = "image", .label = label};
+  result.outputs["plan"] = store.put(image.plan.serialize());
+  for (std::size_t i = 0; i < image.layers.size(); ++i) {
+    result.outputs["layer/" + std::to_string(i)] = store.put(image.layers[i].serialize());
+    add_blob_outputs(image.layers[i], store, result.outputs);
+  }
+  result.facts["planDigest"] = image.plan.digest().string();
+  result.tool_version = BOTTLE_VERSION;
+  result.milliseconds = milliseconds;
+  store.put_action(key, result);
+}
+
+std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
+                                       const store::Store& store) {
+  const auto plan = result.outputs.find("plan");
+  const auto plan_file = plan == result.outputs.end() ? std::nullopt : store.find_blob(plan->second.digest);
+  if (!plan_file) return std::nullopt;
+  LoadedPlan image;
+  image.plan = Plan::parse(read_file(*plan_file), plan_file->native());
+  for (std::size_t i = 0; i < image.plan.layers.size(); ++i) {
+    const auto layer = result.outputs.find("layer/" + std::to_string(i));
+    if (layer == result.outputs.end()) return std::nullopt;
+    image.layers.push_back(read_index(layer->second.digest, store));
+    if (image.layers.back().digest() != image.plan.layers[i].digest) return std::nullopt;
+  }
+  image.context_roots = resolved.context_roots();
+  for (const auto& [name, outside] : resolved.images()) {
+    for (const auto& root : outside->context_roots())
+      image.context_roots.insert(root);
+    for (const fs::path& path : outside->blob_directories())
+      image.blob_directories.push_back(path);
+  }
+  return image;
+}
+
+}  // namespace bottle::image

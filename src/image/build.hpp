@@ -1,0 +1,37 @@
+// The builtin engine: executes the instructions of a resolved Dockerfile that make layers, each looked up in
+// the store first by a key chained on what lies below it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "image/plan.hpp"
+#include "image/resolve.hpp"
+#include "store/store.hpp"
+
+namespace bottle::image {
+
+enum class StepOutcome { executed, stored };
+
+// What happened to one instruction, as it happens.
+struct StepReport {
+  const ResolvedStage& stage;
+  const FileStep& step;
+  StepOutcome outcome;
+  Digest key;
+};
+using OnStep = std::function<void(const StepReport&)>;
+
+// Builds the target stage and what it needs. The result is not saved anywhere (see save_plan()); the layers
+// are in the store.
+LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
+                 const std::function<void(const std::string&)>& warn);
+
+// The whole image as the store keeps it by its key.
+void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
+                 std::uint64_t milliseconds, const store::Store& store);
+// The reverse; nullopt if a part is not there any more. Roots are those of this build.
+std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
+                                       const store::Store& store);
+
+}  // namespace bottle::image

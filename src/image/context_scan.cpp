@@ -1,0 +1,425 @@
+#include "image/context_scan.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+
+#include "dockerfile/ignore.hpp"
+#include "image/copy_path.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/parallel.hpp"
+
+namespace bottle::image {
+namespace {
+
+// The attributes that belong to a file's content rather than to the host it lies on: security.selinux,
+// system.posix_acl_* and trusted.* describe this machine.
+bool is_portable(std::string_view name) {
+  return name.starts_with("user.") || name == "security.capability";
+}
+
+std::vector<std::pair<std::string, std::string>> read_xattrs(const std::string& path) {
+  std::array<char, 4096> small;
+  std::string names;
+  ssize_t size = ::llistxattr(path.c_str(), small.data(), small.size());
+  if (size > 0) {
+    names.assign(small.data(), static_cast<std::size_t>(size));
+  } else if (size < 0 && errno == ERANGE) {
+    names.resize(1u << 16);
+    size = ::llistxattr(path.c_str(), names.data(), names.size());
+    names.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  }
+  if (size < 0 && errno != ENOTSUP && errno != EPERM)
+    throw_errno("cannot read the extended attributes of", path);
+  std::vector<std::pair<std::string, std::string>> result;
+  for (std::size_t at = 0; at < names.size();) {
+    const std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    if (!is_portable(name)) continue;
+    std::string value(1u << 16, '\0');
+    const ssize_t length = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    if (length < 0) throw_errno("cannot read the extended attribute " + name + " of", path);
+    value.resize(static_cast<std::size_t>(length));
+    result.emplace_back(name, std::move(value));
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+struct ContextScan::Node {
+  bool exists = false;
+  mode_t mode = 0;
+  FileStatus status;
+  std::uint64_t device = 0;  // of a device node
+  std::string link;
+  Digest digest;
+  std::vector<std::pair<std::string, std::string>> xattrs;
+};
+
+// What was looked at, remembered: an answer is the same however often it is asked for, and all of it is a
+// dependency.
+struct ContextScan::Seen {
+  struct Rules {
+    bool ignored = false;
+    dockerfile::IgnoreMatcher::Results results;
+  };
+  std::map<std::string, Node> nodes;                         // absent ones too
+  std::map<std::string, std::vector<std::string>> listings;  // searched directories
+  std::map<std::string, bool> holds_anything;                // of ignored directories
+  std::map<std::string, Rules> rules;                        // of directories
+  std::set<std::string> links;                               // symbolic links that were followed
+};
+
+ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
+    : options_(std::move(options)), cache_(store_directory, options_.root), seen_(std::make_unique<Seen>()) {
+  // A target's file may be reached through links (a library's soname); what is copied is the file itself.
+  for (auto& [name, file] : options_.files) {
+    std::error_code error;
+    file = fs::canonical(file, error);
+    if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
+  }
+  if (!options_.files.empty()) return;
+  root_ = Fd(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root_) throw_errno("cannot open the context", options_.root.native());
+}
+
+ContextScan::~ContextScan() = default;
+
+fs::path ContextScan::absolute(const std::string& path) const {
+  if (path.empty()) return options_.root;
+  const auto file = options_.files.find(path);
+  return file != options_.files.end() ? file->second : options_.root / path;
+}
+
+const ContextScan::Node* ContextScan::look(const std::string& path) const {
+  auto [found, is_new] = seen_->nodes.try_emplace(path);
+  Node& node = found->second;
+  if (is_new) {
+    const fs::path file = absolute(path);
+    const bool is_listed = !options_.files.empty();
+    if (is_listed && path.empty()) {
+      node.exists = true;
+      node.mode = S_IFDIR | 0755;
+      return &node;
+    }
+    if (is_listed && !options_.files.contains(path)) return nullptr;
+    if (!path.empty() &&
+        std::find(options_.excludes.begin(), options_.excludes.end(), file) != options_.excludes.end())
+      return nullptr;
+    struct stat status {};
+    const int at = is_listed ? AT_FDCWD : root_.get();
+    const char* name = is_listed ? file.c_str() : path.empty() ? "." : path.c_str();
+    if (::fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return nullptr;
+      throw_errno("cannot stat", file.native());
+    }
+    if (S_ISSOCK(status.st_mode)) return nullptr;  // has no form in an image
+    node.exists = true;
+    node.mode = status.st_mode;
+    node.status = FileStatus::of(status);
+    node.device = status.st_rdev;
+    if (S_ISLNK(status.st_mode)) {
+      node.link.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1);
+      const ssize_t length = ::readlinkat(root_.get(), path.c_str(), node.link.data(), node.link.size());
+      if (length < 0) throw_errno("cannot read the link", file.native());
+      node.link.resize(static_cast<std::size_t>(length));
+    }
+  }
+  return node.exists ? &node : nullptr;
+}
+
+const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
+  auto [found, is_new] = seen_->listings.try_emplace(path);
+  if (!is_new) return found->second;
+  check_interrupted();
+  if (!options_.files.empty()) {
+    for (const auto& [name, file] : options_.files)
+      found->second.push_back(name);
+    return found->second;
+  }
+  const std::string name = (options_.root / path).native();
+  Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), ::closedir);
+  if (!stream) throw_errno("cannot read the directory", name);
+  (void)directory.release();
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view child = entry->d_name;
+    if (child != "." && child != "..") found->second.emplace_back(child);
+  }
+  if (errno != 0) throw_errno("cannot read the directory", name);
+  std::sort(found->second.begin(), found->second.end());
+  return found->second;
+}
+
+// What the rules say of the path itself, and for directories remembered, since what is below them depends on
+// it.
+bool ContextScan::matches_rules(const std::string& path) const {
+  const auto known = seen_->rules.find(path);
+  if (known != seen_->rules.end()) return known->second.ignored;
+  const std::string parent(oci::parent_path(path));
+  if (!parent.empty()) (void)matches_rules(parent);
+  const dockerfile::IgnoreMatcher::Results& above = seen_->rules[parent].results;
+  const Node* node = look(path);
+  if (node == nullptr || !S_ISDIR(node->mode)) return options_.ignore->matches(path, above, nullptr);
+  Seen::Rules own;
+  own.ignored = options_.ignore->matches(path, above, &own.results);
+  return (seen_->rules[path] = std::move(own)).ignored;
+}
+
+bool ContextScan::ignored(const std::string& path, bool is_directory) const {
+  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty()) return false;
+  return matches_rules(path) && (!is_directory || !holds_anything(path));
+}
+
+// Whether an ignored directory is there all the same because a later "!" rule takes back something below it.
+bool ContextScan::holds_anything(const std::string& directory) const {
+  if (options_.ignore->may_skip(directory)) return false;
+  const auto known = seen_->holds_anything.find(directory);
+  if (known != seen_->holds_anything.end()) return known->second;
+  const std::vector<std::string>& names = raw_list(directory);
+  const bool holds = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return kind(join_path(directory, name)) != Kind::missing;
+  });
+  seen_->holds_anything[directory] = holds;
+  return holds;
+}
+
+SourceTree::Kind ContextScan::kind(const std::string& path) const {
+  const Node* node = look(path);
+  if (node == nullptr || ignored(path, S_ISDIR(node->mode))) return Kind::missing;
+  if (S_ISDIR(node->mode)) return Kind::directory;
+  return S_ISLNK(node->mode) ? Kind::symlink : Kind::other;
+}
+
+std::string ContextScan::read_link(const std::string& path) const {
+  seen_->links.insert(path);
+  return look(path)->link;
+}
+
+std::vector<std::string> ContextScan::list(const std::string& path) const {
+  std::vector<std::string> names;
+  for (const std::string& name : raw_list(path))
+    if (kind(join_path(path, name)) != Kind::missing) names.push_back(name);
+  return names;
+}
+
+void ContextScan::take(const Source& source) {
+  const auto refuse_missing = [&](const std::string& path) {
+    std::string hint = "sources are relative to the context " + options_.root.native();
+    if (options_.ignore != nullptr && ::faccessat(root_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+      hint = "the file is there, but a rule of " + options_.ignore_name + " hides it";
+    else if (source.pattern.climbs)
+      hint =
+          "a source cannot lie outside the context; for another directory use a named context and "
+          "--from=<name>";
+    throw Error("\"" + source.written + "\" is not in the context", {.where = {}, .hint = hint});
+  };
+  // Links that lead to a source are inputs like the source: the copy follows them again.
+  seen_->links.clear();
+  const std::vector<SourceMatch> matches = find_matches(*this, source.pattern);
+  // A wildcard that matches nothing is no error as long as the directory it looks in exists.
+  if (matches.empty())
+    if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
+      current_.insert(directory);
+  for (const SourceMatch& match : matches) {
+    const Kind found = kind(match.path);
+    if (found == Kind::missing) {
+      if (!source.pattern.is_wildcard()) refuse_missing(match.path);
+    } else {
+      if (!match.path.empty()) current_.insert(match.path);
+      if (found == Kind::directory) take_below(source, match.path, "");
+    }
+  }
+  if (source.required && kind(*source.required) == Kind::missing) refuse_missing(*source.required);
+  current_.insert(seen_->links.begin(), seen_->links.end());
+}
+
+void ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
+  for (const std::string& name : list(join_path(root, relative))) {
+    const std::string below = join_path(relative, name);
+    const std::string path = join_path(root, below);
+    const bool is_directory = kind(path) == Kind::directory;
+    if (source.takes(below)) current_.insert(path);
+    if (is_directory && source.may_take_below(below)) take_below(source, root, below);
+  }
+}
+
+std::size_t ContextScan::close() {
+  sets_.push_back(std::move(current_));
+  current_.clear();
+  return sets_.size() - 1;
+}
+
+void ContextScan::digest_files() {
+  std::vector<std::pair<const std::string*, Node*>> unknown;
+  Set done;
+  for (const Set& set : sets_) {
+    for (const std::string& path : set) {
+      if (!done.insert(path).second) continue;
+      Node& node = seen_->nodes.at(path);
+      if (!S_ISLNK(node.mode)) node.xattrs = read_xattrs(absolute(path).native());
+      if (!S_ISREG(node.mode)) continue;
+      if (const auto digest = cache_.find(path, node.status))
+        node.digest = *digest;
+      else
+        unknown.emplace_back(&path, &node);
+    }
+  }
+  parallel_for(unknown.size(), default_threads(),
+               [&](std::size_t i) { digest(*unknown[i].second, *unknown[i].first); });
+  const std::int64_t now = now_ns();
+  for (const auto& [path, node] : unknown)
+    cache_.add(*path, node->status, node->digest, now);
+  files_read_ = unknown.size();
+  cache_.save();
+}
+
+void ContextScan::digest(Node& node, const std::string& path) const {
+  const std::string name = absolute(path).native();
+  constexpr int kTries = 5;
+  std::vector<std::byte> buffer(std::clamp<std::uint64_t>(node.status.size, 4096, 1u << 20));
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const Fd file = options_.files.empty()
+                        ? open_beneath(root_.get(), path, O_RDONLY | O_NONBLOCK, options_.root.native())
+                        : open_for_reading(name, O_NOFOLLOW | O_NONBLOCK);
+    const struct stat before = stat_of(file.get(), name);
+    if (!S_ISREG(before.st_mode)) break;
+    Sha256 hasher;
+    while (const std::size_t count = read_some(file.get(), buffer, name)) {
+      check_interrupted();
+      hasher.update(std::span(buffer).first(count));
+      if (count < buffer.size()) break;
+    }
+    if (!(FileStatus::of(before) == FileStatus::of(stat_of(file.get(), name)))) continue;
+    node.status = FileStatus::of(before);
+    node.mode = before.st_mode;
+    node.digest = hasher.finish();
+    return;
+  }
+  throw Error("the file changes while it is read",
+              {.where = name, .hint = "build again when it is no longer written to"});
+}
+
+oci::Place ContextScan::place(const std::string& path, oci::LayerIndex& index) const {
+  const auto file = options_.files.find(path);
+  if (file == options_.files.end())
+    return {.root = index.root(options_.root_name), .offset = 0, .path = path};
+  const auto number = std::distance(options_.files.begin(), file);
+  return {.root = index.root(options_.root_name + "#" + std::to_string(number)),
+          .offset = 0,
+          .path = file->second.filename().native()};
+}
+
+std::map<std::string, fs::path> ContextScan::context_roots() const {
+  if (options_.files.empty()) return {{options_.root_name, options_.root}};
+  std::map<std::string, fs::path> roots;
+  for (const auto& [name, file] : options_.files)
+    roots[options_.root_name + "#" + std::to_string(roots.size())] = file.parent_path();
+  return roots;
+}
+
+oci::Entry ContextScan::entry(const std::string& path, const Node& node) const {
+  oci::Entry entry;
+  entry.path = path;
+  entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
+  if (options_.git_modes && !S_ISLNK(node.mode))
+    entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
+  entry.xattrs = node.xattrs;
+  switch (node.mode & S_IFMT) {
+    case S_IFREG:
+      entry.type = oci::EntryType::file;
+      entry.size = node.status.size;
+      entry.digest = node.digest;
+      break;
+    case S_IFDIR:
+      entry.type = oci::EntryType::directory;
+      break;
+    case S_IFLNK:
+      entry.type = oci::EntryType::symlink;
+      entry.mode = 0777;
+      entry.link = node.link;
+      break;
+    case S_IFIFO:
+      entry.type = oci::EntryType::fifo;
+      break;
+    default:
+      entry.type = S_ISBLK(node.mode) ? oci::EntryType::block_device : oci::EntryType::char_device;
+      entry.device_major = static_cast<std::uint32_t>(node.device >> 8 & 0xfff);
+      entry.device_minor = static_cast<std::uint32_t>((node.device & 0xff) | (node.device >> 12 & 0xfff00));
+  }
+  return entry;
+}
+
+oci::LayerIndex ContextScan::index_of(const Set& paths) const {
+  oci::LayerIndex index;
+  index.entries.reserve(paths.size());
+  for (const std::string& path : paths) {
+    index.entries.push_back(entry(path, seen_->nodes.at(path)));
+    if (index.entries.back().size > 0) index.entries.back().place = place(path, index);
+  }
+  return index;
+}
+
+oci::LayerIndex ContextScan::index(std::size_t set) const {
+  return index_of(sets_.at(set));
+}
+
+oci::LayerIndex ContextScan::all() const {
+  Set together;
+  for (const Set& set : sets_)
+    together.insert(set.begin(), set.end());
+  return index_of(together);
+}
+
+std::vector<fs::path> ContextScan::dependencies() const {
+  Set paths;
+  if (options_.files.empty())
+    for (const auto& [directory, names] : seen_->listings)
+      paths.insert(directory);
+  for (const Set& set : sets_) {
+    for (const std::string& path : set) {
+      const bool is_link = S_ISLNK(seen_->nodes.at(path).mode);
+      paths.insert(is_link ? std::string(oci::parent_path(path)) : path);
+    }
+  }
+  std::vector<fs::path> result;
+  for (const std::string& path : paths)
+    result.push_back(absolute(path));
+  return result;
+}
+
+std::string depfile(const std::string& target, const std::vector<fs::path>& paths) {
+  const auto escaped = [](const std::string& path) {
+    std::string text;
+    for (const char c : path) {
+      if (c == ' ' || c == '#' || c == '\\') text += '\\';
+      if (c == '$') text += '$';
+      text += c;
+    }
+    return text;
+  };
+  std::string text = escaped(target) + ":";
+  for (const fs::path& path : paths)
+    text += " \\\n  " + escaped(path.native());
+  return text + "\n";
+}
+
+}  // namespace bottle::image

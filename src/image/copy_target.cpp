@@ -1,0 +1,228 @@
+#include "image/copy_target.hpp"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "image/copy_path.hpp"
+
+namespace bottle::image {
+namespace {
+
+using oci::Entry;
+using oci::EntryType;
+
+constexpr std::string_view kWhiteout = ".wh.";
+constexpr std::string_view kOpaque = ".wh..wh..opq";
+constexpr std::string_view kReserved = ".wh..wh.";
+
+bool is_directory(const Entry& entry) {
+  return entry.type == EntryType::directory;
+}
+
+// Nothing of it would change by being written again.
+bool is_same(const Entry& a, const Entry& b) {
+  return a.type == b.type && a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.mtime == b.mtime &&
+         a.size == b.size && a.digest == b.digest && a.link == b.link && a.device_major == b.device_major &&
+         a.device_minor == b.device_minor && a.xattrs == b.xattrs;
+}
+
+Entry mark(EntryType type, std::string path) {
+  Entry entry;
+  entry.type = type;
+  entry.path = std::move(path);
+  return entry;
+}
+
+}  // namespace
+
+const Entry* CopyTarget::entry_of(const Node& node) {
+  if (node.is_removed) return nullptr;
+  if (node.upper) return node.upper.get();
+  return node.below != nullptr ? node.below->inode.get() : nullptr;
+}
+
+const Entry* CopyTarget::find(std::string_view path) const {
+  const Node* node = &top_;
+  const oci::MergedTree::Node* below = nullptr;  // used once no changed node is on the way
+  for (const std::string_view part : path_components(path)) {
+    const oci::MergedTree::Node* above = below;
+    if (node != nullptr) {
+      if (const auto child = node->children.find(part); child != node->children.end()) {
+        node = &child->second;
+        if (node->is_removed) return nullptr;
+        continue;
+      }
+      above = node->hides_below ? nullptr : node->below;
+      node = nullptr;
+    }
+    if (above == nullptr) return nullptr;
+    const auto child = above->children.find(part);
+    if (child == above->children.end()) return nullptr;
+    below = &child->second;
+  }
+  return node != nullptr ? entry_of(*node) : below->inode.get();
+}
+
+SourceTree::Kind CopyTarget::kind(const std::string& path) const {
+  const Entry* entry = find(path);
+  if (entry == nullptr) return Kind::missing;
+  return is_directory(*entry)                ? Kind::directory
+         : entry->type == EntryType::symlink ? Kind::symlink
+                                             : Kind::other;
+}
+
+std::string CopyTarget::read_link(const std::string& path) const {
+  return find(path)->link;
+}
+
+std::vector<std::string> CopyTarget::list(const std::string& path) const {
+  std::set<std::string> names;
+  const Node* node = &top_;
+  const oci::MergedTree::Node* below = top_.below;
+  for (const std::string_view part : path_components(path)) {
+    if (node != nullptr) {
+      const auto child = node->children.find(part);
+      if (node->hides_below) below = nullptr;
+      node = child == node->children.end() ? nullptr : &child->second;
+    }
+    if (below != nullptr) {
+      const auto child = below->children.find(part);
+      below = child == below->children.end() ? nullptr : &child->second;
+    }
+  }
+  if (below != nullptr && (node == nullptr || !node->hides_below)) {
+    for (const auto& child : below->children)
+      names.insert(child.first);
+  }
+  if (node != nullptr) {
+    for (const auto& [name, child] : node->children) {
+      if (child.is_removed) {
+        names.erase(name);
+      } else {
+        names.insert(name);
+      }
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+CopyTarget::Node& CopyTarget::touch(std::string_view path) {
+  Node* node = &top_;
+  for (const std::string_view part : path_components(path)) {
+    const auto [child, is_new] = node->children.try_emplace(std::string(part));
+    if (is_new && node->below != nullptr && !node->hides_below) {
+      const auto below = node->below->children.find(part);
+      if (below != node->below->children.end()) child->second.below = &below->second;
+    }
+    node = &child->second;
+  }
+  return *node;
+}
+
+void CopyTarget::put(const std::string& path, Inode inode) {
+  const Entry* before = find(path);
+  const bool keeps_children = before != nullptr && is_directory(*before) && is_directory(*inode);
+  Node& node = touch(path);
+  if (!keeps_children) {
+    node.children.clear();
+    node.hides_below = true;
+  }
+  node.is_removed = false;
+  node.upper = std::move(inode);
+}
+
+CopyTarget::Inode CopyTarget::change(const std::string& path) {
+  Node& node = touch(path);
+  if (!node.upper) {
+    node.upper = std::make_shared<Entry>(*node.below->inode);
+    if (node.upper->place.root != oci::Place::kNone) {
+      node.upper->place.root = root(below_.roots().at(node.upper->place.root));
+    }
+  }
+  return node.upper;
+}
+
+void CopyTarget::remove(const std::string& path) {
+  Node& node = touch(path);
+  node.children.clear();
+  node.upper.reset();
+  node.hides_below = true;
+  node.is_removed = true;
+}
+
+// Adds the changes at and below the node; true if there are any.
+bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<Change>& changes) const {
+  const Entry* entry = entry_of(node);
+  if (entry == nullptr) {
+    if (node.below == nullptr) return false;
+    changes.push_back({mark(EntryType::whiteout, path)});
+    return true;
+  }
+  if (const std::string_view name = oci::base_name(path); name.substr(0, kWhiteout.size()) == kWhiteout) {
+    const std::string parent(oci::parent_path(path));
+    if (name == kOpaque) {
+      changes.push_back({mark(EntryType::opaque, parent)});
+    } else if (name.substr(0, kReserved.size()) != kReserved && name != kWhiteout) {
+      changes.push_back({mark(EntryType::whiteout, join_path(parent, name.substr(kWhiteout.size())))});
+    } else {
+      return false;
+    }
+    return true;
+  }
+  bool has_changes = node.upper && (node.below == nullptr || !is_same(*node.upper, *node.below->inode));
+  if (node.hides_below && node.below != nullptr && is_directory(*node.below->inode) && is_directory(*entry) &&
+      !node.below->children.empty()) {
+    changes.push_back({mark(EntryType::opaque, path)});
+    has_changes = true;
+  }
+  for (const auto& [name, child] : node.children) {
+    has_changes |= collect(child, join_path(path, name), changes);
+  }
+  if (!has_changes || path.empty()) return has_changes;
+  // Directories above a change have no bytes, so the numbers of their roots do not matter.
+  changes.push_back({*entry, entry});
+  changes.back().entry.path = path;
+  return true;
+}
+
+oci::LayerIndex CopyTarget::changes() && {
+  std::vector<Change> changes;
+  collect(top_, "", changes);
+  // A directory comes before its opaque mark; entries of one path are otherwise unique, but for a file beside
+  // the whiteout of its own name, which is about what was below it.
+  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) {
+    if (a.entry.path != b.entry.path) return a.entry.path < b.entry.path;
+    return a.entry.type < b.entry.type;
+  });
+  std::unordered_map<const Entry*, std::string> first_paths;
+  std::vector<std::uint32_t> numbers(layer_.roots.size(), oci::Place::kNone);
+  oci::LayerIndex result;
+  result.entries.reserve(changes.size());
+  for (Change& change : changes) {
+    Entry& entry = change.entry;
+    if (change.inode != nullptr && !is_directory(entry)) {
+      const auto [first, is_first] = first_paths.try_emplace(change.inode, entry.path);
+      if (!is_first) {
+        entry.type = EntryType::hardlink;
+        entry.link = first->second;
+        entry.size = 0;
+        entry.digest = {};
+        entry.device_major = entry.device_minor = 0;
+        entry.place = {};
+      }
+    }
+    if (entry.place.root != oci::Place::kNone) {  // only roots that are used are named
+      std::uint32_t& number = numbers.at(entry.place.root);
+      if (number == oci::Place::kNone) number = result.root(layer_.roots[entry.place.root]);
+      entry.place.root = number;
+    }
+    result.entries.push_back(std::move(entry));
+  }
+  layer_ = {};
+  top_ = {};
+  top_.below = &below_.root();
+  return result;
+}
+
+}  // namespace bottle::image

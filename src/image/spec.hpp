@@ -1,0 +1,68 @@
+// What to build: the JSON specification that CMake writes for a bottle, or the same from a tool's arguments.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "util/file.hpp"
+
+namespace bottle::image {
+
+enum class ContextKind { path, bottle, target, oci_layout, docker_archive };
+
+// A named context: FROM <name>, COPY --from=<name>.
+struct ContextSpec {
+  std::string name;
+  ContextKind kind = ContextKind::path;
+  fs::path value;  // directory, layout, archive; for bottle the other bottle's build directory
+  std::string
+      reference;  // which image of a layout or archive with several: a tag or digest; "" if there is one
+  std::vector<fs::path> files;  // for target: the files, each found in the context under its base name
+};
+
+struct PackSpec {
+  std::uint64_t cpus = 4;
+  std::uint64_t memory_mib = 8192;
+  bool network = false;
+  std::vector<std::string> env;  // KEY=VALUE, added to the image's
+  std::optional<std::vector<std::string>> entrypoint;
+  std::optional<std::vector<std::string>> cmd;
+  std::string runtime;  // agent root filesystem: a directory, "none", or "" to look for an installed one
+};
+
+struct BuildSpec {
+  std::string slug;
+  fs::path dockerfile;
+  fs::path context;
+  std::vector<fs::path> excludes;  // directories that are never part of a context: build trees
+  std::string target;              // stage; "" is the last
+  std::string platform;            // os/architecture[/variant]; "" is linux and this machine's architecture
+  std::vector<std::pair<std::string, std::string>> build_args;
+  std::vector<std::pair<std::string, std::string>> labels;  // on top of the Dockerfile's
+  std::vector<ContextSpec> contexts;
+  std::string engine = "builtin";
+  std::string packer = "native";
+  std::string tag;  // "" is <slug>:latest
+  bool git_modes =
+      false;  // permission bits of context files as git keeps them: 0755 if the owner may execute, else 0644
+  PackSpec pack;
+  fs::path store;      // "" is the user's
+  fs::path directory;  // the bottle's build directory
+};
+
+// `[a-z0-9][a-z0-9_.-]*`, at most 63 characters.
+bool is_slug(std::string_view text);
+
+// Reads and checks a specification file; unknown members are errors that name the nearest known one.
+// `directory` is the file's.
+BuildSpec load_spec(const fs::path& file);
+
+ContextKind parse_context_kind(const std::string& text, const std::string& place);
+
+// SOURCE_DATE_EPOCH, or 0 when it is unset. Anything but a number of seconds is an Error.
+std::int64_t source_date_epoch();
+
+}  // namespace bottle::image

@@ -1,0 +1,126 @@
+#include "image/steps.hpp"
+
+#include <chrono>
+
+#include "image/build.hpp"
+#include "image/plan.hpp"
+#include "image/resolve.hpp"
+#include "store/step_record.hpp"
+#include "util/error.hpp"
+#include "util/trace.hpp"
+
+namespace bottle::image {
+namespace {
+
+class Stopwatch {
+ public:
+  std::uint64_t milliseconds() const {
+    const auto passed = std::chrono::steady_clock::now() - begin_;
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(passed).count());
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// One build at a time in a build directory; the second waits and then finds everything done.
+FileLock lock_directory(const BuildSpec& spec) {
+  make_directories(spec.directory);
+  return FileLock(spec.directory / ".lock", FileLock::Mode::exclusive);
+}
+
+void check_engine(const BuildSpec& spec) {
+  if (spec.engine == "builtin") return;
+  throw Error("the engine \"" + spec.engine + "\" is not part of this version",
+              {.where = "bottle " + spec.slug, .hint = "use ENGINE builtin"});
+}
+
+}  // namespace
+
+FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target) {
+  const Stopwatch watch;
+  check_engine(spec);
+  const store::Store store = store::Store::open(spec.store);
+  const FileLock lock = lock_directory(spec);
+  const Resolved resolved(spec, store);
+  FingerprintResult result;
+  result.key_text = resolved.key_text();
+  result.key = sha256(result.key_text);
+  result.dependencies = resolved.dependencies();
+  result.files_read = resolved.files_read();
+  const fs::path stamp = spec.directory / "key.stamp";
+  write_file_if_changed(
+      spec.directory / "key.d",
+      depfile(depfile_target.empty() ? stamp.native() : depfile_target, result.dependencies));
+  result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
+  result.milliseconds = watch.milliseconds();
+  const std::string outcome = result.changed ? "built" : "unchanged";
+  store::write_step_record(spec.directory, {.step = "fingerprint",
+                                            .outcome = outcome,
+                                            .reason = {},
+                                            .detail = {},
+                                            .key = result.key.hex(),
+                                            .milliseconds = result.milliseconds});
+  trace_step("bottle-fingerprint", spec.slug, "fingerprint", outcome,
+             {{"key", result.key.hex()}, {"filesRead", std::to_string(result.files_read)}});
+  touch(stamp);
+  return result;
+}
+
+ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
+  const Stopwatch watch;
+  check_engine(spec);
+  const store::Store store = store::Store::open(spec.store);
+  const FileLock lock = lock_directory(spec);
+  const Resolved resolved(spec, store);
+  const std::string key_text = resolved.key_text();
+  ImageResult result;
+  result.key = sha256(key_text);
+  const store::Store::Lookup lookup = store.find_action(result.key);
+  const store::RunReason reason = store::run_reason(spec.directory, "image", key_text, lookup);
+
+  std::optional<LoadedPlan> image;
+  if (lookup.result) image = stored_image(*lookup.result, resolved, store);
+  const bool is_stored = image.has_value();
+  if (!is_stored) {
+    const auto report = [&](const StepReport& step) {
+      const bool was_executed = step.outcome == StepOutcome::executed;
+      ++(was_executed ? result.executed : result.stored);
+      trace_step("bottle-image", spec.slug, "instruction", was_executed ? "executed" : "stored",
+                 {{"line", std::to_string(step.step.position.line)},
+                  {"stage", step.stage.name},
+                  {"key", step.key.hex()}});
+    };
+    image = build(resolved, store, report, warn);
+    store_image(*image, result.key, spec.slug, watch.milliseconds(), store);
+  }
+  result.plan_digest = image->plan.digest();
+  result.layers = image->layers.size();
+  const bool changed = save_plan(*image, spec.directory, store);
+  const bool key_changed = store::rotate_key_text(spec.directory, "image", key_text);
+  result.outcome = !is_stored ? "built" : changed || key_changed ? "stored" : "unchanged";
+  result.milliseconds = watch.milliseconds();
+  store.register_root(spec.directory, "image", {result.key});
+  store::write_step_record(spec.directory, {.step = "image",
+                                            .outcome = result.outcome,
+                                            .reason = result.outcome == "unchanged" ? "" : reason.reason,
+                                            .detail = reason.detail,
+                                            .key = result.key.hex(),
+                                            .milliseconds = result.milliseconds});
+  trace_step(
+      "bottle-image", spec.slug, "image", result.outcome,
+      {{"key", result.key.hex()}, {"planDigest", result.plan_digest.string()}, {"reason", reason.reason}});
+  touch(spec.directory / "image.stamp");
+  return result;
+}
+
+Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name) {
+  const store::Store store = store::Store::open(spec.store);
+  const FileLock lock = lock_directory(spec);
+  const Exported exported = export_layout(load_plan(spec.directory), store, layout, ref_name);
+  trace_step("bottle-image", spec.slug, "export", "built", {{"imageDigest", exported.image_digest.string()}});
+  touch(spec.directory / "oci.stamp");
+  return exported;
+}
+
+}  // namespace bottle::image

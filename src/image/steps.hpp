@@ -1,0 +1,48 @@
+// The steps of a bottle that belong to this room, as a build tree runs them: results into the bottle's build
+// directory, written so that what did not change is not touched, with a record of what ran and why.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "image/export.hpp"
+#include "image/spec.hpp"
+#include "store/store.hpp"
+#include "util/digest.hpp"
+
+namespace bottle::image {
+
+using Warn = std::function<void(const std::string&)>;
+
+struct FingerprintResult {
+  Digest key;
+  std::string key_text;
+  std::vector<fs::path> dependencies;
+  bool changed = false;        // the file `key` was written
+  std::size_t files_read = 0;  // not known to the stat cache
+  std::uint64_t milliseconds = 0;
+};
+
+// Writes `key`, `key.d` (for the target `depfile_target`; the stamp if empty) and touches `key.stamp` in
+// spec.directory.
+FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target);
+
+struct ImageResult {
+  Digest key;
+  Digest plan_digest;
+  std::string outcome;       // "built", "stored", "unchanged"
+  std::size_t executed = 0;  // instructions
+  std::size_t stored = 0;
+  std::size_t layers = 0;
+  std::uint64_t milliseconds = 0;
+};
+
+// Builds the image, or finds it in the store, and saves its plan in spec.directory. Refuses engines that are
+// not the builtin one.
+ImageResult image_step(const BuildSpec& spec, const Warn& warn);
+
+// Writes the OCI layout of the plan in spec.directory, and touches `oci.stamp` there.
+Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name);
+
+}  // namespace bottle::image

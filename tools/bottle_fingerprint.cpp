@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "build_options.hpp"
+#include "image/context_scan.hpp"
+#include "image/resolve.hpp"
+#include "image/steps.hpp"
+#include "util/command_line.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+namespace {
+
+using namespace bottle;
+
+void print(const std::string& emit, const std::string& depfile_target, const image::FingerprintResult& result,
+           bool json) {
+  if (json) {
+    OrderedJson document{{"key", result.key.hex()},
+                         {"changed", result.changed},
+                         {"filesRead", result.files_read},
+                         {"milliseconds", result.milliseconds}};
+    document["dependencies"] = OrderedJson::array();
+    for (const fs::path& path : result.dependencies)
+      document["dependencies"].push_back(path.native());
+    fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
+  } else if (emit == "text") {
+    fmt::print("{}", result.key_text);
+  } else if (emit == "depfile") {
+    fmt::print("{}", image::depfile(depfile_target.empty() ? "image" : depfile_target, result.dependencies));
+  } else {
+    fmt::print("{}\n", result.key.hex());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bottle::run_tool("bottle-fingerprint", [&] {
+    CLI::App app(
+        "Reads a Dockerfile and all it takes in, and says what the image depends on: the key and the "
+        "depfile.\n"
+        "With --spec or --out it writes `key`, `key.d` and `key.stamp` there; --emit prints.",
+        "bottle-fingerprint");
+    CommonOptions common;
+    add_common_options(app, common);
+    tools::BuildOptions options;
+    options.add_to(app);
+    std::string emit;
+    std::string depfile_target;
+    app.add_option("--emit", emit,
+                   "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
+        ->check(CLI::IsMember({"key", "text", "depfile"}));
+    app.add_option("--depfile-target", depfile_target,
+                   "the target that the depfile names (default: the stamp)");
+    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+    const image::BuildSpec spec = options.resolve();
+    if (options.has_directory()) {
+      const image::FingerprintResult result = image::fingerprint_step(spec, depfile_target);
+      if (!emit.empty() || common.json) print(emit, depfile_target, result, common.json);
+      return static_cast<int>(kSuccess);
+    }
+    const store::Store store = store::Store::open(spec.store);
+    const image::Resolved resolved(spec, store);
+    image::FingerprintResult result;
+    result.key_text = resolved.key_text();
+    result.key = sha256(result.key_text);
+    result.dependencies = resolved.dependencies();
+    result.files_read = resolved.files_read();
+    print(emit, depfile_target, result, common.json);
+    return static_cast<int>(kSuccess);
+  });
+}

@@ -1,0 +1,106 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+
+#include "build_options.hpp"
+#include "image/steps.hpp"
+#include "store/store.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+namespace {
+
+using namespace bottle;
+
+std::string tag_of(const image::BuildSpec& spec) {
+  return spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
+}
+
+OrderedJson export_json(const image::Exported& exported, const fs::path& layout) {
+  return {{"layout", layout.native()},
+          {"imageDigest", exported.image_digest.string()},
+          {"imageId", exported.image_id.string()},
+          {"layersWritten", exported.layers_written},
+          {"layersCopied", exported.layers_copied}};
+}
+
+int build(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
+  image::BuildSpec spec = options.resolve();
+  // Without a place for the plan it lives only as long as the export takes.
+  std::unique_ptr<TemporaryDirectory> scratch;
+  if (!options.has_directory()) {
+    const fs::path parent = store::Store::open(spec.store).directory() / "tmp";
+    make_directories(parent);
+    scratch = std::make_unique<TemporaryDirectory>(parent);
+    spec.directory = scratch->path();
+  }
+  const image::ImageResult result =
+      image::image_step(spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); });
+  OrderedJson document{{"slug", spec.slug},
+                       {"outcome", result.outcome},
+                       {"planDigest", result.plan_digest.string()},
+                       {"key", result.key.hex()},
+                       {"layers", result.layers},
+                       {"instructions", {{"executed", result.executed}, {"stored", result.stored}}},
+                       {"milliseconds", result.milliseconds}};
+  if (!layout.empty()) document["oci"] = export_json(image::export_step(spec, layout, tag_of(spec)), layout);
+  if (common.json) {
+    fmt::print("{}\n", document.dump(1));
+  } else if (!common.quiet) {
+    const char* what = result.outcome == "stored"      ? "found in the store"
+                       : result.outcome == "unchanged" ? "unchanged"
+                                                       : nullptr;
+    fmt::print("{}: {} ({} layers, {})\n", spec.slug, result.plan_digest.string(), result.layers,
+               what != nullptr ? what
+                               : fmt::format("{} instructions executed, {} found in the store",
+                                             result.executed, result.stored));
+    if (!layout.empty()) fmt::print("{}: {}\n", layout, document["oci"]["imageDigest"].get<std::string>());
+  }
+  return kSuccess;
+}
+
+int export_image(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
+  if (!options.has_directory())
+    throw UsageError("which image?", {.where = "bottle-image export",
+                                      .hint = "name its build directory with --spec or --out"});
+  const image::BuildSpec spec = options.resolve();
+  const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
+  const image::Exported exported = image::export_step(spec, target, tag_of(spec));
+  if (common.json)
+    fmt::print("{}\n", export_json(exported, target).dump(1));
+  else if (!common.quiet)
+    fmt::print("{}: {}\n", target.native(), exported.image_digest.string());
+  return kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bottle::run_tool("bottle-image", [&] {
+    CLI::App app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
+                 "bottle-image");
+    CommonOptions common;
+    add_common_options(app, common);
+    app.require_subcommand(1);
+    tools::BuildOptions build_options;
+    std::string build_layout;
+    CLI::App* build_command =
+        app.add_subcommand("build", "Build the image plan; with --oci also an OCI image layout.");
+    build_options.add_to(*build_command);
+    build_command->add_option("--oci", build_layout,
+                              "write the image as an OCI image layout to this directory");
+    tools::BuildOptions export_options;
+    std::string export_layout;
+    CLI::App* export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
+    export_options.add_to(*export_command);
+    export_command->add_option("--layout,--oci", export_layout,
+                               "the directory to write (default: oci beside the plan)");
+    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    return build_command->parsed() ? build(build_options, build_layout, common)
+                                   : export_image(export_options, export_layout, common);
+  });
+}

@@ -1,0 +1,115 @@
+#include "build_options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "util/error.hpp"
+
+namespace bottle::tools {
+namespace {
+
+fs::path absolute(const std::string& path) {
+  return fs::absolute(path).lexically_normal();
+}
+
+// Without the trailing '/', which would make "the directory that holds it" the directory itself.
+fs::path absolute_directory(const std::string& path) {
+  const fs::path result = absolute(path);
+  return result.has_filename() ? result : result.parent_path();
+}
+
+std::pair<std::string, std::string> split_value(const std::string& text, const char* option) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos)
+    throw UsageError("expected NAME=VALUE, found \"" + text + "\"", {.where = option});
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+image::ContextSpec parse_context(const std::string& text) {
+  constexpr const char* kOption = "--build-context";
+  const auto [name, value] = split_value(text, kOption);
+  const std::size_t colon = value.find(':');
+  image::ContextSpec context;
+  context.name = name;
+  if (colon == std::string::npos) {
+    context.value = absolute_directory(value);
+    return context;
+  }
+  context.kind = image::parse_context_kind(value.substr(0, colon), kOption);
+  const std::string path = value.substr(colon + 1);
+  if (context.kind == image::ContextKind::target) {
+    for (std::size_t at = 0; at <= path.size();) {
+      const std::size_t end = std::min(path.find(',', at), path.size());
+      context.files.push_back(absolute(path.substr(at, end - at)));
+      at = end + 1;
+    }
+  } else {
+    context.value = absolute_directory(path);
+  }
+  return context;
+}
+
+}  // namespace
+
+void BuildOptions::add_to(CLI::App& app) {
+  auto* spec_option = app.add_option("--spec", spec, "JSON specification of the bottle, as CMake writes it");
+  app.add_option("--out", out,
+                 "directory for the image plan; with --spec it is the specification's directory");
+  const auto apart = [&](CLI::Option* option) { option->excludes(spec_option); };
+  apart(app.add_option("-f,--file", file, "the Dockerfile (default: Dockerfile in the context)"));
+  apart(app.add_option("--context", context, "the build context, a directory (default: the current one)"));
+  apart(app.add_option("--target", target, "the stage to build (default: the last)"));
+  apart(
+      app.add_option("--platform", platform, "os/architecture[/variant] (default: linux on this machine's)"));
+  apart(app.add_option("--build-arg", build_args,
+                       "NAME=VALUE for an ARG; NAME alone takes the environment's value")
+            ->allow_extra_args(false));
+  apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image")->allow_extra_args(false));
+  apart(app.add_option("--build-context", contexts,
+                       "NAME=DIR or NAME=KIND:PATH, a named context; kinds: path, bottle, target, "
+                       "oci-layout, docker-archive")
+            ->allow_extra_args(false));
+  apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)")
+            ->allow_extra_args(false));
+  apart(
+      app.add_flag("--git-modes", git_modes, "permissions of context files as git keeps them: 0755 or 0644"));
+  apart(app.add_option("--engine", engine, "builtin"));
+  app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
+  app.add_option("--store", store,
+                 "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
+}
+
+image::BuildSpec BuildOptions::resolve() const {
+  image::BuildSpec result;
+  if (!spec.empty()) {
+    result = image::load_spec(spec);
+    if (!out.empty()) result.directory = absolute_directory(out);
+  } else {
+    result.slug = "image";
+    result.context = absolute_directory(context.empty() ? "." : context);
+    result.dockerfile = file.empty() ? result.context / "Dockerfile" : absolute(file);
+    result.target = target;
+    result.platform = platform;
+    result.engine = engine;
+    result.git_modes = git_modes;
+    for (const std::string& text : build_args) {
+      const char* environment = text.find('=') == std::string::npos ? std::getenv(text.c_str()) : nullptr;
+      if (environment != nullptr)
+        result.build_args.emplace_back(text, environment);
+      else if (text.find('=') != std::string::npos)
+        result.build_args.push_back(split_value(text, "--build-arg"));
+    }
+    for (const std::string& text : labels)
+      result.labels.push_back(split_value(text, "--label"));
+    for (const std::string& text : contexts)
+      result.contexts.push_back(parse_context(text));
+    for (const std::string& text : excludes)
+      result.excludes.push_back(absolute_directory(text));
+    if (!out.empty()) result.directory = absolute_directory(out);
+  }
+  if (!tag.empty()) result.tag = tag;
+  if (!store.empty()) result.store = absolute_directory(store);
+  return result;
+}
+
+}  // namespace bottle::tools

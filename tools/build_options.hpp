@@ -1,0 +1,38 @@
+// The options that say what to build, shared by bottle-fingerprint and bottle-image.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "image/spec.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace bottle::tools {
+
+struct BuildOptions {
+  std::string spec;
+  std::string out;
+  std::string file;
+  std::string context;
+  std::string target;
+  std::string platform;
+  std::string tag;
+  std::string engine = "builtin";
+  std::string store;
+  std::vector<std::string> build_args;
+  std::vector<std::string> labels;
+  std::vector<std::string> contexts;
+  std::vector<std::string> excludes;
+  bool git_modes = false;
+
+  void add_to(CLI::App& app);
+  bool has_directory() const { return !spec.empty() || !out.empty(); }
+  // Reads the specification file, or makes one of the other options. Throws UsageError for what does not fit
+  // together.
+  image::BuildSpec resolve() const;
+};
+
+}  // namespace bottle::tools

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "build_options.hpp"
-#include "image/context_scan.hpp"
+#include "image/depfile.hpp"
 #include "image/resolve.hpp"
 #include "image/steps.hpp"
 #include "util/command_line.hpp"

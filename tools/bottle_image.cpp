@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "build_options.hpp"
 #include "image/steps.hpp"
@@ -31,9 +32,12 @@ OrderedJson export_json(const image::Exported& exported, const fs::path& layout)
 int build(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
   image::BuildSpec spec = options.resolve();
   // Without a place for the plan it lives only as long as the export takes.
+  // The open store keeps a collection from taking it.
+  std::optional<store::Store> store;
   std::unique_ptr<TemporaryDirectory> scratch;
   if (!options.has_directory()) {
-    const fs::path parent = store::Store::open(spec.store).directory() / "tmp";
+    store = store::Store::open(spec.store);
+    const fs::path parent = store->directory() / "tmp";
     make_directories(parent);
     scratch = std::make_unique<TemporaryDirectory>(parent);
     spec.directory = scratch->path();

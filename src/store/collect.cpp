@@ -233,18 +233,16 @@ class Collection {
     for (const Action& action : actions_)
       report_.actions_kept += action.evicted ? 0 : 1;
 
-    const auto remove_temporary = [&](const fs::path& path) {
-      const auto status = stat_if_there(path);
-      if (!status || S_ISDIR(status->st_mode)) return;
-      ++report_.temporaries_removed;
-      if (!options_.dry_run) remove_file(path);
-    };
-    // Whoever writes holds the lock that we have alone: every temporary file belongs to a process that is
+    // Whoever writes holds the lock that we have alone: everything temporary belongs to a process that is
     // gone.
     std::error_code error;
     for (fs::directory_iterator entry(layout_.temporaries(), error);
-         !error && entry != fs::directory_iterator(); entry.increment(error))
-      remove_temporary(entry->path());
+         !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      ++report_.temporaries_removed;
+      std::error_code failure;
+      if (!options_.dry_run) fs::remove_all(entry->path(), failure);
+      if (failure) throw_errno("cannot remove", entry->path().native(), failure.value());
+    }
     for_each_file(layout_.tombstones(), [&](const Digest&, const fs::path& path) {
       const auto status = stat_if_there(path);
       if (!status || now_ - status->st_mtim.tv_sec <= kTombstoneAge) return;

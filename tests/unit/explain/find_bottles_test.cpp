@@ -1,0 +1,63 @@
+#include "explain/find_bottles.hpp"
+
+#include "util/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace bottle::explain {
+namespace {
+
+using testing::HasSubstr;
+
+class FindBottles : public testing::Test {
+ protected:
+  void bottle(const std::string& path) {
+    make_directories(build() / path);
+    write_file(build() / path / "spec.json", "{}");
+  }
+  fs::path build() const { return directory_.path(); }
+  UsageError failure(const std::string& slug) const {
+    try {
+      find_bottle(build(), slug);
+    } catch (const UsageError& error) {
+      return error;
+    }
+    return UsageError("no error");
+  }
+  TemporaryDirectory directory_;
+};
+
+TEST_F(FindBottles, AlsoInNestedBinaryDirectories) {
+  bottle("bottles/hello");
+  bottle("sub/dir/bottles/base");
+  bottle("CMakeFiles/bottles/no");
+  bottle("bottles/hello/layers/bottles/no");
+  make_directories(build() / "bottles/unfinished");
+  fs::create_directory_symlink(build(), build() / "loop");
+  const auto found = find_bottles(build());
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].slug, "base");
+  EXPECT_EQ(found[1].slug, "hello");
+  EXPECT_EQ(find_bottle(build(), "base").directory, fs::canonical(build()) / "sub/dir/bottles/base");
+  EXPECT_EQ(find_bottle(build() / "bottles/hello", "hello").slug, "hello");
+}
+
+TEST_F(FindBottles, UnknownNamesGiveTheNearestAndAll) {
+  EXPECT_THAT(failure("x").message(), HasSubstr("there is no bottle in this directory"));
+  bottle("bottles/hello");
+  bottle("bottles/base");
+  const UsageError error = failure("helo");
+  EXPECT_EQ(error.message(), "there is no bottle \"helo\"; there are: base, hello");
+  EXPECT_EQ(error.hint(), "did you mean hello?");
+  EXPECT_THROW(find_bottles(build() / "none"), UsageError);
+}
+
+TEST_F(FindBottles, TwoOfANameAreAmbiguous) {
+  bottle("bottles/hello");
+  bottle("sub/bottles/hello");
+  EXPECT_THAT(failure("hello").message(), HasSubstr("there are 2 bottles \"hello\""));
+}
+
+}  // namespace
+}  // namespace bottle::explain

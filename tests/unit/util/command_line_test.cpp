@@ -1,0 +1,120 @@
+#include "util/command_line.hpp"
+
+#include "util/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <vector>
+
+namespace bottle {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  std::optional<int> status;
+  CommonOptions common;
+  std::string size;
+  bool gc = false;
+  std::string error;
+  std::string hint;
+};
+
+Outcome parse(std::vector<const char*> arguments, bool subcommands = true) {
+  Outcome outcome;
+  CLI::App app("About.", "bottle-x");
+  add_common_options(app, outcome.common);
+  std::string store;
+  app.add_option("--store", store, "store");
+  CLI::App* gc = nullptr;
+  if (subcommands) {
+    app.require_subcommand(1);
+    app.add_subcommand("stats", "stats");
+    gc = app.add_subcommand("gc", "gc");
+    gc->add_option("--max-size", outcome.size, "size");
+  }
+  arguments.insert(arguments.begin(), "bottle-x");
+  try {
+    outcome.status = parse_command_line(app, static_cast<int>(arguments.size()), arguments.data());
+  } catch (const UsageError& error) {
+    outcome.error = error.message();
+    outcome.hint = error.hint();
+  }
+  outcome.gc = gc != nullptr && gc->parsed();
+  return outcome;
+}
+
+TEST(CommandLine, CommonOptionsBeforeAndAfterTheSubcommand) {
+  const Outcome outcome = parse({"--json", "gc", "--max-size", "3G", "-q"});
+  EXPECT_EQ(outcome.error, "");
+  EXPECT_EQ(outcome.status, std::nullopt);
+  EXPECT_TRUE(outcome.gc && outcome.common.json && outcome.common.quiet);
+  EXPECT_EQ(outcome.size, "3G");
+}
+
+TEST(CommandLine, HelpAndVersionGoToStandardOutput) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"--version"}).status, 0);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "bottle-x " BOTTLE_VERSION "\n");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"--help"}).status, 0);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("--store"));
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"gc", "--help"}).status, 0);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("--max-size"));
+}
+
+TEST(CommandLine, NamesTheNearestOption) {
+  const Outcome of_command = parse({"gc", "--max-sise", "3G"});
+  EXPECT_EQ(of_command.error, "unknown option --max-sise");
+  EXPECT_THAT(of_command.hint, HasSubstr("did you mean --max-size? see bottle-x gc --help"));
+  EXPECT_THAT(parse({"gc", "--stor=x"}).hint, HasSubstr("did you mean --store?"));
+  EXPECT_THAT(parse({"--jsn", "gc"}).hint, HasSubstr("did you mean --json?"));
+}
+
+TEST(CommandLine, NamesTheNearestSubcommand) {
+  const Outcome outcome = parse({"stat"});
+  EXPECT_EQ(outcome.error, "unknown command \"stat\"");
+  EXPECT_THAT(outcome.hint, HasSubstr("did you mean stats?"));
+  EXPECT_EQ(parse({"extra"}, false).error, "unexpected argument \"extra\"");
+}
+
+TEST(CommandLine, MissingPartsAreNamed) {
+  EXPECT_THAT(parse({}).error, HasSubstr("subcommand"));
+  EXPECT_THAT(parse({"gc", "--max-size"}).error, HasSubstr("--max-size"));
+}
+
+TEST(Sizes, AreReadWithUnits) {
+  EXPECT_EQ(parse_size("0"), 0u);
+  EXPECT_EQ(parse_size("1500"), 1500u);
+  EXPECT_EQ(parse_size("64K"), 64u << 10);
+  EXPECT_EQ(parse_size("1.5GiB"), 3u << 29);
+  EXPECT_EQ(parse_size("10mb"), std::nullopt);
+  EXPECT_EQ(parse_size("10MB"), 10u << 20);
+  for (const char* text :
+       {"", "G", "-1", "1X", "1.G", ".5G", "1 G", "1.2.3", "1GiBs", "99999999999999999T", "1e3"})
+    EXPECT_EQ(parse_size(text), std::nullopt) << text;
+}
+
+TEST(Durations, AreReadWithUnits) {
+  EXPECT_EQ(parse_duration("90"), 90u);
+  EXPECT_EQ(parse_duration("10m"), 600u);
+  EXPECT_EQ(parse_duration("1.5h"), 5400u);
+  EXPECT_EQ(parse_duration("2w"), 14u * 86400);
+  for (const char* text : {"", "d", "1y", "-3d", "1d2h"})
+    EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+}
+
+TEST(Color, NeverWithoutATerminal) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  EXPECT_FALSE(use_color(ends[1]));
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+}  // namespace
+}  // namespace bottle

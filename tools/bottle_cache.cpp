@@ -1,0 +1,200 @@
+// bottle-cache: what is in the store, making it smaller, and checking it (docs/tools/bottle-cache.md).
+#include "store/check.hpp"
+#include "store/collect.hpp"
+#include "store/store.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/parallel.hpp"
+#include "util/text.hpp"
+#include "util/tool_main.hpp"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+namespace {
+
+using namespace bottle;
+
+void print(const OrderedJson& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+}
+
+std::string amount(std::uint64_t count, const char* singular, const char* plural) {
+  return fmt::format("{} {}", count, count == 1 ? singular : plural);
+}
+
+int stats(const fs::path& directory, const CommonOptions& common) {
+  const store::Figures figures = store::figures(directory);
+  const std::uint64_t size = figures.blob_bytes + figures.action_bytes;
+  if (common.json) {
+    OrderedJson kinds = OrderedJson::object();
+    for (const auto& [name, kind] : figures.kinds)
+      kinds[name] = OrderedJson{{"actions", kind.actions}, {"bytes", kind.bytes}};
+    print({{"directory", directory.native()},
+           {"bytes", size},
+           {"blobs", {{"count", figures.blobs}, {"bytes", figures.blob_bytes}}},
+           {"actions", {{"count", figures.actions}, {"bytes", figures.action_bytes}}},
+           {"kinds", std::move(kinds)},
+           {"unreferenced", {{"count", figures.unreferenced_blobs}, {"bytes", figures.unreferenced_bytes}}},
+           {"evicted", figures.evicted},
+           {"damaged", figures.damaged},
+           {"roots", figures.roots},
+           {"temporaries", figures.temporaries}});
+    return kSuccess;
+  }
+  fmt::print("store         {}\n", directory.native());
+  fmt::print("size          {}\n", human_size(size));
+  fmt::print("blobs         {}, {}\n", figures.blobs, human_size(figures.blob_bytes));
+  fmt::print("actions       {}, {}\n", figures.actions, human_size(figures.action_bytes));
+  for (const auto& [name, kind] : figures.kinds)
+    fmt::print("  {:<11} {}, {} of results\n", name, kind.actions, human_size(kind.bytes));
+  fmt::print("unreferenced  {}, {}\n", amount(figures.unreferenced_blobs, "blob", "blobs"),
+             human_size(figures.unreferenced_bytes));
+  fmt::print("remembered    {} evicted, {} damaged\n", figures.evicted, figures.damaged);
+  fmt::print("roots         {}\n",
+             amount(figures.roots, "step of a build directory", "steps of build directories"));
+  fmt::print("temporaries   {}\n", figures.temporaries);
+  return kSuccess;
+}
+
+int collect(const fs::path& directory, store::CollectOptions options, const CommonOptions& common) {
+  options.on_wait = [&] {
+    if (!common.quiet)
+      fmt::print(stderr, "bottle-cache: waiting for the builds that use {} to finish\n", directory.native());
+  };
+  const store::CollectReport report = store::collect(directory, options);
+  if (common.json) {
+    print({{"directory", directory.native()},
+           {"dryRun", options.dry_run},
+           {"bytesBefore", report.size_before},
+           {"bytesAfter", report.size_after},
+           {"actions",
+            {{"kept", report.actions_kept},
+             {"evicted", report.actions_evicted},
+             {"broken", report.actions_broken}}},
+           {"blobs", {{"kept", report.blobs_kept}, {"removed", report.blobs_removed}}},
+           {"bytesStillLinked", report.bytes_still_linked},
+           {"bytesKeptByReferences", report.bytes_kept_by_references},
+           {"temporariesRemoved", report.temporaries_removed},
+           {"tombstonesRemoved", report.tombstones_removed},
+           {"rootsDropped", report.roots_dropped},
+           {"overMaxSize", report.over_max_size}});
+  } else if (!common.quiet) {
+    fmt::print("{}{} of {} freed; {} and {} {}\n", options.dry_run ? "would be: " : "",
+               human_size(report.size_before - report.size_after), human_size(report.size_before),
+               amount(report.actions_evicted + report.actions_broken, "action", "actions"),
+               amount(report.blobs_removed, "blob", "blobs"), "removed");
+    if (report.temporaries_removed > 0)
+      fmt::print("{} of killed processes removed\n",
+                 amount(report.temporaries_removed, "temporary file", "temporary files"));
+    if (report.bytes_still_linked > 0)
+      fmt::print("{} of that stay on the disk as long as build directories hold them\n",
+                 human_size(report.bytes_still_linked));
+  }
+  if (report.over_max_size)
+    fmt::print(
+        stderr,
+        "bottle-cache: warning: the store still has {}, more than --max-size {}: build directories refer to "
+        "the rest (--keep-referenced)\n",
+        human_size(report.size_after), human_size(*options.max_size));
+  return kSuccess;
+}
+
+const char* kind_name(store::Finding::Kind kind) {
+  switch (kind) {
+    case store::Finding::Kind::blob:
+      return "blob";
+    case store::Finding::Kind::action:
+      return "action";
+    case store::Finding::Kind::stray:
+      break;
+  }
+  return "stray";
+}
+
+int verify(const fs::path& directory, const CommonOptions& common) {
+  store::Verification result;
+  if (fs::exists(directory)) result = store::verify(store::Store::open(directory), default_threads());
+  if (common.json) {
+    OrderedJson findings = OrderedJson::array();
+    for (const store::Finding& finding : result.findings)
+      findings.push_back({{"kind", kind_name(finding.kind)},
+                          {"name", finding.name},
+                          {"problem", finding.problem},
+                          {"dropped", finding.dropped}});
+    print({{"directory", directory.native()},
+           {"blobs", result.blobs},
+           {"bytes", result.bytes},
+           {"actions", result.actions},
+           {"findings", std::move(findings)}});
+  } else {
+    for (const store::Finding& finding : result.findings)
+      fmt::print("{} {}: {}{}\n", kind_name(finding.kind), finding.name, finding.problem,
+                 finding.dropped ? "; dropped" : "");
+    if (!common.quiet)
+      fmt::print(
+          "{} ({}) and {} checked, {}\n", amount(result.blobs, "blob", "blobs"), human_size(result.bytes),
+          amount(result.actions, "action", "actions"),
+          result.findings.empty() ? "nothing found" : amount(result.findings.size(), "finding", "findings"));
+  }
+  return result.findings.empty() ? kSuccess : kCheckFound;
+}
+
+std::uint64_t need(const std::optional<std::uint64_t>& value, const char* option, const std::string& text,
+                   const char* expected) {
+  if (!value)
+    throw UsageError(fmt::format("{}: expected {}, found \"{}\"", option, expected, text),
+                     {.hint = "see bottle-cache gc --help"});
+  return *value;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Looks after the store: the cache of build results that all build trees of a user share.",
+               "bottle-cache");
+  app.footer(
+      "The store is in $BOTTLE_CACHE_DIR, else $XDG_CACHE_HOME/bottle, else ~/.cache/bottle.\n"
+      "Exit status: 0, 1 failed, 2 wrong use, 3 verify found something.");
+  CommonOptions common;
+  add_common_options(app, common);
+  std::string store_directory;
+  app.add_option("--store", store_directory, "the store's directory")->type_name("DIR");
+  app.require_subcommand(1);
+
+  CLI::App* stats_command = app.add_subcommand("stats", "count what is in the store");
+  CLI::App* gc_command = app.add_subcommand("gc",
+                                            "evict what was not used for longest, then remove what nothing "
+                                            "refers to and what killed processes left");
+  CLI::App* verify_command =
+      app.add_subcommand("verify", "read everything again; report and drop what is damaged (exit status 3)");
+  std::string max_size;
+  std::string max_age;
+  store::CollectOptions options;
+  gc_command->add_option("--max-size", max_size, "evict until the store is at most so large: 500M, 20G")
+      ->type_name("SIZE");
+  gc_command->add_option("--max-age", max_age, "evict what was not used for so long: 36h, 14d, 8w")
+      ->type_name("TIME");
+  gc_command->add_flag("--keep-referenced", options.keep_referenced,
+                       "keep what existing build directories were made from");
+  gc_command->add_flag("--dry-run", options.dry_run, "say what would be done and do nothing");
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  const fs::path directory =
+      store_directory.empty() ? store::Store::default_directory() : fs::absolute(store_directory);
+  if (stats_command->parsed()) return stats(directory, common);
+  if (verify_command->parsed()) return verify(directory, common);
+  if (!max_size.empty())
+    options.max_size = need(parse_size(max_size), "--max-size", max_size, "a size such as 500M or 20G");
+  if (!max_age.empty())
+    options.max_age =
+        need(parse_duration(max_age), "--max-age", max_age, "a length of time such as 36h or 14d");
+  return collect(directory, options, common);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bottle::run_tool("bottle-cache", [&] { return run(argc, argv); });
+}

@@ -1,0 +1,323 @@
+// bottle-pack: packs from image plans, and what is in packs. Manual: docs/tools/bottle-pack.md.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "image/spec.hpp"
+#include "smolmachine/extract.hpp"
+#include "smolmachine/pack_file.hpp"
+#include "smolmachine/pack_step.hpp"
+#include "smolmachine/tree.hpp"
+#include "smolmachine/verify.hpp"
+#include "store/store.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+#include "util/tool_main.hpp"
+
+namespace {
+
+using namespace bottle;
+using namespace bottle::smolmachine;
+
+void print_warnings(const std::string& where, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings)
+    fmt::print(stderr, "bottle-pack: {}: warning: {}\n", where, warning);
+}
+
+struct CreateOptions {
+  std::string spec;
+  std::string out;
+  std::string image;
+  std::string output;
+  std::optional<std::uint64_t> cpus;
+  std::optional<std::uint64_t> memory;
+  bool network = false;
+  std::vector<std::string> env;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> cmd;
+  bool no_entrypoint = false;
+  bool no_cmd = false;
+  std::string name;
+  int level = kDefaultLevel;
+  std::string runtime;
+  std::string store;
+  std::size_t threads = 0;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* create = app.add_subcommand("create", "Make a pack from an image plan.");
+    create->add_option("--spec", spec, "Specification file that CMake wrote for a bottle");
+    create->add_option("--out", out, "The bottle's build directory (default: the specification's)");
+    create->add_option("--image", image, "Directory with image.json, instead of --spec");
+    create->add_option("-o,--output", output, "The pack to write (default with --spec: <slug>.smolmachine)");
+    create->add_option("--cpus", cpus, "CPUs of the machine, 1 to 255 (default: 4)");
+    create->add_option("--memory", memory, "Memory of the machine in MiB, at least 64 (default: 8192)");
+    create->add_flag("--network", network, "Give the machine a network");
+    create->add_option("--env", env, "KEY=VALUE, added to the image's; may be repeated")->take_all();
+    create
+        ->add_option("--entrypoint", entrypoint,
+                     "One word of the command, instead of the image's; may be repeated")
+        ->allow_extra_args(false)
+        ->take_all();
+    create->add_option("--cmd", cmd, "One word of the arguments, instead of the image's; may be repeated")
+        ->allow_extra_args(false)
+        ->take_all();
+    create->add_flag("--no-entrypoint", no_entrypoint, "Drop the image's entrypoint");
+    create->add_flag("--no-cmd", no_cmd, "Drop the image's arguments");
+    create->add_option("--name", name, "Name of the image in the pack (default: <slug>:latest)");
+    create->add_option("--level", level, "zstd level, 1 to 19")->capture_default_str();
+    create->add_option(
+        "--runtime", runtime,
+        "smolvm's agent root filesystem: a directory, or \"none\" (default: an installed one)");
+    create->add_option("--store", store, "The store's directory");
+    create->add_option("--jobs", threads, "Threads (default: as many as processors)");
+    return create;
+  }
+
+  PackRequest request() const {
+    PackRequest result;
+    if (spec.empty() == image.empty()) throw UsageError("create: expected one of --spec and --image");
+    if (!spec.empty()) {
+      const image::BuildSpec build = image::load_spec(spec);
+      const fs::path directory = out.empty() ? build.directory : fs::path(out);
+      result.slug = build.slug;
+      result.plan_directory = result.records = directory;
+      result.output = output.empty() ? directory / (build.slug + ".smolmachine") : fs::path(output);
+      result.options.image = build.tag;
+      result.options.cpus = build.pack.cpus;
+      result.options.memory_mib = build.pack.memory_mib;
+      result.options.network = build.pack.network;
+      result.options.env = build.pack.env;
+      result.options.entrypoint = build.pack.entrypoint;
+      result.options.cmd = build.pack.cmd;
+      result.runtime = build.pack.runtime;
+    } else {
+      if (output.empty()) throw UsageError("create: --image needs -o, the pack to write");
+      result.plan_directory = image;
+      result.output = output;
+      result.slug = result.output.stem().native();
+    }
+    PackOptions& options = result.options;
+    if (!name.empty()) options.image = name;
+    if (options.image.empty()) options.image = result.slug + ":latest";
+    if (cpus) options.cpus = *cpus;
+    if (memory) options.memory_mib = *memory;
+    options.network = options.network || network;
+    options.env.insert(options.env.end(), env.begin(), env.end());
+    if (!entrypoint.empty() || no_entrypoint) options.entrypoint = entrypoint;
+    if (!cmd.empty() || no_cmd) options.cmd = cmd;
+    options.level = level;
+    options.epoch = image::source_date_epoch();
+    if (!runtime.empty()) result.runtime = runtime;
+    result.threads = threads;
+    return result;
+  }
+};
+
+int create(const CreateOptions& arguments, const CommonOptions& common) {
+  const PackRequest request = arguments.request();
+  fs::path store_directory = arguments.store;
+  if (store_directory.empty() && !arguments.spec.empty())
+    store_directory = image::load_spec(arguments.spec).store;
+  store::Store store = store::Store::open(store_directory);
+  const PackOutcome outcome = make_pack(request, store);
+  if (!common.quiet) print_warnings(request.slug, outcome.recipe.findings.warnings);
+  if (common.json) {
+    std::cout << outcome.json(request);
+  } else if (arguments.spec.empty() && !common.quiet) {
+    fmt::print("{}: {}, {} frames ({} from the store), {}\n", request.output.native(),
+               human_size(outcome.recipe.pack_size), outcome.frames.total, outcome.frames.reused,
+               outcome.outcome);
+    if (outcome.runtime)
+      fmt::print(
+          "with the agent root filesystem of {}: serves `smolvm pack run` and `smolvm machine create "
+          "--from`\n",
+          outcome.runtime->native());
+    else
+      fmt::print(
+          "without an agent root filesystem: serves `smolvm machine create --from`, not `smolvm pack run`\n");
+  }
+  if (!arguments.spec.empty()) touch(request.records / "pack.stamp");
+  return kSuccess;
+}
+
+OrderedJson footer_json(const OpenPack& pack) {
+  const Footer& footer = pack.footer;
+  return {{"kind", footer.sidecar() ? "sidecar" : "single-file"},
+          {"version", footer.version},
+          {"size", pack.size},
+          {"stubSize", footer.stub_size},
+          {"assetsOffset", footer.assets_offset},
+          {"assetsSize", footer.assets_size},
+          {"manifestOffset", footer.manifest_offset},
+          {"manifestSize", footer.manifest_size},
+          {"checksum", fmt::format("{:08x}", footer.checksum)}};
+}
+
+std::string words(const std::vector<std::string>& list) {
+  return Json(list).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void print_tree(const OpenPack& pack) {
+  std::cout << "[\n";
+  bool first = true;
+  for (const TreeRow& row : tree_of_pack(pack)) {
+    std::cout << (first ? "" : ",\n") << tree_row_json(row);
+    first = false;
+  }
+  std::cout << "\n]\n";
+}
+
+int inspect(const std::string& file, bool tree, const CommonOptions& common) {
+  const OpenPack pack = open_pack(file);
+  if (tree) {
+    print_tree(pack);
+    return kSuccess;
+  }
+  const Manifest& manifest = pack.manifest;
+  if (common.json) {
+    OrderedJson json{{"file", pack.name}, {"format", footer_json(pack)}};
+    json["manifest"] = OrderedJson::parse(pack.manifest_text);
+    std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
+    return kSuccess;
+  }
+  fmt::print("{}\n", pack.name);
+  fmt::print("Format:     {} version {}, {}, checksum {:08x}\n",
+             pack.footer.sidecar() ? "sidecar" : "single file", pack.footer.version, human_size(pack.size),
+             pack.footer.checksum);
+  fmt::print("Mode:       {}\n", manifest.mode == Manifest::Mode::vm ? "vm" : "container");
+  fmt::print("Image:      {}\nDigest:     {}\nPlatform:   {}\n", manifest.image, manifest.digest,
+             manifest.platform);
+  fmt::print("CPUs:       {}\nMemory:     {} MiB\nNetwork:    {}\n", manifest.cpus, manifest.mem,
+             manifest.network ? "yes" : "no");
+  if (!manifest.entrypoint.empty()) fmt::print("Entrypoint: {}\n", words(manifest.entrypoint));
+  if (!manifest.cmd.empty()) fmt::print("Cmd:        {}\n", words(manifest.cmd));
+  if (manifest.workdir) fmt::print("Workdir:    {}\n", *manifest.workdir);
+  for (const std::string& variable : manifest.env)
+    fmt::print("Env:        {}\n", variable);
+  if (!manifest.host_platform.empty()) fmt::print("Host:       {}\n", manifest.host_platform);
+  fmt::print("Created:    {} by {}\n", manifest.created, manifest.smolvm_version);
+  for (const LayerAsset& layer : manifest.layers)
+    fmt::print("Layer:      {} ({})\n", layer.path, human_size(layer.size));
+  return kSuccess;
+}
+
+int verify(const std::string& file, const CommonOptions& common) {
+  const OpenPack pack = open_pack(file);
+  const VerifyReport report = verify_pack(pack);
+  if (!common.quiet) print_warnings(pack.name, report.findings.warnings);
+  if (common.json) {
+    OrderedJson json{
+        {"file", pack.name}, {"ok", true}, {"format", footer_json(pack)}, {"entries", report.entries}};
+    json["members"] = OrderedJson::array();
+    for (const MemberReport& member : report.members) {
+      OrderedJson item{{"path", member.path}, {"type", member.type}, {"size", member.size}};
+      if (member.is_archive) item["entries"] = member.entries;
+      json["members"].push_back(std::move(item));
+    }
+    json["warnings"] = report.findings.warnings;
+    json["notes"] = report.findings.notes;
+    std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
+  } else if (!common.quiet) {
+    fmt::print("{}: whole, {} entries in {} layers\n", pack.name, report.entries,
+               pack.manifest.layers.size());
+    for (const std::string& note : report.findings.notes)
+      fmt::print("note: {}\n", note);
+  }
+  return kSuccess;
+}
+
+int extract(const std::string& file, const std::string& directory, const std::string& what, bool force,
+            const CommonOptions& common) {
+  const OpenPack pack = open_pack(file);
+  const ExtractReport report =
+      extract_pack(pack, directory, what == "raw" ? ExtractWhat::raw : ExtractWhat::rootfs,
+                   force ? Existing::overwrite : Existing::refuse);
+  if (!common.quiet) print_warnings(pack.name, report.findings.warnings);
+  if (common.json)
+    std::cout << OrderedJson{{"directory", directory},
+                             {"entries", report.entries},
+                             {"skipped", report.skipped}}
+                     .dump(2)
+              << "\n";
+  return kSuccess;
+}
+
+std::vector<TreeRow> tree_of(const std::string& operand) {
+  return fs::is_directory(operand) ? tree_of_directory(operand) : tree_of_pack(open_pack(operand));
+}
+
+int diff(const std::string& a, const std::string& b, Owners owners, const CommonOptions& common) {
+  const std::vector<TreeDifference> differences = compare_trees(tree_of(a), tree_of(b), owners);
+  OrderedJson json = OrderedJson::array();
+  for (const TreeDifference& difference : differences) {
+    if (common.json)
+      json.push_back(
+          {{"path", difference.path}, {"what", difference.what}, {"a", difference.a}, {"b", difference.b}});
+    else if (!common.quiet)
+      fmt::print("/{}: {}{}\n", difference.path, difference.what,
+                 difference.a.empty() || difference.b.empty()
+                     ? fmt::format(" ({}{})", difference.a, difference.b)
+                     : fmt::format(": {} | {}", difference.a, difference.b));
+  }
+  if (common.json) std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
+  return differences.empty() ? kSuccess : kCheckFound;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_tool("bottle-pack", [&]() -> int {
+    CLI::App app("Makes and reads .smolmachine packs.", "bottle-pack");
+    CommonOptions common;
+    add_common_options(app, common);
+    app.require_subcommand(1);
+    CreateOptions options;
+    CLI::App* create_command = options.add_to(app);
+
+    std::string file;
+    std::string other;
+    bool tree = false;
+    CLI::App* inspect_command = app.add_subcommand("inspect", "Say what a pack is; reads its end only.");
+    inspect_command->add_option("pack", file)->required();
+    inspect_command->add_flag("--tree", tree,
+                              "The file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
+    CLI::App* verify_command =
+        app.add_subcommand("verify", "Check that a pack is whole and smolvm can use it.");
+    verify_command->add_option("pack", file)->required();
+
+    std::string what = "rootfs";
+    bool force = false;
+    CLI::App* extract_command = app.add_subcommand("extract", "Unpack a pack into a directory.");
+    extract_command->add_option("pack", file)->required();
+    extract_command->add_option("directory", other)->required();
+    extract_command->add_option("--what", what, "rootfs: the image's tree; raw: the members of the assets")
+        ->check(CLI::IsMember({"rootfs", "raw"}))
+        ->capture_default_str();
+    extract_command->add_flag("--force", force, "Write into a directory that is not empty");
+
+    bool no_owner = false;
+    CLI::App* diff_command =
+        app.add_subcommand("diff", "Compare two packs, or a pack and a directory, entry by entry.");
+    diff_command->add_option("a", file, "A pack or a directory")->required();
+    diff_command->add_option("b", other, "A pack or a directory")->required();
+    diff_command->add_flag("--no-owner", no_owner, "Do not compare owners");
+
+    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (*create_command) return create(options, common);
+    if (*inspect_command) return inspect(file, tree, common);
+    if (*verify_command) return verify(file, common);
+    if (*extract_command) return extract(file, other, what, force, common);
+    if (*diff_command) return diff(file, other, no_owner ? Owners::ignore : Owners::compare, common);
+    throw UsageError("expected a command");
+  });
+}

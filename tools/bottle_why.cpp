@@ -1,0 +1,68 @@
+// bottle-why: which change caused what to run in the last build (docs/tools/bottle-why.md).
+#include "explain/find_bottles.hpp"
+#include "explain/report.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <vector>
+
+namespace {
+
+using namespace bottle;
+
+explain::FoundBottle of_specification(const fs::path& file) {
+  const Json json = parse_json(read_file(file), file.native());
+  return {JsonView(json, file.native() + "#").at("slug").string(), fs::absolute(file).parent_path()};
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Says why the steps of a bottle ran in the last build, and whether they will run in the next.",
+               "bottle-why");
+  CommonOptions common;
+  add_common_options(app, common);
+  std::string build;
+  std::string slug;
+  std::string specification;
+  CLI::Option* directory_option =
+      app.add_option("build-dir", build, "the build directory of a project (searched for bottles/<slug>)");
+  app.add_option("slug", slug, "the bottle; without it, all of them");
+  app.add_option("--spec", specification, "the bottle's spec.json, instead of a directory and a name")
+      ->type_name("FILE")
+      ->excludes(directory_option);
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  std::vector<explain::FoundBottle> bottles;
+  if (!specification.empty())
+    bottles.push_back(of_specification(specification));
+  else if (build.empty())
+    throw UsageError("expected a build directory or --spec",
+                     {.hint = "for example: bottle-why build hello; see bottle-why --help"});
+  else if (slug.empty())
+    bottles = explain::find_bottles(build);
+  else
+    bottles.push_back(explain::find_bottle(build, slug));
+
+  std::vector<explain::BottleReport> reports;
+  for (const explain::FoundBottle& found : bottles)
+    reports.push_back(explain::report(found.slug, found.directory));
+  std::string text;
+  if (common.json)
+    text = explain::to_json(reports);
+  else if (reports.empty())
+    text = "there is no bottle in " + build + "\n";
+  for (const explain::BottleReport& report : reports)
+    if (!common.json) text += explain::to_text(report);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bottle::run_tool("bottle-why", [&] { return run(argc, argv); });
+}

@@ -54,12 +54,21 @@ class Differ {
   }
 
   void compare(const std::string& path, const Node* lower, const Node& upper) {
-    if (lower == nullptr || !same_node(*lower, upper))
+    if (lower == nullptr || !same_node(*lower, upper) || !same_links(*lower, upper))
       append(path, upper, Change::changed);
     else if (is_linked(upper))
       append(path, upper, Change::unchanged_name);
     if (is_directory(upper))
       compare_children(path, lower != nullptr && is_directory(*lower) ? lower : nullptr, upper);
+  }
+
+  // Names that are not in the layer must go on sharing, or not sharing, their inodes: among them the inodes
+  // of the two trees have to correspond one to one.
+  bool same_links(const Node& lower, const Node& upper) {
+    if (is_directory(upper) || (lower.inode.use_count() == 1 && !is_linked(upper))) return true;
+    const auto now = kept_.try_emplace(lower.inode.get(), upper.inode.get()).first;
+    const auto old = kept_.try_emplace(upper.inode.get(), lower.inode.get()).first;
+    return now->second == upper.inode.get() && old->second == lower.inode.get();
   }
 
   void append(const std::string& path, const Node& node, Change change) {
@@ -129,7 +138,9 @@ class Differ {
   std::unordered_map<const Entry*, std::size_t> names_;    // how many an inode has
   std::unordered_map<const Entry*, std::string> sources_;  // inode -> the name that is in the layer
   std::unordered_map<const Entry*, std::vector<std::string>>
-      waiting_;                                  // inode -> unchanged names before that
+      waiting_;  // inode -> unchanged names before that
+  std::unordered_map<const Entry*, const Entry*>
+      kept_;                                     // inode of an unchanged name -> its inode in the other tree
   std::unordered_set<std::string> directories_;  // those in the layer
 };
 

@@ -1,8 +1,10 @@
 // The fields of a tar header block. Source: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace bottle::oci::tar {
@@ -36,6 +38,18 @@ constexpr std::string_view kMagicGnu{"ustar  \0", 8};
 constexpr std::string_view kPaxXattr = "SCHILY.xattr.";
 constexpr std::string_view kWhiteoutPrefix = ".wh.";
 constexpr std::string_view kOpaqueName = ".wh..wh..opq";
+
+using Block = std::array<char, kBlock>;
+
+// A field's bytes, and its text up to the first NUL.
+std::string_view bytes_of(const Block& block, Field field);
+std::string_view text_of(const Block& block, Field field);
+bool is_zero(const Block& block);
+// Octal digits between blanks and NULs, or GNU's base-256; nullopt if it is neither or too big.
+std::optional<std::int64_t> parse_number(std::string_view bytes);
+bool checksum_matches(const Block& block);
+// PAX "[-]<seconds>[.<fraction>]", rounded down to whole seconds.
+std::optional<std::int64_t> parse_time(std::string_view text);
 
 // The bytes that fill the last block of `size` bytes of data.
 constexpr std::size_t padding(std::uint64_t size) {

@@ -20,64 +20,7 @@ namespace {
 constexpr std::uint64_t kMaximumExtension = 1u << 20;
 constexpr std::size_t kBuffer = 256u << 10;
 
-using Block = std::array<char, tar::kBlock>;
-
-std::string_view bytes_of(const Block& block, tar::Field field) {
-  return {block.data() + field.offset, field.size};
-}
-
-std::string_view text_of(const Block& block, tar::Field field) {
-  const std::string_view bytes = bytes_of(block, field);
-  return bytes.substr(0, bytes.find('\0'));
-}
-
-bool is_zero(const Block& block) {
-  return std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; });
-}
-
-// GNU's base-256: two's complement, big-endian, with the top bit set as the mark.
-std::optional<std::int64_t> parse_base256(std::string_view bytes) {
-  const bool negative = (static_cast<unsigned char>(bytes[0]) & 0x40) != 0;
-  const unsigned char fill = negative ? 0xff : 0;
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    auto byte = static_cast<unsigned char>(bytes[i]);
-    if (i == 0) byte = static_cast<unsigned char>(negative ? byte : byte & 0x7f);
-    if (i + 8 < bytes.size()) {
-      if (byte != fill) return std::nullopt;
-    } else {
-      value = value << 8 | byte;
-    }
-  }
-  const auto result = static_cast<std::int64_t>(value);
-  // A field of exactly 8 bytes has lost its mark bit in the sign.
-  if (bytes.size() > 8 && (result < 0) != negative) return std::nullopt;
-  return result;
-}
-
-std::optional<std::int64_t> parse_number(std::string_view bytes) {
-  if ((static_cast<unsigned char>(bytes[0]) & 0x80) != 0) return parse_base256(bytes);
-  const std::size_t begin = bytes.find_first_not_of(std::string_view(" \0", 2));
-  if (begin == std::string_view::npos) return 0;
-  bytes.remove_prefix(begin);
-  const std::string_view digits = bytes.substr(0, bytes.find_first_of(std::string_view(" \0", 2)));
-  const auto value = parse_unsigned(digits, 8);
-  if (!value || *value > INT64_MAX) return std::nullopt;
-  return static_cast<std::int64_t>(*value);
-}
-
-bool checksum_matches(const Block& block) {
-  const auto expected = parse_number(bytes_of(block, tar::kChecksum));
-  std::int64_t plain = 0;
-  std::int64_t with_sign = 0;  // some old archivers added signed characters
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const bool in_field = i >= tar::kChecksum.offset && i < tar::kChecksum.offset + tar::kChecksum.size;
-    const char c = in_field ? ' ' : block[i];
-    plain += static_cast<unsigned char>(c);
-    with_sign += static_cast<signed char>(c);
-  }
-  return expected && (*expected == plain || *expected == with_sign);
-}
+using tar::Block;
 
 // What PAX records and GNU long names say in place of the header's fields.
 struct Extension {
@@ -92,19 +35,6 @@ struct Extension {
   std::map<std::string, std::string> xattrs;
   bool sparse = false;
 };
-
-// "[-]<seconds>[.<fraction>]", rounded down to whole seconds.
-std::optional<std::int64_t> parse_time(std::string_view text) {
-  const std::size_t point = std::min(text.find('.'), text.size());
-  const std::string_view fraction = text.substr(std::min(point + 1, text.size()));
-  if (fraction.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + point, seconds);
-  if (error != std::errc() || end != text.data() + point) return std::nullopt;
-  const bool round_down = text.starts_with('-') && fraction.find_first_not_of('0') != std::string_view::npos;
-  if (round_down && seconds == INT64_MIN) return std::nullopt;
-  return round_down ? seconds - 1 : seconds;
-}
 
 }  // namespace
 
@@ -205,9 +135,9 @@ struct TarReader::State {
   }
 
   std::int64_t number(const Block& block, tar::Field field, const char* what, std::uint64_t at) const {
-    const auto value = parse_number(bytes_of(block, field));
+    const auto value = tar::parse_number(tar::bytes_of(block, field));
     if (!value)
-      fail(std::string(what) + " is not a number: \"" + escape_word(text_of(block, field)) + "\"", at);
+      fail(std::string(what) + " is not a number: \"" + escape_word(tar::text_of(block, field)) + "\"", at);
     return *value;
   }
 
@@ -250,7 +180,7 @@ struct TarReader::State {
     } else if (key == "gid") {
       extension.gid = unsigned_number();
     } else if (key == "mtime") {
-      extension.mtime = value.empty() ? std::nullopt : parse_time(value);
+      extension.mtime = value.empty() ? std::nullopt : tar::parse_time(value);
       if (!value.empty() && !extension.mtime) fail("the extended header's mtime is not a time", at);
     } else if (key.starts_with(tar::kPaxXattr)) {
       const std::string_view xattr = key.substr(tar::kPaxXattr.size());
@@ -280,9 +210,9 @@ struct TarReader::State {
   }
 
   std::string name_of(const Block& block) const {
-    std::string text(text_of(block, tar::kName));
-    if (bytes_of(block, tar::kMagic) != tar::kMagicUstar) return text;
-    const std::string_view prefix = text_of(block, tar::kPrefix);
+    std::string text(tar::text_of(block, tar::kName));
+    if (tar::bytes_of(block, tar::kMagic) != tar::kMagicUstar) return text;
+    const std::string_view prefix = tar::text_of(block, tar::kPrefix);
     return prefix.empty() ? text : std::string(prefix) + "/" + text;
   }
 
@@ -355,7 +285,7 @@ struct TarReader::State {
                                          : name_of(block);
     std::string link = extension.gnu_link ? std::move(*extension.gnu_link)
                        : extension.link   ? std::move(*extension.link)
-                                          : std::string(text_of(block, tar::kLink));
+                                          : std::string(tar::text_of(block, tar::kLink));
     Entry& entry = result.entry;
     entry.type = type_of(block[tar::kType], result.raw_name, at);
     if (extension.sparse) fail_sparse(result.raw_name, at);
@@ -432,15 +362,15 @@ struct TarReader::State {
         finished = true;
         return std::nullopt;
       }
-      if (is_zero(block)) {
+      if (tar::is_zero(block)) {
         if (extended) fail("an extended header is followed by the end marker", at);
         finished = true;
         // One block of zeros at the very end passes as the marker (GNU tar's "lone zero block").
-        had_end_marker = read_block(block) ? is_zero(block) : true;
+        had_end_marker = read_block(block) ? tar::is_zero(block) : true;
         if (!had_end_marker) fail("a header is expected after a block of zeros", at + tar::kBlock);
         return std::nullopt;
       }
-      if (!checksum_matches(block)) fail("a header's checksum is wrong", at);
+      if (!tar::checksum_matches(block)) fail("a header's checksum is wrong", at);
       switch (block[tar::kType]) {
         case 'L':
         case 'K': {

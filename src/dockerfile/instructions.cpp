@@ -443,7 +443,7 @@ Instruction parse_onbuild(std::string_view expression, const SourceText& source,
     instruction.position = from.position;
     return instruction;
   } catch (const SourceError& error) {
-    throw SourceError(source, from.position, place + " (" + quoted(expression) + "): " + error.message(),
+    throw SourceError(source, from.position, place + " (" + quoted(expression) + "): " + error.summary(),
                       error.hint());
   }
 }

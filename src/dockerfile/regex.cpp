@@ -9,8 +9,8 @@
 namespace bottle::dockerfile {
 namespace {
 
-constexpr std::size_t kMaximumTable = 256;   // states; larger automata are simulated
-constexpr std::size_t kMaximumSteps = 2000;  // beyond it not even tried
+constexpr std::size_t kMaximumTable = 128;  // states; larger automata are simulated
+constexpr std::size_t kMaximumSteps = 500;  // beyond it not even tried
 
 bool contains(const Regex::Set& set, char32_t rune) {
   for (const Regex::Range& range : set) {

@@ -5,6 +5,7 @@
 
 #include "dockerfile/ports.hpp"
 #include "dockerfile/run_flags.hpp"
+#include "dockerfile/signals.hpp"
 #include "dockerfile/text.hpp"
 
 namespace bottle::dockerfile {
@@ -81,6 +82,9 @@ class Scope::Work {
     result_.unset_mentions.insert(result_.unset_mentions.end(), done.unset.begin(), done.unset.end());
     return done;
   }
+  [[noreturn]] void fail(std::string summary, std::string hint = {}) const {
+    throw SourceError(*scope_.source_, result_.instruction.position, std::move(summary), std::move(hint));
+  }
   std::string word(std::string_view text) { return expansion(text, {.escape = scope_.escape_}).text; }
   void in_place(std::string& text) { text = word(text); }
 
@@ -120,14 +124,15 @@ class Scope::Work {
   }
   void expand(User& user) { in_place(user.user); }
   void expand(Workdir& workdir) { in_place(workdir.path); }
-  void expand(StopSignal& stop) { in_place(stop.signal); }
+  void expand(StopSignal& stop) {
+    in_place(stop.signal);
+    if (!is_signal(stop.signal))
+      fail("invalid signal " + quoted(stop.signal), "write a name such as SIGTERM, or a number");
+  }
   void expand(Volume& volume) {
     for (std::string& path : volume.paths) {
       in_place(path);
-      if (path.empty()) {
-        throw SourceError(*scope_.source_, result_.instruction.position,
-                          "VOLUME specified can not be an empty string");
-      }
+      if (path.empty()) fail("VOLUME specified can not be an empty string");
     }
   }
   void expand(Expose& expose) {

@@ -10,6 +10,10 @@ std::string number_margin(int line) {
   return std::string(number.size() < 5 ? 5 - number.size() : 0, ' ') + number + " | ";
 }
 
+std::string with_excerpt(const std::string& text, const std::string& excerpt) {
+  return excerpt.empty() ? text : text + "\n" + excerpt;
+}
+
 }  // namespace
 
 SourceText::SourceText(std::string_view file_name, std::string_view text) : name(file_name) {
@@ -47,12 +51,14 @@ std::string SourceText::excerpt(Position position) const {
   return text + "^";
 }
 
-SourceError::SourceError(const SourceText& source, Position position, std::string message, std::string hint)
-    : Error(std::move(message), {.where = source.where(position), .hint = std::move(hint)}),
-      position_(position),
-      excerpt_(source.excerpt(position)),
-      full_text_(Error::what()) {
-  if (!excerpt_.empty()) full_text_ += "\n" + excerpt_;
+SourceError::SourceError(const SourceText& source, Position position, std::string summary, std::string hint)
+    : Error(with_excerpt(summary, source.excerpt(position)),
+            {.where = source.where(position), .hint = std::move(hint)}),
+      summary_(std::move(summary)),
+      position_(position) {
+  std::string text = where() + ": " + summary_;
+  if (!this->hint().empty()) text += "; " + this->hint();
+  full_text_ = with_excerpt(text, source.excerpt(position));
 }
 
 }  // namespace bottle::dockerfile

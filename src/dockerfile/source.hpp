@@ -37,21 +37,24 @@ struct SourceText {
       Position position) const;  // the line and a caret below it, two lines; "" for an unknown line
 };
 
-// An error with its place in a Dockerfile. what() is
-//   Dockerfile:12:8: unknown flag --form for COPY; did you mean --from?
+// An error with its place in a Dockerfile. message() holds the line and a caret too, so that a tool that
+// prints place, message and hint shows what a compiler shows:
+//   Dockerfile:12:6: error: unknown flag --form for COPY
 //      12 | COPY --form=build /a /b
 //         |      ^
+//     hint: did you mean --from?
 class SourceError : public Error {
  public:
-  SourceError(const SourceText& source, Position position, std::string message, std::string hint = {});
+  SourceError(const SourceText& source, Position position, std::string summary, std::string hint = {});
 
+  // "<where>: <summary>; <hint>" and the excerpt below it.
   const char* what() const noexcept override { return full_text_.c_str(); }
+  const std::string& summary() const { return summary_; }  // the message without the excerpt
   Position position() const { return position_; }
-  const std::string& excerpt() const { return excerpt_; }
 
  private:
+  std::string summary_;
   Position position_;
-  std::string excerpt_;
   std::string full_text_;
 };
 

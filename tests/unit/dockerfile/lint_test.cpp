@@ -1,0 +1,116 @@
+#include "dockerfile/lint.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bottle::dockerfile {
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words fired(const std::string& text, const LintFacts& facts = {.unknown_bases_are_empty = true}) {
+  Words result;
+  BuildValues values;
+  values.target_platform = {"linux", "amd64"};
+  const LintReport report = lint(parse_dockerfile(text), values, facts);
+  for (const LintWarning& warning : report.warnings)
+    result.push_back(std::to_string(warning.lines.first) + " " + warning.rule);
+  if (report.error) result.push_back("error " + report.error->summary());
+  return result;
+}
+
+TEST(Lint, RulesFire) {
+  const std::pair<const char*, Words> rows[] = {
+      {"FROM a AS b\nRUN x", {}},
+      {"FROM a as b", {"1 FromAsCasing"}},
+      {"from a as b", {}},
+      {"FROM a AS B", {"1 StageNameCasing"}},
+      {"FROM a AS b\nFROM c AS b", {"2 DuplicateStageName"}},
+      {"FROM a AS context", {"1 ReservedStageName"}},
+      {"FROM a\nRUN b \\\n\n c", {"4 NoEmptyContinuation"}},
+      {"FROM a\nrun x\nUSER y", {"2 ConsistentInstructionCasing"}},
+      {"FROM a\nRun x", {"2 ConsistentInstructionCasing"}},
+      {"FROM a\nCMD x", {"2 JSONArgsRecommended"}},
+      {"FROM a\nSHELL [\"b\"]\nCMD x", {}},
+      {"FROM a AS b\nSHELL [\"b\"]\nFROM b\nENTRYPOINT x", {}},
+      {"FROM a\nMAINTAINER x", {"2 MaintainerDeprecated"}},
+      {"FROM $x",
+       {"1 InvalidDefaultArgInFrom", "1 UndefinedArgInFrom", "error base name ($x) should not be blank"}},
+      {"ARG x=b\nFROM a$x", {}},
+      {"FROM a\nWORKDIR b\nWORKDIR c", {"2 WorkdirRelativePath"}},
+      {"FROM a AS b\nWORKDIR /b\nFROM b\nWORKDIR c", {}},
+      {"FROM a\nCOPY $x ${x} /", {"2 UndefinedVar", "2 UndefinedVar"}},
+      {"FROM a\nARG x\nCOPY $x $PATH /", {}},
+      {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]", {"2 MultipleInstructionsDisallowed"}},
+      {"FROM a\nENV b c", {"2 LegacyKeyValueFormat"}},
+      {"FROM a\nENV API_KEY=x PUBLIC_KEY=y monkey=z\nARG token",
+       {"2 SecretsUsedInArgOrEnv", "3 SecretsUsedInArgOrEnv"}},
+      {"FROM --platform=$TARGETPLATFORM a", {"1 RedundantTargetPlatform"}},
+      {"FROM --platform=linux/arm64 a", {"1 FromPlatformFlagConstDisallowed"}},
+      {"FROM --platform=linux/arm64 a AS x-arm64", {}},
+      {"FROM a\nEXPOSE 80/TCP 1:2", {"2 ExposeInvalidFormat", "2 ExposeProtoCasing"}},
+      {"# check=experimental=all\n# other text\nARG a\n# a is good\nARG a\n# b x\nFROM a AS b",
+       {"3 InvalidDefinitionDescription"}},
+      {"# check=skip=JSONArgsRecommended\nFROM a as b\nCMD x", {"2 FromAsCasing"}},
+      {"# check=skip=all\nFROM a as b", {}},
+      {"# check=nonsense\nFROM a as b", {"error invalid check option in \"nonsense\""}},
+      {"FROM a\n# check=skip=JSONArgsRecommended\nCMD x\nCMD y",
+       {"3 MultipleInstructionsDisallowed", "4 JSONArgsRecommended"}},
+  };
+  for (const auto& [text, expected] : rows) {
+    Words found = fired(text);
+    std::sort(found.begin(), found.end());
+    EXPECT_EQ(found, expected) << text;
+  }
+}
+
+TEST(Lint, UnknownBasesMayDefineVariables) {
+  EXPECT_EQ(fired("FROM a\nUSER $x", {}), Words{});
+  EXPECT_EQ(fired("FROM scratch\nUSER $x", {}), Words{"2 UndefinedVar"});
+}
+
+TEST(Lint, FactsOfTheBaseCount) {
+  LintFacts facts;
+  facts.base = [](const PlannedStage&) {
+    BaseFacts base;
+    base.environment.set("x", "1");
+    base.shell = {"bash", "-c"};
+    base.triggers = {"USER $y"};
+    base.platform = Platform{"linux", "arm64"};
+    return base;
+  };
+  EXPECT_EQ(fired("FROM a\nUSER $x\nCMD z", facts), (Words{"1 InvalidBaseImagePlatform", "1 UndefinedVar"}));
+}
+
+TEST(Lint, IgnoredSourcesAreNamed) {
+  const IgnoreMatcher matcher({"a", "*.o"});
+  const LintFacts facts{.ignore = &matcher};
+  EXPECT_EQ(fired("FROM x AS y\nCOPY a/b b /\nADD ./c.o https://x/a.o /\nCOPY . /\nFROM x\nCOPY --from=y a /",
+                  facts),
+            (Words{"2 CopyIgnoredFile", "3 CopyIgnoredFile"}));
+  const IgnoreMatcher with_exceptions({"a", "!a/b"});
+  EXPECT_EQ(fired("FROM x\nCOPY a /", {.ignore = &with_exceptions}), Words{});
+}
+
+TEST(Lint, WarningsShowThePlace) {
+  const Dockerfile file = parse_dockerfile("FROM a\n  CMD x", "dir/Dockerfile");
+  const LintReport report = lint(file, {});
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_EQ(report.warnings[0].text(*file.source),
+            "dir/Dockerfile:2:3: warning: JSON arguments recommended for CMD to prevent unintended behavior "
+            "related to OS signals "
+            "[JSONArgsRecommended]\n    2 |   CMD x\n      |   ^");
+  EXPECT_EQ(report.warnings[0].url(), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
+}
+
+TEST(Lint, CheckOptions) {
+  const auto options = parse_lint_options("skip= A , B;error=true;experimental=all");
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->skipped, (std::set<std::string>{"A", "B"}));
+  EXPECT_TRUE(options->error);
+  EXPECT_TRUE(options->experimental_all);
+  for (const char* text : {"x", "skip", "error=perhaps", "other=1"})
+    EXPECT_FALSE(parse_lint_options(text)) << text;
+}
+
+}  // namespace
+}  // namespace bottle::dockerfile

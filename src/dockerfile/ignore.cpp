@@ -5,6 +5,7 @@
 
 #include "dockerfile/regex.hpp"
 #include "dockerfile/text.hpp"
+#include "util/path.hpp"
 
 namespace bottle::dockerfile {
 namespace {
@@ -147,26 +148,6 @@ struct IgnoreMatcher::Pattern {
     return false;
   }
 };
-
-std::string clean_path(std::string_view path) {
-  if (path.empty()) return ".";
-  const bool rooted = path.front() == '/';
-  std::vector<std::string> parts;
-  for (std::string& part : split(path, '/')) {
-    if (part == "..") {
-      if (!parts.empty() && parts.back() != "..") {
-        parts.pop_back();
-      } else if (!rooted) {
-        parts.push_back(std::move(part));
-      }
-    } else if (!part.empty() && part != ".") {
-      parts.push_back(std::move(part));
-    }
-  }
-  const std::string joined = join(parts, "/");
-  if (rooted) return "/" + joined;
-  return joined.empty() ? "." : joined;
-}
 
 std::vector<std::string> read_ignore_file(std::string_view text) {
   std::vector<std::string> patterns;

@@ -62,7 +62,4 @@ class IgnoreMatcher {
   bool plain_exceptions_ = true;  // no "!" pattern has wildcards, save at the end
 };
 
-// "a/./b/../c/" is "a/c", "" is ".": the shortest equal path, without following links (path.Clean).
-std::string clean_path(std::string_view path);
-
 }  // namespace bottle::dockerfile

@@ -6,6 +6,7 @@
 #include "dockerfile/directives.hpp"
 #include "dockerfile/ports.hpp"
 #include "dockerfile/text.hpp"
+#include "util/path.hpp"
 
 namespace bottle::dockerfile {
 namespace {

@@ -75,7 +75,7 @@ class Opener {
     if (index == lookup.result->outputs.end()) return std::nullopt;
     const auto path = store_.find_blob(index->second.digest);
     if (!path) return std::nullopt;
-    const std::string text = read_file(*path, UINT64_MAX);
+    const std::string text = read_file(*path, index->second.size);
     if (sha256(text) != index->second.digest) {
       store_.drop_damaged_blob(index->second.digest,
                                "the index of an archive has other bytes than it should");

@@ -3,16 +3,16 @@
 #include <map>
 
 #include "dockerfile/source.hpp"
-#include "image/copy_path.hpp"
+#include "image/stored_index.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {
 
 constexpr const char* kInstructionSchema = "bottle-instruction 1";
 constexpr std::string_view kBlobRoot = "blob:";
-constexpr std::uint64_t kIndexLimit = 4ull << 30;
 
 // The blobs that an index refers to, as outputs of the action that made it: so they are checked and kept with
 // it.
@@ -24,20 +24,6 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
     const auto path = digest ? store.find_blob(*digest) : std::nullopt;
     if (path) outputs["blob/" + digest->hex()] = {.digest = *digest, .size = fs::file_size(*path)};
   }
-}
-
-oci::LayerIndex read_index(const Digest& digest, const store::Store& store) {
-  const auto path = store.find_blob(digest);
-  if (!path)
-    throw Error("the layer index " + digest.string() + " is not in the store",
-                {.where = store.directory().native()});
-  const std::string text = read_file(*path, kIndexLimit);
-  if (sha256(text) != digest) {
-    store.drop_damaged_blob(digest, "its content does not have its digest");
-    throw Error("the layer index " + digest.string() + " was damaged and has been dropped",
-                {.where = path->native(), .hint = "build again"});
-  }
-  return oci::LayerIndex::parse(text, path->native());
 }
 
 struct StageImage {
@@ -65,14 +51,23 @@ struct StageImage {
     return hasher.finish();
   }
   void add(oci::LayerIndex layer) {
-    image.plan.layers.push_back(
-        {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
-    if (tree) tree->apply(layer, "layer " + std::to_string(image.layers.size() + 1));
+    PlanLayer added{.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}};
+    // The same layer a second time takes its bytes from where the first does: a plan keeps one index for
+    // both.
+    for (std::size_t i = 0; i < image.layers.size(); ++i) {
+      if (image.plan.layers[i].digest != added.digest) continue;
+      added.scope = image.plan.layers[i].scope;
+      layer = image.layers[i];
+      break;
+    }
+    if (tree) tree->apply(layer, "layer " + std::to_string(image.layers.size() + 1), added.scope);
+    image.plan.layers.push_back(std::move(added));
     image.layers.push_back(std::move(layer));
   }
 };
 
-oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, std::int64_t epoch) {
+oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
+                             std::int64_t epoch) {
   const auto path = tree.resolve(path_in_root(directory), true);
   if (!path) throw Error("the symbolic links of " + directory + " lead in a circle");
   oci::LayerIndex layer;
@@ -88,6 +83,8 @@ oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& dir
     } else {
       entry.type = oci::EntryType::directory;
       entry.mode = 0755;
+      entry.uid = owner.uid;
+      entry.gid = owner.gid;
       entry.mtime = epoch;
       is_new = true;
     }
@@ -150,14 +147,15 @@ class Builder {
     const Digest key = sha256(key_text);
     const store::Store::Lookup lookup = store_.find_action(key);
     if (lookup.result) {
-      on_step_({stage, step, StepOutcome::stored, key});
-      adopt(state, step);
-      state.add(read_index(lookup.result->outputs.at("index").digest, store_));
-      return;
+      if (auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_)) {
+        on_step_({stage, step, StepOutcome::stored, key});
+        adopt(state, step);
+        state.add(std::move(*stored));
+        return;
+      }
     }
-    oci::LayerIndex layer = step.kind == FileStep::Kind::workdir
-                                ? make_workdir(state.merged(), step.directory, resolved_.epoch())
-                                : execute_copy(state, step, taken);
+    oci::LayerIndex layer = step.kind == FileStep::Kind::workdir ? execute_workdir(state, step)
+                                                                 : execute_copy(state, step, taken);
     adopt(state, step);
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
     result.outputs["index"] = store_.put(layer.serialize());
@@ -168,6 +166,26 @@ class Builder {
     state.add(std::move(layer));
   }
 
+  ReadContent content_of(const StageImage& state) const {
+    return [reader = state.image.reader(store_)](const oci::Entry& entry,
+                                                 const std::vector<std::string>& roots) {
+      std::string text(entry.size, '\0');
+      reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
+      return text;
+    };
+  }
+
+  Warn warn_at(const FileStep& step) const {
+    return [this, &step](const std::string& text) { warn_(step.where + ": warning: " + text); };
+  }
+
+  oci::LayerIndex execute_workdir(StageImage& state, const FileStep& step) {
+    Owner owner;
+    if (!step.user.empty())
+      owner = resolve_owner(step.user, state.merged(), content_of(state), warn_at(step));
+    return make_workdir(state.merged(), step.directory, owner, resolved_.epoch());
+  }
+
   oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::LayerIndex& taken) {
     for (const std::string& content : step.inline_contents)
       (void)store_.put(content);
@@ -176,14 +194,9 @@ class Builder {
     const oci::MergedTree& source =
         step.source.kind == FileSource::Kind::scan ? scanned : source_image(step).merged();
     const oci::ContentReader source_reader = source_reader_of(step);
-    const oci::ContentReader reader = state.image.reader(store_);
     CopyRequest request = step.request;
-    request.read_destination = [&](const oci::Entry& entry, const std::vector<std::string>& roots) {
-      std::string text(entry.size, '\0');
-      reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
-      return text;
-    };
-    request.warn = [&](const std::string& text) { warn_(step.where + ": warning: " + text); };
+    request.read_destination = content_of(state);
+    request.warn = warn_at(step);
     return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
   }
 
@@ -237,6 +250,10 @@ void store_image(const LoadedPlan& image, const Digest& key, const std::string& 
   for (std::size_t i = 0; i < image.layers.size(); ++i) {
     result.outputs["layer/" + std::to_string(i)] = store.put(image.layers[i].serialize());
     add_blob_outputs(image.layers[i], store, result.outputs);
+    // The blob as it came, which the layer's places do not name if it is compressed.
+    const PlanLayer& layer = image.plan.layers[i];
+    if (layer.blob && store.find_blob(*layer.blob))
+      result.outputs["blob/" + layer.blob->hex()] = {.digest = *layer.blob, .size = layer.blob_size};
   }
   result.facts["planDigest"] = image.plan.digest().string();
   result.tool_version = BOTTLE_VERSION;
@@ -247,14 +264,16 @@ void store_image(const LoadedPlan& image, const Digest& key, const std::string& 
 std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
                                        const store::Store& store) {
   const auto plan = result.outputs.find("plan");
-  const auto plan_file = plan == result.outputs.end() ? std::nullopt : store.find_blob(plan->second.digest);
-  if (!plan_file) return std::nullopt;
+  const auto text = plan == result.outputs.end() ? std::nullopt : read_stored(plan->second.digest, store);
+  if (!text) return std::nullopt;
   LoadedPlan image;
-  image.plan = Plan::parse(read_file(*plan_file), plan_file->native());
+  image.plan = Plan::parse(*text, store.blob_path(plan->second.digest).native());
   for (std::size_t i = 0; i < image.plan.layers.size(); ++i) {
     const auto layer = result.outputs.find("layer/" + std::to_string(i));
     if (layer == result.outputs.end()) return std::nullopt;
-    image.layers.push_back(read_index(layer->second.digest, store));
+    auto index = read_stored_index(layer->second.digest, store);
+    if (!index) return std::nullopt;
+    image.layers.push_back(std::move(*index));
     if (image.layers.back().digest() != image.plan.layers[i].digest) return std::nullopt;
   }
   image.context_roots = resolved.context_roots();

@@ -13,10 +13,10 @@
 #include <memory>
 
 #include "dockerfile/ignore.hpp"
-#include "image/copy_path.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {
@@ -70,6 +70,7 @@ struct ContextScan::Node {
   std::uint64_t device = 0;  // of a device node
   std::string link;
   Digest digest;
+  std::int64_t read_at = 0;  // when reading it for the digest began; ns since 1970
   std::vector<std::pair<std::string, std::string>> xattrs;
 };
 
@@ -92,10 +93,14 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
   // A target's file may be reached through links (a library's soname); what is copied is the file itself.
   for (auto& [name, file] : options_.files) {
     std::error_code error;
-    file = fs::canonical(file, error);
+    fs::path real = fs::canonical(file, error);
     if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
+    file = std::move(real);
   }
   if (!options_.files.empty()) return;
+  for (const fs::path& exclude : options_.excludes)
+    if (is_within(exclude.native(), options_.root.native()) && exclude != options_.root)
+      excludes_.push_back(exclude.lexically_relative(options_.root).native());
   root_ = Fd(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) throw_errno("cannot open the context", options_.root.native());
 }
@@ -112,23 +117,25 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
   auto [found, is_new] = seen_->nodes.try_emplace(path);
   Node& node = found->second;
   if (is_new) {
-    const fs::path file = absolute(path);
-    const bool is_listed = !options_.files.empty();
-    if (is_listed && path.empty()) {
-      node.exists = true;
-      node.mode = S_IFDIR | 0755;
-      return &node;
-    }
-    if (is_listed && !options_.files.contains(path)) return nullptr;
-    if (!path.empty() &&
-        std::find(options_.excludes.begin(), options_.excludes.end(), file) != options_.excludes.end())
-      return nullptr;
     struct stat status {};
-    const int at = is_listed ? AT_FDCWD : root_.get();
-    const char* name = is_listed ? file.c_str() : path.empty() ? "." : path.c_str();
-    if (::fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    int result = 0;
+    if (!options_.files.empty()) {
+      if (path.empty()) {
+        node.exists = true;
+        node.mode = S_IFDIR | 0755;
+        return &node;
+      }
+      const auto file = options_.files.find(path);
+      if (file == options_.files.end()) return nullptr;
+      result = ::lstat(file->second.c_str(), &status);
+    } else {
+      for (const std::string& exclude : excludes_)
+        if (is_within(path, exclude)) return nullptr;
+      result = ::fstatat(root_.get(), path.empty() ? "." : path.c_str(), &status, AT_SYMLINK_NOFOLLOW);
+    }
+    if (result != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return nullptr;
-      throw_errno("cannot stat", file.native());
+      throw_errno("cannot stat", absolute(path).native());
     }
     if (S_ISSOCK(status.st_mode)) return nullptr;  // has no form in an image
     node.exists = true;
@@ -138,7 +145,7 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
     if (S_ISLNK(status.st_mode)) {
       node.link.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1);
       const ssize_t length = ::readlinkat(root_.get(), path.c_str(), node.link.data(), node.link.size());
-      if (length < 0) throw_errno("cannot read the link", file.native());
+      if (length < 0) throw_errno("cannot read the link", absolute(path).native());
       node.link.resize(static_cast<std::size_t>(length));
     }
   }
@@ -252,14 +259,19 @@ void ContextScan::take(const Source& source) {
   current_.insert(seen_->links.begin(), seen_->links.end());
 }
 
-void ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
+bool ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
+  bool took_any = false;
   for (const std::string& name : list(join_path(root, relative))) {
     const std::string below = join_path(relative, name);
     const std::string path = join_path(root, below);
     const bool is_directory = kind(path) == Kind::directory;
-    if (source.takes(below)) current_.insert(path);
-    if (is_directory && source.may_take_below(below)) take_below(source, root, below);
+    bool takes = source.takes(below);
+    // A directory on the way to something taken comes along, with its own attributes.
+    if (is_directory && source.may_take_below(below)) takes |= take_below(source, root, below);
+    if (takes) current_.insert(path);
+    took_any |= takes;
   }
+  return took_any;
 }
 
 std::size_t ContextScan::close() {
@@ -285,9 +297,8 @@ void ContextScan::digest_files() {
   }
   parallel_for(unknown.size(), default_threads(),
                [&](std::size_t i) { digest(*unknown[i].second, *unknown[i].first); });
-  const std::int64_t now = now_ns();
   for (const auto& [path, node] : unknown)
-    cache_.add(*path, node->status, node->digest, now);
+    cache_.add(*path, node->status, node->digest, node->read_at);
   files_read_ = unknown.size();
   cache_.save();
 }
@@ -300,6 +311,7 @@ void ContextScan::digest(Node& node, const std::string& path) const {
     const Fd file = options_.files.empty()
                         ? open_beneath(root_.get(), path, O_RDONLY | O_NONBLOCK, options_.root.native())
                         : open_for_reading(name, O_NOFOLLOW | O_NONBLOCK);
+    node.read_at = now_ns();
     const struct stat before = stat_of(file.get(), name);
     if (!S_ISREG(before.st_mode)) break;
     Sha256 hasher;
@@ -404,22 +416,6 @@ std::vector<fs::path> ContextScan::dependencies() const {
   for (const std::string& path : paths)
     result.push_back(absolute(path));
   return result;
-}
-
-std::string depfile(const std::string& target, const std::vector<fs::path>& paths) {
-  const auto escaped = [](const std::string& path) {
-    std::string text;
-    for (const char c : path) {
-      if (c == ' ' || c == '#' || c == '\\') text += '\\';
-      if (c == '$') text += '$';
-      text += c;
-    }
-    return text;
-  };
-  std::string text = escaped(target) + ":";
-  for (const fs::path& path : paths)
-    text += " \\\n  " + escaped(path.native());
-  return text + "\n";
 }
 
 }  // namespace bottle::image

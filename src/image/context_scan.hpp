@@ -77,7 +77,7 @@ class ContextScan : public SourceTree {
   bool ignored(const std::string& path, bool is_directory) const;
   bool matches_rules(const std::string& path) const;
   bool holds_anything(const std::string& directory) const;
-  void take_below(const Source& source, const std::string& root, const std::string& relative);
+  bool take_below(const Source& source, const std::string& root, const std::string& relative);
   fs::path absolute(const std::string& path) const;
   void digest(Node& node, const std::string& path) const;
   oci::Place place(const std::string& path, oci::LayerIndex& index) const;
@@ -85,6 +85,7 @@ class ContextScan : public SourceTree {
   oci::Entry entry(const std::string& path, const Node& node) const;
 
   ScanOptions options_;
+  std::vector<std::string> excludes_;  // options_.excludes that lie below the root, relative to it
   Fd root_;
   StatCache cache_;
   std::unique_ptr<Seen> seen_;
@@ -92,9 +93,5 @@ class ContextScan : public SourceTree {
   std::vector<Set> sets_;
   std::size_t files_read_ = 0;
 };
-
-// The depfile text: "<target>: <path>...\n" with blanks, '#', '$' and backslashes escaped as Make and Ninja
-// both read them.
-std::string depfile(const std::string& target, const std::vector<fs::path>& paths);
 
 }  // namespace bottle::image

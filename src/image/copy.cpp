@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 
 #include "image/copy_mode.hpp"
-#include "image/copy_path.hpp"
 #include "image/copy_sources.hpp"
 #include "image/copy_target.hpp"
 #include "image/copy_unpack.hpp"
 #include "util/error.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {

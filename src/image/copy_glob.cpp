@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "image/copy_path.hpp"
 #include "util/error.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {
@@ -82,7 +82,7 @@ Glob::Glob(std::string_view pattern, Language language) {
       tokens_.push_back({Kind::any});
       ++at;
     } else if (c == '[') {
-      at = parse_class(pattern, at + 1);
+      at = parse_class(pattern, at + 1, language);
     } else {
       if (c == '\\' && ++at == pattern.size()) malformed(pattern, "it ends with a backslash");
       const Rune rune = decode(pattern, at);
@@ -93,7 +93,7 @@ Glob::Glob(std::string_view pattern, Language language) {
 }
 
 // Source of the syntax: the documentation of Match; '^' negates, '-' and ']' must be escaped to be members.
-std::size_t Glob::parse_class(std::string_view pattern, std::size_t at) {
+std::size_t Glob::parse_class(std::string_view pattern, std::size_t at, Language language) {
   Token token{Kind::class_};
   const auto member = [&] {
     if (at >= pattern.size()) malformed(pattern, "a '[' has no ']'");
@@ -114,6 +114,8 @@ std::size_t Glob::parse_class(std::string_view pattern, std::size_t at) {
     if (at < pattern.size() && pattern[at] == '-') {
       ++at;
       high = member();
+      // Go's Match takes a range that runs backwards for an empty one; its regular expressions refuse it.
+      if (high < low && language == Language::ignore) malformed(pattern, "a range runs backwards");
     }
     token.ranges.emplace_back(low, high);
   }

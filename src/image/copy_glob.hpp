@@ -39,7 +39,7 @@ class Glob {
   };
   class Run;
 
-  std::size_t parse_class(std::string_view pattern, std::size_t at);
+  std::size_t parse_class(std::string_view pattern, std::size_t at, Language language);
   std::vector<Token> tokens_;
 };
 

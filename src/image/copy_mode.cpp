@@ -94,7 +94,11 @@ void ModeChange::parse_clause(std::string_view& rest, std::string_view text) {
           permissions = bits(permissions | 0111);
           break;
         case 'X':
-          executable_if_any = executable_if_any || operation == '+';
+          if (operation == '-') {
+            permissions = bits(permissions | 0111);
+          } else {
+            executable_if_any = true;
+          }
           break;
         case 's':
           if (more_than_other) permissions = bits(permissions | kSetIds);

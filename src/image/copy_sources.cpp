@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "image/copy_path.hpp"
 #include "util/error.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {

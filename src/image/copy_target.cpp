@@ -4,7 +4,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "image/copy_path.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {

@@ -54,9 +54,9 @@ std::string Resolved::key_text() const {
   int ordinal = 0;
   for (const auto& [number, stage] : stages_) {
     for (const ResolvedStage::Line& line : stage.lines) {
-      ++ordinal;
       const bool is_from = &line == &stage.lines.front();
       if (!line.makes_layer && !is_from && !chain.contains(number)) continue;
+      ++ordinal;
       std::string digits = std::to_string(ordinal);
       if (digits.size() < 3) digits.insert(0, 3 - digits.size(), '0');
       std::string text;

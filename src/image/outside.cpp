@@ -1,5 +1,6 @@
 #include "image/outside.hpp"
 
+#include "image/stored_index.hpp"
 #include "oci/image_source.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"
@@ -51,11 +52,10 @@ std::optional<StoredLayer> find_layer(const oci::SourceLayer& layer, const store
   const auto lookup = store.find_action(layer_key(layer));
   if (!lookup.result) return std::nullopt;
   const auto& outputs = lookup.result->outputs;
-  const auto path = store.find_blob(outputs.at("index").digest);
-  if (!path) return std::nullopt;
-  return StoredLayer{.index = oci::LayerIndex::parse(read_file(*path, 4ull << 30), path->native()),
-                     .blob = outputs.at("blob").digest,
-                     .blob_size = outputs.at("blob").size};
+  auto index = read_stored_index(outputs.at("index").digest, store);
+  if (!index) return std::nullopt;
+  return StoredLayer{
+      .index = std::move(*index), .blob = outputs.at("blob").digest, .blob_size = outputs.at("blob").size};
 }
 
 StoredLayer import_layer(const oci::SourceLayer& layer, const store::Store& store) {

@@ -101,7 +101,8 @@ void Resolved::read_dockerfile() {
 void Resolved::resolve_stage(int number, const store::Store& store) {
   const PlannedStage& planned = plan_.stages[static_cast<std::size_t>(number)];
   const Position position = planned.from.position;
-  const auto name = planned.name.empty() ? std::to_string(number) : planned.name;
+  // Counted among the needed stages: what others there are in the file is no input.
+  const auto name = planned.name.empty() ? std::to_string(stages_.size()) : planned.name;
   Scope scope(*file_.source, file_.escape(), plan_.globals, values_);
   std::optional<ResolvedStage> stage;
   std::string from = "FROM " + planned.base_name;
@@ -165,7 +166,9 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
   if (const auto* workdir = expanded.as<Workdir>()) {
     step.kind = FileStep::Kind::workdir;
     step.directory = resolved_workdir(config.workdir(), workdir->path);
-    step.text = "WORKDIR " + escape_word(step.directory);
+    step.user = config.user();
+    step.text =
+        "WORKDIR " + escape_word(step.directory) + (step.user.empty() ? "" : " as " + escape_word(step.user));
     if (step.directory == "/") return std::nullopt;
     return step;
   }
@@ -198,10 +201,11 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
     step.inline_contents.push_back(file.content);
   }
   take_sources(step, planned, store);
-  step.text =
-      words_text(request.is_add ? "ADD" : "COPY", request,
-                 step.source.kind == FileSource::Kind::stage ? "stage " + std::to_string(step.source.stage)
-                                                             : step.source.name);
+  std::string from = step.source.name;
+  if (step.source.kind == FileSource::Kind::stage) from = "stage " + stages_.at(step.source.stage).name;
+  if (step.source.kind == FileSource::Kind::scan)
+    from = from == kMainContext ? "" : from.substr(from.find(':') + 1);
+  step.text = words_text(request.is_add ? "ADD" : "COPY", request, from);
   return step;
 }
 

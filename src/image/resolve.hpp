@@ -34,7 +34,8 @@ struct FileStep {
   std::string text;                          // what it does, variables replaced: part of its key
   CopyRequest request;                       // of a copy
   std::vector<std::string> inline_contents;  // heredocs, in the order of request.inlines
-  std::string directory;                     // of a workdir
+  std::string directory;                     // of a workdir, made for the user in force: `user`
+  std::string user;
   FileSource source;
 };
 

@@ -12,6 +12,7 @@ namespace bottle::image {
 namespace {
 
 void refuse_unknown(const JsonView& view, const std::vector<std::string>& known) {
+  if (!view.value().is_object()) view.fail("an object");
   for (const auto& [key, value] : view.value().items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const auto near = nearest(key, known);
@@ -34,16 +35,28 @@ std::vector<fs::path> absolute_paths(const std::optional<JsonView>& view) {
   return paths;
 }
 
+// A target's files are found in its context under their base names.
+void refuse_namesakes(const std::vector<fs::path>& files, const JsonView& view) {
+  for (auto file = files.begin(); file != files.end(); ++file)
+    for (auto other = files.begin(); other != file; ++other)
+      if (file->filename() == other->filename() && *file != *other)
+        throw UsageError("two files have the name \"" + file->filename().native() + "\": " + other->native() +
+                             " and " + file->native(),
+                         {.where = view.place(), .hint = "give one of the targets another output name"});
+}
+
 ContextSpec parse_context(const JsonView& view) {
   refuse_unknown(view, {"name", "kind", "value", "reference", "files"});
   ContextSpec context;
   context.name = view.at("name").string();
   if (context.name.empty()) view.at("name").fail("the name of a context");
   context.kind = parse_context_kind(view.at("kind").string(), view.at("kind").place());
-  if (context.kind == ContextKind::target)
+  if (context.kind == ContextKind::target) {
     context.files = absolute_paths(view.at("files"));
-  else
+    refuse_namesakes(context.files, view.at("files"));
+  } else {
     context.value = absolute_path(view.at("value"));
+  }
   context.reference = view.string_or("reference", "");
   return context;
 }
@@ -100,9 +113,11 @@ BuildSpec load_spec(const fs::path& file) {
   spec.excludes = absolute_paths(view.find("exclude"));
   spec.target = view.string_or("target", "");
   spec.platform = view.string_or("platform", "");
-  if (const auto arguments = view.find("buildArgs"))
+  if (const auto arguments = view.find("buildArgs")) {
+    if (!arguments->value().is_object()) arguments->fail("an object of strings");
     for (const auto& [key, value] : arguments->value().items())
-      spec.build_args.emplace_back(key, JsonView(value, arguments->place() + "/" + key).string());
+      spec.build_args.emplace_back(key, arguments->at(key).string());
+  }
   if (const auto contexts = view.find("contexts"))
     for (const JsonView& context : contexts->elements())
       spec.contexts.push_back(parse_context(context));

@@ -78,9 +78,9 @@ std::optional<Digest> StatCache::find(const std::string& path, const FileStatus&
 }
 
 void StatCache::add(const std::string& path, const FileStatus& status, const Digest& digest,
-                    std::int64_t now_ns) {
+                    std::int64_t read_at) {
   // ctime alone: every change moves it to the present, whatever mtime is set to.
-  if (status.ctime_ns + kRacyWindow > now_ns) return;
+  if (status.ctime_ns + kRacyWindow > read_at) return;
   records_[path] = {status, digest};
   changed_ = true;
 }

@@ -34,9 +34,9 @@ class StatCache {
   StatCache(const fs::path& store, const fs::path& root);
 
   std::optional<Digest> find(const std::string& path, const FileStatus& status) const;
-  // Remembers the digest, unless the file changed so recently (kRacyWindow) that a further change could leave
-  // the same status.
-  void add(const std::string& path, const FileStatus& status, const Digest& digest, std::int64_t now_ns);
+  // Remembers the digest of what was read from `read_at` on (ns since 1970), unless the file had changed so
+  // recently then (kRacyWindow) that a change after the reading could have left the same status.
+  void add(const std::string& path, const FileStatus& status, const Digest& digest, std::int64_t read_at);
   // Writes the entries if any was added. Failing to write (read-only store) is no error: it only costs time.
   void save();
 

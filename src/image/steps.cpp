@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "image/build.hpp"
+#include "image/depfile.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
 #include "store/step_record.hpp"
@@ -49,9 +50,9 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& dep
   result.dependencies = resolved.dependencies();
   result.files_read = resolved.files_read();
   const fs::path stamp = spec.directory / "key.stamp";
-  write_file_if_changed(
-      spec.directory / "key.d",
-      depfile(depfile_target.empty() ? stamp.native() : depfile_target, result.dependencies));
+  write_file_if_changed(spec.directory / "key.d",
+                        depfile(depfile_target.empty() ? stamp.native() : depfile_target,
+                                plain_paths(result.dependencies, spec.directory / "inputs")));
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
   result.milliseconds = watch.milliseconds();
   const std::string outcome = result.changed ? "built" : "unchanged";

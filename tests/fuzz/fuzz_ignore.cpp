@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dockerfile/ignore.hpp"
+#include "util/path.hpp"
 
 using namespace bottle::dockerfile;
 
@@ -32,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string_view paths = end == std::string_view::npos ? std::string_view("a/b/c") : text.substr(end + 1);
     for (int count = 0; !paths.empty() && count < 20; ++count) {
       const std::size_t line_end = paths.find('\n');
-      const std::string path = clean_path(paths.substr(0, line_end));
+      const std::string path = bottle::clean_path(paths.substr(0, line_end));
       paths.remove_prefix(line_end == std::string_view::npos ? paths.size() : line_end + 1);
       const bool found = matcher.matches(path);
       if (path.front() == '/' || path.front() == '.') continue;

@@ -1,4 +1,5 @@
 #include "dockerfile/ignore.hpp"
+#include "util/path.hpp"
 
 #include <gtest/gtest.h>
 

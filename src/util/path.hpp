@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace bottle::image {
+namespace bottle {
 
 // The shortest equal path: no empty, "." or inner ".." components, no trailing '/'. "/.." is "/"; "" is ".".
 std::string clean_path(std::string_view path);
@@ -23,4 +23,4 @@ std::vector<std::string_view> path_components(std::string&& path) = delete;
 // Whether the path is the directory or below it; everything is below "".
 bool is_within(std::string_view path, std::string_view directory);
 
-}  // namespace bottle::image
+}  // namespace bottle

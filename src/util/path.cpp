@@ -1,8 +1,8 @@
-#include "image/copy_path.hpp"
+#include "util/path.hpp"
 
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle {
 
 std::string clean_path(std::string_view path) {
   const bool is_absolute = !path.empty() && path.front() == '/';
@@ -47,4 +47,4 @@ bool is_within(std::string_view path, std::string_view directory) {
           path[directory.size()] == '/');
 }
 
-}  // namespace bottle::image
+}  // namespace bottle

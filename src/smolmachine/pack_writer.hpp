@@ -1,0 +1,59 @@
+// Writing a pack from an image plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "image/plan.hpp"
+#include "smolmachine/describe.hpp"
+#include "smolmachine/findings.hpp"
+#include "smolmachine/frame_writer.hpp"
+#include "smolmachine/runtime.hpp"
+#include "store/store.hpp"
+#include "util/digest.hpp"
+
+namespace bottle::smolmachine {
+
+// All that is said of a pack, and enough to put it together again from the store.
+struct PackRecipe {
+  struct Piece {
+    Digest blob;  // of a frame in the store; empty: `bytes` is the frame
+    Digest key;   // of the frame's action
+    std::string bytes;
+    std::uint64_t size = 0;
+    std::uint32_t crc = 0;
+    std::uint64_t raw_size = 0;
+  };
+  std::vector<Piece> frames;
+  std::string manifest;
+
+  Digest pack_digest;  // SHA-256 of the whole file
+  std::uint64_t pack_size = 0;
+  std::string layer_id;  // hex
+  std::uint64_t layer_size = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t image_size = 0;
+  Findings findings;
+
+  std::string serialize() const;
+  static PackRecipe parse(std::string_view text, const std::string& name);
+};
+
+struct PackSettings {
+  PackOptions options;
+  std::optional<Runtime> runtime;
+  std::size_t threads = 0;  // 0: default_threads()
+};
+
+// Writes the pack to the open file (at its position, which must be its start). The bytes depend on plan,
+// options, runtime and libzstd's version only. `counts` says what had to be compressed.
+PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& settings, store::Store& store,
+                      int output, const std::string& output_name, FrameCounts& counts);
+
+// Writes the pack a recipe describes, from the store alone. False, with the file in any state, if a frame is
+// gone or damaged.
+bool write_pack(const PackRecipe& recipe, const store::Store& store, int output,
+                const std::string& output_name);
+
+}  // namespace bottle::smolmachine

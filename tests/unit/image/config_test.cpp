@@ -1,0 +1,183 @@
+#include "image/config.hpp"
+
+#include "testing.hpp"
+#include "util/json.hpp"
+
+namespace bottle::image {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr const char* kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+class ConfigTest : public ImageTest {
+ protected:
+  // The configuration of the Dockerfile's target.
+  Json config_of(const std::string& text) const { return config_of(text, spec()); }
+  Json config_of(const std::string& text, const BuildSpec& spec) const {
+    dockerfile(text);
+    return Json::parse(Resolved(spec, store()).target().config.text());
+  }
+  Json after(const std::string& instructions) const {
+    return config_of("FROM scratch\n" + instructions)["config"];
+  }
+  // FROM an outside base with this configuration.
+  static ImageConfig base(const Json& document) { return ImageConfig(document.dump(), "base", 0); }
+  static Json outside() { return {{"architecture", "arm64"}, {"os", "linux"}, {"variant", "v8"}}; }
+};
+
+TEST_F(ConfigTest, ScratchHasADefaultPath) {
+  const Json image = config_of("FROM scratch\nLABEL a=b\n");
+  EXPECT_EQ(image["architecture"], "amd64");
+  EXPECT_EQ(image["os"], "linux");
+  EXPECT_EQ(image["created"], "1970-01-01T00:00:00Z");
+  EXPECT_EQ(image["config"]["Env"], Json::array({kDefaultPath}));
+  EXPECT_EQ(image["config"]["WorkingDir"], "/");
+  EXPECT_FALSE(image.contains("rootfs"));
+}
+
+TEST_F(ConfigTest, PlatformAndEpoch) {
+  BuildSpec arm = spec();
+  arm.platform = "linux/arm/v6";
+  const ScopedVariable variable("SOURCE_DATE_EPOCH", "1700000000");
+  const Json image = config_of("FROM scratch\nENV a=b\n", arm);
+  EXPECT_EQ(image["architecture"], "arm");
+  EXPECT_EQ(image["variant"], "v6");
+  EXPECT_EQ(image["created"], "2023-11-14T22:13:20Z");
+  EXPECT_EQ(image["history"][0]["created"], "2023-11-14T22:13:20Z");
+}
+
+TEST_F(ConfigTest, EachInstructionHasItsEffect) {
+  EXPECT_EQ(after("ENV A=1 B=\"2 3\"\nENV A=4\n")["Env"], Json::array({kDefaultPath, "A=4", "B=2 3"}));
+  EXPECT_EQ(after("ENV PATH=/bin\n")["Env"], Json::array({"PATH=/bin"}));
+  EXPECT_EQ(after("LABEL a=1 b=2\nLABEL a=3\n")["Labels"], (Json{{"a", "3"}, {"b", "2"}}));
+  EXPECT_EQ(after("WORKDIR /a\nWORKDIR b\n")["WorkingDir"], "/a/b");
+  EXPECT_EQ(after("USER 1:2\n")["User"], "1:2");
+  EXPECT_EQ(after("EXPOSE 80 53/udp\n")["ExposedPorts"],
+            (Json{{"80/tcp", Json::object()}, {"53/udp", Json::object()}}));
+  EXPECT_EQ(after("VOLUME /a /b\n")["Volumes"], (Json{{"/a", Json::object()}, {"/b", Json::object()}}));
+  EXPECT_EQ(after("ENTRYPOINT [\"/a\", \"b\"]\n")["Entrypoint"], Json::array({"/a", "b"}));
+  EXPECT_EQ(after("CMD a b\n")["Cmd"], Json::array({"/bin/sh", "-c", "a b"}));
+  EXPECT_EQ(after("SHELL [\"/bin/bash\", \"-ec\"]\nCMD a b\n")["Cmd"],
+            Json::array({"/bin/bash", "-ec", "a b"}));
+  EXPECT_EQ(after("SHELL [\"/bin/bash\", \"-ec\"]\n")["Shell"], Json::array({"/bin/bash", "-ec"}));
+  EXPECT_EQ(after("STOPSIGNAL SIGTERM\n")["StopSignal"], "SIGTERM");
+  EXPECT_EQ(after("HEALTHCHECK --interval=5s --retries=3 CMD [\"/check\"]\n")["Healthcheck"],
+            (Json{{"Test", {"CMD", "/check"}}, {"Interval", 5'000'000'000}, {"Retries", 3}}));
+  EXPECT_EQ(after("HEALTHCHECK NONE\n")["Healthcheck"]["Test"], Json::array({"NONE"}));
+  EXPECT_EQ(config_of("FROM scratch\nMAINTAINER somebody\n")["author"], "somebody");
+  EXPECT_EQ(after("ONBUILD COPY a /b\nONBUILD USER 1\n")["OnBuild"], Json::array({"COPY a /b", "USER 1"}));
+}
+
+TEST_F(ConfigTest, AnEntrypointForgetsTheBasesCommand) {
+  EXPECT_EQ(after("CMD [\"a\"]\nENTRYPOINT [\"b\"]\n")["Cmd"], Json::array({"a"}));
+  const Json image =
+      config_of("FROM scratch AS base\nCMD [\"a\"]\nFROM base\nENTRYPOINT [\"b\"]\n")["config"];
+  EXPECT_FALSE(image.contains("Cmd"));
+  EXPECT_EQ(image["Entrypoint"], Json::array({"b"}));
+  EXPECT_FALSE(after("ENTRYPOINT [\"b\"]\nENTRYPOINT []\n").contains("Entrypoint"));
+}
+
+TEST_F(ConfigTest, HistoryCountsLayers) {
+  write("a", "1");
+  const Json history = config_of("FROM scratch\nCOPY a /a\nENV A=1\nWORKDIR /w\nCMD [\"x\"]\n")["history"];
+  ASSERT_EQ(history.size(), 4u);
+  EXPECT_FALSE(history[0].contains("empty_layer"));
+  EXPECT_EQ(history[1]["empty_layer"], true);
+  EXPECT_FALSE(history[2].contains("empty_layer"));
+  EXPECT_EQ(history[3]["empty_layer"], true);
+  EXPECT_THAT(history[0]["created_by"].get<std::string>(), HasSubstr("COPY a /a"));
+  EXPECT_EQ(history[0]["created"], "1970-01-01T00:00:00Z");
+}
+
+TEST_F(ConfigTest, VariablesAreReplaced) {
+  BuildSpec with_argument = spec();
+  with_argument.build_args = {{"V", "7"}};
+  const Json config =
+      config_of("FROM scratch\nARG V=1\nARG W=${V}0\nENV X=$V Y=$W\nUSER $X\n", with_argument)["config"];
+  EXPECT_EQ(config["User"], "7");
+  EXPECT_EQ(config["Env"], Json::array({kDefaultPath, "X=7", "Y=70"}));
+}
+
+TEST_F(ConfigTest, TriggersRunInTheNextStageAndAreGoneThen) {
+  const std::string text =
+      "FROM scratch AS base\nONBUILD ENV A=1\nONBUILD LABEL b=2\nFROM base AS child\nFROM child\nENV C=3\n";
+  const Json config = config_of(text)["config"];
+  EXPECT_EQ(config["Env"], Json::array({kDefaultPath, "A=1", "C=3"}));
+  EXPECT_EQ(config["Labels"]["b"], "2");
+  EXPECT_FALSE(config.contains("OnBuild"));
+  BuildSpec to_base = spec();
+  to_base.target = "base";
+  EXPECT_EQ(config_of(text, to_base)["config"]["OnBuild"], Json::array({"ENV A=1", "LABEL b=2"}));
+}
+
+TEST_F(ConfigTest, LabelsOfTheSpecComeLast) {
+  BuildSpec labelled = spec();
+  labelled.labels = {{"a", "spec"}};
+  EXPECT_EQ(config_of("FROM scratch\nLABEL a=file b=file\n", labelled)["config"]["Labels"],
+            (Json{{"a", "spec"}, {"b", "file"}}));
+}
+
+TEST_F(ConfigTest, TakesOverABase) {
+  Json document = outside();
+  document["config"] = {{"Env", {"PATH=/x", "A=1"}},
+                        {"WorkingDir", ""},
+                        {"User", "5"},
+                        {"OnBuild", {"USER 1"}},
+                        {"Unknown", {{"a", 1}}}};
+  document["rootfs"] = {{"type", "layers"}, {"diff_ids", Json::array()}};
+  document["container_config"] = {{"Hostname", "h"}};
+  document["history"] = {{{"created_by", "before"}}};
+  document["created"] = "2020-01-01T00:00:00Z";
+  const ImageConfig config = base(document);
+  EXPECT_EQ(config.platform().variant, "v8");
+  EXPECT_EQ(config.user(), "5");
+  EXPECT_EQ(config.workdir(), "/");
+  EXPECT_THAT(config.triggers(), ElementsAre("USER 1"));
+  EXPECT_THAT(config.environment().lines(), ElementsAre("PATH=/x", "A=1"));
+  const Json image = Json::parse(config.text());
+  EXPECT_FALSE(image.contains("rootfs"));
+  EXPECT_FALSE(image.contains("container_config"));
+  EXPECT_FALSE(image["config"].contains("OnBuild"));
+  EXPECT_EQ(image["config"]["Unknown"], (Json{{"a", 1}})) << "what is not known is kept";
+  EXPECT_EQ(image["history"], Json::array({{{"created_by", "before"}}}));
+  EXPECT_EQ(image["created"], "1970-01-01T00:00:00Z");
+}
+
+TEST_F(ConfigTest, ABaseWithoutPathGetsTheDefault) {
+  EXPECT_THAT(base(outside()).environment().lines(), ElementsAre(kDefaultPath));
+  Json document = outside();
+  document["config"]["Env"] = {"A=1"};
+  EXPECT_THAT(base(document).environment().lines(), ElementsAre(kDefaultPath, "A=1"));
+}
+
+TEST_F(ConfigTest, RefusesAWrongBase) {
+  const auto refused = [](const Json& document) { return error_of([&] { base(document); }); };
+  EXPECT_THAT(refused({{"os", "linux"}}),
+              AllOf(HasSubstr("base#"), HasSubstr("\"architecture\" is missing")));
+  for (const auto& [member, value] : std::map<std::string, Json>{{"Env", "A=1"},
+                                                                 {"Env", {1}},
+                                                                 {"Cmd", 1},
+                                                                 {"OnBuild", {{"a", 1}}},
+                                                                 {"User", 5},
+                                                                 {"WorkingDir", {"/"}}}) {
+    Json document = outside();
+    document["config"][member] = value;
+    EXPECT_THAT(refused(document), HasSubstr("base#/config/" + member)) << value;
+  }
+  Json document = outside();
+  document["history"] = "none";
+  EXPECT_THAT(refused(document), HasSubstr("base#/history"));
+  EXPECT_THAT(error_of([] { ImageConfig("{", "base", 0); }), HasSubstr("not valid JSON"));
+}
+
+TEST(Rfc3339, IsInUtc) {
+  EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(rfc3339(1700000000), "2023-11-14T22:13:20Z");
+  EXPECT_EQ(rfc3339(8589934591), "2242-03-16T12:56:31Z");
+}
+
+}  // namespace
+}  // namespace bottle::image

@@ -1,0 +1,65 @@
+#include "image/depfile.hpp"
+
+#include "testing.hpp"
+
+namespace bottle::image {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Depfile, EscapesWhatMakeAndNinjaRead) {
+  EXPECT_EQ(depfile("key.stamp", {}), "key.stamp:\n");
+  EXPECT_EQ(depfile("out dir/key.stamp", {"/a", "/with blank", "/dollar$", "/hash#", "/100%"}),
+            "out\\ dir/key.stamp: \\\n  /a \\\n  /with\\ blank \\\n  /dollar$$ \\\n  /hash\\# \\\n  /100%\n");
+}
+
+class PlainPathsTest : public ImageTest {
+ protected:
+  fs::path links() const { return directory() / "links"; }
+  std::size_t count() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(links()), fs::directory_iterator()));
+  }
+};
+
+TEST_F(PlainPathsTest, LeavesPlainPathsAlone) {
+  EXPECT_THAT(plain_paths({"/a/b c", "/ü/100%", "/x=y,z+1@~!"}, links()),
+              ElementsAre("/a/b c", "/ü/100%", "/x=y,z+1@~!"));
+  EXPECT_FALSE(fs::exists(links()));
+}
+
+TEST_F(PlainPathsTest, NamesOthersThroughLinks) {
+  for (const std::string name : {"a:b", "a;b", "a$b", "a#b", "a\\b", "a*b", "a\nb", "a\tb", "a|b", "a(b)"}) {
+    write("special/" + name, name);
+    const auto paths = plain_paths({context() / "special" / name}, links());
+    ASSERT_EQ(paths.size(), 1u);
+    EXPECT_EQ(paths[0].parent_path(), links());
+    EXPECT_EQ(read_file(paths[0]), name);
+    EXPECT_EQ(count(), 1u) << "the link of the name before is still there";
+  }
+}
+
+TEST_F(PlainPathsTest, TakesOneLinkForADirectory) {
+  write("a$b/one", "1");
+  write("a$b/sub/two", "2");
+  const auto paths =
+      plain_paths({context() / "a$b", context() / "a$b/one", context() / "a$b/sub/two", "/plain"}, links());
+  ASSERT_EQ(paths.size(), 4u);
+  EXPECT_EQ(count(), 1u);
+  EXPECT_TRUE(fs::is_directory(paths[0]));
+  EXPECT_EQ(read_file(paths[1]), "1");
+  EXPECT_EQ(read_file(paths[2]), "2");
+  EXPECT_EQ(
+      plain_paths({context() / "a$b", context() / "a$b/one", context() / "a$b/sub/two", "/plain"}, links()),
+      paths);
+  plain_paths({"/plain"}, links());
+  EXPECT_EQ(count(), 0u);
+}
+
+TEST_F(PlainPathsTest, FailsWhereNoLinkCanBeMade) {
+  write_file(links(), "a file");
+  EXPECT_THAT(error_of([&] { plain_paths({"/a$b"}, links()); }), HasSubstr(links().native()));
+}
+
+}  // namespace
+}  // namespace bottle::image

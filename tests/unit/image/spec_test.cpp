@@ -1,0 +1,181 @@
+#include "image/spec.hpp"
+
+#include "testing.hpp"
+#include "util/json.hpp"
+
+namespace bottle::image {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+class SpecTest : public ImageTest {
+ protected:
+  fs::path file() const { return directory() / "spec.json"; }
+  BuildSpec load(const Json& document) const {
+    write_file(file(), document.dump());
+    return load_spec(file());
+  }
+  std::string refused(const Json& document) const {
+    return error_of([&] { load(document); });
+  }
+  static Json minimal() {
+    return {{"schema", 1}, {"slug", "hello"}, {"dockerfile", "/src/Dockerfile"}, {"context", "/src"}};
+  }
+  static Json with(const std::string& pointer, const Json& value) {
+    Json document = minimal();
+    document[Json::json_pointer(pointer)] = value;
+    return document;
+  }
+};
+
+TEST_F(SpecTest, HasDefaults) {
+  const BuildSpec spec = load(minimal());
+  EXPECT_EQ(spec.slug, "hello");
+  EXPECT_EQ(spec.dockerfile, "/src/Dockerfile");
+  EXPECT_EQ(spec.context, "/src");
+  EXPECT_EQ(spec.target, "");
+  EXPECT_EQ(spec.platform, "");
+  EXPECT_EQ(spec.engine, "builtin");
+  EXPECT_EQ(spec.packer, "native");
+  EXPECT_FALSE(spec.git_modes);
+  EXPECT_TRUE(spec.build_args.empty());
+  EXPECT_TRUE(spec.contexts.empty());
+  EXPECT_EQ(spec.pack.cpus, 4u);
+  EXPECT_EQ(spec.pack.memory_mib, 8192u);
+  EXPECT_FALSE(spec.pack.network);
+  EXPECT_FALSE(spec.pack.entrypoint);
+  EXPECT_EQ(spec.directory, directory());
+}
+
+TEST_F(SpecTest, TakesEveryMember) {
+  Json document = minimal();
+  document["exclude"] = {"/src/build/"};
+  document["target"] = "final";
+  document["platform"] = "linux/arm64";
+  document["buildArgs"] = {{"A/B", "1"}, {"C", ""}};
+  document["contexts"] = {
+      {{"name", "base"}, {"kind", "bottle"}, {"value", "/build/base"}},
+      {{"name", "debian"}, {"kind", "oci-layout"}, {"value", "/images/d"}, {"reference", "12"}},
+      {{"name", "app"}, {"kind", "target"}, {"files", {"/build/a", "/build/b"}}},
+  };
+  document["engine"] = "docker";
+  document["packer"] = "smolvm";
+  document["tag"] = "x:1";
+  document["gitModes"] = true;
+  document["pack"] = {{"cpus", 2},        {"memory", 512},        {"network", true},
+                      {"env", {"K=V"}},   {"entrypoint", {"/a"}}, {"cmd", Json::array()},
+                      {"runtime", "none"}};
+  document["store"] = "/cache";
+  const BuildSpec spec = load(document);
+  EXPECT_THAT(spec.build_args, ElementsAre(Pair("A/B", "1"), Pair("C", "")));
+  ASSERT_EQ(spec.contexts.size(), 3u);
+  EXPECT_EQ(spec.contexts[0].kind, ContextKind::bottle);
+  EXPECT_EQ(spec.contexts[1].reference, "12");
+  EXPECT_THAT(spec.contexts[2].files, ElementsAre("/build/a", "/build/b"));
+  EXPECT_EQ(spec.target, "final");
+  EXPECT_EQ(spec.engine, "docker");
+  EXPECT_TRUE(spec.git_modes);
+  EXPECT_EQ(spec.pack.cpus, 2u);
+  EXPECT_TRUE(spec.pack.network);
+  EXPECT_EQ(spec.pack.entrypoint, std::vector<std::string>{"/a"});
+  EXPECT_EQ(spec.pack.cmd, std::vector<std::string>{});
+  EXPECT_EQ(spec.pack.runtime, "none");
+  EXPECT_EQ(spec.store, "/cache");
+}
+
+TEST_F(SpecTest, ErrorsNameTheMember) {
+  const struct {
+    const char* pointer;
+    Json value;
+    const char* place;
+    const char* expected;
+  } kCases[] = {
+      {"/schema", 2, "spec.json", "another version"},
+      {"/schema", "1", "spec.json#/schema", "a whole number"},
+      {"/slug", "Hello", "spec.json#/slug", "[a-z0-9]"},
+      {"/slug", std::string(64, 'a'), "spec.json#/slug", "at most 63"},
+      {"/slug", 5, "spec.json#/slug", "a string"},
+      {"/dockerfile", "Dockerfile", "spec.json#/dockerfile", "an absolute path"},
+      {"/context", ".", "spec.json#/context", "an absolute path"},
+      {"/exclude", Json::array({"/a", "b"}), "spec.json#/exclude/1", "an absolute path"},
+      {"/exclude", "/a", "spec.json#/exclude", "an array"},
+      {"/target", 1, "spec.json#/target", "a string"},
+      {"/buildArgs", Json::array({"A=1"}), "spec.json#/buildArgs", "an object"},
+      {"/buildArgs", {{"A", 1}}, "spec.json#/buildArgs/A", "a string"},
+      {"/buildArgs", {{"A/B", 1}}, "spec.json#/buildArgs/A~1B", "a string"},
+      {"/contexts", "x", "spec.json#/contexts", "an array"},
+      {"/contexts/0", "x", "spec.json#/contexts/0", "an object"},
+      {"/contexts/0", {{"name", ""}}, "spec.json#/contexts/0/name", "the name of a context"},
+      {"/contexts/0", {{"kind", "path"}}, "spec.json#/contexts/0", "\"name\" is missing"},
+      {"/contexts/0", {{"name", "a"}}, "spec.json#/contexts/0", "\"kind\" is missing"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "tar"}}, "spec.json#/contexts/0/kind", "known kinds: path"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "path"}}, "spec.json#/contexts/0", "\"value\" is missing"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "path"}, {"value", "b"}}, "#/contexts/0/value", "absolute"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "target"}}, "spec.json#/contexts/0", "\"files\" is missing"},
+      {"/contexts/0",
+       {{"name", "a"}, {"kind", "target"}, {"files", {"/a/x", "/b/x"}}},
+       "spec.json#/contexts/0/files",
+       "two files have the name \"x\""},
+      {"/gitModes", "yes", "spec.json#/gitModes", "true or false"},
+      {"/pack", 1, "spec.json#/pack", "an object"},
+      {"/pack/cpus", 256, "spec.json#/pack/cpus", "255"},
+      {"/pack/memory", -1, "spec.json#/pack/memory", "a whole number"},
+      {"/pack/env", {1}, "spec.json#/pack/env/0", "a string"},
+      {"/pack/cmd", "a", "spec.json#/pack/cmd", "an array"},
+      {"/store", 1, "spec.json#/store", "a string"},
+  };
+  for (const auto& [pointer, value, place, expected] : kCases)
+    EXPECT_THAT(refused(with(pointer, value)), AllOf(HasSubstr(place), HasSubstr(expected))) << pointer;
+}
+
+TEST_F(SpecTest, UnknownMembersNameTheNearest) {
+  EXPECT_THAT(refused(with("/dockerFile", "/x")), AllOf(HasSubstr("spec.json#"), HasSubstr("\"dockerFile\""),
+                                                        HasSubstr("did you mean \"dockerfile\"?")));
+  EXPECT_THAT(refused(with("/pack/memmory", 1)),
+              AllOf(HasSubstr("spec.json#/pack"), HasSubstr("did you mean \"memory\"?")));
+  EXPECT_THAT(refused(with("/contexts/0", {{"nam", "a"}})),
+              AllOf(HasSubstr("spec.json#/contexts/0"), HasSubstr("did you mean \"name\"?")));
+}
+
+TEST_F(SpecTest, MissingMembersAndFiles) {
+  for (const char* member : {"schema", "slug", "dockerfile", "context"}) {
+    Json document = minimal();
+    document.erase(member);
+    EXPECT_THAT(refused(document), HasSubstr("the member \"" + std::string(member) + "\" is missing"));
+  }
+  EXPECT_THAT(refused(Json::array()), AllOf(HasSubstr("spec.json#"), HasSubstr("an object")));
+  write_file(file(), "{\"schema\":");
+  EXPECT_THAT(error_of([&] { load_spec(file()); }), HasSubstr("not valid JSON"));
+  EXPECT_THAT(error_of([&] { load_spec(directory() / "none.json"); }), HasSubstr("none.json"));
+}
+
+TEST(Slug, IsCheckedWhole) {
+  EXPECT_TRUE(is_slug("a"));
+  EXPECT_TRUE(is_slug("0a_.-"));
+  EXPECT_TRUE(is_slug(std::string(63, 'a')));
+  for (const char* bad : {"", "-a", ".a", "_a", "A", "a/b", "a b", "ä", "a\n"})
+    EXPECT_FALSE(is_slug(bad)) << bad;
+}
+
+TEST(Epoch, IsANumberOfSeconds) {
+  {
+    const ScopedVariable variable("SOURCE_DATE_EPOCH", "");
+    EXPECT_EQ(source_date_epoch(), 0);
+  }
+  {
+    const ScopedVariable variable("SOURCE_DATE_EPOCH", "1700000000");
+    EXPECT_EQ(source_date_epoch(), 1700000000);
+  }
+  for (const char* bad : {"-1", "1.5", "now", " 1", "8589934592"}) {
+    const ScopedVariable variable("SOURCE_DATE_EPOCH", bad);
+    EXPECT_THAT(error_of([] { source_date_epoch(); }), HasSubstr("SOURCE_DATE_EPOCH")) << bad;
+  }
+  const ScopedVariable variable("SOURCE_DATE_EPOCH", "8589934591");
+  EXPECT_EQ(source_date_epoch(), 8589934591);
+}
+
+}  // namespace
+}  // namespace bottle::image

@@ -1,0 +1,116 @@
+#include "image/stat_cache.hpp"
+
+#include "testing.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr std::int64_t kNow = 1'700'000'000'000'000'000;
+
+class StatCacheTest : public ::testing::Test {
+ protected:
+  StatCache open(const fs::path& root = "/some/root") const { return StatCache(directory_.path(), root); }
+  // The one file of the cache.
+  fs::path file() const { return fs::directory_iterator(directory_.path() / "stat")->path(); }
+  static FileStatus status(std::uint64_t inode = 7) {
+    return {.device = 1, .inode = inode, .size = 5, .mtime_ns = 1234, .ctime_ns = kNow - 1'000'000'000};
+  }
+  void save_one(const std::string& path = "a") const {
+    StatCache cache = open();
+    cache.add(path, status(), sha256("hello"), kNow);
+    cache.save();
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(StatCacheTest, RemembersForTheNextProcess) {
+  save_one();
+  EXPECT_EQ(open().find("a", status()), sha256("hello"));
+  EXPECT_EQ(open().find("b", status()), std::nullopt);
+  EXPECT_EQ(open("/other/root").find("a", status()), std::nullopt);
+}
+
+TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
+  save_one();
+  const StatCache cache = open();
+  for (auto member : {&FileStatus::device, &FileStatus::inode, &FileStatus::size}) {
+    FileStatus other = status();
+    ++(other.*member);
+    EXPECT_EQ(cache.find("a", other), std::nullopt);
+  }
+  for (auto member : {&FileStatus::mtime_ns, &FileStatus::ctime_ns}) {
+    FileStatus other = status();
+    ++(other.*member);
+    EXPECT_EQ(cache.find("a", other), std::nullopt);
+  }
+}
+
+// A file that was written just before it was read may be written again within the same tick of the clock.
+TEST_F(StatCacheTest, ForgetsWhatChangedWithinTheRacyWindow) {
+  StatCache cache = open();
+  FileStatus fresh = status();
+  fresh.ctime_ns = kNow - StatCache::kRacyWindow + 1;
+  cache.add("fresh", fresh, sha256("1"), kNow);
+  EXPECT_EQ(cache.find("fresh", fresh), std::nullopt);
+  fresh.ctime_ns = kNow - StatCache::kRacyWindow;
+  cache.add("fresh", fresh, sha256("1"), kNow);
+  EXPECT_EQ(cache.find("fresh", fresh), sha256("1"));
+  // mtime can be set at will; only ctime counts.
+  FileStatus back_dated = status();
+  back_dated.mtime_ns = 0;
+  back_dated.ctime_ns = kNow;
+  cache.add("back-dated", back_dated, sha256("2"), kNow);
+  EXPECT_EQ(cache.find("back-dated", back_dated), std::nullopt);
+}
+
+TEST_F(StatCacheTest, PathsAreBytes) {
+  for (const std::string path : {"with blank", "new\nline", "100%", "\xff\xfe", "a=b", "end 1"}) {
+    save_one(path);
+    EXPECT_EQ(open().find(path, status()), sha256("hello")) << path;
+  }
+}
+
+TEST_F(StatCacheTest, KeepsEarlierEntriesAndWritesOnlyWhenSomethingWasAdded) {
+  save_one("a");
+  save_one("b");
+  StatCache cache = open();
+  EXPECT_EQ(cache.find("a", status()), sha256("hello"));
+  EXPECT_EQ(cache.find("b", status()), sha256("hello"));
+  fs::remove(file());
+  cache.save();
+  EXPECT_TRUE(fs::is_empty(directory_.path() / "stat"));
+}
+
+TEST_F(StatCacheTest, IgnoresWhatIsNotWhole) {
+  {
+    StatCache cache = open();
+    for (int i = 0; i < 20; ++i)
+      cache.add("file" + std::to_string(i), status(), sha256("hello"), kNow);
+    cache.save();
+  }
+  const std::string whole = read_file(file());
+  for (std::size_t length = 0; length < whole.size(); length += 7) {
+    write_file(file(), whole.substr(0, length), Durable::no);
+    EXPECT_EQ(open().find("file1", status()), std::nullopt) << length;
+  }
+  write_file(file(), whole + "x\n", Durable::no);
+  EXPECT_EQ(open().find("file1", status()), std::nullopt);
+  std::string other_version = whole;
+  other_version[other_version.find('\n') - 1] = '0';
+  write_file(file(), other_version, Durable::no);
+  EXPECT_EQ(open().find("file1", status()), std::nullopt);
+  write_file(file(), whole, Durable::no);
+  EXPECT_EQ(open().find("file1", status()), sha256("hello"));
+}
+
+TEST_F(StatCacheTest, AnUnwritablePlaceIsNoError) {
+  write_file(directory_.path() / "stat", "a file where the directory would be");
+  StatCache cache = open();
+  cache.add("a", status(), sha256("hello"), kNow);
+  EXPECT_NO_THROW(cache.save());
+  EXPECT_EQ(cache.find("a", status()), sha256("hello"));
+}
+
+}  // namespace
+}  // namespace bottle::image

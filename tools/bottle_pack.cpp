@@ -34,6 +34,28 @@ void print_warnings(const std::string& where, const std::vector<std::string>& wa
     fmt::print(stderr, "bottle-pack: {}: warning: {}\n", where, warning);
 }
 
+// Text of a file that anybody may have made: control characters do not reach the terminal.
+std::string shown(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      result += c;
+  }
+  return result;
+}
+
+// smolvm looks for a pack under its own file name with this ending, and becomes that pack.
+void warn_of_takeover(const fs::path& output) {
+  const std::string name = output.filename().native();
+  if (name != "smolvm.smolmachine" && name != "smolvm-bin.smolmachine") return;
+  fmt::print(
+      stderr,
+      "{}: warning: a smolvm program in the same directory would run this pack whatever it is asked for\n",
+      output.native());
+}
+
 struct CreateOptions {
   std::string spec;
   std::string out;
@@ -130,6 +152,7 @@ int create(const CreateOptions& arguments, const CommonOptions& common) {
     store_directory = image::load_spec(arguments.spec).store;
   store::Store store = store::Store::open(store_directory);
   const PackOutcome outcome = make_pack(request, store);
+  warn_of_takeover(request.output);
   if (!common.quiet) print_warnings(request.slug, outcome.recipe.findings.warnings);
   if (common.json) {
     std::cout << outcome.json(request);
@@ -195,19 +218,19 @@ int inspect(const std::string& file, bool tree, const CommonOptions& common) {
              pack.footer.sidecar() ? "sidecar" : "single file", pack.footer.version, human_size(pack.size),
              pack.footer.checksum);
   fmt::print("Mode:       {}\n", manifest.mode == Manifest::Mode::vm ? "vm" : "container");
-  fmt::print("Image:      {}\nDigest:     {}\nPlatform:   {}\n", manifest.image, manifest.digest,
-             manifest.platform);
+  fmt::print("Image:      {}\nDigest:     {}\nPlatform:   {}\n", shown(manifest.image),
+             shown(manifest.digest), shown(manifest.platform));
   fmt::print("CPUs:       {}\nMemory:     {} MiB\nNetwork:    {}\n", manifest.cpus, manifest.mem,
              manifest.network ? "yes" : "no");
   if (!manifest.entrypoint.empty()) fmt::print("Entrypoint: {}\n", words(manifest.entrypoint));
   if (!manifest.cmd.empty()) fmt::print("Cmd:        {}\n", words(manifest.cmd));
-  if (manifest.workdir) fmt::print("Workdir:    {}\n", *manifest.workdir);
+  if (manifest.workdir) fmt::print("Workdir:    {}\n", shown(*manifest.workdir));
   for (const std::string& variable : manifest.env)
-    fmt::print("Env:        {}\n", variable);
-  if (!manifest.host_platform.empty()) fmt::print("Host:       {}\n", manifest.host_platform);
-  fmt::print("Created:    {} by {}\n", manifest.created, manifest.smolvm_version);
+    fmt::print("Env:        {}\n", shown(variable));
+  if (!manifest.host_platform.empty()) fmt::print("Host:       {}\n", shown(manifest.host_platform));
+  fmt::print("Created:    {} by {}\n", shown(manifest.created), shown(manifest.smolvm_version));
   for (const LayerAsset& layer : manifest.layers)
-    fmt::print("Layer:      {} ({})\n", layer.path, human_size(layer.size));
+    fmt::print("Layer:      {} ({})\n", shown(layer.path), human_size(layer.size));
   return kSuccess;
 }
 
@@ -264,10 +287,10 @@ int diff(const std::string& a, const std::string& b, Owners owners, const Common
       json.push_back(
           {{"path", difference.path}, {"what", difference.what}, {"a", difference.a}, {"b", difference.b}});
     else if (!common.quiet)
-      fmt::print("/{}: {}{}\n", difference.path, difference.what,
+      fmt::print("/{}: {}{}\n", shown(difference.path), difference.what,
                  difference.a.empty() || difference.b.empty()
                      ? fmt::format(" ({}{})", difference.a, difference.b)
-                     : fmt::format(": {} | {}", difference.a, difference.b));
+                     : fmt::format(": {} | {}", shown(difference.a), shown(difference.b)));
   }
   if (common.json) std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
   return differences.empty() ? kSuccess : kCheckFound;

@@ -13,6 +13,7 @@
 #include "smolmachine/tree_writer.hpp"
 #include "smolmachine/verify.hpp"
 #include "util/error.hpp"
+#include "util/staged_directory.hpp"
 
 namespace bottle::smolmachine {
 namespace {
@@ -131,9 +132,8 @@ ExtractReport extract_pack(const OpenPack& pack, const fs::path& directory, Extr
   }
   // Beside its final place, so that it can be renamed there.
   const fs::path absolute = fs::absolute(target).lexically_normal();
-  make_directories(absolute.parent_path());
-  const TemporaryDirectory temporary(absolute.parent_path());
-  const fs::path tree = temporary.path() / "tree";
+  const StagedDirectory stage(absolute);
+  const fs::path tree = stage.path() / "tree";
   make_directories(tree);
   Unpacker unpacker(tree);
   unpack(pack, what, unpacker);

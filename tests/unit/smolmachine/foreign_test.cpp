@@ -1,0 +1,84 @@
+// Packs that smolvm's own tools made, or would accept.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fixtures.hpp"
+#include "smolmachine/crc32.hpp"
+#include "smolmachine/extract.hpp"
+#include "smolmachine/footer.hpp"
+#include "smolmachine/tree.hpp"
+#include "smolmachine/verify.hpp"
+
+namespace bottle::smolmachine {
+namespace {
+
+const std::string kLayer =
+    test::RawTar().add({.name = "./", .type = '5'}).add({.name = "./f", .content = "x"}).finish();
+const std::vector<std::pair<std::string, std::string>> kLayers{{"aaaa", kLayer}};
+
+TEST(ForeignPack, MadeBySmolvm) {
+  const fs::path sample = fs::path(BOTTLE_CONFORMANCE_DIR) / "samples/smolvm-made.smolmachine";
+  if (!fs::exists(sample)) GTEST_SKIP() << "no sample " << sample;
+  const OpenPack pack = open_pack(sample);
+  const VerifyReport report = verify_pack(pack);
+  EXPECT_EQ(report.entries, 20u);
+  EXPECT_THAT(report.findings.notes, testing::Contains(testing::HasSubstr("no reader looks at that")));
+  EXPECT_EQ(pack.manifest.serialize(), pack.manifest_text);
+  const std::vector<TreeRow> rows = tree_of_pack(pack);
+  EXPECT_EQ(rows.size(), 19u);
+  const TemporaryDirectory directory;
+  extract_pack(pack, directory.path() / "x", ExtractWhat::rootfs, Existing::refuse);
+  EXPECT_TRUE(compare_trees(rows, tree_of_directory(directory.path() / "x"), Owners::ignore).empty());
+}
+
+TEST(ForeignPack, SeveralFramesCutAnywhere) {
+  const std::string tar = test::outer_tar(kLayers);
+  const std::string manifest = test::manifest_for(kLayers).serialize();
+  for (const std::size_t cut : {1u, 511u, 513u, 1000u})
+    EXPECT_EQ(
+        test::verify_error_of_bytes(test::pack_bytes(
+            test::compressed(tar.substr(0, cut)) + test::compressed("") + test::compressed(tar.substr(cut)),
+            manifest)),
+        "");
+  const std::string skippable("\x50\x2a\x4d\x18\x03\0\0\0abc", 11);
+  EXPECT_EQ(
+      test::verify_error_of_bytes(test::pack_bytes(skippable + test::compressed(tar) + skippable, manifest)),
+      "");
+}
+
+TEST(ForeignPack, VersionsAndSingleFiles) {
+  const std::string assets = test::compressed(test::outer_tar(kLayers));
+  const std::string manifest = test::manifest_for(kLayers).serialize();
+  for (const std::uint32_t version : {1u, 2u, 3u}) {
+    Footer footer;
+    footer.version = version;
+    footer.stub_size = footer.assets_offset = 1000;
+    footer.assets_size = assets.size();
+    footer.manifest_offset = 1000 + assets.size();
+    footer.manifest_size = manifest.size();
+    footer.checksum = crc32(crc32(0, assets), manifest);
+    const auto end = encode_footer(footer);
+    EXPECT_EQ(test::verify_error_of_bytes(std::string(1000, 'S') + assets + manifest +
+                                          std::string(reinterpret_cast<const char*>(end.data()), end.size())),
+              "");
+  }
+}
+
+TEST(ForeignPack, ThingsNobodyLooksAt) {
+  Manifest manifest = test::manifest_for(kLayers);
+  manifest.libraries = {{"lib/libkrun.so", 5}};  // listed, not there
+  manifest.storage_template = Asset{"storage.ext4", 5};
+  EXPECT_EQ(test::verify_error_of_bytes(
+                test::pack_bytes(test::compressed(test::outer_tar(kLayers)), manifest.serialize())),
+            "");
+}
+
+TEST(ForeignPack, WindowsUpToTheReadersLimit) {
+  // A header that announces a window of 256 MiB: magic, descriptor without content size, window descriptor.
+  const std::string frame("\x28\xb5\x2f\xfd\x00\x90\x01\x00\x00", 9);
+  EXPECT_THAT(test::verify_error_of_bytes(test::pack_bytes(frame, test::manifest_for(kLayers).serialize())),
+              testing::HasSubstr("window"));
+}
+
+}  // namespace
+}  // namespace bottle::smolmachine

@@ -17,6 +17,10 @@ namespace {
 
 using namespace bottle;
 
+std::string count_of(std::size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string tag_of(const image::BuildSpec& spec) {
   return spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
 }
@@ -58,10 +62,10 @@ int build(const tools::BuildOptions& options, const std::string& layout, const C
     const char* what = result.outcome == "stored"      ? "found in the store"
                        : result.outcome == "unchanged" ? "unchanged"
                                                        : nullptr;
-    fmt::print("{}: {} ({} layers, {})\n", spec.slug, result.plan_digest.string(), result.layers,
+    fmt::print("{}: {} ({}, {})\n", spec.slug, result.plan_digest.string(), count_of(result.layers, "layer"),
                what != nullptr ? what
-                               : fmt::format("{} instructions executed, {} found in the store",
-                                             result.executed, result.stored));
+                               : fmt::format("{} executed, {} found in the store",
+                                             count_of(result.executed, "instruction"), result.stored));
     if (!layout.empty()) fmt::print("{}: {}\n", layout, document["oci"]["imageDigest"].get<std::string>());
   }
   return kSuccess;

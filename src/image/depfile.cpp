@@ -10,7 +10,7 @@ namespace bottle::image {
 namespace {
 
 bool is_plain(char c) {
-  static constexpr std::string_view kSpecial = "\"#$&'()*:;<>?[\\]^`{|}\x7f";
+  static constexpr std::string_view kSpecial = "\"#$%&'()*:;<>?[\\]^`{|}\x7f";
   return static_cast<unsigned char>(c) >= ' ' && kSpecial.find(c) == std::string_view::npos;
 }
 

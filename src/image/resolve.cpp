@@ -94,7 +94,15 @@ void Resolved::fail(const Position& position, const std::string& message, const 
 
 void Resolved::read_dockerfile() {
   constexpr std::uint64_t kLimit = 16u << 20;
-  file_ = parse_dockerfile(read_file(spec_.dockerfile, kLimit), spec_.dockerfile.native());
+  const std::string text = read_file(spec_.dockerfile, kLimit);
+  // No path, name or variable can hold one, and it would cut the rest off unseen.
+  if (const std::size_t at = text.find('\0'); at != std::string::npos) {
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    throw Error("expected text, found a NUL byte",
+                {.where = spec_.dockerfile.native() + ":" + std::to_string(line) + ":" +
+                          std::to_string(at - (text.rfind('\n', at) + 1) + 1)});
+  }
+  file_ = parse_dockerfile(text, spec_.dockerfile.native());
   dependencies_.push_back(spec_.dockerfile);
 }
 

@@ -85,6 +85,8 @@ Store Store::open(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(layout.root(), error);
   if (error) {
+    if (error == std::errc::no_space_on_device)
+      throw_errno("cannot create the store", layout.root().native(), error.value());
     throw Error("cannot create the store: " + error.message(),
                 {.where = layout.root().native(),
                  .hint = "set BOTTLE_CACHE_DIR to a directory that can be written to"});

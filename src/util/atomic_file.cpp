@@ -66,6 +66,7 @@ void sync_directory_of(const fs::path& path) {
 
 AtomicFile::AtomicFile(fs::path target, mode_t mode, Durable durable)
     : target_(std::move(target)), temporary_(temporary_name(target_)), durable_(durable) {
+  remove_abandoned(target_);
   file_ = Fd(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!file_ && errno == EEXIST) {  // left by a killed process that had our id
     ::unlink(temporary_.c_str());
@@ -84,10 +85,7 @@ void AtomicFile::commit() {
     throw_errno("cannot write", target_.native());
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw_errno("cannot write", target_.native());
   file_.reset();
-  if (durable_ == Durable::yes) {
-    sync_directory_of(target_);
-    remove_abandoned(target_);
-  }
+  if (durable_ == Durable::yes) sync_directory_of(target_);
 }
 
 void link_or_copy(const fs::path& from, const fs::path& to) {

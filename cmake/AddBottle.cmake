@@ -1,0 +1,177 @@
+#[=======================================================================[.rst:
+add_bottle
+----------
+
+Declares an image that a Dockerfile describes, and the targets that make it::
+
+  add_bottle(<slug>
+    [DOCKERFILE <file>] [CONTEXT <directory>] [TARGET <stage>]
+    [PLATFORMS <os/architecture>]
+    [BUILD_ARGS <name=value>...] [CONTEXTS <name=kind:value>...] [BASES <slug>...]
+    [DEPENDS <target or file>...]
+    [ENGINE <engine>] [PACKER <packer>]
+    [CPUS <n>] [MEMORY <MiB>] [NETWORK]
+    [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
+    [EXCLUDE_FROM_ALL])
+
+``<slug>``
+  The bottle's name: at most 63 characters of ``a-z 0-9 _ . -``, the first one a
+  letter or a digit.
+``DOCKERFILE``
+  Relative to the current source directory; default ``Dockerfile`` in the
+  context.
+``CONTEXT``
+  The directory that the Dockerfile copies from; default: the current source
+  directory. The build tree is never part of it.
+``TARGET``
+  The stage to build; default: the last.
+``PLATFORMS``
+  One platform, as ``linux/arm64``; default: this machine's.
+``BUILD_ARGS``
+  Values for the Dockerfile's ``ARG``. Those it does not use change nothing.
+``CONTEXTS``
+  Further places that ``FROM <name>`` and ``COPY --from=<name>`` find:
+  ``path:<directory>``, ``bottle:<slug>``, ``target:<target>`` (the file of an
+  executable or library, under its own name), ``oci-layout:<directory>``,
+  ``docker-archive:<file>`` (as ``docker save`` writes it).
+``BASES``
+  ``BASES base`` is ``CONTEXTS base=bottle:base``. A bottle may be declared
+  after the ones that need it.
+``DEPENDS``
+  Targets and files to make first, for generated files in a context.
+``ENGINE``, ``PACKER``
+  What builds the image and the pack. This version has ``builtin`` and
+  ``native``. The argument goes before the variable ``BOTTLE_ENGINE``, that
+  before the environment's.
+``CPUS``, ``MEMORY``, ``NETWORK``
+  What a machine made from the pack gets unless told otherwise: 4, 8192 MiB, no
+  network.
+``ENV``, ``ENTRYPOINT``, ``CMD``
+  Added to, or put in place of, what the image says, in the pack only.
+``EXCLUDE_FROM_ALL``
+  Leaves the bottle out of the default target.
+
+Values may hold any text, also ``;``, quotes, ``$`` and newlines, and generator
+expressions. (A word of ``ENTRYPOINT`` or ``CMD`` cannot be equal to a keyword.)
+
+Targets:
+
+``bottle-<slug>``
+  the pack, ``<build>/bottles/<slug>/<slug>.smolmachine`` (a multi-config
+  generator adds the configuration: ``<build>/<config>/bottles/...``);
+``bottle-<slug>-image``
+  the image plan;
+``bottle-<slug>-oci``
+  the OCI image layout ``oci/`` beside the pack;
+``bottle-<slug>-why``
+  says why the last build ran what it ran;
+``bottles``
+  all packs.
+
+Example::
+
+  add_executable(hello hello.c)
+  target_link_options(hello PRIVATE -static)
+  add_bottle(hello
+    CONTEXTS app=target:hello     # Dockerfile: COPY --from=app hello /hello
+    MEMORY 512)
+
+Since 0.1
+#]=======================================================================]
+include_guard(GLOBAL)
+
+function(add_bottle slug)
+  set(options NETWORK EXCLUDE_FROM_ALL)
+  set(single DOCKERFILE CONTEXT TARGET ENGINE PACKER CPUS MEMORY)
+  set(multiple PLATFORMS BUILD_ARGS CONTEXTS BASES DEPENDS ENV ENTRYPOINT CMD)
+  # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
+  set(arguments "")
+  set(index 1)
+  while(index LESS ARGC)
+    _bottle_encode(word "${ARGV${index}}")
+    list(APPEND arguments "${word}")
+    math(EXPR index "${index} + 1")
+  endwhile()
+  cmake_parse_arguments(ARG "${options}" "${single}" "${multiple}" ${arguments})
+
+  _bottle_check_slug(add_bottle "${slug}")
+  _bottle_refuse_unparsed(add_bottle "${slug}" "${options};${single};${multiple}" "${ARG_UNPARSED_ARGUMENTS}"
+    "${ARG_KEYWORDS_MISSING_VALUES}")
+  get_property(slugs GLOBAL PROPERTY _BOTTLE_SLUGS)
+  if(slug IN_LIST slugs)
+    get_property(place GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug})
+    message(FATAL_ERROR "add_bottle(${slug}): there is a bottle of this name already, from ${place}")
+  endif()
+  foreach(suffix IN ITEMS "" -image -oci -why)
+    if(TARGET bottle-${slug}${suffix})
+      message(FATAL_ERROR "add_bottle(${slug}): there is a target bottle-${slug}${suffix} already; it may be one of another bottle's")
+    endif()
+  endforeach()
+  if(NOT CMAKE_GENERATOR MATCHES "^(Ninja|Ninja Multi-Config|Unix Makefiles)$")
+    message(FATAL_ERROR "add_bottle(${slug}): the generator \"${CMAKE_GENERATOR}\" is not supported; these are: Ninja, Ninja "
+      "Multi-Config, Unix Makefiles")
+  endif()
+  foreach(keyword IN ITEMS BUILD_ARGS ENV)
+    foreach(word IN LISTS ARG_${keyword})
+      if(NOT word MATCHES "^[^=]+=")
+        _bottle_decode(word "${word}")
+        message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\" is not of the form name=value")
+      endif()
+    endforeach()
+  endforeach()
+  list(LENGTH ARG_PLATFORMS count)
+  if(count GREATER 1)
+    list(JOIN ARG_PLATFORMS " " platforms)
+    message(FATAL_ERROR "add_bottle(${slug}): PLATFORMS ${platforms}: this version builds one platform a bottle")
+  endif()
+
+  foreach(base IN LISTS ARG_BASES)
+    list(APPEND ARG_CONTEXTS "${base}=bottle:${base}")
+  endforeach()
+  _bottle_contexts(${slug} CONTEXTS ${ARG_CONTEXTS})
+  set(depends "")
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    _bottle_decode(dependency "${dependency}")
+    list(APPEND depends "${dependency}")
+  endforeach()
+  get_filename_component(context "${ARG_CONTEXT}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+  if(context STREQUAL CMAKE_BINARY_DIR)
+    message(FATAL_ERROR "add_bottle(${slug}): the context is the build tree itself, ${context}; its files change in every build, "
+      "so build in a directory of its own")
+  endif()
+  set(all ALL)
+  if(ARG_EXCLUDE_FROM_ALL)
+    set(all "")
+  endif()
+  _bottle_write_spec(${slug})
+  _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}")
+  _bottle_settings(${slug})
+  _bottle_register(${slug} "${CONTEXTS_BOTTLES}" "${CONTEXTS_TARGETS}")
+endfunction()
+
+# Sets the properties for which add_bottle(), its caller, was given an argument, or which no BOTTLE_* variable has set.
+function(_bottle_settings slug)
+  if(DEFINED ARG_PLATFORMS)
+    set(ARG_PLATFORM "${ARG_PLATFORMS}")
+  endif()
+  set(default_ENGINE "$ENV{BOTTLE_ENGINE}")
+  if(default_ENGINE STREQUAL "")
+    set(default_ENGINE builtin)
+  endif()
+  set(default_PACKER native)
+  set(default_PLATFORM "")
+  set(default_CPUS 4)
+  set(default_MEMORY 8192)
+  set(default_NETWORK FALSE)
+  set(default_GIT_MODES TRUE)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK GIT_MODES)
+    get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
+    if(DEFINED ARG_${setting} AND (ARG_${setting} OR NOT setting STREQUAL "NETWORK"))
+      _bottle_decode(value "${ARG_${setting}}")
+    elseif("${value}" STREQUAL "")  # not set: not even defined
+      set(value "${default_${setting}}")
+    endif()
+    _bottle_check_setting("add_bottle(${slug})" ${setting} "${value}")
+    set_property(TARGET bottle-${slug} PROPERTY BOTTLE_${setting} "${value}")
+  endforeach()
+endfunction()

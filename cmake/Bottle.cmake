@@ -1,0 +1,65 @@
+#[=======================================================================[.rst:
+Bottle
+------
+
+MicroVM and container images as build targets::
+
+  find_package(Bottle REQUIRED)
+  add_bottle(hello)             # ./Dockerfile + this directory
+
+``cmake --build build --target bottle-hello`` then leaves
+``build/bottles/hello/hello.smolmachine``.
+
+Functions, each in a file of its own:
+
+:command:`add_bottle`
+  declares a bottle and its targets (``AddBottle.cmake``)
+:command:`bottle_outputs`
+  says where a bottle's files are, for rules of your own (``BottleOutputs.cmake``)
+
+Settings
+^^^^^^^^
+
+A variable set before :command:`add_bottle` initialises the target property of
+the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
+``set_property(TARGET bottle-<slug> PROPERTY ...)``, overrides it:
+
+``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
+``BOTTLE_MEMORY``, ``BOTTLE_NETWORK``, ``BOTTLE_GIT_MODES``
+
+``BOTTLE_GIT_MODES`` has no argument: if true, the default, files of a context
+have the permissions that git would give them (0755 if the owner may execute,
+else 0644), so that two checkouts give the same image whatever their umask.
+
+Further variables:
+
+``BOTTLE_IMAGE_JOBS``
+  How many images Ninja builds side by side (half of the cores, at least 2).
+``BOTTLE_CACHE_DIR``
+  The store that the tools use; default: what they find in the environment.
+``BOTTLE_TOOLS_DIR``
+  A directory with the tools to use instead of the ones that came with this
+  package. Needed when cross-compiling and they are not in ``PATH``.
+
+Since 0.1
+#]=======================================================================]
+include_guard(GLOBAL)
+
+# Functions remember the policies they are defined under, so a user's older cmake_minimum_required() changes nothing.
+cmake_policy(VERSION 3.25)
+
+foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK GIT_MODES)
+  define_property(TARGET PROPERTY BOTTLE_${_bottle_setting} INITIALIZE_FROM_VARIABLE BOTTLE_${_bottle_setting}
+    BRIEF_DOCS "${_bottle_setting} of a bottle; see add_bottle()")
+endforeach()
+unset(_bottle_setting)
+
+include("${CMAKE_CURRENT_LIST_DIR}/BottleArguments.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleJson.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleTools.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleContexts.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleSpec.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleRules.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleChecks.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottleOutputs.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/AddBottle.cmake")

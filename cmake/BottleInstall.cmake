@@ -1,0 +1,32 @@
+# What find_package(Bottle) finds: the same from an installation and from a build tree (-DBottle_DIR=<build>/cmake).
+include_guard(GLOBAL)
+include(CMakePackageConfigHelpers)
+
+set(_bottle_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Bottle")
+set(_bottle_build_package_dir "${PROJECT_BINARY_DIR}/cmake")
+
+# The tools are programs for the machine that builds, so the version file asks nothing about the size of pointers.
+write_basic_package_version_file("${_bottle_build_package_dir}/BottleConfigVersion.cmake"
+  VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+
+if(BOTTLE_INSTALL)
+  set(BOTTLE_MODULE_DIR "${PROJECT_SOURCE_DIR}/cmake")
+  configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/BottleConfig.cmake.in"
+    "${_bottle_build_package_dir}/BottleConfig.cmake"
+    INSTALL_DESTINATION "${_bottle_build_package_dir}" INSTALL_PREFIX "${PROJECT_BINARY_DIR}"
+    PATH_VARS BOTTLE_MODULE_DIR)
+  export(EXPORT BottleTargets NAMESPACE bottle:: FILE "${_bottle_build_package_dir}/BottleTargets.cmake")
+
+  set(BOTTLE_MODULE_DIR "${_bottle_package_dir}")
+  configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/BottleConfig.cmake.in"
+    "${_bottle_build_package_dir}/install/BottleConfig.cmake"
+    INSTALL_DESTINATION "${_bottle_package_dir}" PATH_VARS BOTTLE_MODULE_DIR)
+  install(EXPORT BottleTargets NAMESPACE bottle:: DESTINATION "${_bottle_package_dir}")
+  install(FILES
+    "${_bottle_build_package_dir}/install/BottleConfig.cmake" "${_bottle_build_package_dir}/BottleConfigVersion.cmake"
+    DESTINATION "${_bottle_package_dir}")
+  foreach(module IN ITEMS AddBottle Bottle BottleArguments BottleChecks BottleContexts BottleJson BottleOutputs BottleRules
+                          BottleSpec BottleTools)
+    install(FILES "${CMAKE_CURRENT_LIST_DIR}/${module}.cmake" DESTINATION "${_bottle_package_dir}")
+  endforeach()
+endif()

@@ -1,0 +1,66 @@
+#[=======================================================================[.rst:
+bottle_outputs
+--------------
+
+Where the files of a bottle are, for rules of your own::
+
+  bottle_outputs(<slug>
+    [PACK <variable>] [PLAN <variable>] [LAYOUT <variable>] [LAYOUT_STAMP <variable>]
+    [DIRECTORY <variable>] [SPEC <variable>])
+
+The bottle may be declared later. With a multi-config generator the paths
+hold ``$<CONFIG>``, so use them where generator expressions are allowed.
+
+``PACK``
+  ``<slug>.smolmachine``; made by ``bottle-<slug>``.
+``PLAN``
+  ``image.json``, the image plan; made by ``bottle-<slug>-image``. It changes
+  only if the image does.
+``LAYOUT``, ``LAYOUT_STAMP``
+  The OCI image layout, a directory, and the file to depend on; made by
+  ``bottle-<slug>-oci``.
+``DIRECTORY``
+  The directory that holds all of them.
+``SPEC``
+  The specification that the tools are given.
+
+Example::
+
+  bottle_outputs(hello PACK pack)
+  add_custom_command(OUTPUT hello.sum
+    COMMAND sha256sum "${pack}" > hello.sum
+    DEPENDS "${pack}" bottle-hello)
+
+Since 0.1
+#]=======================================================================]
+include_guard(GLOBAL)
+
+# The build directory of a bottle. Files of a target differ by configuration, so all that is made of them does: with a
+# multi-config generator each configuration has a directory of bottles, as bottle-why expects it.
+function(_bottle_directory out slug)
+  set(configuration "")
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(multi_config)
+    set(configuration "/$<CONFIG>")
+  endif()
+  set(${out} "${CMAKE_BINARY_DIR}${configuration}/bottles/${slug}" PARENT_SCOPE)
+endfunction()
+
+function(bottle_outputs slug)
+  set(keywords PACK PLAN LAYOUT LAYOUT_STAMP DIRECTORY SPEC)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "${keywords}" "")
+  _bottle_check_slug("bottle_outputs" "${slug}")
+  _bottle_refuse_unparsed(bottle_outputs "${slug}" "${keywords}" "${ARG_UNPARSED_ARGUMENTS}" "${ARG_KEYWORDS_MISSING_VALUES}")
+  _bottle_directory(directory "${slug}")
+  set(PACK "${directory}/${slug}.smolmachine")
+  set(PLAN "${directory}/image.json")
+  set(LAYOUT "${directory}/oci")
+  set(LAYOUT_STAMP "${directory}/oci.stamp")
+  set(DIRECTORY "${directory}")
+  set(SPEC "${directory}/spec.json")
+  foreach(keyword IN LISTS keywords)
+    if(ARG_${keyword})
+      set(${ARG_${keyword}} "${${keyword}}" PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,108 @@
+# The rules of a bottle: fingerprint, image, pack, and the export of a layout on request.
+include_guard(GLOBAL)
+
+# _bottle_step(STAMP <file> RESULT <file> COMMAND <word>... DEPENDS <file>...
+#              [DEPFILE <file> TARGET <target>] [POOL <pool>] COMMENT <text>)
+#
+# A tool touches its stamp whenever it ran and writes its result only if that differs; later steps depend on the result,
+# so a step that changed nothing ends the chain. Ninja does that with one rule: it looks at outputs again after a command
+# (CMake writes restat for custom commands). Make compares times only, so there it takes two: the working rule makes the
+# stamp, and a second rule brings the result, which is there already, behind it. With one rule the old result would stay
+# older than its inputs, and the work would be done again for ever.
+function(_bottle_step)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "STAMP;RESULT;DEPFILE;TARGET;POOL;COMMENT" "COMMAND;DEPENDS")
+  set(more "")
+  if(ARG_DEPFILE)
+    list(APPEND more DEPFILE "${ARG_DEPFILE}")
+  endif()
+  if(CMAKE_GENERATOR MATCHES "Ninja")
+    if(ARG_POOL)
+      list(APPEND more JOB_POOL ${ARG_POOL})
+    endif()
+    add_custom_command(OUTPUT "${ARG_STAMP}" "${ARG_RESULT}" COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
+      COMMENT "${ARG_COMMENT}" VERBATIM)
+  else()
+    set(first "")
+    if(ARG_DEPFILE)
+      # CMake gathers the depfiles of a target here and never forgets an entry (seen in 3.25): without this, a file that is
+      # no longer copied, or no longer there, would be looked at for ever. Without the file CMake gathers anew.
+      set(first COMMAND "${CMAKE_COMMAND}" -E rm -f
+        "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${ARG_TARGET}.dir/compiler_depend.internal")
+    endif()
+    add_custom_command(OUTPUT "${ARG_STAMP}" ${first} COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
+      COMMENT "${ARG_COMMENT}" VERBATIM)
+    # Only somebody who removed the result by hand makes the tool run here.
+    add_custom_command(OUTPUT "${ARG_RESULT}" COMMAND test -f "${ARG_RESULT}" || ${ARG_COMMAND} DEPENDS "${ARG_STAMP}"
+      COMMENT "" VERBATIM)
+  endif()
+endfunction()
+
+# _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named>)
+# Needs spec.json, image.options.json and pack.options.json in the bottle's directory (BottleSpec.cmake).
+function(_bottle_rules slug all bottles files depends)
+  _bottle_tool(fingerprint fingerprint)
+  _bottle_tool(image image)
+  _bottle_tool(pack pack)
+  _bottle_tool(why why)
+  _bottle_directory(directory "${slug}")
+  _bottle_image_pool()
+  set(result "${directory}/${slug}.smolmachine")
+
+  _bottle_step(
+    STAMP "${directory}/key.stamp" RESULT "${directory}/key"
+    COMMAND "${fingerprint}" --spec "${directory}/spec.json" --depfile-target "${directory}/key.stamp"
+    DEPENDS "${directory}/spec.json" "${fingerprint}" ${files} ${depends}
+    DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image
+    COMMENT "Fingerprinting bottle ${slug}")
+  _bottle_step(
+    STAMP "${directory}/image.stamp" RESULT "${directory}/image.json"
+    COMMAND "${image}" build --spec "${directory}/spec.json"
+    DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}"
+    POOL bottle_image
+    COMMENT "Building the image of bottle ${slug}")
+  _bottle_step(
+    STAMP "${directory}/pack.stamp" RESULT "${result}"
+    COMMAND "${pack}" create --spec "${directory}/spec.json"
+    DEPENDS "${directory}/image.json" "${directory}/pack.options.json" "${pack}"
+    COMMENT "Packing bottle ${slug}")
+  add_custom_command(OUTPUT "${directory}/oci.stamp"
+    COMMAND "${image}" export --spec "${directory}/spec.json" --layout "${directory}/oci"
+    DEPENDS "${directory}/image.json" "${image}"
+    COMMENT "Exporting the OCI image layout of bottle ${slug}" VERBATIM)
+
+  add_custom_target(bottle-${slug} ${all} DEPENDS "${result}")
+  add_custom_target(bottle-${slug}-image DEPENDS "${directory}/image.json")
+  add_custom_target(bottle-${slug}-oci DEPENDS "${directory}/oci.stamp")
+  add_custom_target(bottle-${slug}-why COMMAND "${why}" --spec "${directory}/spec.json" USES_TERMINAL VERBATIM)
+  set_property(TARGET bottle-${slug} APPEND PROPERTY ADDITIONAL_CLEAN_FILES
+    "${directory}/layers" "${directory}/blobs" "${directory}/roots.json" "${directory}/oci" "${directory}/pack.json"
+    "${directory}/key.d")
+
+  # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so
+  # there the targets must not run side by side.
+  add_dependencies(bottle-${slug} bottle-${slug}-image)
+  add_dependencies(bottle-${slug}-oci bottle-${slug}-image)
+  foreach(bottle IN LISTS bottles)
+    add_dependencies(bottle-${slug}-image bottle-${bottle}-image)
+  endforeach()
+  if(NOT TARGET bottles)
+    add_custom_target(bottles)
+  endif()
+  add_dependencies(bottles bottle-${slug})
+endfunction()
+
+# Images are built in a pool of their own, so that compile jobs keep going beside them.
+function(_bottle_image_pool)
+  get_property(pools GLOBAL PROPERTY JOB_POOLS)
+  if(pools MATCHES "bottle_image=")
+    return()
+  endif()
+  if(NOT BOTTLE_IMAGE_JOBS)
+    cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+    math(EXPR BOTTLE_IMAGE_JOBS "${cores} / 2")
+    if(BOTTLE_IMAGE_JOBS LESS 2)
+      set(BOTTLE_IMAGE_JOBS 2)
+    endif()
+  endif()
+  set_property(GLOBAL APPEND PROPERTY JOB_POOLS "bottle_image=${BOTTLE_IMAGE_JOBS}")
+endfunction()

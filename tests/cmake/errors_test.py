@@ -1,0 +1,117 @@
+"""What add_bottle() refuses, and with which words. Only configures."""
+import re
+
+import harness
+
+
+class ConfigureErrors(harness.TestCase):
+    def refuses(self, lists, *expected):
+        project = self.project(lists, {"Dockerfile": "FROM scratch\n"})
+        result = project.configure(expect=1)
+        # CMake wraps messages; patterns are about words.
+        words = " ".join(result.stdout.split())
+        for pattern in expected:
+            self.assertRegex(words, pattern)
+
+    def accepts(self, lists):
+        self.project(lists, {"Dockerfile": "FROM scratch\n"}).configure()
+
+    def test_unknown_keyword(self):
+        self.refuses("add_bottle(a CONTEXTS x=path:. BILD_ARGS A=b)", r"add_bottle\(a\): CONTEXTS \"BILD_ARGS\" is not of the form")
+        self.refuses("add_bottle(a DOKERFILE x)", r'add_bottle\(a\): unknown argument "DOKERFILE"; did you mean DOCKERFILE\?',
+                     "Known are: NETWORK EXCLUDE_FROM_ALL DOCKERFILE")
+        self.refuses("add_bottle(a CPUS 1 2)", r'unknown argument "2"')
+        self.refuses("add_bottle(a network)", r'unknown argument "network"; did you mean NETWORK\?')
+        self.refuses('add_bottle(a "")', r'unknown argument ""')
+
+    def test_keyword_of_a_later_version(self):
+        self.refuses("add_bottle(a PUSH example.org/a)", "PUSH is not supported in this version")
+
+    def test_keyword_without_value(self):
+        self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value and has none")
+        self.refuses("add_bottle(a BUILD_ARGS CONTEXT .)", "BUILD_ARGS needs a value and has none")
+
+    def test_slug(self):
+        for slug in ('"A"', '"-a"', '""', '"a/b"', '"a b"', "a" * 64):
+            with self.subTest(slug=slug):
+                self.refuses(f"add_bottle({slug})", r"add_bottle: \"[^\"]*\" is not a slug", "at most 63 characters")
+        self.accepts("add_bottle(" + "a" * 63 + ")\nadd_bottle(0.b_c-d)")
+
+    def test_same_slug_twice(self):
+        self.refuses("add_bottle(a)\nadd_bottle(a)", r"add_bottle\(a\): there is a bottle of this name already, from .*CMakeLists.txt")
+
+    def test_targets_of_two_bottles_collide(self):
+        self.refuses("add_bottle(a)\nadd_bottle(a-image)", r"add_bottle\(a-image\): there is a target bottle-a-image already")
+        self.refuses("add_bottle(a-oci)\nadd_bottle(a)", r"add_bottle\(a\): there is a target bottle-a-oci already")
+
+    def test_values(self):
+        self.refuses("add_bottle(a BUILD_ARGS X)", r'BUILD_ARGS "X" is not of the form name=value')
+        self.refuses("add_bottle(a ENV =x)", r'ENV "=x" is not of the form name=value')
+        self.refuses("add_bottle(a CPUS 0)", r'CPUS "0" is not a number from 1 to 255')
+        self.refuses("add_bottle(a CPUS 256)", r'CPUS "256" is not a number')
+        self.refuses("add_bottle(a MEMORY 1G)", r'MEMORY "1G" is not a number of MiB')
+        self.refuses("add_bottle(a MEMORY 63)", r'MEMORY "63" is not a number of MiB from 64')
+        self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
+        self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "one platform a bottle")
+
+    def test_engine_and_packer(self):
+        self.refuses("add_bottle(a ENGINE docker)", 'ENGINE docker is not yet supported in this version; "builtin" is')
+        self.refuses("add_bottle(a ENGINE bultin)", r'ENGINE "bultin" is unknown; did you mean builtin\?')
+        self.refuses("set(BOTTLE_ENGINE podman)\nadd_bottle(a)", "ENGINE podman is not yet supported")
+        self.refuses("add_bottle(a PACKER smolvm)", 'PACKER smolvm is not yet supported in this version; "native" is')
+        self.refuses("add_bottle(a)\nset_property(TARGET bottle-a PROPERTY BOTTLE_CPUS none)", 'CPUS "none" is not a number')
+
+    def test_contexts(self):
+        self.refuses("add_bottle(a CONTEXTS x)", r'CONTEXTS "x" is not of the form name=kind:value')
+        self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." does not say of which kind it is', "x=path:<directory>")
+        self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
+        self.refuses("add_bottle(a CONTEXTS x=image:debian)", "image: are not yet supported in this version; these are: path:, bottle:")
+        self.refuses("add_bottle(a CONTEXTS x=gate:git)", "gate: are not yet supported")
+        self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts are called "x"')
+        self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts are called "b"')
+        self.refuses("add_bottle(a CONTEXTS x=bottle:B)", '"B" is not a slug')
+
+    def test_unknown_bottle(self):
+        self.refuses("add_bottle(a BASES bass)\nadd_bottle(base)\nadd_bottle(other)",
+                     r'add_bottle\(a\), .*CMakeLists.txt: there is no bottle "bass"; did you mean base\?')
+        self.refuses("add_bottle(a CONTEXTS x=bottle:y)", 'there is no bottle "y"')
+
+    def test_cycle(self):
+        self.refuses("add_bottle(a BASES b)\nadd_bottle(b CONTEXTS x=bottle:c)\nadd_bottle(c BASES a)\nadd_bottle(d BASES a)",
+                     "bottles need each other in a cycle: a -> b -> c -> a")
+        self.refuses("add_bottle(a BASES a)", "in a cycle: a -> a")
+
+    def test_target(self):
+        self.refuses("add_bottle(a CONTEXTS x=target:helo)\nadd_custom_target(hello)",
+                     r'there is no target "helo"; did you mean hello\?')
+        self.refuses("add_custom_target(hello)\nadd_bottle(a CONTEXTS x=target:hello)",
+                     'the target "hello" makes no file \\(it is of type UTILITY\\)')
+
+    def test_context_is_the_build_tree(self):
+        self.refuses('add_bottle(a CONTEXT "${CMAKE_BINARY_DIR}")', "the context is the build tree itself")
+
+    def test_outputs(self):
+        self.refuses("bottle_outputs(a PAK x)", r'bottle_outputs\(a\): unknown argument "PAK"; did you mean PACK\?')
+        self.refuses("bottle_outputs(a PACK)", "PACK needs a value")
+
+    def test_tools_are_missing(self):
+        project = self.project("add_bottle(a)", {"Dockerfile": "FROM scratch\n"})
+        result = project.configure("-DBOTTLE_TOOLS_DIR=nowhere", expect=1)
+        self.assertRegex(" ".join(result.stdout.split()), "there is no bottle-fingerprint in BOTTLE_TOOLS_DIR, .*nowhere")
+
+    def test_nothing_is_refused_that_the_manual_allows(self):
+        self.accepts("""
+          set(BOTTLE_MEMORY 512)
+          add_bottle(a DOCKERFILE Dockerfile CONTEXT . TARGET x PLATFORMS linux/arm64 BUILD_ARGS A=b "C=" CONTEXTS l=oci-layout:l
+            d=docker-archive:d.tar p=path:. b=bottle:b BASES c DEPENDS Dockerfile ENGINE builtin PACKER native CPUS 1 MEMORY 64
+            NETWORK ENV A=b ENTRYPOINT a b CMD c EXCLUDE_FROM_ALL)
+          add_bottle(b)
+          add_bottle(c)
+          get_property(memory TARGET bottle-b PROPERTY BOTTLE_MEMORY)
+          if(NOT memory EQUAL 512)
+            message(FATAL_ERROR "the variable did not initialise the property: ${memory}")
+          endif()""")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,396 @@
+"""What runs after an edit: exactly the steps whose result it can alter.
+
+The build tools below us compare modification times, so an edit that leaves every time alone (chmod) is seen when something else
+makes the fingerprint run.
+"""
+import json
+import os
+import shutil
+
+import harness
+
+ALL = "fingerprint image pack"
+LOOKED = "fingerprint"  # looked, and found nothing that matters
+
+
+class Edits(harness.TestCase):
+    """One bottle that copies a directory and a file, and has things that nothing copies."""
+
+    def setUp(self):
+        super().setUp()
+        self.bottle = self.project("add_bottle(a)\n", {
+            "Dockerfile": "FROM scratch AS unused\nCOPY other /other\n\n"
+                          "FROM scratch\n# comment\nCOPY data /data\nCOPY file /file\nENV X=y\n",
+            ".dockerignore": "*.log\n",
+            "data/one": "1\n",
+            "data/deep/er/two": "2\n",
+            "file": "file\n",
+            "other/file": "other\n",
+            "unreferenced/file": "nobody copies this\n",
+        })
+        self.bottle.link("data/link", "one")
+        self.bottle.configure()
+        self.assert_ran(self.bottle, {"a": ALL})
+
+    def then(self, steps):
+        self.assert_ran(self.bottle, {"a": steps} if steps else {})
+
+    def test_touch(self):
+        self.bottle.touch("data/one")
+        self.then(LOOKED)
+        self.bottle.touch("Dockerfile")
+        self.then(LOOKED)
+        self.bottle.touch("data")
+        self.then(LOOKED)
+
+    def test_edit(self):
+        self.bottle.append("data/deep/er/two", "more\n")
+        self.then(ALL)
+        self.assertEqual(self.bottle.extract("a")["data/deep/er/two"], "2\nmore\n")
+        self.bottle.append("file", "more\n")
+        self.then(ALL)
+
+    def test_edit_of_the_same_length(self):
+        self.bottle.write("data/one", "2\n")
+        self.then(ALL)
+        self.assertEqual(self.bottle.extract("a")["data/one"], "2\n")
+
+    def test_edit_and_back(self):
+        before = self.bottle.pack("a").read_bytes()
+        self.bottle.write("data/one", "2\n")
+        self.then(ALL)
+        self.bottle.write("data/one", "1\n")
+        self.then(ALL)
+        self.assertEqual(self.bottle.pack("a").read_bytes(), before)
+
+    def test_file_replaced_by_the_same(self):
+        os.unlink(self.bottle.source / "data/one")
+        self.bottle.write("data/one", "1\n")
+        self.then(LOOKED)
+
+    def test_chmod_that_changes_nothing(self):
+        os.chmod(self.bottle.source / "data/one", 0o640)
+        self.then("")
+        self.bottle.touch("data/one")
+        self.then(LOOKED)
+
+    def test_chmod_that_makes_executable(self):
+        os.chmod(self.bottle.source / "data/one", 0o755)
+        self.bottle.touch("data/one")
+        self.then(ALL)
+        os.chmod(self.bottle.source / "data/one", 0o644)
+        self.bottle.touch("data/one")
+        self.then(ALL)
+
+    def test_link_retargeted(self):
+        self.bottle.link("data/link", "deep")
+        self.then(ALL)
+        self.assertEqual(self.bottle.extract("a")["data/link"], "-> deep")
+        self.bottle.link("data/link", "deep")
+        self.then(LOOKED)
+
+    def test_link_becomes_a_file(self):
+        os.unlink(self.bottle.source / "data/link")
+        self.bottle.write("data/link", "1\n")
+        self.then(ALL)
+
+    def test_rename(self):
+        self.bottle.rename("data/one", "data/uno")
+        self.then(ALL)
+        self.assertNotIn("data/one", self.bottle.extract("a"))
+        self.bottle.rename("data/deep", "data/shallow")
+        self.then(ALL)
+
+    def test_delete(self):
+        self.bottle.remove("data/deep/er/two")
+        self.then(ALL)
+        self.bottle.remove("file")
+        self.assertIn("file", self.bottle.make(expect=1).stdout)
+        self.bottle.write("file", "file\n")
+        self.bottle.make()
+        self.assertEqual(self.bottle.ran(), {"a": [LOOKED]})  # the key is what it was
+
+    def test_file_added(self):
+        self.bottle.write("data/deep/er/three", "3\n")
+        self.then(ALL)
+        self.bottle.write("data/new/directory/four", "4\n")
+        self.then(ALL)
+        self.bottle.write("data/new/five", "5\n")
+        self.then(ALL)
+        (self.bottle.source / "data/empty").mkdir()
+        self.bottle.renew(self.bottle.source / "data")
+        self.then(ALL)
+
+    def test_ignored_file(self):
+        self.bottle.write("data/deep/x.log", "ignored\n")
+        self.then(ALL)  # "*.log" is about the root only
+        self.bottle.write(".dockerignore", "**/*.log\n")
+        self.then(ALL)
+        self.bottle.append("data/deep/x.log", "more\n")
+        self.then("")
+        self.bottle.write("data/deep/y.log", "ignored\n")
+        self.then(LOOKED)
+
+    def test_ignore_rule_without_effect(self):
+        self.bottle.append(".dockerignore", "# comment\n*.never\n")
+        self.then(LOOKED)
+
+    def test_ignore_rule_with_effect(self):
+        self.bottle.append(".dockerignore", "data/deep\n")
+        self.then(ALL)
+        self.assertNotIn("data/deep/er/two", self.bottle.extract("a"))
+        self.bottle.remove(".dockerignore")
+        self.then(ALL)
+
+    def test_ignore_file_of_the_dockerfile_appears(self):
+        self.bottle.write("Dockerfile.dockerignore", "data/one\n")
+        self.then(ALL)
+        self.assertNotIn("data/one", self.bottle.extract("a"))
+        # Only that file counts now.
+        self.bottle.append(".dockerignore", "data\n")
+        self.bottle.make()
+        self.assertNotIn("image", self.bottle.ran().get("a", []))
+        self.bottle.remove("Dockerfile.dockerignore")
+        self.bottle.write(".dockerignore", "*.log\n")
+        self.then(ALL)
+
+    def test_unreferenced_file(self):
+        self.bottle.append("unreferenced/file", "more\n")
+        self.then("")
+        self.bottle.write("unreferenced/new", "new\n")
+        self.then("")
+        self.bottle.append("other/file", "of a stage that is not reached\n")
+        self.then("")
+
+    def test_comment(self):
+        self.bottle.write("Dockerfile", "# another comment\nFROM scratch AS unused\n\n\nFROM scratch\n"
+                                        "COPY data /data\n# and another\nCOPY file /file\nENV X=y\n\n")
+        self.then(LOOKED)
+
+    def test_unreached_stage(self):
+        text = (self.bottle.source / "Dockerfile").read_text()
+        self.bottle.write("Dockerfile", text.replace("COPY other", "LABEL a=b\nCOPY other"))
+        self.then(LOOKED)
+
+    def test_instructions(self):
+        text = (self.bottle.source / "Dockerfile").read_text()
+        self.bottle.write("Dockerfile", text.replace("X=y", "X=z"))
+        self.then(ALL)
+        self.assertEqual(self.executed, [])  # no file of any layer can have changed
+        self.bottle.write("Dockerfile", text.replace("COPY file /file", "COPY file /elsewhere"))
+        self.then(ALL)
+        self.assertEqual(self.executed, [7])
+        self.bottle.append("data/one", "more\n")
+        self.then(ALL)
+        self.assertEqual(self.executed, [6, 7])
+
+    def test_store_emptied_between_two_steps(self):
+        self.bottle.append("data/one", "more\n")
+        self.bottle.make("bottle-a-image")
+        shutil.rmtree(self.bottle.cache, ignore_errors=True)
+        self.then("pack")
+        warm = self.bottle.pack("a").read_bytes()
+        shutil.rmtree(self.bottle.cache, ignore_errors=True)
+        self.bottle.make("clean")
+        self.then(ALL)
+        self.assertEqual(self.bottle.pack("a").read_bytes(), warm)
+
+    def test_store_emptied_is_no_reason_to_build(self):
+        shutil.rmtree(self.bottle.cache, ignore_errors=True)
+        self.then("")
+
+    def test_build_tree_removed(self):
+        before = self.bottle.pack("a").read_bytes()
+        shutil.rmtree(self.bottle.build)
+        self.bottle.configure()
+        self.then(ALL)
+        self.assertEqual(self.executed, [])  # all from the store
+        self.assertEqual(self.bottle.pack("a").read_bytes(), before)
+
+
+class Arguments(harness.TestCase):
+    def test_argument(self):
+        project = self.project('add_bottle(a BUILD_ARGS "WORD=${WORD}" "UNUSED=${UNUSED}")\n',
+                               {"Dockerfile": "FROM scratch\nARG WORD\nLABEL word=$WORD\nCOPY data /data\n", "data": "1\n"})
+        project.configure("-DWORD=a", "-DUNUSED=a")
+        self.assert_ran(project, {"a": ALL})
+        project.configure("-DUNUSED=b")
+        self.assert_ran(project, {"a": LOOKED})
+        project.configure("-DWORD=b")
+        self.assert_ran(project, {"a": ALL})
+
+    def test_argument_switches_from(self):
+        lists = 'add_bottle(one CONTEXT one)\nadd_bottle(two CONTEXT two)\n' \
+                'add_bottle(a BASES one two BUILD_ARGS "BASE=${BASE}")\n'
+        project = self.project(lists, {"one/Dockerfile": "FROM scratch\nCOPY f /f\n", "one/f": "1\n",
+                                       "two/Dockerfile": "FROM scratch\nCOPY f /f\n", "two/f": "2\n",
+                                       "Dockerfile": "ARG BASE=one\nFROM ${BASE}\nENV A=b\n"})
+        project.configure("-DBASE=one")
+        project.make()
+        self.assertEqual(project.extract("a")["f"], "1\n")
+        project.append("two/f", "more\n")  # not the base now
+        project.make()
+        self.assertEqual(project.ran()["a"], [LOOKED])
+        project.configure("-DBASE=two")
+        self.assert_ran(project, {"a": ALL})
+        self.assertEqual(project.extract("a")["f"], "2\nmore\n")
+
+    def test_pack_options(self):
+        project = self.project("add_bottle(a MEMORY ${MEMORY})\n", {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data": "1\n"})
+        project.configure("-DMEMORY=256")
+        self.assert_ran(project, {"a": ALL})
+        project.configure("-DMEMORY=512")
+        self.assert_ran(project, {"a": "fingerprint pack"})
+        project.configure("-DMEMORY=512")
+        self.assert_ran(project, {})
+
+    def test_values_arrive_as_they_are(self):
+        values = {"A": "x;y", "B": 'say "hi" to $HOME and ${X}', "C": "back\\", "D": "two\nlines", "E": "\\;", "F": "[open",
+                  "G": "", "H": "tab\there", "I": "a=b", "J": "'single' #hash"}
+        words = " ".join("[==[" + name + "=" + value + "]==]" for name, value in values.items())
+        project = self.project(f"add_bottle(a BUILD_ARGS {words} ENV {words} CMD [==[a;b]==] [==[]==] [==[]]==])\n",
+                               {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data": "1\n"})
+        project.configure()
+
+        spec = json.loads((project.directory("a") / "spec.json").read_text(encoding="utf-8"))
+        self.assertEqual(spec["buildArgs"], values)
+        self.assertEqual(spec["pack"]["env"], [f"{name}={value}" for name, value in values.items()])
+        self.assertEqual(spec["pack"]["cmd"], ["a;b", "", "]"])
+        self.assertNotIn("entrypoint", spec["pack"])
+
+    def test_tool_changed(self):
+        project = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data": "1\n"})
+        tools = project.root / "tools"
+        shutil.copytree(harness.settings.tools, tools, ignore=lambda _, names: [n for n in names if not n.startswith("bottle-")])
+        project.configure(f"-DBOTTLE_TOOLS_DIR={tools}")
+        self.assert_ran(project, {"a": ALL})
+        os.utime(tools / "bottle-pack")
+        project.renew(tools / "bottle-pack")
+        self.assert_ran(project, {"a": "pack"})
+
+
+class Families(harness.TestCase):
+    """Bottles that stand on bottles."""
+
+    def test_family(self):
+        project = self.project(name="family")
+        shutil.rmtree(project.source)
+        shutil.copytree(harness.SOURCE / "examples" / "family", project.source, ignore=shutil.ignore_patterns("build*"))
+        project.configure()
+        self.assert_ran(project, {"base": ALL, "child-a": ALL, "child-b": ALL})
+
+        project.append("base/Dockerfile", "LABEL edited=yes\n")
+        self.assert_ran(project, {"base": ALL, "child-a": ALL, "child-b": ALL})
+        project.append("base/etc/motd", "More.\n")
+        self.assert_ran(project, {"base": ALL, "child-a": ALL, "child-b": ALL})
+        self.assertIn("More.", project.extract("child-b")["etc/motd"])
+        project.append("child-b/share/note", "More.\n")
+        self.assert_ran(project, {"child-b": ALL})
+        project.append("child-a.Dockerfile", "ENV MORE=yes\n")
+        self.assert_ran(project, {"child-a": ALL})
+
+        project.append("base/Dockerfile", "# a comment\n")
+        self.assert_ran(project, {"base": LOOKED})
+        project.touch("base/etc/motd")
+        self.assert_ran(project, {"base": LOOKED})
+        project.touch("child-b/share/note")
+        self.assert_ran(project, {"child-b": LOOKED})
+        os.chmod(project.source / "base/etc/motd", 0o664)
+        project.touch("base/etc/motd")
+        self.assert_ran(project, {"base": LOOKED})
+        project.append("child-b/NOTES", "More.\n")
+        self.assert_ran(project, {})
+
+    def test_parent_below_an_intermediate_stage(self):
+        project = self.project("add_bottle(base CONTEXT base)\nadd_bottle(side CONTEXT side)\nadd_bottle(a BASES base side)\n", {
+            "base/Dockerfile": "FROM scratch\nCOPY f /f\n", "base/f": "1\n",
+            "side/Dockerfile": "FROM scratch\nCOPY g /g\nCOPY h /h\n", "side/g": "1\n", "side/h": "1\n",
+            "Dockerfile": "FROM base AS middle\nENV A=b\nFROM middle AS upper\nENV B=c\nFROM upper\nCOPY --from=side /g /g\n"})
+        project.configure()
+        self.assert_ran(project, {"base": ALL, "side": ALL, "a": ALL})
+        project.append("base/f", "2\n")
+        self.assert_ran(project, {"base": ALL, "a": ALL})
+        self.assertEqual(project.extract("a")["f"], "1\n2\n")
+        project.append("side/g", "2\n")
+        self.assert_ran(project, {"side": ALL, "a": ALL})
+        self.assertEqual(project.extract("a")["g"], "1\n2\n")
+
+    def test_onbuild(self):
+        project = self.project("add_bottle(base CONTEXT base)\nadd_bottle(a CONTEXT a BASES base)\n", {
+            "base/Dockerfile": "FROM scratch\nCOPY f /f\nONBUILD COPY trigger /trigger\n", "base/f": "1\n",
+            "a/Dockerfile": "FROM base\nENV A=b\n", "a/trigger": "1\n"})
+        project.configure()
+        self.assert_ran(project, {"base": ALL, "a": ALL})
+        self.assertEqual(project.extract("a")["trigger"], "1\n")
+        project.append("a/trigger", "2\n")
+        self.assert_ran(project, {"a": ALL})
+        self.assertEqual(project.extract("a")["trigger"], "1\n2\n")
+        project.write("base/Dockerfile", "FROM scratch\nCOPY f /f\nONBUILD COPY trigger /other\n")
+        self.assert_ran(project, {"base": ALL, "a": ALL})
+        self.assertIn("other", project.extract("a"))
+
+    def test_layout_and_archive_replaced(self):
+        maker = self.project("add_bottle(base)\n", {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "1\n"}, name="maker")
+        maker.configure()
+        maker.make("bottle-base-oci")
+        user = self.project("add_bottle(a CONTEXTS base=oci-layout:layout)\n", {"Dockerfile": "FROM base\nENV A=b\n"}, name="user")
+        shutil.copytree(maker.directory("base") / "oci", user.source / "layout")
+        user.configure()
+        self.assert_ran(user, {"a": ALL})
+        maker.append("f", "2\n")
+        maker.make("bottle-base-oci")
+        shutil.rmtree(user.source / "layout")
+        shutil.copytree(maker.directory("base") / "oci", user.source / "layout")
+        user.renew(user.source, *(user.source / "layout").rglob("*"))
+        self.assert_ran(user, {"a": ALL})
+        self.assertEqual(user.extract("a")["f"], "1\n2\n")
+
+    def test_path_context(self):
+        project = self.project("add_bottle(a CONTEXT a CONTEXTS more=path:more)\n", {
+            "a/Dockerfile": "FROM scratch\nCOPY --from=more f /f\n", "more/f": "1\n", "more/g": "1\n"})
+        project.configure()
+        self.assert_ran(project, {"a": ALL})
+        project.append("more/f", "2\n")
+        self.assert_ran(project, {"a": ALL})
+        project.append("more/g", "2\n")
+        self.assert_ran(project, {})
+
+    def test_context_moved(self):
+        """The key is the same, but the plan's places are elsewhere: only the image's rule has to see it."""
+        project = self.project("add_bottle(a CONTEXT ${WHERE} DOCKERFILE Dockerfile)\n", {
+            "Dockerfile": "FROM scratch\nCOPY f /f\n", "one/f": "1\n", "two/f": "1\n"})
+        project.configure("-DWHERE=one")
+        self.assert_ran(project, {"a": ALL})
+        project.configure("-DWHERE=two")
+        self.assert_ran(project, {"a": "fingerprint image"})
+        project.append("one/f", "no longer looked at\n")
+        self.assert_ran(project, {})
+        project.append("two/f", "2\n")
+        self.assert_ran(project, {"a": ALL})
+
+    def test_generated_file(self):
+        project = self.project("""
+          add_custom_command(OUTPUT made/f COMMAND "${CMAKE_COMMAND}" -E copy "${CMAKE_SOURCE_DIR}/f" made/f DEPENDS f)
+          add_bottle(a CONTEXT ${CMAKE_BINARY_DIR}/made DOCKERFILE Dockerfile DEPENDS made/f)
+          """, {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "1\n"})
+        project.configure()
+        self.assert_ran(project, {"a": ALL})
+        project.append("f", "2\n")
+        self.assert_ran(project, {"a": ALL})
+        project.touch("f")
+        self.assert_ran(project, {"a": LOOKED})
+
+    def test_a_bottle_in_a_subdirectory(self):
+        project = self.project("add_subdirectory(child)\nadd_subdirectory(base)\n", {
+            "child/CMakeLists.txt": "add_bottle(child BASES base)\n", "child/Dockerfile": "FROM base\nCOPY g /g\n", "child/g": "1\n",
+            "base/CMakeLists.txt": "add_bottle(base)\n", "base/Dockerfile": "FROM scratch\nCOPY f /f\n", "base/f": "1\n"})
+        project.configure()
+        self.assert_ran(project, {"base": ALL, "child": ALL})
+        project.append("base/f", "2\n")
+        self.assert_ran(project, {"base": ALL, "child": ALL})
+        project.append("child/g", "2\n")
+        self.assert_ran(project, {"child": ALL})
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -21,8 +21,8 @@ void print(const std::string& emit, const std::string& depfile_target, const ima
                          {"filesRead", result.files_read},
                          {"milliseconds", result.milliseconds}};
     document["dependencies"] = OrderedJson::array();
-    for (const fs::path& path : result.dependencies)
-      document["dependencies"].push_back(path.native());
+    for (const std::string& path : result.dependencies)
+      document["dependencies"].push_back(path);
     fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
   } else if (emit == "text") {
     fmt::print("{}", result.key_text);

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
+#include <unordered_map>
 
 #include "dockerfile/ignore.hpp"
 #include "util/error.hpp"
@@ -69,9 +71,8 @@ struct ContextScan::Node {
   FileStatus status;
   std::uint64_t device = 0;  // of a device node
   std::string link;
-  Digest digest;
-  std::int64_t read_at = 0;  // when reading it for the digest began; ns since 1970
-  std::vector<std::pair<std::string, std::string>> xattrs;
+  FileContent content;
+  std::int64_t read_at = 0;  // when reading the content began; ns since 1970
 };
 
 // What was looked at, remembered: an answer is the same however often it is asked for, and all of it is a
@@ -81,7 +82,7 @@ struct ContextScan::Seen {
     bool ignored = false;
     dockerfile::IgnoreMatcher::Results results;
   };
-  std::map<std::string, Node> nodes;                         // absent ones too
+  std::unordered_map<std::string, Node> nodes;               // absent ones too
   std::map<std::string, std::vector<std::string>> listings;  // searched directories
   std::map<std::string, bool> holds_anything;                // of ignored directories
   std::map<std::string, Rules> rules;                        // of directories
@@ -107,10 +108,9 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
 
 ContextScan::~ContextScan() = default;
 
-fs::path ContextScan::absolute(const std::string& path) const {
-  if (path.empty()) return options_.root;
+std::string ContextScan::absolute(const std::string& path) const {
   const auto file = options_.files.find(path);
-  return file != options_.files.end() ? file->second : options_.root / path;
+  return file != options_.files.end() ? file->second.native() : join_path(options_.root.native(), path);
 }
 
 const ContextScan::Node* ContextScan::look(const std::string& path) const {
@@ -135,7 +135,7 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
     }
     if (result != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return nullptr;
-      throw_errno("cannot stat", absolute(path).native());
+      throw_errno("cannot stat", absolute(path));
     }
     if (S_ISSOCK(status.st_mode)) return nullptr;  // has no form in an image
     node.exists = true;
@@ -145,7 +145,7 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
     if (S_ISLNK(status.st_mode)) {
       node.link.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1);
       const ssize_t length = ::readlinkat(root_.get(), path.c_str(), node.link.data(), node.link.size());
-      if (length < 0) throw_errno("cannot read the link", absolute(path).native());
+      if (length < 0) throw_errno("cannot read the link", absolute(path));
       node.link.resize(static_cast<std::size_t>(length));
     }
   }
@@ -245,18 +245,19 @@ void ContextScan::take(const Source& source) {
   // A wildcard that matches nothing is no error as long as the directory it looks in exists.
   if (matches.empty())
     if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
-      current_.insert(directory);
+      take_path(directory);
   for (const SourceMatch& match : matches) {
     const Kind found = kind(match.path);
     if (found == Kind::missing) {
       if (!source.pattern.is_wildcard()) refuse_missing(match.path);
     } else {
-      if (!match.path.empty()) current_.insert(match.path);
+      if (!match.path.empty()) take_path(match.path);
       if (found == Kind::directory) take_below(source, match.path, "");
     }
   }
   if (source.required && kind(*source.required) == Kind::missing) refuse_missing(*source.required);
-  current_.insert(seen_->links.begin(), seen_->links.end());
+  for (const std::string& path : seen_->links)
+    take_path(path);
 }
 
 bool ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
@@ -268,43 +269,57 @@ bool ContextScan::take_below(const Source& source, const std::string& root, cons
     bool takes = source.takes(below);
     // A directory on the way to something taken comes along, with its own attributes.
     if (is_directory && source.may_take_below(below)) takes |= take_below(source, root, below);
-    if (takes) current_.insert(path);
+    if (takes) take_path(path);
     took_any |= takes;
   }
   return took_any;
 }
 
+void ContextScan::take_path(const std::string& path) {
+  current_.push_back(&*seen_->nodes.find(path));
+}
+
+// By path, each one once.
+template <typename Items>
+static void put_in_order(Items& items) {
+  const auto is_before = [](const auto* a, const auto* b) { return a->first < b->first; };
+  if (!std::is_sorted(items.begin(), items.end(), is_before))
+    std::sort(items.begin(), items.end(), is_before);
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
 std::size_t ContextScan::close() {
+  put_in_order(current_);
+  all_.insert(all_.end(), current_.begin(), current_.end());
   sets_.push_back(std::move(current_));
   current_.clear();
   return sets_.size() - 1;
 }
 
 void ContextScan::digest_files() {
-  std::vector<std::pair<const std::string*, Node*>> unknown;
-  Set done;
-  for (const Set& set : sets_) {
-    for (const std::string& path : set) {
-      if (!done.insert(path).second) continue;
-      Node& node = seen_->nodes.at(path);
-      if (!S_ISLNK(node.mode)) node.xattrs = read_xattrs(absolute(path).native());
-      if (!S_ISREG(node.mode)) continue;
-      if (const auto digest = cache_.find(path, node.status))
-        node.digest = *digest;
+  put_in_order(all_);
+  Set unknown;
+  for (Item* item : all_) {
+    auto& [path, node] = *item;
+    if (S_ISREG(node.mode)) {
+      if (const FileContent* content = cache_.find(path, node.status))
+        node.content = *content;
       else
-        unknown.emplace_back(&path, &node);
+        unknown.push_back(item);
+    } else if (!S_ISLNK(node.mode)) {
+      node.content.xattrs = read_xattrs(absolute(path));
     }
   }
-  parallel_for(unknown.size(), default_threads(),
-               [&](std::size_t i) { digest(*unknown[i].second, *unknown[i].first); });
-  for (const auto& [path, node] : unknown)
-    cache_.add(*path, node->status, node->digest, node->read_at);
+  parallel_for(unknown.size(), default_threads(), [&](std::size_t i) { digest(*unknown[i]); });
+  for (const Item* item : unknown)
+    cache_.add(item->first, item->second.status, item->second.content, item->second.read_at);
   files_read_ = unknown.size();
   cache_.save();
 }
 
-void ContextScan::digest(Node& node, const std::string& path) const {
-  const std::string name = absolute(path).native();
+void ContextScan::digest(Item& item) const {
+  auto& [path, node] = item;
+  const std::string name = absolute(path);
   constexpr int kTries = 5;
   std::vector<std::byte> buffer(std::clamp<std::uint64_t>(node.status.size, 4096, 1u << 20));
   for (int attempt = 0; attempt < kTries; ++attempt) {
@@ -320,10 +335,11 @@ void ContextScan::digest(Node& node, const std::string& path) const {
       hasher.update(std::span(buffer).first(count));
       if (count < buffer.size()) break;
     }
+    node.content.xattrs = read_xattrs(name);
     if (!(FileStatus::of(before) == FileStatus::of(stat_of(file.get(), name)))) continue;
     node.status = FileStatus::of(before);
     node.mode = before.st_mode;
-    node.digest = hasher.finish();
+    node.content.digest = hasher.finish();
     return;
   }
   throw Error("the file changes while it is read",
@@ -348,18 +364,19 @@ std::map<std::string, fs::path> ContextScan::context_roots() const {
   return roots;
 }
 
-oci::Entry ContextScan::entry(const std::string& path, const Node& node) const {
+oci::Entry ContextScan::entry(const Item& item) const {
+  const auto& [path, node] = item;
   oci::Entry entry;
   entry.path = path;
   entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
   if (options_.git_modes && !S_ISLNK(node.mode))
     entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
-  entry.xattrs = node.xattrs;
+  entry.xattrs = node.content.xattrs;
   switch (node.mode & S_IFMT) {
     case S_IFREG:
       entry.type = oci::EntryType::file;
       entry.size = node.status.size;
-      entry.digest = node.digest;
+      entry.digest = node.content.digest;
       break;
     case S_IFDIR:
       entry.type = oci::EntryType::directory;
@@ -380,42 +397,42 @@ oci::Entry ContextScan::entry(const std::string& path, const Node& node) const {
   return entry;
 }
 
-oci::LayerIndex ContextScan::index_of(const Set& paths) const {
+oci::LayerIndex ContextScan::index(std::size_t set) const {
   oci::LayerIndex index;
-  index.entries.reserve(paths.size());
-  for (const std::string& path : paths) {
-    index.entries.push_back(entry(path, seen_->nodes.at(path)));
-    if (index.entries.back().size > 0) index.entries.back().place = place(path, index);
+  index.entries.reserve(sets_.at(set).size());
+  for (const Item* item : sets_[set]) {
+    index.entries.push_back(entry(*item));
+    if (index.entries.back().size > 0) index.entries.back().place = place(item->first, index);
   }
   return index;
 }
 
-oci::LayerIndex ContextScan::index(std::size_t set) const {
-  return index_of(sets_.at(set));
+void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& visit) const {
+  for (const Item* item : all_)
+    visit(entry(*item));
 }
 
-oci::LayerIndex ContextScan::all() const {
-  Set together;
-  for (const Set& set : sets_)
-    together.insert(set.begin(), set.end());
-  return index_of(together);
-}
-
-std::vector<fs::path> ContextScan::dependencies() const {
-  Set paths;
+std::vector<std::string> ContextScan::dependencies() const {
+  std::vector<std::string> paths;  // sorted, and so nearly all there is
+  std::vector<std::string> others;
+  paths.reserve(all_.size() + seen_->listings.size());
+  for (const Item* item : all_) {
+    if (S_ISLNK(item->second.mode))
+      others.push_back(absolute(std::string(oci::parent_path(item->first))));
+    else
+      paths.push_back(absolute(item->first));
+  }
   if (options_.files.empty())
     for (const auto& [directory, names] : seen_->listings)
-      paths.insert(directory);
-  for (const Set& set : sets_) {
-    for (const std::string& path : set) {
-      const bool is_link = S_ISLNK(seen_->nodes.at(path).mode);
-      paths.insert(is_link ? std::string(oci::parent_path(path)) : path);
-    }
-  }
-  std::vector<fs::path> result;
-  for (const std::string& path : paths)
-    result.push_back(absolute(path));
-  return result;
+      others.push_back(absolute(directory));
+  else
+    std::sort(paths.begin(), paths.end());
+  std::sort(others.begin(), others.end());
+  const auto middle = static_cast<std::ptrdiff_t>(paths.size());
+  paths.insert(paths.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  std::inplace_merge(paths.begin(), paths.begin() + middle, paths.end());
+  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+  return paths;
 }
 
 }  // namespace bottle::image

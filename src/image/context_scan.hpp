@@ -3,11 +3,12 @@
 // outside the directory is ever looked at: symbolic links are followed by hand, inside the root.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "image/copy_sources.hpp"
@@ -50,14 +51,14 @@ class ContextScan : public SourceTree {
   // The entries of a set, sorted by path; the root directory itself is never among them. After digest_files()
   // only.
   oci::LayerIndex index(std::size_t set) const;
-  // All sets together.
-  oci::LayerIndex all() const;
+  // The entries of all sets, each one once and without its place, sorted by path.
+  void for_each_entry(const std::function<void(const oci::Entry&)>& visit) const;
 
   // What the roots of places stand for.
   std::map<std::string, fs::path> context_roots() const;
   // Absolute paths for a depfile: files that were taken, and directories that were searched or hold a
   // symbolic link that was followed (a depfile cannot name a link: its own times are not looked at).
-  std::vector<fs::path> dependencies() const;
+  std::vector<std::string> dependencies() const;
   // How many files were read because the stat cache did not know them.
   std::size_t files_read() const { return files_read_; }
 
@@ -70,7 +71,8 @@ class ContextScan : public SourceTree {
  private:
   struct Node;
   struct Seen;
-  using Set = std::set<std::string>;
+  using Item = std::pair<const std::string, Node>;
+  using Set = std::vector<Item*>;  // sorted by path, each one once
 
   const Node* look(const std::string& path) const;
   const std::vector<std::string>& raw_list(const std::string& path) const;
@@ -78,19 +80,20 @@ class ContextScan : public SourceTree {
   bool matches_rules(const std::string& path) const;
   bool holds_anything(const std::string& directory) const;
   bool take_below(const Source& source, const std::string& root, const std::string& relative);
-  fs::path absolute(const std::string& path) const;
-  void digest(Node& node, const std::string& path) const;
+  std::string absolute(const std::string& path) const;
+  void digest(Item& item) const;
   oci::Place place(const std::string& path, oci::LayerIndex& index) const;
-  oci::LayerIndex index_of(const Set& paths) const;
-  oci::Entry entry(const std::string& path, const Node& node) const;
+  void take_path(const std::string& path);
+  oci::Entry entry(const Item& item) const;
 
   ScanOptions options_;
   std::vector<std::string> excludes_;  // options_.excludes that lie below the root, relative to it
   Fd root_;
   StatCache cache_;
   std::unique_ptr<Seen> seen_;
-  Set current_;
+  Set current_;  // as taken: not sorted yet
   std::vector<Set> sets_;
+  Set all_;  // all sets together
   std::size_t files_read_ = 0;
 };
 

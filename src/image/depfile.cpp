@@ -1,7 +1,9 @@
 #include "image/depfile.hpp"
 
-#include <cerrno>
+#include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
 
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -10,8 +12,15 @@ namespace bottle::image {
 namespace {
 
 bool is_plain(char c) {
-  static constexpr std::string_view kSpecial = "\"#$%&'()*:;<>?[\\]^`{|}\x7f";
-  return static_cast<unsigned char>(c) >= ' ' && kSpecial.find(c) == std::string_view::npos;
+  static constexpr auto kIsPlain = [] {
+    std::array<bool, 256> table{};
+    for (std::size_t code = ' '; code < table.size(); ++code)
+      table[code] = true;
+    for (const char special : std::string_view("\"#$%&'()*:;<>?[\\]^`{|}\x7f"))
+      table[static_cast<unsigned char>(special)] = false;
+    return table;
+  }();
+  return kIsPlain[static_cast<unsigned char>(c)];
 }
 
 // How much of the path lies up to the end of its last component that is not plain; 0 if all are.
@@ -23,7 +32,7 @@ std::size_t special_part(std::string_view path) {
 
 }  // namespace
 
-std::string depfile(const std::string& target, const std::vector<fs::path>& paths) {
+std::string depfile(const std::string& target, const std::vector<std::string>& paths) {
   std::string text;
   const auto append = [&](const std::string& path) {
     for (const char c : path) {
@@ -34,25 +43,24 @@ std::string depfile(const std::string& target, const std::vector<fs::path>& path
   };
   append(target);
   text += ':';
-  for (const fs::path& path : paths) {
+  for (const std::string& path : paths) {
     text += " \\\n  ";
-    append(path.native());
+    append(path);
   }
   return text + "\n";
 }
 
-std::vector<fs::path> plain_paths(const std::vector<fs::path>& paths, const fs::path& links) {
+std::vector<std::string> plain_paths(const std::vector<std::string>& paths, const fs::path& links) {
   std::set<std::string> needed;
-  std::vector<fs::path> result;
+  std::vector<std::string> result;
   result.reserve(paths.size());
-  for (const fs::path& path : paths) {
-    const std::string& text = path.native();
-    const std::size_t end = special_part(text);
+  for (const std::string& path : paths) {
+    const std::size_t end = special_part(path);
     if (end == 0) {
       result.push_back(path);
       continue;
     }
-    const std::string special = text.substr(0, end);
+    const std::string special = path.substr(0, end);
     const std::string name = sha256(special).hex().substr(0, 32);
     const fs::path link = links / name;
     if (needed.insert(name).second) {
@@ -64,7 +72,7 @@ std::vector<fs::path> plain_paths(const std::vector<fs::path>& paths, const fs::
         if (error) throw_errno("cannot make the symbolic link", link.native(), error.value());
       }
     }
-    result.emplace_back(link.native() + text.substr(end));
+    result.push_back(link.native() + path.substr(end));
   }
   std::error_code none;
   for (const fs::directory_entry& entry : fs::directory_iterator(links, none))

@@ -9,13 +9,13 @@
 namespace bottle::image {
 
 // The text, with blanks, '#' and '$' escaped.
-std::string depfile(const std::string& target, const std::vector<fs::path>& paths);
+std::string depfile(const std::string& target, const std::vector<std::string>& paths);
 
 // The paths in a form that every reader of depfiles understands. None of them has a way to write all names:
 // what follows a ':' or ';' is lost to Make, '#', '$' and '*' are lost on the way through CMake to Ninja, and
 // a file that is looked for under half its name makes every build stale or endless. So a path that is not
 // plain is named through a symbolic link in the directory `links` (made when needed), which holds afterwards
 // the links that are needed and nothing else.
-std::vector<fs::path> plain_paths(const std::vector<fs::path>& paths, const fs::path& links);
+std::vector<std::string> plain_paths(const std::vector<std::string>& paths, const fs::path& links);
 
 }  // namespace bottle::image

@@ -1,6 +1,7 @@
 // The key text of an image: every input as a sorted, readable line (docs/formats/key.md).
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 #include <set>
 
 #include "image/resolve.hpp"
@@ -41,11 +42,20 @@ std::string Resolved::key_text() const {
   const auto add = [&](const std::string& subject, const std::string& value) {
     lines.push_back(subject + " = " + value + "\n");
   };
-  add("schema", kSchema);
-  add("tool", "bottle " BOTTLE_VERSION);
+  // In this order they are sorted already, unless escapes or many instructions make a difference.
   add("engine", spec_.engine);
-  add("platform", values_.target_platform.string());
   add("epoch", std::to_string(epoch_));
+  for (const auto& [name, open] : scans_) {
+    const std::string subject = "input " + escape_word(name) + " ";
+    open.scan->for_each_entry(
+        [&](const oci::Entry& entry) { add(subject + escape_word(entry.path), value_of(entry)); });
+  }
+  for (const auto& [name, value] : spec_.labels)
+    add("label " + escape_word(name), escape_word(value));
+  add("platform", values_.target_platform.string());
+  add("schema", kSchema);
+  for (const auto& [name, image] : images_)
+    add("source " + escape_word(name), image->identity());
 
   // Of a stage that files are only copied from, its configuration is no input, only what makes its layers.
   std::set<int> chain;
@@ -65,17 +75,11 @@ std::string Resolved::key_text() const {
       add("step " + digits + " " + escape_word(stage.name), text);
     }
   }
-  for (const auto& [name, value] : spec_.labels)
-    add("label " + escape_word(name), escape_word(value));
-  for (const auto& [name, image] : images_)
-    add("source " + escape_word(name), image->identity());
-  for (const auto& [name, open] : scans_) {
-    const std::string subject = "input " + escape_word(name) + " ";
-    for (const oci::Entry& entry : open.scan->all().entries)
-      add(subject + escape_word(entry.path), value_of(entry));
-  }
-  std::sort(lines.begin(), lines.end());
+  add("tool", "bottle " BOTTLE_VERSION);
+  if (!std::is_sorted(lines.begin(), lines.end())) std::sort(lines.begin(), lines.end());
   std::string text;
+  text.reserve(std::accumulate(lines.begin(), lines.end(), std::size_t{0},
+                               [](std::size_t size, const std::string& line) { return size + line.size(); }));
   for (const std::string& line : lines)
     text += line;
   return text;

@@ -329,12 +329,19 @@ std::map<std::string, fs::path> Resolved::context_roots() const {
   return roots;
 }
 
-std::vector<fs::path> Resolved::dependencies() const {
-  std::set<fs::path> paths(dependencies_.begin(), dependencies_.end());
-  for (const auto& [name, open] : scans_)
-    for (const fs::path& path : open.scan->dependencies())
-      paths.insert(path);
-  return {paths.begin(), paths.end()};
+std::vector<std::string> Resolved::dependencies() const {
+  std::vector<std::string> paths;
+  for (const fs::path& path : dependencies_)
+    paths.push_back(path.native());
+  std::sort(paths.begin(), paths.end());
+  for (const auto& [name, open] : scans_) {
+    std::vector<std::string> more = open.scan->dependencies();
+    const auto middle = static_cast<std::ptrdiff_t>(paths.size());
+    paths.insert(paths.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    std::inplace_merge(paths.begin(), paths.begin() + middle, paths.end());
+  }
+  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+  return paths;
 }
 
 std::size_t Resolved::files_read() const {

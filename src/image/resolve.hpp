@@ -74,7 +74,7 @@ class Resolved {
   std::map<std::string, fs::path> context_roots() const;
   // The key text (docs/formats/key.md).
   std::string key_text() const;
-  std::vector<fs::path> dependencies() const;  // absolute, sorted
+  std::vector<std::string> dependencies() const;  // absolute, sorted
   std::size_t files_read() const;
 
  private:

@@ -1,5 +1,6 @@
 #include "image/stat_cache.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "util/error.hpp"
@@ -8,7 +9,7 @@
 namespace bottle::image {
 namespace {
 
-constexpr std::string_view kHeader = "bottle-stat-cache 1\n";
+constexpr std::string_view kHeader = "bottle-stat-cache 2\n";
 constexpr std::uint64_t kLimit = 1ull << 30;
 
 template <typename Number>
@@ -16,6 +17,21 @@ bool take_number(std::string_view& line, Number& number) {
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
   if (error != std::errc() || end == line.data() + line.size() || *end != ' ') return false;
   line.remove_prefix(static_cast<std::size_t>(end - line.data()) + 1);
+  return true;
+}
+
+// The words after the first.
+bool take_xattrs(std::string_view line, FileContent& content) {
+  for (std::size_t blank = line.find(' '); blank != std::string_view::npos; blank = line.find(' ')) {
+    line.remove_prefix(blank + 1);
+    const std::string_view word = line.substr(0, line.find(' '));
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos) return false;
+    auto name = unescape_word(word.substr(0, equals));
+    auto value = unescape_word(word.substr(equals + 1));
+    if (!name || !value) return false;
+    content.xattrs.emplace_back(std::move(*name), std::move(*value));
+  }
   return true;
 }
 
@@ -48,6 +64,7 @@ StatCache::StatCache(const fs::path& store, const fs::path& root)
   if (!text || !std::string_view(*text).starts_with(kHeader)) return;
   std::string_view rest = std::string_view(*text).substr(kHeader.size());
   decltype(records_) records;
+  records.reserve(static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\n')));
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');
     if (end == std::string_view::npos) return;
@@ -64,24 +81,24 @@ StatCache::StatCache(const fs::path& store, const fs::path& root)
         !take_number(line, status.ctime_ns) || line.size() < 66)
       return;
     const auto digest = Digest::from_hex(line.substr(0, 64));
-    auto path = unescape_word(line.substr(65));
-    if (!digest || !path) return;
-    record.digest = *digest;
-    records.emplace(std::move(*path), record);
+    line.remove_prefix(65);
+    auto path = unescape_word(line.substr(0, line.find(' ')));
+    if (!digest || !path || !take_xattrs(line, record.content)) return;
+    record.content.digest = *digest;
+    records.emplace(std::move(*path), std::move(record));
   }
 }
 
-std::optional<Digest> StatCache::find(const std::string& path, const FileStatus& status) const {
+const FileContent* StatCache::find(const std::string& path, const FileStatus& status) const {
   const auto found = records_.find(path);
-  if (found == records_.end() || !(found->second.status == status)) return std::nullopt;
-  return found->second.digest;
+  return found == records_.end() || !(found->second.status == status) ? nullptr : &found->second.content;
 }
 
-void StatCache::add(const std::string& path, const FileStatus& status, const Digest& digest,
+void StatCache::add(const std::string& path, const FileStatus& status, const FileContent& content,
                     std::int64_t read_at) {
   // ctime alone: every change moves it to the present, whatever mtime is set to.
   if (status.ctime_ns + kRacyWindow > read_at) return;
-  records_[path] = {status, digest};
+  records_[path] = {status, content};
   changed_ = true;
 }
 
@@ -95,7 +112,12 @@ void StatCache::save() {
     append_number(text, record.status.size);
     append_number(text, record.status.mtime_ns);
     append_number(text, record.status.ctime_ns);
-    text += record.digest.hex() + " " + escape_word(path) + "\n";
+    text += record.content.digest.hex();
+    text += ' ';
+    text += escape_word(path);
+    for (const auto& [name, value] : record.content.xattrs)
+      text += " " + escape_word(name) + "=" + escape_word(value);
+    text += '\n';
   }
   text += "end " + std::to_string(records_.size()) + "\n";
   try {

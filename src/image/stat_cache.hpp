@@ -1,15 +1,17 @@
 // What a file's digest was when its status was last seen, so that an unchanged file is not read again. One
 // file a context root, in <store>/stat/, shared by every bottle and build tree that uses that directory.
 //
-// File format: "bottle-stat-cache 1", then a line a file "<device> <inode> <size> <mtime ns> <ctime ns>
-// <SHA-256 hex> <path>", then "end <count>". A file without its end is ignored (a crash may leave one: it is
-// not flushed to disk).
+// File format: "bottle-stat-cache 2", then a line a file "<device> <inode> <size> <mtime ns> <ctime ns>
+// <SHA-256 hex> <path>[ <attribute>=<value>...]" (util/text.hpp escape_word), then "end <count>". A file
+// without its end is ignored (a crash may leave one: it is not flushed to disk).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "util/digest.hpp"
 #include "util/file.hpp"
@@ -28,15 +30,24 @@ struct FileStatus {
   static FileStatus of(const struct stat& status);
 };
 
+// What reading a file found; both change ctime when they change.
+struct FileContent {
+  Digest digest;
+  std::vector<std::pair<std::string, std::string>> xattrs;
+  bool operator==(const FileContent&) const = default;
+};
+
 class StatCache {
  public:
   // The cache of the directory `root` (absolute) below `store`; an absent or unreadable one is empty.
   StatCache(const fs::path& store, const fs::path& root);
 
-  std::optional<Digest> find(const std::string& path, const FileStatus& status) const;
-  // Remembers the digest of what was read from `read_at` on (ns since 1970), unless the file had changed so
+  // Null if it is not known; the pointer is good until the next add().
+  const FileContent* find(const std::string& path, const FileStatus& status) const;
+  // Remembers what was read from `read_at` on (ns since 1970), unless the file had changed so
   // recently then (kRacyWindow) that a change after the reading could have left the same status.
-  void add(const std::string& path, const FileStatus& status, const Digest& digest, std::int64_t read_at);
+  void add(const std::string& path, const FileStatus& status, const FileContent& content,
+           std::int64_t read_at);
   // Writes the entries if any was added. Failing to write (read-only store) is no error: it only costs time.
   void save();
 
@@ -46,7 +57,7 @@ class StatCache {
  private:
   struct Record {
     FileStatus status;
-    Digest digest;
+    FileContent content;
   };
   fs::path file_;
   std::unordered_map<std::string, Record> records_;

@@ -18,7 +18,7 @@ using Warn = std::function<void(const std::string&)>;
 struct FingerprintResult {
   Digest key;
   std::string key_text;
-  std::vector<fs::path> dependencies;
+  std::vector<std::string> dependencies;
   bool changed = false;        // the file `key` was written
   std::size_t files_read = 0;  // not known to the stat cache
   std::uint64_t milliseconds = 0;

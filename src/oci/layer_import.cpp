@@ -20,12 +20,18 @@ class CheckedBlob {
       : source_(source), name_(name), options_(options) {}
 
   std::size_t read(std::span<std::byte> data) {
+    is_whole_ = false;
     const std::size_t count = source_(data);
+    is_whole_ = true;
     hasher_.update(data.first(count));
     size_ += count;
     if (options_.size && size_ > *options_.size) fail_size(std::to_string(size_) + " or more");
     return count;
   }
+
+  // Whether all that the source gave has been counted: not after it failed, on its way to the store for
+  // example.
+  bool is_whole() const { return is_whole_; }
 
   void drain() {
     std::vector<std::byte> buffer(64u << 10);
@@ -56,6 +62,7 @@ class CheckedBlob {
   const LayerImportOptions& options_;
   Sha256 hasher_;
   std::uint64_t size_ = 0;
+  bool is_whole_ = true;
 };
 
 void read_tar(TarReader& tar, LayerIndex& index) {
@@ -95,6 +102,7 @@ ImportedLayer import_layer(const Source& blob, const std::string& name, const La
   } catch (const Error&) {
     // If the blob is not the promised one, that is the cause to report.
     const std::exception_ptr cause = std::current_exception();
+    if (!checked.is_whole()) throw;
     checked.drain();
     checked.check(result);
     std::rethrow_exception(cause);

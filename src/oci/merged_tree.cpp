@@ -80,8 +80,9 @@ class MergedTree::Applier {
   Applier(MergedTree& tree, const LayerIndex& layer, const std::string& name, const std::string& scope)
       : tree_(tree), name_(name), number_(++tree.layers_) {
     roots_.reserve(layer.roots.size());
+    // All roots but blobs are directories; those of a bottle below ("lib/context") get a further scope.
     for (const std::string& root : layer.roots)
-      roots_.push_back(tree.intern_root(root.starts_with("context") ? scope + root : root));
+      roots_.push_back(tree.intern_root(root.starts_with("blob:") ? root : scope + root));
   }
 
   void apply(const Entry& entry) {

@@ -33,7 +33,8 @@ void remove_abandoned(const fs::path& target) {
   const std::string prefix = prefix_of(target);
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(target.parent_path(), error)) {
-    std::string_view name = entry.path().filename().native();
+    const std::string file_name = entry.path().filename().native();
+    std::string_view name = file_name;
     if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) continue;
     name.remove_prefix(prefix.size());
     if (name.size() <= kSuffix.size()) continue;

@@ -155,6 +155,7 @@ class MemoryTestCase(parts.TestCase):
     def check_all(self, build, *base):
         directory = build.root / "extracted"
         where = ["--context", build.source, "--out", build.build, *base]
+        build.environment["BOTTLE_JOBS"] = "64"  # as on a large machine
         self.check(build, "bottle-fingerprint", *where)
         self.check(build, "bottle-image", "build", "--quiet", *where)
         self.check(build, "bottle-pack", "create", "--quiet", "--runtime", "none", "--image", build.build, "--output", build.output)
@@ -191,6 +192,17 @@ class LargeFileMemory(MemoryTestCase):
 
 
 class ManyFilesMemory(MemoryTestCase):
+    def test_files_that_do_not_compress(self):
+        """The worst case: each frame is as large as its chunk."""
+        build = self.new_build({"Dockerfile": "FROM scratch\nCOPY . /\n"})
+        source = random.Random(4)
+        with open(build.source / "large", "wb") as file:
+            for _ in range(16):
+                file.write(source.randbytes(16 << 20))
+        for number in range(100):
+            (build.source / f"file-{number}").write_bytes(source.randbytes(900_000))
+        self.check_all(build)
+
     def test_many_files(self):
         build = self.new_build({"Dockerfile": "FROM scratch\nCOPY . /\n"})
         for directory in range(200):

@@ -12,8 +12,17 @@ import subprocess
 import images
 import parts
 
-FILES = {"Dockerfile": "FROM base AS first\nCOPY text /text\nFROM first\nCOPY --from=first /text /copy\nCOPY data /data\nWORKDIR /new/dir\n",
-         "text": "text\n", "data/one": b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(60_000)), "data/two": "2\n"}
+DOCKERFILE = """
+FROM base AS first
+COPY text /text
+FROM first
+COPY --from=first /text /copy
+COPY data /data
+WORKDIR /new/dir
+"""
+# Two megabytes that do not compress.
+FILES = {"Dockerfile": DOCKERFILE, "text": "text\n", "data/two": "2\n",
+         "data/one": b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(60_000))}
 
 KILLED = -signal.SIGKILL
 INTERRUPTED = 128 + signal.SIGINT

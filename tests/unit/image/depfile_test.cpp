@@ -23,17 +23,18 @@ class PlainPathsTest : public ImageTest {
 };
 
 TEST_F(PlainPathsTest, LeavesPlainPathsAlone) {
-  EXPECT_THAT(plain_paths({"/a/b c", "/ü/100%", "/x=y,z+1@~!"}, links()),
-              ElementsAre("/a/b c", "/ü/100%", "/x=y,z+1@~!"));
+  EXPECT_THAT(plain_paths({"/a/b c", "/ü/100", "/x=y,z+1@~!"}, links()),
+              ElementsAre("/a/b c", "/ü/100", "/x=y,z+1@~!"));
   EXPECT_FALSE(fs::exists(links()));
 }
 
 TEST_F(PlainPathsTest, NamesOthersThroughLinks) {
-  for (const std::string name : {"a:b", "a;b", "a$b", "a#b", "a\\b", "a*b", "a\nb", "a\tb", "a|b", "a(b)"}) {
+  for (const std::string name :
+       {"a:b", "a;b", "a$b", "a#b", "a\\b", "a*b", "a\nb", "a\tb", "a|b", "a(b)", "100%"}) {
     write("special/" + name, name);
-    const auto paths = plain_paths({context() / "special" / name}, links());
+    const auto paths = plain_paths({(context() / "special" / name).native()}, links());
     ASSERT_EQ(paths.size(), 1u);
-    EXPECT_EQ(paths[0].parent_path(), links());
+    EXPECT_EQ(fs::path(paths[0]).parent_path(), links());
     EXPECT_EQ(read_file(paths[0]), name);
     EXPECT_EQ(count(), 1u) << "the link of the name before is still there";
   }
@@ -42,16 +43,15 @@ TEST_F(PlainPathsTest, NamesOthersThroughLinks) {
 TEST_F(PlainPathsTest, TakesOneLinkForADirectory) {
   write("a$b/one", "1");
   write("a$b/sub/two", "2");
-  const auto paths =
-      plain_paths({context() / "a$b", context() / "a$b/one", context() / "a$b/sub/two", "/plain"}, links());
+  const std::string special = (context() / "a$b").native();
+  const std::vector<std::string> all{special, special + "/one", special + "/sub/two", "/plain"};
+  const auto paths = plain_paths(all, links());
   ASSERT_EQ(paths.size(), 4u);
   EXPECT_EQ(count(), 1u);
   EXPECT_TRUE(fs::is_directory(paths[0]));
   EXPECT_EQ(read_file(paths[1]), "1");
   EXPECT_EQ(read_file(paths[2]), "2");
-  EXPECT_EQ(
-      plain_paths({context() / "a$b", context() / "a$b/one", context() / "a$b/sub/two", "/plain"}, links()),
-      paths);
+  EXPECT_EQ(plain_paths(all, links()), paths);
   plain_paths({"/plain"}, links());
   EXPECT_EQ(count(), 0u);
 }

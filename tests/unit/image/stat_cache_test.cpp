@@ -15,9 +15,15 @@ class StatCacheTest : public ::testing::Test {
   static FileStatus status(std::uint64_t inode = 7) {
     return {.device = 1, .inode = inode, .size = 5, .mtime_ns = 1234, .ctime_ns = kNow - 1'000'000'000};
   }
+  static FileContent content(std::string_view text) { return {.digest = sha256(text), .xattrs = {}}; }
+  static std::optional<FileContent> found(const StatCache& cache, const std::string& path,
+                                          const FileStatus& of) {
+    const FileContent* content = cache.find(path, of);
+    return content == nullptr ? std::nullopt : std::optional(*content);
+  }
   void save_one(const std::string& path = "a") const {
     StatCache cache = open();
-    cache.add(path, status(), sha256("hello"), kNow);
+    cache.add(path, status(), content("hello"), kNow);
     cache.save();
   }
 
@@ -26,9 +32,9 @@ class StatCacheTest : public ::testing::Test {
 
 TEST_F(StatCacheTest, RemembersForTheNextProcess) {
   save_one();
-  EXPECT_EQ(open().find("a", status()), sha256("hello"));
-  EXPECT_EQ(open().find("b", status()), std::nullopt);
-  EXPECT_EQ(open("/other/root").find("a", status()), std::nullopt);
+  EXPECT_EQ(found(open(), "a", status()), content("hello"));
+  EXPECT_EQ(open().find("b", status()), nullptr);
+  EXPECT_EQ(open("/other/root").find("a", status()), nullptr);
 }
 
 TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
@@ -37,12 +43,12 @@ TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
   for (auto member : {&FileStatus::device, &FileStatus::inode, &FileStatus::size}) {
     FileStatus other = status();
     ++(other.*member);
-    EXPECT_EQ(cache.find("a", other), std::nullopt);
+    EXPECT_EQ(cache.find("a", other), nullptr);
   }
   for (auto member : {&FileStatus::mtime_ns, &FileStatus::ctime_ns}) {
     FileStatus other = status();
     ++(other.*member);
-    EXPECT_EQ(cache.find("a", other), std::nullopt);
+    EXPECT_EQ(cache.find("a", other), nullptr);
   }
 }
 
@@ -51,32 +57,43 @@ TEST_F(StatCacheTest, ForgetsWhatChangedWithinTheRacyWindow) {
   StatCache cache = open();
   FileStatus fresh = status();
   fresh.ctime_ns = kNow - StatCache::kRacyWindow + 1;
-  cache.add("fresh", fresh, sha256("1"), kNow);
-  EXPECT_EQ(cache.find("fresh", fresh), std::nullopt);
+  cache.add("fresh", fresh, content("1"), kNow);
+  EXPECT_EQ(cache.find("fresh", fresh), nullptr);
   fresh.ctime_ns = kNow - StatCache::kRacyWindow;
-  cache.add("fresh", fresh, sha256("1"), kNow);
-  EXPECT_EQ(cache.find("fresh", fresh), sha256("1"));
+  cache.add("fresh", fresh, content("1"), kNow);
+  EXPECT_EQ(found(cache, "fresh", fresh), content("1"));
   // mtime can be set at will; only ctime counts.
   FileStatus back_dated = status();
   back_dated.mtime_ns = 0;
   back_dated.ctime_ns = kNow;
-  cache.add("back-dated", back_dated, sha256("2"), kNow);
-  EXPECT_EQ(cache.find("back-dated", back_dated), std::nullopt);
+  cache.add("back-dated", back_dated, content("2"), kNow);
+  EXPECT_EQ(cache.find("back-dated", back_dated), nullptr);
 }
 
 TEST_F(StatCacheTest, PathsAreBytes) {
   for (const std::string path : {"with blank", "new\nline", "100%", "\xff\xfe", "a=b", "end 1"}) {
     save_one(path);
-    EXPECT_EQ(open().find(path, status()), sha256("hello")) << path;
+    EXPECT_EQ(found(open(), path, status()), content("hello")) << path;
   }
+}
+
+TEST_F(StatCacheTest, KeepsExtendedAttributes) {
+  const FileContent with{.digest = sha256("x"),
+                         .xattrs = {{"security.capability", std::string("\0\1 =\n", 5)}, {"user.a", ""}}};
+  StatCache cache = open();
+  cache.add("with blank", status(), with, kNow);
+  cache.add("none", status(), content("y"), kNow);
+  cache.save();
+  EXPECT_EQ(found(open(), "with blank", status()), with);
+  EXPECT_EQ(found(open(), "none", status()), content("y"));
 }
 
 TEST_F(StatCacheTest, KeepsEarlierEntriesAndWritesOnlyWhenSomethingWasAdded) {
   save_one("a");
   save_one("b");
   StatCache cache = open();
-  EXPECT_EQ(cache.find("a", status()), sha256("hello"));
-  EXPECT_EQ(cache.find("b", status()), sha256("hello"));
+  EXPECT_EQ(found(cache, "a", status()), content("hello"));
+  EXPECT_EQ(found(cache, "b", status()), content("hello"));
   fs::remove(file());
   cache.save();
   EXPECT_TRUE(fs::is_empty(directory_.path() / "stat"));
@@ -86,30 +103,30 @@ TEST_F(StatCacheTest, IgnoresWhatIsNotWhole) {
   {
     StatCache cache = open();
     for (int i = 0; i < 20; ++i)
-      cache.add("file" + std::to_string(i), status(), sha256("hello"), kNow);
+      cache.add("file" + std::to_string(i), status(), content("hello"), kNow);
     cache.save();
   }
   const std::string whole = read_file(file());
   for (std::size_t length = 0; length < whole.size(); length += 7) {
     write_file(file(), whole.substr(0, length), Durable::no);
-    EXPECT_EQ(open().find("file1", status()), std::nullopt) << length;
+    EXPECT_EQ(open().find("file1", status()), nullptr) << length;
   }
   write_file(file(), whole + "x\n", Durable::no);
-  EXPECT_EQ(open().find("file1", status()), std::nullopt);
+  EXPECT_EQ(open().find("file1", status()), nullptr);
   std::string other_version = whole;
   other_version[other_version.find('\n') - 1] = '0';
   write_file(file(), other_version, Durable::no);
-  EXPECT_EQ(open().find("file1", status()), std::nullopt);
+  EXPECT_EQ(open().find("file1", status()), nullptr);
   write_file(file(), whole, Durable::no);
-  EXPECT_EQ(open().find("file1", status()), sha256("hello"));
+  EXPECT_EQ(found(open(), "file1", status()), content("hello"));
 }
 
 TEST_F(StatCacheTest, AnUnwritablePlaceIsNoError) {
   write_file(directory_.path() / "stat", "a file where the directory would be");
   StatCache cache = open();
-  cache.add("a", status(), sha256("hello"), kNow);
+  cache.add("a", status(), content("hello"), kNow);
   EXPECT_NO_THROW(cache.save());
-  EXPECT_EQ(cache.find("a", status()), sha256("hello"));
+  EXPECT_EQ(found(cache, "a", status()), content("hello"));
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ TEST(LayerIndex, BrokenFilesNameTheLine) {
       {head + "h 644 0 0 0 a ../b\n", "the link"},
   };
   for (const auto& [text, message] : cases)
-    EXPECT_THAT(error_of([&content = text] { LayerIndex::parse(content, "x.idx"); }), HasSubstr(message)) << text;
+    EXPECT_THAT(error_of([&content = text] { LayerIndex::parse(content, "x.idx"); }), HasSubstr(message))
+        << text;
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ target_compile_options(bottle_options INTERFACE $<$<CONFIG:>:-O2>)
 target_compile_definitions(bottle_options INTERFACE _FILE_OFFSET_BITS=64 BOTTLE_VERSION="${PROJECT_VERSION}")
 target_include_directories(bottle_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
 if(BOTTLE_SANITIZE)
-  target_compile_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE} -fno-omit-frame-pointer -g
+  target_compile_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE} -fno-omit-frame-pointer -g1
                                                   -fno-sanitize-recover=all)
   target_link_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE})
 endif()

@@ -191,7 +191,8 @@ class Planner {
     if (!number) return by_word(from);
     if (*number < 0 || static_cast<std::size_t>(*number) >= plan_.stages.size()) {
       fail(instruction, "invalid stage index " + from,
-           "stages before this one are 0 to " + std::to_string(stage.number - 1));
+           stage.number == 0 ? "there is no stage before this one"
+                             : "stages before this one are 0 to " + std::to_string(stage.number - 1));
     }
     return {Origin::Kind::stage, *number, {}};
   }

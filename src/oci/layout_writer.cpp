@@ -1,9 +1,7 @@
 #include "oci/layout_writer.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -11,7 +9,6 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
-#include "util/text.hpp"
 
 namespace bottle::oci {
 namespace {
@@ -23,40 +20,18 @@ fs::path clean_target(const fs::path& target) {
   return path;
 }
 
-constexpr std::string_view kAside = ".old";
-
-void remove_leftovers(const fs::path& target) {
-  const std::string prefix = "." + target.filename().native() + ".";
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(target.parent_path(), error)) {
-    std::string name = entry.path().filename().native();
-    if (name.ends_with(kAside)) name.resize(name.size() - kAside.size());
-    if (!name.starts_with(prefix) || !name.ends_with(".tmp") || name.size() < prefix.size() + 5) continue;
-    const auto process =
-        parse_unsigned(std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - 4));
-    if (!process || *process == 0 || *process > INT32_MAX) continue;
-    if (::kill(static_cast<pid_t>(*process), 0) == 0 || errno != ESRCH) continue;
-    std::error_code ignored;
-    fs::remove_all(entry.path(), ignored);
-  }
-}
-
-// Puts the finished directory in place of what is there.
+// Puts the finished directory in place of what is there, which is left beside `temporary` in the staging
+// directory.
 void exchange(const fs::path& temporary, const fs::path& target) {
   if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) return;
   if (errno != EEXIST && errno != EINVAL && errno != ENOSYS) throw_errno("cannot rename to", target.native());
   if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
     // Not every file system can exchange: what was there goes aside first.
-    const fs::path aside = temporary.native() + std::string(kAside);
+    const fs::path aside = temporary.native() + ".old";
     if (::rename(target.c_str(), aside.c_str()) != 0 && errno != ENOENT)
       throw_errno("cannot move aside", target.native());
     if (::rename(temporary.c_str(), target.c_str()) != 0) throw_errno("cannot rename to", target.native());
-    std::error_code ignored;
-    fs::remove_all(aside, ignored);
-    return;
   }
-  std::error_code ignored;
-  fs::remove_all(temporary, ignored);
 }
 
 }  // namespace
@@ -67,25 +42,13 @@ LayoutWriter::LayoutWriter(fs::path target) : target_(clean_target(target)) {
       !(fs::is_directory(target_, unknown) && fs::is_empty(target_, unknown)))
     throw Error("this is there already and is no OCI image layout, so it is not replaced",
                 {.where = target_.native(), .hint = "choose another directory or remove it"});
-  make_directories(target_.parent_path());
-  remove_leftovers(target_);
-  temporary_ =
-      target_.parent_path() / ("." + target_.filename().native() + "." + std::to_string(::getpid()) + ".tmp");
-  std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
-  try {
-    make_directories(temporary_ / "blobs" / "sha256");
-    write_file(temporary_ / "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
-  } catch (...) {
-    fs::remove_all(temporary_, ignored);
-    throw;
-  }
+  staging_.emplace(target_);
+  temporary_ = staging_->path() / "layout";
+  make_directories(temporary_ / "blobs" / "sha256");
+  write_file(temporary_ / "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
 }
 
-LayoutWriter::~LayoutWriter() {
-  std::error_code ignored;
-  if (!committed_) fs::remove_all(temporary_, ignored);
-}
+LayoutWriter::~LayoutWriter() = default;
 
 fs::path LayoutWriter::blob_path(const Digest& digest) const {
   return temporary_ / "blobs" / "sha256" / digest.hex();
@@ -167,7 +130,6 @@ void LayoutWriter::commit(Descriptor manifest, const std::optional<Platform>& pl
   json["manifests"] = OrderedJson::array({to_json(manifest)});
   write_file(temporary_ / "index.json", json.dump());
   exchange(temporary_, target_);
-  committed_ = true;
 }
 
 }  // namespace bottle::oci

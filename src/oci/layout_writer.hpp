@@ -14,6 +14,7 @@
 #include "oci/stream.hpp"
 #include "util/digest.hpp"
 #include "util/file.hpp"
+#include "util/staged_directory.hpp"
 
 namespace bottle::oci {
 
@@ -49,9 +50,9 @@ class LayoutWriter {
   Digest store_blob(const std::function<void(const Sink&)>& produce, std::uint64_t& size);
 
   fs::path target_;
-  fs::path temporary_;
+  std::optional<StagedDirectory> staging_;
+  fs::path temporary_;  // in it
   int blobs_ = 0;
-  bool committed_ = false;
 };
 
 }  // namespace bottle::oci

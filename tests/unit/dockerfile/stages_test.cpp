@@ -124,7 +124,7 @@ TEST(Stages, ErrorsNameThePlaceAndTheRemedy) {
        "Dockerfile:2:1: variable expansion is not supported for --from; define a stage with FROM $x "
        "AS <name> and copy from its name"},
       {"FROM a\nCOPY --from=7 b c",
-       "Dockerfile:2:1: invalid stage index 7; stages before this one are 0 to -1"},
+       "Dockerfile:2:1: invalid stage index 7; there is no stage before this one"},
       {"FROM a AS b\nCOPY --from=b c d",
        "Dockerfile:2:1: circular dependency on stage b; a stage can take files from stages above it only"},
       {"FROM a AS b\nCOPY --from=c c d\nFROM b AS c",

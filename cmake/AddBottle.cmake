@@ -22,7 +22,9 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   context.
 ``CONTEXT``
   The directory that the Dockerfile copies from; default: the current source
-  directory. The build tree is never part of it.
+  directory. The build tree is never part of it. The permissions of its files
+  are taken as git keeps them, 0755 or 0644, so that a checkout's umask does not
+  matter; ``COPY --chmod`` gives others, ``BOTTLE_GIT_MODES`` turns that off.
 ``TARGET``
   The stage to build; default: the last.
 ``PLATFORMS``

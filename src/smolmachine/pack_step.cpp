@@ -104,7 +104,7 @@ bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, stor
   if (output_is(request, recipe)) {
     outcome.outcome = "unchanged";
   } else {
-    AtomicFile file(request.output, 0666, Durable::no);
+    AtomicFile file(request.output);
     if (!write_pack(recipe, store, file.descriptor(), request.output.native())) return false;
     file.commit();
     outcome.outcome = "stored";
@@ -118,7 +118,7 @@ bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, stor
 void make_from_plan(const PackRequest& request, const std::optional<Runtime>& runtime, store::Store& store,
                     PackOutcome& outcome) {
   const image::LoadedPlan plan = image::load_plan(request.plan_directory);
-  AtomicFile file(request.output, 0666, Durable::no);
+  AtomicFile file(request.output);
   outcome.recipe = write_pack(plan, {request.options, runtime, request.threads}, store, file.descriptor(),
                               request.output.native(), outcome.frames);
   outcome.outcome = "built";

@@ -49,6 +49,41 @@ image::ContextSpec parse_context(const std::string& text) {
   return context;
 }
 
+// "id=NAME[,src=FILE|,env=VARIABLE]", as docker build has it: without a source, the variable of that name if
+// there is one, else the file.
+image::SecretSpec parse_secret(const std::string& text) {
+  image::SecretSpec secret;
+  std::string type;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const auto [key, value] = split_value(text.substr(at, end - at), "--secret");
+    if (key == "id") {
+      secret.id = value;
+    } else if (key == "src" || key == "source") {
+      secret.value = value;
+    } else if (key == "env") {
+      secret.value = value;
+      secret.is_variable = true;
+    } else if (key == "type" && (value == "file" || value == "env")) {
+      type = value;
+    } else {
+      throw UsageError("unknown field \"" + key + "=" + value + "\"",
+                       {.where = "--secret", .hint = "expected id=NAME,src=FILE or id=NAME,env=VARIABLE"});
+    }
+    at = end + 1;
+  }
+  if (secret.id.empty())
+    throw UsageError("the secret has no id", {.where = "--secret", .hint = "expected id=NAME,src=FILE"});
+  if (secret.value.empty()) {
+    secret.value = secret.id;
+    secret.is_variable = type != "file" && std::getenv(secret.id.c_str()) != nullptr;
+  } else if (type == "env") {
+    secret.is_variable = true;
+  }
+  if (!secret.is_variable) secret.value = absolute(secret.value).native();
+  return secret;
+}
+
 }  // namespace
 
 void BuildOptions::add_to(CLI::App& app) {
@@ -69,6 +104,10 @@ void BuildOptions::add_to(CLI::App& app) {
                        "NAME=DIR or NAME=KIND:PATH, a named context; kinds: path, bottle, target, "
                        "oci-layout, docker-archive")
             ->allow_extra_args(false));
+  app.add_option("--secret", secrets,
+                 "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged")
+      ->allow_extra_args(false);
+  app.add_flag("--debug-shell", debug_shell, "open a shell where a RUN failed");
   apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)")
             ->allow_extra_args(false));
   apart(
@@ -107,6 +146,9 @@ image::BuildSpec BuildOptions::resolve() const {
       result.excludes.push_back(absolute_directory(text));
     if (!out.empty()) result.directory = absolute_directory(out);
   }
+  for (const std::string& text : secrets)
+    result.secrets.push_back(parse_secret(text));
+  result.debug_shell = debug_shell;
   if (!tag.empty()) result.tag = tag;
   if (!store.empty()) result.store = absolute_directory(store);
   return result;

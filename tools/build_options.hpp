@@ -26,6 +26,8 @@ struct BuildOptions {
   std::vector<std::string> labels;
   std::vector<std::string> contexts;
   std::vector<std::string> excludes;
+  std::vector<std::string> secrets;
+  bool debug_shell = false;
   bool git_modes = false;
 
   void add_to(CLI::App& app);

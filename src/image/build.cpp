@@ -3,6 +3,7 @@
 #include <map>
 
 #include "dockerfile/source.hpp"
+#include "image/run.hpp"
 #include "image/stored_index.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -29,6 +30,7 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
 struct StageImage {
   LoadedPlan image;
   std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
+  std::size_t base_layers = 0;          // what the outside image brought
 
   const oci::MergedTree& merged() {
     if (!tree) tree = image.merged();
@@ -114,12 +116,13 @@ class Builder {
   void build_stage(int number, const ResolvedStage& stage) {
     StageImage& state = images_[number];
     if (stage.base_stage >= 0)
-      state.image = images_.at(stage.base_stage).image;
+      state = below(images_.at(stage.base_stage));
     else if (!stage.base_image.empty())
-      state.image = outside(stage.base_image).image;
+      state = below(outside(stage.base_image));
     state.image.context_roots.merge(resolved_.context_roots());
     for (const FileStep& step : stage.steps) {
       check_interrupted();
+      ++ordinal_;
       try {
         build_step(state, stage, step);
       } catch (const Error& error) {
@@ -144,6 +147,7 @@ class Builder {
         key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
       }
     }
+    if (step.kind == FileStep::Kind::run) key_text += mounts_text(step);
     const Digest key = sha256(key_text);
     const store::Store::Lookup lookup = store_.find_action(key);
     if (lookup.result) {
@@ -155,6 +159,7 @@ class Builder {
       }
     }
     oci::LayerIndex layer = step.kind == FileStep::Kind::workdir ? execute_workdir(state, step)
+                            : step.kind == FileStep::Kind::run   ? execute_run(state, step)
                                                                  : execute_copy(state, step, taken);
     adopt(state, step);
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
@@ -200,6 +205,54 @@ class Builder {
     return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
   }
 
+  // What the mounts show, for the key: the contents, wherever their bytes are.
+  std::string mounts_text(const FileStep& step) {
+    std::string text;
+    for (const RunMount& mount : step.run.mounts) {
+      if (!mount.from) continue;
+      const Digest digest = mount.from->kind == FileSource::Kind::scan
+                                ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
+                                : source_image(*mount.from).identity();
+      text += "source = " + digest.hex() + "\n";
+    }
+    return text;
+  }
+
+  std::optional<RunTree> mounted_tree(const RunMount& mount) {
+    if (!mount.from) {
+      // An empty one: bind,from=scratch.
+      if (mount.mount.type == dockerfile::Mount::Type::bind) return RunTree{};
+      return std::nullopt;
+    }
+    RunTree tree;
+    if (mount.from->kind == FileSource::Kind::scan) {
+      tree.image.context_roots = resolved_.context_roots();
+      tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
+    } else {
+      const StageImage& source = source_image(*mount.from);
+      tree.image = source.image;
+      tree.base_layers = source.base_layers;
+    }
+    return tree;
+  }
+
+  oci::LayerIndex execute_run(StageImage& state, const FileStep& step) {
+    const std::string prefix = "#" + std::to_string(ordinal_) + " ";
+    RunContext context{.store = store_,
+                       .image = state.image,
+                       .tree = state.merged(),
+                       .base_layers = state.base_layers,
+                       .epoch = resolved_.epoch(),
+                       .mounts = {},
+                       .secrets = resolved_.spec().secrets,
+                       .on_line = [&](std::string_view line) { warn_(prefix + std::string(line)); },
+                       .warn = warn_at(step),
+                       .debug_shell = resolved_.spec().debug_shell};
+    for (const RunMount& mount : step.run.mounts)
+      context.mounts.push_back(mounted_tree(mount));
+    return image::execute_run(step.run, context);
+  }
+
   oci::ContentReader source_reader_of(const FileStep& step) {
     if (step.source.kind != FileSource::Kind::scan) return source_image(step).image.reader(store_);
     LoadedPlan contexts;
@@ -217,15 +270,19 @@ class Builder {
       state.image.blob_directories.push_back(path);
   }
 
-  StageImage& source_image(const FileStep& step) {
-    return step.source.kind == FileSource::Kind::stage ? images_.at(step.source.stage)
-                                                       : outside(step.source.name);
+  StageImage& source_image(const FileStep& step) { return source_image(step.source); }
+  StageImage& source_image(const FileSource& source) {
+    return source.kind == FileSource::Kind::stage ? images_.at(source.stage) : outside(source.name);
   }
+
+  static StageImage below(const StageImage& base) { return {base.image, std::nullopt, base.base_layers}; }
 
   StageImage& outside(const std::string& name) {
     const auto found = outside_.find(name);
     if (found != outside_.end()) return found->second;
-    return outside_.emplace(name, StageImage{resolved_.image(name).load(store_), std::nullopt}).first->second;
+    LoadedPlan image = resolved_.image(name).load(store_);
+    const std::size_t count = image.layers.size();
+    return outside_.emplace(name, StageImage{std::move(image), std::nullopt, count}).first->second;
   }
 
   const Resolved& resolved_;
@@ -234,6 +291,7 @@ class Builder {
   const std::function<void(const std::string&)>& warn_;
   std::map<int, StageImage> images_;
   std::map<std::string, StageImage> outside_;
+  int ordinal_ = 0;  // of the step at hand, for people
 };
 
 }  // namespace

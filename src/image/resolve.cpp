@@ -144,13 +144,10 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
 
   for (const PlannedInstruction& item : planned.instructions) {
     const Instruction expanded = scope.expand(item.instruction).instruction;
-    if (expanded.as<Run>())
-      fail(expanded.position, "RUN is not supported by the builtin engine yet",
-           "make the files in the CMake project and COPY them, or bring a finished root filesystem in as a "
-           "base "
-           "(CONTEXTS <name>=oci-layout:<directory>)");
     const std::string workdir = stage->config.workdir();
-    auto step = file_step(item, expanded, stage->config, store);
+    auto step = expanded.as<Run>() != nullptr
+                    ? std::optional<FileStep>(run_step(item, expanded, stage->config, scope, store))
+                    : file_step(item, expanded, stage->config, store);
     scope.apply(expanded);
     stage->config.apply(expanded, scope);
     if (step) {
@@ -223,39 +220,51 @@ void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned, c
     if (step.request.is_add && is_remote(source))
       fail(step.position, "ADD of the remote source \"" + source + "\" is not supported yet",
            "download it with a tool of your choice, keep it in the context and ADD the file");
+  std::vector<Source> taken;
+  try {
+    for (const std::string& source : step.request.sources)
+      taken.push_back(parse_source(source, step.request.parents, step.request.excludes));
+  } catch (const Error& error) {
+    fail(step.position, error.message(), error.hint());
+  }
+  step.source = find_source(origin, step.position, taken, store);
+}
+
+FileSource Resolved::find_source(const Origin& origin, const Position& position,
+                                 const std::vector<Source>& taken, const store::Store& store) {
+  FileSource result;
   switch (origin.kind) {
     case Origin::Kind::stage:
-      step.source = {.kind = FileSource::Kind::stage, .name = {}, .set = 0, .stage = origin.stage};
-      return;
+      return {.kind = FileSource::Kind::stage, .name = {}, .set = 0, .stage = origin.stage};
     case Origin::Kind::named_context:
       if (const ContextKind kind = find_context(origin.name)->kind;
           kind != ContextKind::path && kind != ContextKind::target) {
-        step.source = {.kind = FileSource::Kind::image, .name = origin.name};
         (void)open_image(origin.name);
-        return;
+        return {.kind = FileSource::Kind::image, .name = origin.name};
       }
-      step.source.name = std::string(kMainContext) + ":" + origin.name;
+      result.name = std::string(kMainContext) + ":" + origin.name;
       break;
     case Origin::Kind::build_context:
-      step.source.name = kMainContext;
+      result.name = kMainContext;
       break;
     default:
-      fail(step.position, "--from=" + origin.name + " is neither a stage nor a named context",
+      fail(position, "\"" + origin.name + "\" is neither a stage nor a named context",
            "add a stage of that name, or CONTEXTS " + origin.name +
                "=path:<directory> (bottle-image build: --build-context)");
   }
-  if (step.request.sources.empty()) return;  // heredocs only
+  if (taken.empty()) return result;  // heredocs only
   try {
-    ContextScan& scan = open_scan(step.source.name, store);
-    for (const std::string& source : step.request.sources)
-      scan.take(parse_source(source, step.request.parents, step.request.excludes));
-    step.source.set = scan.close();
+    ContextScan& scan = open_scan(result.name, store);
+    for (const Source& source : taken)
+      scan.take(source);
+    result.set = scan.close();
   } catch (const SourceError&) {
     throw;
   } catch (const Error& error) {
     if (!error.where().empty()) throw;
-    fail(step.position, error.message(), error.hint());
+    fail(position, error.message(), error.hint());
   }
+  return result;
 }
 
 const ContextSpec* Resolved::find_context(const std::string& name) const {

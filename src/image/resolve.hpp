@@ -13,22 +13,16 @@
 #include "image/config.hpp"
 #include "image/context_scan.hpp"
 #include "image/copy.hpp"
+#include "image/file_source.hpp"
 #include "image/outside.hpp"
+#include "image/run_request.hpp"
 #include "image/spec.hpp"
 
 namespace bottle::image {
 
-// Where an instruction takes files from.
-struct FileSource {
-  enum class Kind { scan, stage, image } kind = Kind::scan;
-  std::string name;     // of the context: "context", "context:<name>"; of the image
-  std::size_t set = 0;  // scan: which set of the scan
-  int stage = -1;
-};
-
 // An instruction that makes a layer.
 struct FileStep {
-  enum class Kind { copy, workdir } kind = Kind::copy;
+  enum class Kind { copy, workdir, run } kind = Kind::copy;
   dockerfile::Position position;
   std::string where;                         // "Dockerfile:9:1"
   std::string text;                          // what it does, variables replaced: part of its key
@@ -37,6 +31,7 @@ struct FileStep {
   std::string directory;                     // of a workdir, made for the user in force: `user`
   std::string user;
   FileSource source;
+  RunRequest run;
 };
 
 struct ResolvedStage {
@@ -88,6 +83,10 @@ class Resolved {
   std::optional<FileStep> file_step(const dockerfile::PlannedInstruction& planned,
                                     const dockerfile::Instruction& expanded, const ImageConfig& config,
                                     const store::Store& store);
+  FileStep run_step(const dockerfile::PlannedInstruction& planned, const dockerfile::Instruction& expanded,
+                    const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
+  FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
+                         const std::vector<Source>& taken, const store::Store& store);
   void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned, const store::Store& store);
   ContextScan& open_scan(const std::string& context_name, const store::Store& store);
   dockerfile::IgnoreMatcher read_ignore(const std::vector<fs::path>& candidates, std::string& name);

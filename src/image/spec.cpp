@@ -61,6 +61,13 @@ ContextSpec parse_context(const JsonView& view) {
   return context;
 }
 
+SecretSpec parse_secret(const JsonView& view) {
+  refuse_unknown(view, {"id", "kind", "value"});
+  const std::string kind = view.at("kind").string();
+  if (kind != "env" && kind != "file") view.at("kind").fail("env or file");
+  return {.id = view.at("id").string(), .is_variable = kind == "env", .value = view.at("value").string()};
+}
+
 PackSpec parse_pack(const JsonView& view) {
   refuse_unknown(view, {"cpus", "memory", "network", "env", "entrypoint", "cmd", "runtime"});
   PackSpec pack;
@@ -100,8 +107,9 @@ BuildSpec load_spec(const fs::path& file) {
   const std::string name = file.native();
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
-  refuse_unknown(view, {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform",
-                        "buildArgs", "contexts", "engine", "packer", "tag", "gitModes", "pack", "store"});
+  refuse_unknown(view,
+                 {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform", "buildArgs",
+                  "contexts", "engine", "packer", "tag", "gitModes", "pack", "store", "secrets"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -121,6 +129,9 @@ BuildSpec load_spec(const fs::path& file) {
   if (const auto contexts = view.find("contexts"))
     for (const JsonView& context : contexts->elements())
       spec.contexts.push_back(parse_context(context));
+  if (const auto secrets = view.find("secrets"))
+    for (const JsonView& secret : secrets->elements())
+      spec.secrets.push_back(parse_secret(secret));
   spec.engine = view.string_or("engine", "builtin");
   spec.packer = view.string_or("packer", "native");
   spec.tag = view.string_or("tag", "");

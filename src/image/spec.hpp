@@ -23,6 +23,13 @@ struct ContextSpec {
   std::vector<fs::path> files;  // for target: the files, each found in the context under its base name
 };
 
+// A secret that RUN --mount=type=secret may ask for: where its value comes from, never the value itself.
+struct SecretSpec {
+  std::string id;
+  bool is_variable = false;  // `value` is the name of an environment variable, else a file's path
+  std::string value;
+};
+
 struct PackSpec {
   std::uint64_t cpus = 4;
   std::uint64_t memory_mib = 8192;
@@ -43,11 +50,13 @@ struct BuildSpec {
   std::vector<std::pair<std::string, std::string>> build_args;
   std::vector<std::pair<std::string, std::string>> labels;  // on top of the Dockerfile's
   std::vector<ContextSpec> contexts;
+  std::vector<SecretSpec> secrets;
   std::string engine = "builtin";
   std::string packer = "native";
   std::string tag;  // "" is <slug>:latest
   bool git_modes =
       false;  // permission bits of context files as git keeps them: 0755 if the owner may execute, else 0644
+  bool debug_shell = false;  // never from a file: a shell where a RUN failed
   PackSpec pack;
   fs::path store;      // "" is the user's
   fs::path directory;  // the bottle's build directory

@@ -59,7 +59,7 @@ class Dockerfiles(BadInput):
         check("FROM scratch\nHEALTHCHECK --interval=soon CMD x\n", r"Dockerfile:2:\d+: error: .*soon")
         check("COPY good /\n", r"Dockerfile:1:\d+: error: .*FROM")
         check("", "Dockerfile: error: ")
-        check("FROM scratch\nRUN make\n", r"Dockerfile:2:\d+: error: RUN", "hint: ")
+        check("FROM scratch\nRUN --security=insecure make\n", r"Dockerfile:2:\d+: error: RUN --security", "hint: ")
 
     def test_no_dockerfile(self):
         self.build.remove("Dockerfile")

@@ -191,8 +191,8 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   EXPECT_THAT(refused("FROM scratch\n\nCOPY --from=none a /\n"),
               AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage nor a named context")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));
-  EXPECT_THAT(refused("FROM scratch\nRUN x\n"),
-              AllOf(HasSubstr("Dockerfile:2"), HasSubstr("RUN is not supported")));
+  EXPECT_THAT(refused("FROM scratch\nRUN --security=insecure x\n"),
+              AllOf(HasSubstr("Dockerfile:2"), HasSubstr("RUN --security=insecure")));
   EXPECT_THAT(refused("FROM scratch\nADD https://x.org/y /\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("remote source")));
   EXPECT_THAT(refused("FROM scratch\nCOPY [a /\n"), HasSubstr("Dockerfile:2"));

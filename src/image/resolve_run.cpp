@@ -1,0 +1,87 @@
+// RUN instructions, resolved: what is executed in which frame, and where its mounts come from.
+// Source: Dockerfile reference, "RUN"; BuildKit, frontend/dockerfile/dockerfile2llb (dispatchRun and
+// convert_runmount, convert_secrets, convert_ssh).
+#include "dockerfile/history.hpp"
+#include "image/resolve.hpp"
+#include "util/error.hpp"
+#include "util/path.hpp"
+
+namespace bottle::image {
+namespace {
+
+using namespace dockerfile;
+
+std::string last_component(const std::string& path) {
+  return std::string(oci::base_name(path_in_root(path)));
+}
+
+std::string absolute_target(const std::string& workdir, const std::string& target) {
+  if (target.empty()) return {};
+  return "/" + path_in_root(target.front() == '/' ? target : workdir + "/" + target);
+}
+
+}  // namespace
+
+FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction& expanded,
+                            const ImageConfig& config, const Scope& scope, const store::Store& store) {
+  const Run& run = *expanded.as<Run>();
+  FileStep step;
+  step.kind = FileStep::Kind::run;
+  step.position = expanded.position;
+  step.where = file_.source->where(expanded.position);
+  RunRequest& request = step.run;
+  if (run.security != "sandbox")
+    fail(step.position, "RUN --security=" + run.security + " is not allowed",
+         "use an engine that has it: ENGINE docker");
+  if (!run.devices.empty()) fail(step.position, "RUN --device is not supported", "use ENGINE docker");
+
+  const std::vector<std::string> shell = config.shell();
+  RunCommand command = run_command(run, shell);
+  request.arguments = std::move(command.arguments);
+  request.script = std::move(command.script);
+  if (request.arguments.empty()) fail(step.position, "RUN without a command", "say what to execute");
+  request.environment = scope.environment().entries();
+  for (const auto& [name, value] : proxy_arguments(values_.build_args))
+    request.proxies.emplace_back(name, value);
+  request.user = config.user();
+  request.workdir = config.workdir().empty() ? "/" : config.workdir();
+  request.has_network = run.network != "none";
+
+  for (std::size_t i = 0; i < run.mounts.size(); ++i) {
+    RunMount item;
+    item.mount = run.mounts[i];
+    Mount& mount = item.mount;
+    item.source = mount.source.empty() ? "/" : mount.source;
+    item.target = absolute_target(request.workdir, mount.target);
+    switch (mount.type) {
+      case Mount::Type::bind:
+      case Mount::Type::cache: {
+        if (mount.type == Mount::Type::cache && mount.from.empty()) break;
+        const Origin origin = i < planned.origins.size() ? planned.origins[i] : Origin{};
+        if (origin.kind == Origin::Kind::scratch) break;
+        const bool is_context = mount.from.empty();
+        std::vector<Source> taken;
+        if (is_context || origin.kind == Origin::Kind::named_context)
+          taken.push_back(parse_source(item.source, false, {}));
+        item.from = find_source(origin, step.position, taken, store);
+        break;
+      }
+      case Mount::Type::secret:
+        if (!mount.source.empty()) mount.id = mount.source;
+        if (mount.id.empty()) mount.id = last_component(mount.target);
+        if (item.target.empty() && !mount.env) item.target = "/run/secrets/" + last_component(mount.id);
+        break;
+      case Mount::Type::ssh:
+      case Mount::Type::tmpfs:
+        break;
+    }
+    const bool needs_target = mount.type != Mount::Type::secret && mount.type != Mount::Type::ssh;
+    if (item.target == "/" || (needs_target && item.target.empty()))
+      fail(step.position, "the mount needs a target other than \"/\"", "add target=<directory>");
+    request.mounts.push_back(std::move(item));
+  }
+  step.text = request.text();
+  return step;
+}
+
+}  // namespace bottle::image

@@ -1,0 +1,316 @@
+#include "image/run.hpp"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <deque>
+#include <random>
+
+#include "dockerfile/words.hpp"
+#include "image/run_layer.hpp"
+#include "image/run_mounts.hpp"
+#include "image/run_runtime.hpp"
+#include "util/error.hpp"
+#include "util/path.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr std::size_t kLinesKept = 20;
+constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char* kHosts =
+    "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+// What the command says, cut into lines.
+class Lines {
+ public:
+  explicit Lines(const std::function<void(std::string_view)>& on_line) : on_line_(on_line) {}
+
+  void add(std::string_view text) {
+    for (const char c : text) {
+      if (c == '\n')
+        end();
+      else
+        line_ += c;
+    }
+  }
+  void finish() {
+    if (!line_.empty()) end();
+  }
+  std::string last() const {
+    std::string text;
+    for (const std::string& line : kept_)
+      text += "\n  | " + line;
+    return text;
+  }
+
+ private:
+  void end() {
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+    on_line_(line_);
+    kept_.push_back(std::move(line_));
+    if (kept_.size() > kLinesKept) kept_.pop_front();
+    line_.clear();
+  }
+
+  const std::function<void(std::string_view)>& on_line_;
+  std::string line_;
+  std::deque<std::string> kept_;
+};
+
+std::string container_of(const std::string& name) {
+  return "bottle-" + name;
+}
+
+// The directory of one RUN, gone with all it holds afterwards. What killed processes left goes first.
+class RunDirectory {
+ public:
+  RunDirectory(const fs::path& all, const std::string& name) : path_(all / name) {
+    make_directories(all);
+    const FileLock making(all / ".lock", FileLock::Mode::exclusive);
+    for (const auto& item : fs::directory_iterator(all)) {
+      if (!item.is_directory()) continue;
+      std::error_code error;
+      const auto lock = FileLock::try_lock(item.path() / "lock", FileLock::Mode::exclusive);
+      if (!lock) continue;
+      remove_control_groups(container_of(item.path().filename().native()));
+      remove_control_groups("bottle-probe-" + item.path().filename().native());
+      remove_tree(item.path());
+    }
+    fs::create_directory(path_);
+    lock_.emplace(path_ / "lock", FileLock::Mode::exclusive);
+  }
+  ~RunDirectory() {
+    try {
+      remove_tree(path_);
+    } catch (const Error&) {
+      // The next RUN tries again.
+    }
+  }
+  RunDirectory(RunDirectory&&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::optional<FileLock> lock_;
+};
+
+bool has_name(const std::vector<std::string>& lines, std::string_view name) {
+  for (const std::string& line : lines)
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return true;
+  return false;
+}
+
+std::vector<std::string> environment_of(const RunRequest& request, const RunContext& context,
+                                        const RunUser& user) {
+  std::vector<std::string> lines;
+  for (const auto* list : {&request.proxies, &request.environment})
+    for (const auto& [name, value] : *list)
+      lines.push_back(name + "=" + value);
+  if (!has_name(lines, "PATH")) lines.push_back(std::string("PATH=") + kPath);
+  if (!has_name(lines, "HOME")) lines.push_back("HOME=" + user.home);
+  if (!has_name(lines, "SOURCE_DATE_EPOCH"))
+    lines.push_back("SOURCE_DATE_EPOCH=" + std::to_string(context.epoch));
+  return lines;
+}
+
+// One RUN in its process.
+class Execution {
+ public:
+  Execution(const RunRequest& request, const RunContext& context, const RunUser& user, Identity identity,
+            unsigned caller, std::string name)
+      : request_(request),
+        context_(context),
+        user_(user),
+        identity_(identity),
+        name_(std::move(name)),
+        directory_(context.store.directory() / "run", name_),
+        caller_(caller),
+        snapshots_(context.store, identity, caller, directory_.path()) {}
+
+  // The text of the layer's index, after the letter "l"; or why the command failed, after "f".
+  std::string run(int output) {
+    const fs::path work = directory_.path();
+    fs::create_directory(work / "private");
+    // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
+    const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
+    const fs::path runtime = find_runtime(
+        identity_, context_.store.directory() / "run" / ("runtime-" + kind()), probe_directory());
+
+    Changes changes;
+    changes.stubs = stubs(system_mount_points());
+    for (const std::string& point : system_mount_points())
+      std::erase(changes.stubs, path_in_root(point));
+    RuntimeResult result;
+    std::vector<fs::path> lowers = snapshots_.lowers(context_.image, context_.base_layers);
+    {
+      std::optional<MountPoint> overlay = mount_root(lowers, work, changes);
+      RunMounts mounts(request_, context_, identity_, caller_, snapshots_, work, work / "private");
+      Bundle bundle = describe(changes.is_overlay ? work / "root" : changes.directory, mounts);
+      std::vector<std::string> targets;
+      for (const BundleMount& mount : bundle.mounts)
+        targets.push_back(mount.target);
+      for (std::string& stub : stubs(targets))
+        changes.stubs.push_back(std::move(stub));
+      result = execute(runtime, work / "private", container_of(name_), bundle, output);
+      if (!result.status.success() && context_.debug_shell) open_shell(runtime, bundle);
+    }
+    if (!result.status.success()) {
+      if (!result.complaint.empty()) return "f" + result.complaint;
+      return "f" + result.status.text();
+    }
+    const LayerMaker maker(context_, identity_);
+    oci::LayerIndex layer = maker.make(changes);
+    if (changes.is_overlay) publish(layer, changes.directory);
+    return "l" + layer.serialize();
+  }
+
+ private:
+  void open_shell(const fs::path& runtime, Bundle bundle) const {
+    bundle.arguments = {"/bin/sh"};
+    bundle.has_terminal = true;
+    const fs::path place = directory_.path() / "private" / "shell";
+    fs::create_directory(place);
+    (void)execute(runtime, place, container_of(name_), bundle, STDOUT_FILENO);
+  }
+
+  std::string kind() const {
+    return identity_ == Identity::root ? "root" : std::to_string(caller_) + "-" + to_string(identity_);
+  }
+
+  fs::path probe_directory() const {
+    const fs::path path = directory_.path() / "private" / "probe";
+    fs::create_directory(path);
+    return path;
+  }
+
+  std::optional<MountPoint> mount_root(const std::vector<fs::path>& lowers, const fs::path& work,
+                                       Changes& changes) {
+    fs::create_directory(work / "upper");
+    // The overlay's root has the attributes of the upper directory.
+    oci::Entry root = *context_.tree.root().inode;
+    root.path.clear();
+    const oci::ContentReader reader = context_.image.reader(context_.store);
+    unpack({root}, {}, reader, work / "upper", snapshots_.unpack_options());
+    auto overlay = mount_overlay(lowers, work, identity_ != Identity::root);
+    changes.is_overlay = overlay.has_value();
+    changes.directory = work / (changes.is_overlay ? "upper" : "copy");
+    if (!overlay) {
+      fs::create_directory(changes.directory);
+      unpack(context_.tree.entries(), context_.tree.roots(), reader, changes.directory,
+             snapshots_.unpack_options());
+    }
+    return overlay;
+  }
+
+  // Of the targets, what is not there yet with the directories above: the runtime will make it. Deepest
+  // first.
+  std::vector<std::string> stubs(const std::vector<std::string>& targets) const {
+    std::vector<std::string> result;
+    for (const std::string& target : targets) {
+      auto path = context_.tree.resolve(path_in_root(target), true);
+      while (path && !path->empty() && context_.tree.find(*path) == nullptr) {
+        result.push_back(*path);
+        path = std::string(oci::parent_path(*path));
+      }
+    }
+    return result;
+  }
+
+  Bundle describe(const fs::path& root, const RunMounts& mounts) {
+    const fs::path memory = directory_.path() / "private";
+    Bundle bundle;
+    bundle.root = root;
+    bundle.arguments = request_.arguments;
+    bundle.environment = environment_of(request_, context_, user_);
+    for (const std::string& line : mounts.environment())
+      bundle.environment.push_back(line);
+    bundle.directory = request_.workdir;
+    bundle.uid = user_.uid;
+    bundle.gid = user_.gid;
+    bundle.groups = user_.groups;
+    bundle.has_network = request_.has_network;
+    bundle.identity = identity_;
+    const auto file = [&](const char* name, const std::string& content, mode_t mode,
+                          const std::string& target) {
+      const fs::path path = memory / name;
+      write_file(path, content, Durable::no);
+      fs::permissions(path, static_cast<fs::perms>(mode));
+      bundle.mounts.push_back({.target = target, .source = path.native(), .options = {"rbind", "ro"}});
+    };
+    file("hosts", kHosts, 0644, "/etc/hosts");
+    const std::string servers =
+        request_.has_network ? read_file_if_exists("/etc/resolv.conf").value_or("") : std::string();
+    file("resolv.conf", servers, 0644, "/etc/resolv.conf");
+    if (request_.script)
+      file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name);
+    for (const BundleMount& mount : mounts.mounts())
+      bundle.mounts.push_back(mount);
+    return bundle;
+  }
+
+  // What the command left is the next instruction's lower directory already.
+  void publish(const oci::LayerIndex& layer, const fs::path& upper) {
+    LoadedPlan above;
+    above.plan.layers = context_.image.plan.layers;
+    above.plan.layers.push_back(
+        {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
+    snapshots_.publish(upper, chain_digest(above, above.plan.layers.size()),
+                       chain_digest(context_.image, context_.image.layers.size()));
+  }
+
+  const RunRequest& request_;
+  const RunContext& context_;
+  const RunUser& user_;
+  Identity identity_;
+  std::string name_;
+  RunDirectory directory_;
+  unsigned caller_;
+  Snapshots snapshots_;
+};
+
+std::string command_text(const RunRequest& request) {
+  std::string text;
+  for (const std::string& argument : request.arguments)
+    text += (text.empty() ? "" : " ") + argument;
+  return text;
+}
+
+}  // namespace
+
+oci::LayerIndex execute_run(const RunRequest& request, const RunContext& context) {
+  const auto read = [reader = context.image.reader(context.store)](const oci::Entry& entry,
+                                                                   const std::vector<std::string>& roots) {
+    std::string text(entry.size, '\0');
+    reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
+    return text;
+  };
+  const RunUser user = resolve_run_user(request.user, context.tree, read);
+  const Identity identity = available_identity();
+  if (identity == Identity::single && (user.uid != 0 || user.gid != 0))
+    throw Error(fmt::format("the user {}:{} cannot be had: this system gives you no subordinate ids",
+                            user.uid, user.gid),
+                {.hint = "install newuidmap (Debian: uidmap) and have lines for you in /etc/subuid and "
+                         "/etc/subgid, or build as root"});
+  const unsigned caller = ::geteuid();
+  const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
+  Lines lines(context.on_line);
+  if (identity == Identity::single && context.warn)
+    context.warn(
+        "this user has no subordinate ids (/etc/subuid, newuidmap): all files of this RUN belong to "
+        "one user, and it cannot change owners");
+  RunContext wanted = context;
+  wanted.debug_shell = context.debug_shell && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+  const std::string result = run_confined(
+      identity, wanted.debug_shell ? Terminal::kept : Terminal::none,
+      [&](int output) { return Execution(request, wanted, user, identity, caller, name).run(output); },
+      [&](std::string_view text) { lines.add(text); });
+  lines.finish();
+  if (result.front() == 'l') return oci::LayerIndex::parse(std::string_view(result).substr(1), "RUN");
+  throw Error(
+      fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(request), lines.last()),
+      {.hint = context.debug_shell ? "" : "bottle-image build --debug-shell opens a shell at this point"});
+}
+
+}  // namespace bottle::image

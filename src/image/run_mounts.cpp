@@ -1,0 +1,269 @@
+#include "image/run_mounts.hpp"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "util/error.hpp"
+#include "util/path.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+using dockerfile::Mount;
+
+constexpr std::size_t kMaximumOptions = 4000;  // the kernel takes one page
+
+}  // namespace
+
+MountPoint::MountPoint(const std::string& source, fs::path target, const char* type, unsigned long flags,
+                       const std::string& options)
+    : target_(std::move(target)) {
+  if (::mount(source.c_str(), target_.c_str(), type, flags, options.c_str()) == 0) return;
+  const int error = errno;
+  const std::string place = target_.native();
+  target_.clear();
+  throw_errno(std::string("cannot mount ") + type, place, error);
+}
+
+MountPoint::~MountPoint() {
+  if (!target_.empty()) ::umount2(target_.c_str(), MNT_DETACH);
+}
+
+std::optional<MountPoint> mount_overlay(const std::vector<fs::path>& lowers, const fs::path& directory,
+                                        bool user_attributes) {
+  if (const char* setting = std::getenv("BOTTLE_OVERLAY");
+      setting != nullptr && setting == std::string("off"))
+    return std::nullopt;
+  for (const char* name : {"upper", "work", "root"})
+    fs::create_directories(directory / name);
+  std::string options = "lowerdir=";
+  for (const fs::path& lower : lowers) {
+    // ':', ',' and '\' mean something here; the store's place is the user's choice.
+    if (lower.native().find_first_of(":,\\") != std::string::npos) return std::nullopt;
+    options += (&lower == &lowers.front() ? "" : ":") + lower.native();
+  }
+  options += ",upperdir=" + (directory / "upper").native() + ",workdir=" + (directory / "work").native();
+  if (options.find_first_of('\\') != std::string::npos || options.size() > kMaximumOptions)
+    return std::nullopt;
+  // What the layer is made of must be in the upper directory, in the form that read_tree() knows, whatever
+  // this kernel's defaults are.
+  options += user_attributes ? ",userxattr" : ",redirect_dir=nofollow,metacopy=off,index=off";
+  try {
+    return MountPoint("overlay", directory / "root", "overlay", 0, options);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+RunMounts::RunMounts(const RunRequest& request, const RunContext& context, Identity identity, unsigned user,
+                     Snapshots& snapshots, fs::path work, fs::path secret)
+    : context_(context),
+      identity_(identity),
+      user_(user),
+      snapshots_(snapshots),
+      work_(std::move(work)),
+      secret_(std::move(secret)) {
+  int number = 0;
+  int agents = 0;
+  for (std::size_t i = 0; i < request.mounts.size(); ++i) {
+    const RunMount& item = request.mounts[i];
+    const auto& tree = context.mounts.at(i);
+    ++number;
+    switch (item.mount.type) {
+      case Mount::Type::bind:
+        bind(item, tree.value(), number);
+        break;
+      case Mount::Type::cache:
+        cache(item, tree ? &*tree : nullptr);
+        break;
+      case Mount::Type::tmpfs:
+        tmpfs(item);
+        break;
+      case Mount::Type::secret:
+        this->secret(item, number);
+        break;
+      case Mount::Type::ssh:
+        ssh(item, agents++);
+        break;
+    }
+  }
+}
+
+RunMounts::~RunMounts() {
+  while (!points_.empty())
+    points_.pop_back();
+}
+
+std::vector<std::string> RunMounts::targets() const {
+  std::vector<std::string> targets;
+  for (const BundleMount& mount : mounts_)
+    targets.push_back(mount.target);
+  return targets;
+}
+
+void RunMounts::own(const fs::path& path, std::uint32_t uid, std::uint32_t gid, mode_t mode) const {
+  if (identity_ != Identity::single && ::chown(path.c_str(), uid, gid) != 0)
+    throw_errno("cannot set the owner of", path.native());
+  if (::chmod(path.c_str(), mode) != 0) throw_errno("cannot set the mode of", path.native());
+}
+
+void RunMounts::fill(const RunTree& tree, const fs::path& directory) {
+  const oci::ContentReader reader = tree.image.reader(context_.store);
+  if (tree.taken) {
+    oci::MergedTree whole;
+    whole.apply(*tree.taken, "the context");
+    unpack(whole.entries(), whole.roots(), reader, directory, snapshots_.unpack_options());
+  } else {
+    const oci::MergedTree whole = tree.image.merged();
+    unpack(whole.entries(), whole.roots(), reader, directory, snapshots_.unpack_options());
+  }
+}
+
+fs::path RunMounts::show(const RunTree& tree, const fs::path& directory) {
+  fs::create_directories(directory);
+  if (!tree.taken) {
+    auto lowers = snapshots_.lowers(tree.image, tree.base_layers);
+    if (auto point = mount_overlay(lowers, directory, identity_ != Identity::root)) {
+      points_.push_back(std::move(*point));
+      return directory / "root";
+    }
+  }
+  const fs::path root = directory / "copy";
+  fs::create_directories(root);
+  fill(tree, root);
+  return root;
+}
+
+void RunMounts::bind(const RunMount& item, const RunTree& tree, int number) {
+  const fs::path root = show(tree, work_ / ("mount" + std::to_string(number)));
+  // Links are followed inside the tree, as in the image.
+  oci::MergedTree files;
+  if (tree.taken)
+    files.apply(*tree.taken, "the context");
+  else
+    files = tree.image.merged();
+  const auto path = files.resolve(path_in_root(item.source), true);
+  if (!path || files.find(*path) == nullptr)
+    throw Error(fmt::format("--mount: the source \"{}\" does not exist{}", item.source,
+                            item.mount.from.empty() ? "" : " in " + item.mount.from),
+                {.hint = "a bind mount shows what is in the context (after .dockerignore) or in the stage"});
+  mounts_.push_back({.target = item.target,
+                     .source = (root / *path).native(),
+                     .options = {"rbind", item.mount.read_only ? "ro" : "rw"}});
+}
+
+void RunMounts::cache(const RunMount& item, const RunTree* tree) {
+  const Mount& mount = item.mount;
+  const std::uint32_t uid = mount.uid.value_or(0);
+  const std::uint32_t gid = mount.gid.value_or(0);
+  const mode_t mode = mount.mode.value_or(0755);
+  std::string identity = fmt::format("cache {} {} {} {:o}",
+                                     escape_word(mount.id.empty() ? item.target : mount.id), uid, gid, mode);
+  if (tree != nullptr && tree->taken) identity += " " + tree->taken->digest().hex();
+  if (tree != nullptr && !tree->taken)
+    identity += " " + chain_digest(tree->image, tree->image.layers.size()).hex();
+  const std::string kind =
+      identity_ == Identity::root ? "root" : std::to_string(user_) + "-" + to_string(identity_);
+  const fs::path place = context_.store.directory() / "cache" / kind / sha256(identity).hex().substr(0, 32);
+  make_directories(place);
+  write_file_if_changed(place / "id", identity + "\n");
+
+  // The directory of the number: 0, and more if several want one of their own at once.
+  std::string number = "0";
+  if (mount.sharing == Mount::Sharing::exclusive) {
+    for (int i = 0;; ++i) {
+      number = std::to_string(i);
+      auto lock = FileLock::try_lock(place / (number + ".lock"), FileLock::Mode::exclusive);
+      if (!lock) continue;
+      locks_.push_back(std::move(*lock));
+      break;
+    }
+  } else {
+    const bool is_locked = mount.sharing == Mount::Sharing::locked;
+    locks_.emplace_back(place / (number + ".lock"),
+                        is_locked ? FileLock::Mode::exclusive : FileLock::Mode::shared);
+  }
+  const fs::path data = place / number;
+  {
+    const FileLock making(place / "making.lock", FileLock::Mode::exclusive);
+    if (!fs::exists(data)) {
+      const fs::path fresh = work_ / ("cache" + std::to_string(mounts_.size()));
+      fs::create_directories(fresh);
+      if (tree != nullptr)
+        fill(*tree, fresh);
+      else
+        own(fresh, uid, gid, mode);
+      fs::rename(fresh, data);
+    }
+  }
+  fs::path source = data;
+  if (tree != nullptr) source /= path_in_root(item.source);
+  if (fs::symlink_status(source).type() != fs::file_type::directory)
+    throw Error(fmt::format("--mount: the source \"{}\" is no directory", item.source));
+  mounts_.push_back({.target = item.target,
+                     .source = source.native(),
+                     .options = {"rbind", mount.read_only ? "ro" : "rw"}});
+}
+
+void RunMounts::tmpfs(const RunMount& item) {
+  std::vector<std::string> options{"nosuid", "nodev", "mode=1777"};
+  if (item.mount.size > 0) options.push_back("size=" + std::to_string(item.mount.size));
+  mounts_.push_back({.target = item.target, .type = "tmpfs", .source = "tmpfs", .options = options});
+}
+
+void RunMounts::secret(const RunMount& item, int number) {
+  const Mount& mount = item.mount;
+  const std::string& id = mount.id;
+  const SecretSpec* found = nullptr;
+  for (const SecretSpec& secret : context_.secrets)
+    if (secret.id == id) found = &secret;
+  if (found == nullptr) {
+    if (!mount.required) return;
+    throw Error(fmt::format("the secret \"{}\" is required and was not given", id),
+                {.hint = fmt::format("SECRETS {}=env:<NAME> or {}=file:<path> (bottle-image build: --secret "
+                                     "id={},src=<path>)",
+                                     id, id, id)});
+  }
+  std::string value;
+  if (found->is_variable) {
+    const char* variable = std::getenv(found->value.c_str());
+    if (variable == nullptr)
+      throw Error(fmt::format("the secret \"{}\" is to come from the variable {}, which is not set", id,
+                              found->value));
+    value = variable;
+  } else {
+    value = read_file(found->value, 500u << 10);
+  }
+  if (mount.env) environment_.push_back(*mount.env + "=" + value);
+  if (item.target.empty()) return;
+  const fs::path file = secret_ / ("secret" + std::to_string(number));
+  write_file(file, value, Durable::no);
+  own(file, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0400));
+  mounts_.push_back({.target = item.target,
+                     .source = file.native(),
+                     .options = {"bind", "ro", "nosuid", "nodev", "noexec"}});
+}
+
+void RunMounts::ssh(const RunMount& item, int number) {
+  const char* agent = std::getenv("SSH_AUTH_SOCK");
+  struct stat status {};
+  const bool is_there = agent != nullptr && ::stat(agent, &status) == 0 && S_ISSOCK(status.st_mode);
+  if (!is_there) {
+    if (!item.mount.required) return;
+    throw Error("an ssh agent is required, and $SSH_AUTH_SOCK names none",
+                {.hint = "start one: eval $(ssh-agent); ssh-add"});
+  }
+  const std::string target =
+      item.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(number) : item.target;
+  mounts_.push_back(
+      {.target = target, .source = agent, .options = {"bind", "rw", "nosuid", "nodev", "noexec"}});
+  if (number == 0) environment_.push_back("SSH_AUTH_SOCK=" + target);
+}
+
+}  // namespace bottle::image

@@ -1,0 +1,119 @@
+#include "image/run_snapshot.hpp"
+
+#include "oci/diff.hpp"
+#include "util/error.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr std::size_t kNameLength = 32;  // hex digits: overlayfs takes all names in one page of memory
+constexpr std::size_t kMaximumDepth = 48;
+
+std::string short_name(const Digest& chain) {
+  return chain.hex().substr(0, kNameLength);
+}
+
+LoadedPlan first_layers(const LoadedPlan& image, std::size_t count) {
+  LoadedPlan part;
+  part.context_roots = image.context_roots;
+  part.blob_directories = image.blob_directories;
+  part.plan.layers.assign(image.plan.layers.begin(),
+                          image.plan.layers.begin() + static_cast<std::ptrdiff_t>(count));
+  part.layers.assign(image.layers.begin(), image.layers.begin() + static_cast<std::ptrdiff_t>(count));
+  return part;
+}
+
+}  // namespace
+
+Digest chain_digest(const LoadedPlan& image, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i)
+    text += image.plan.layers[i].digest.hex() + "\n";
+  return sha256(text);
+}
+
+Snapshots::Snapshots(const store::Store& store, Identity identity, unsigned user, fs::path work)
+    : store_(store),
+      directory_(store.directory() / "snapshots" /
+                 (identity == Identity::root ? "root" : std::to_string(user) + "-" + to_string(identity))),
+      work_(std::move(work)) {
+  options_.single_owner = identity == Identity::single;
+  options_.devices = identity == Identity::root;
+  make_directories(directory_);
+}
+
+fs::path Snapshots::place(const Digest& chain) const {
+  return directory_ / short_name(chain);
+}
+
+bool Snapshots::exists(const Digest& chain) const {
+  return fs::exists(place(chain) / "parent");
+}
+
+std::vector<fs::path> Snapshots::chain_of(const Digest& chain) const {
+  std::vector<fs::path> result;
+  for (std::string name = short_name(chain); !name.empty();) {
+    const fs::path snapshot = directory_ / name;
+    const auto parent = read_file_if_exists(snapshot / "parent", 4096);
+    if (!parent) return {};
+    result.push_back(snapshot / "fs");
+    name = *parent;
+  }
+  return result;
+}
+
+std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t base) {
+  const std::size_t count = image.layers.size();
+  const Digest whole = chain_digest(image, count);
+  if (auto found = chain_of(whole); !found.empty()) return found;
+  std::size_t below = count;
+  std::vector<fs::path> chain;
+  while (below > 0 && chain.empty()) {
+    --below;
+    if (below > 0) chain = chain_of(chain_digest(image, below));
+  }
+  if (chain.size() >= kMaximumDepth) below = 0;
+  if (below < base && base < count && chain.size() < kMaximumDepth) {
+    make(image, below, base);
+    below = base;
+  }
+  make(image, below, count);
+  auto made = chain_of(whole);
+  if (made.empty()) throw Error("a snapshot vanished while it was used", {.where = place(whole).native()});
+  return made;
+}
+
+void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t count) {
+  const fs::path directory = work_ / ("snapshot" + std::to_string(++made_));
+  make_directories(directory);
+  const LoadedPlan whole = first_layers(image, count);
+  const oci::MergedTree tree = whole.merged();
+  const oci::ContentReader reader = whole.reader(store_);
+  std::optional<Digest> parent;
+  if (below == 0) {
+    unpack(tree.entries(), tree.roots(), reader, directory, options_);
+  } else {
+    parent = chain_digest(image, below);
+    const oci::LayerIndex changes = oci::diff(first_layers(image, below).merged(), tree);
+    oci::Entry root = *tree.root().inode;
+    root.path.clear();
+    std::vector<oci::Entry> entries{root};
+    entries.insert(entries.end(), changes.entries.begin(), changes.entries.end());
+    unpack(entries, changes.roots, reader, directory, options_);
+  }
+  publish(directory, chain_digest(image, count), parent);
+}
+
+void Snapshots::publish(const fs::path& directory, const Digest& chain, const std::optional<Digest>& parent) {
+  const fs::path prepared = directory.native() + ".snapshot";
+  fs::create_directory(prepared);
+  fs::rename(directory, prepared / "fs");
+  write_file(prepared / "parent", parent ? short_name(*parent) : std::string(), Durable::no);
+  std::error_code error;
+  fs::rename(prepared, place(chain), error);
+  if (!error) return;
+  if (!exists(chain)) throw_errno("cannot publish a snapshot as", place(chain).native(), error.value());
+  remove_tree(prepared);
+}
+
+}  // namespace bottle::image

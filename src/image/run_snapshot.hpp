@@ -1,0 +1,52 @@
+// The trees of images on the disk, as lower directories of overlays, made once for each chain of layers.
+//
+// <store>/snapshots/<kind>/<32 hex digits of the chain>/fs       what the chain adds to its parent, in
+//                                                                overlayfs's form
+//                                                      /parent   the parent's 32 digits, empty for none
+//
+// <kind> says who may use it: "root", or "<uid>-subordinate", "<uid>-single". A snapshot appears by rename
+// and is never changed afterwards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "image/plan.hpp"
+#include "image/run_confined.hpp"
+#include "image/run_unpack.hpp"
+#include "store/store.hpp"
+
+namespace bottle::image {
+
+// What identifies the first `count` layers of an image.
+Digest chain_digest(const LoadedPlan& image, std::size_t count);
+
+class Snapshots {
+ public:
+  // `user` is the caller's id. `work` is a directory of this process's own in the store.
+  Snapshots(const store::Store& store, Identity identity, unsigned user, fs::path work);
+
+  // The lower directories of the image's tree, the uppermost first. Makes what is missing: the first `base`
+  // layers as one snapshot, so that all that starts from the same base shares it, and the rest as another on
+  // top.
+  std::vector<fs::path> lowers(const LoadedPlan& image, std::size_t base);
+
+  // Takes over `directory` as what `chain` adds to `parent`. If somebody else was first, his is kept.
+  void publish(const fs::path& directory, const Digest& chain, const std::optional<Digest>& parent);
+
+  const UnpackOptions& unpack_options() const { return options_; }
+
+ private:
+  fs::path place(const Digest& chain) const;
+  bool exists(const Digest& chain) const;
+  std::vector<fs::path> chain_of(const Digest& chain) const;
+  void make(const LoadedPlan& image, std::size_t below, std::size_t count);
+
+  const store::Store& store_;
+  fs::path directory_;
+  fs::path work_;
+  UnpackOptions options_;
+  int made_ = 0;
+};
+
+}  // namespace bottle::image

@@ -1,0 +1,179 @@
+#include "util/process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/text.hpp"
+
+namespace bottle {
+namespace {
+
+constexpr std::size_t kOutputKept = 64u << 10;
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& text : texts)
+    result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// Between fork and exec: only what is safe in a process that was forked from one with threads.
+[[noreturn]] void become(const Command& command, const char* program, char* const* arguments,
+                         char* const* environment, pid_t parent, int input, int failure) {
+  const auto give_up = [&] {
+    const int error = errno;
+    (void)!::write(failure, &error, sizeof error);
+    ::_exit(127);
+  };
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);  // it died before it could take the child with it
+  if (command.own_group) ::setpgid(0, 0);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+    ::signal(signal_number, SIG_DFL);
+  const int output = command.output >= 0 ? command.output : STDERR_FILENO;
+  if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
+      ::dup2(output, STDERR_FILENO) < 0)
+    give_up();
+  if (!command.directory.empty() && ::chdir(command.directory.c_str()) != 0) give_up();
+  ::execve(program, arguments, environment);
+  give_up();
+  ::_exit(127);
+}
+
+}  // namespace
+
+std::string ExitStatus::text() const {
+  if (signal_number == 0) return "exit code " + std::to_string(code);
+  const char* name = ::strsignal(signal_number);
+  return "killed by signal " + std::to_string(signal_number) +
+         (name != nullptr ? " (" + std::string(name) + ")" : "");
+}
+
+ExitStatus exit_status(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return {.code = 0, .signal_number = WTERMSIG(wait_status)};
+  return {.code = WEXITSTATUS(wait_status), .signal_number = 0};
+}
+
+Child::Child(Child&& other) noexcept : pid_(other.pid_), leads_group_(other.leads_group_) {
+  other.pid_ = -1;
+}
+
+Child::~Child() {
+  if (pid_ < 0) return;
+  if (leads_group_) ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR)
+    ;
+}
+
+ExitStatus Child::wait() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0) {
+    if (errno != EINTR) throw_errno("cannot wait for a process", std::to_string(pid_));
+    check_interrupted();
+  }
+  pid_ = -1;
+  return exit_status(status);
+}
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe", "pipe2");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+std::optional<fs::path> find_program(const std::string& name) {
+  const auto runs = [](const fs::path& path) {
+    std::error_code error;  // a directory that may not be looked into holds nothing for us
+    return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return runs(name) ? std::optional<fs::path>(name) : std::nullopt;
+  const char* path = std::getenv("PATH");
+  std::string directories = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  // Where system tools are that not every user has in the path.
+  directories += ":/usr/local/sbin:/usr/sbin:/sbin";
+  for (const std::string_view directory : split(directories, ':')) {
+    const fs::path candidate = fs::path(directory) / name;
+    if (!directory.empty() && runs(candidate)) return candidate;
+  }
+  return std::nullopt;
+}
+
+Child start(const Command& command) {
+  const std::string& name = command.arguments.at(0);
+  const auto program = find_program(name);
+  if (!program) throw Error("the program is not installed", {.where = name});
+  std::vector<std::string> arguments = command.arguments;
+  std::vector<std::string> environment;
+  if (command.environment) {
+    environment = *command.environment;
+  } else {
+    for (char** line = environ; *line != nullptr; ++line)
+      environment.emplace_back(*line);
+  }
+  const auto argument_pointers = pointers(arguments);
+  const auto environment_pointers = pointers(environment);
+  const std::string path = program->native();
+  Fd null;
+  if (command.input < 0) null = open_for_reading("/dev/null");
+  Pipe failure = make_pipe();
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) throw_errno("cannot start a process for", name);
+  if (pid == 0) {
+    become(command, path.c_str(), argument_pointers.data(), environment_pointers.data(), parent,
+           command.input >= 0 ? command.input : null.get(), failure.writer.get());
+  }
+  Child child(pid, command.own_group);
+  if (command.own_group) ::setpgid(pid, pid);  // here too: whoever comes first
+  failure.writer.reset();
+  int error = 0;
+  if (read_some(failure.reader.get(), std::as_writable_bytes(std::span(&error, 1)), name) == sizeof error)
+    throw_errno("cannot run the program", name, error);
+  return child;
+}
+
+void drain(int descriptor, const std::function<void(std::string_view)>& on_output) {
+  std::array<char, 16u << 10> buffer;
+  for (;;) {
+    const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+    if (count == 0) return;
+    if (count < 0) {
+      if (errno != EINTR) throw_errno("cannot read output", "pipe");
+      check_interrupted();
+      continue;
+    }
+    on_output(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+    check_interrupted();
+  }
+}
+
+Finished run(Command command, const std::function<void(std::string_view)>& on_output) {
+  Pipe pipe = make_pipe();
+  command.output = pipe.writer.get();
+  Child child = start(command);
+  pipe.writer.reset();
+  Finished finished;
+  drain(pipe.reader.get(), [&](std::string_view text) {
+    finished.output += text;
+    if (finished.output.size() > 2 * kOutputKept)
+      finished.output.erase(0, finished.output.size() - kOutputKept);
+    if (on_output) on_output(text);
+  });
+  finished.status = child.wait();
+  return finished;
+}
+
+}  // namespace bottle

@@ -1,0 +1,78 @@
+// Other programs: started from an argument vector (never through a shell), watched, and gone with all they
+// started when the object that stands for them goes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "util/file.hpp"
+
+namespace bottle {
+
+// How a process ended: its exit code, or the signal that killed it.
+struct ExitStatus {
+  int code = 0;
+  int signal_number = 0;
+
+  bool success() const { return code == 0 && signal_number == 0; }
+  std::string text() const;  // "exit code 3", "killed by signal 9 (Killed)"
+};
+// Of what waitpid() gave.
+ExitStatus exit_status(int wait_status);
+
+// A child process. The destructor kills its process group (and it alone, if it leads none) and waits for it.
+class Child {
+ public:
+  explicit Child(pid_t pid, bool leads_group) : pid_(pid), leads_group_(leads_group) {}
+  ~Child();
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // Waits; an interrupt (util/interrupt.hpp) throws.
+  ExitStatus wait();
+
+ private:
+  pid_t pid_;  // -1: waited for
+  bool leads_group_;
+};
+
+struct Command {
+  std::vector<std::string> arguments;  // the first is the program, looked for in $PATH if it has no '/'
+  std::optional<std::vector<std::string>> environment;  // "NAME=value" lines; nullopt: this process's
+  fs::path directory;                                   // to run in; "" is the current one
+  int input = -1;                                       // standard input; -1 is /dev/null
+  int output = -1;  // standard output and error; -1: this process's standard error for both
+  // The program dies when this process does, however that happens. It has a process group of its own unless
+  // the terminal is to stay with it.
+  bool own_group = true;
+};
+
+// Starts it. Throws an Error that names the program when it cannot be started.
+Child start(const Command& command);
+
+struct Finished {
+  ExitStatus status;
+  std::string output;  // standard output and error, the last 64 KiB
+};
+// Runs it to its end. `on_output` (may be empty) gets its output as it comes.
+Finished run(Command command, const std::function<void(std::string_view)>& on_output = {});
+
+// Reads a pipe to its end, handing on what comes; an interrupt throws.
+void drain(int descriptor, const std::function<void(std::string_view)>& on_output);
+
+struct Pipe {
+  Fd reader;
+  Fd writer;
+};
+Pipe make_pipe();  // both ends close-on-exec
+
+// The program's path: `name` itself if it has a '/', else looked for in $PATH. nullopt if it is not there.
+std::optional<fs::path> find_program(const std::string& name);
+
+}  // namespace bottle

@@ -1,0 +1,134 @@
+// A registry's client: manifests, blobs, tags and referrers, pulled and pushed, verified.
+// Source: OCI distribution-spec 1.1; Docker Registry HTTP API V2 and Image Manifest V2 Schema 2, which is
+// served by the same requests; Docker token authentication specification.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/descriptor.hpp"
+#include "oci/image_source.hpp"
+#include "registry/http.hpp"
+#include "registry/reference.hpp"
+#include "store/store.hpp"
+
+namespace bottle::registry {
+
+struct ClientOptions {
+  bool plain_http = false;  // for every registry; loopback is plain anyway
+  bool tls = false;         // for every registry, also loopback
+  // Docker's config.json or another file of its form. Empty: $REGISTRY_AUTH_FILE, else
+  // $DOCKER_CONFIG/config.json, else ~/.docker/config.json, else
+  // $XDG_RUNTIME_DIR/containers/auth.json; none of them there is no error.
+  fs::path auth_file;
+  HttpOptions http;              // certificate_directories empty: those of Docker and containers
+  std::uint64_t chunk_size = 0;  // blobs are uploaded in chunks of so many bytes; 0: in one piece
+  std::size_t threads = 4;       // blobs at once, where a function moves several
+  // Bytes of blobs that have come or gone since the last call. Called by several threads.
+  std::function<void(std::uint64_t)> on_progress;
+};
+
+struct FetchedManifest {
+  Digest digest;
+  std::string media_type;
+  std::string bytes;
+};
+struct ManifestHead {
+  std::optional<Digest> digest;  // as the registry says; not verified
+  std::string media_type;
+  std::string etag;
+};
+
+// What is to be true of the manifest that a tag names for it to be replaced (If-Match, If-None-Match).
+struct PutCondition {
+  std::string if_match;  // an ETag
+  bool if_absent = false;
+};
+
+enum class BlobOutcome { present, mounted, uploaded };
+const char* to_string(BlobOutcome outcome);
+
+struct PushedBlob {
+  oci::Descriptor descriptor;
+  BlobOutcome outcome = BlobOutcome::present;
+  std::string mounted_from;      // repository
+  std::uint64_t bytes_sent = 0;  // of the blob, all attempts together
+  std::uint64_t milliseconds = 0;
+};
+
+// A blob to push: a part of a file, or bytes.
+struct BlobContent {
+  std::optional<oci::FileRange> file;
+  std::string bytes;
+};
+
+struct ProbeResult {
+  bool answers = false;        // as a registry
+  bool authorized = false;     // with the credentials there are
+  std::string authentication;  // what it asks for: "none", "Basic", "Bearer"
+  std::string token_service;   // realm of a Bearer challenge, redacted
+  std::string credentials;     // where they are from: "none", the file, the helper's name
+  std::string problem;         // when it does not answer
+  std::string url;
+};
+
+// May be used by several threads at once. Connections and tokens are kept for the client's life; nothing else
+// remembers a credential. Every Error names the URL, redacted.
+class Client {
+ public:
+  explicit Client(ClientOptions options = {});
+  ~Client();
+  Client(Client&&) noexcept;
+
+  // The manifest or index that the reference names, verified against its digest if it has one, else against
+  // what the registry says about it; nullopt if there is none. At most 4 MiB.
+  std::optional<FetchedManifest> find_manifest(const Reference& reference) const;
+  FetchedManifest get_manifest(const Reference& reference) const;  // throws if there is none
+  // What a HEAD request says; nullopt if there is none.
+  std::optional<ManifestHead> head_manifest(const Reference& reference) const;
+  // The image manifest for a platform: the reference's own, or that of an index; an Error says what there is.
+  FetchedManifest get_image_manifest(const Reference& reference, const oci::Platform& platform) const;
+
+  bool has_blob(const Reference& repository, const Digest& digest) const;
+  // Into the store, verified; nothing is asked for if it is there. A download that was interrupted, even by
+  // the death of the process, goes on where it stopped.
+  void get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store) const;
+  // Several at once. The first failure ends all.
+  void get_blobs(const Reference& repository, const std::vector<oci::Descriptor>& blobs,
+                 const store::Store& store) const;
+  // A small blob, verified.
+  std::string read_blob(const Reference& repository, const oci::Descriptor& blob, std::uint64_t limit) const;
+  // In parts, verified at the end: what the sink made must not be used when this throws.
+  void read_blob(const Reference& repository, const oci::Descriptor& blob, const DownloadSink& sink) const;
+
+  // Makes the blob be there: looks, mounts it from `mount_from` (a repository of the same registry, or ""),
+  // else uploads it.
+  PushedBlob put_blob(const Reference& repository, const oci::Descriptor& blob, const BlobContent& content,
+                      const std::string& mount_from = {}) const;
+  // Under the reference's digest, else its tag. false: the condition did not hold (412).
+  bool put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
+                    const PutCondition& condition = {}) const;
+
+  // All tags, in the registry's order; `page` is how many to ask for at a time, `limit` how many to take.
+  std::vector<std::string> tags(const Reference& repository, std::size_t page = 0,
+                                std::size_t limit = 1'000'000) const;
+  // What refers to the manifest of the reference's digest by its subject: by the referrers API, else by the
+  // tag "sha256-<hex>". `artifact_type` may be empty.
+  std::vector<oci::Descriptor> referrers(const Reference& reference,
+                                         const std::string& artifact_type = {}) const;
+
+  ProbeResult probe(const std::string& registry) const;
+
+  const ClientOptions& options() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bottle::registry

@@ -1,0 +1,178 @@
+#include "registry/reference.hpp"
+
+#include <algorithm>
+
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr std::string_view kHub = "docker.io";
+constexpr std::size_t kMaximumPath = 255;
+constexpr std::size_t kMaximumTag = 128;
+constexpr std::size_t kMaximumReference = 1024;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || is_digit(c);
+}
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || is_upper(c);
+}
+
+bool is_component(std::string_view text) {
+  std::size_t at = 0;
+  for (;;) {
+    const std::size_t start = at;
+    while (at < text.size() && is_lower_alnum(text[at]))
+      ++at;
+    if (at == start) return false;
+    if (at == text.size()) return true;
+    if (text[at] == '.') {
+      ++at;
+    } else if (text[at] == '_') {
+      at += text.substr(at, 2) == "__" ? 2 : 1;
+    } else if (text[at] == '-') {
+      while (at < text.size() && text[at] == '-')
+        ++at;
+    } else {
+      return false;
+    }
+  }
+}
+
+// The host without its port; nullopt for a port that is none.
+std::optional<std::string_view> without_port(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.back() == ']') return text;
+  const auto port = parse_unsigned(text.substr(colon + 1));
+  if (!port || *port == 0 || *port > 65535) return std::nullopt;
+  return text.substr(0, colon);
+}
+
+[[noreturn]] void fail(std::string_view reference, const std::string& expected) {
+  throw Error("this is no reference: expected " + expected,
+              {.where = '"' + escape_word(reference.substr(0, kMaximumReference)) + '"',
+               .hint = "a reference is [registry[:port]/]repository[:tag][@sha256:digest]"});
+}
+
+}  // namespace
+
+bool is_repository(std::string_view text) {
+  if (text.empty() || text.size() > kMaximumPath) return false;
+  const auto components = split(text, '/');
+  return std::all_of(components.begin(), components.end(), is_component);
+}
+
+bool is_tag(std::string_view text) {
+  if (text.empty() || text.size() > kMaximumTag || text.front() == '.' || text.front() == '-') return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '_' || c == '.' || c == '-'; });
+}
+
+bool is_registry(std::string_view text) {
+  if (text.empty() || text.size() > kMaximumPath) return false;
+  const auto host = without_port(text);
+  if (!host || host->empty()) return false;
+  if (host->front() == '[') {
+    const std::string_view address = host->substr(1);
+    return address.size() > 2 && address.back() == ']' &&
+           address.find_first_not_of("0123456789abcdefABCDEF:.") == address.size() - 1;
+  }
+  const auto labels = split(*host, '.');
+  return std::all_of(labels.begin(), labels.end(), [](std::string_view label) {
+    return !label.empty() && label.front() != '-' && label.back() != '-' &&
+           std::all_of(label.begin(), label.end(),
+                       [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+  });
+}
+
+bool is_loopback(std::string_view registry) {
+  const auto port_less = without_port(registry);
+  if (!port_less) return false;
+  std::string host(*port_less);
+  std::transform(host.begin(), host.end(), host.begin(),
+                 [](char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; });
+  if (host == "localhost" || host.ends_with(".localhost") || host == "[::1]") return true;
+  const auto parts = split(host, '.');
+  return parts.size() == 4 && parts[0] == "127" && std::all_of(parts.begin(), parts.end(), [](auto part) {
+           const auto number = parse_unsigned(part);
+           return number && *number <= 255;
+         });
+}
+
+Reference Reference::parse(std::string_view text) {
+  if (text.empty() || text.size() > kMaximumReference)
+    fail(text, "1 to " + std::to_string(kMaximumReference) + " bytes, found " + std::to_string(text.size()));
+  Reference result;
+  std::string_view rest = text;
+  if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
+    const std::string_view digest = rest.substr(at + 1);
+    result.digest = Digest::parse(digest);
+    if (!result.digest)
+      fail(text,
+           "\"sha256:\" and 64 lower-case hex digits after the '@', found \"" + escape_word(digest) + '"');
+    rest = rest.substr(0, at);
+  }
+  std::string_view path = rest;
+  result.registry = kHub;
+  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    const std::string_view first = rest.substr(0, slash);
+    if (first.find_first_of(".:[") != std::string_view::npos || first == "localhost" ||
+        std::any_of(first.begin(), first.end(), is_upper)) {
+      if (!is_registry(first))
+        fail(text, "a host with an optional port before the first '/', found \"" + escape_word(first) + '"');
+      result.registry = first == "index.docker.io" ? kHub : first;
+      path = rest.substr(slash + 1);
+    }
+  }
+  if (const std::size_t colon = path.rfind(':'); colon != std::string_view::npos) {
+    const std::string_view tag = path.substr(colon + 1);
+    if (!is_tag(tag))
+      fail(text,
+           "a tag (1 to 128 letters, digits and \"_.-\", not beginning with '.' or '-') after the last ':', "
+           "found \"" +
+               escape_word(tag) + '"');
+    result.tag = tag;
+    path = path.substr(0, colon);
+  }
+  result.repository = path;
+  if (result.registry == kHub && path.find('/') == std::string_view::npos)
+    result.repository = "library/" + result.repository;
+  if (path.empty() || !is_repository(result.repository))
+    fail(text,
+         "a repository (lower-case letters and digits, separated by '.', '_', '__', '-' and '/', at most 255 "
+         "bytes), found \"" +
+             escape_word(path) + '"');
+  if (result.tag.empty() && !result.digest) result.tag = "latest";
+  return result;
+}
+
+std::string Reference::string() const {
+  std::string text = name();
+  if (!tag.empty()) text += ":" + tag;
+  if (digest) text += "@" + digest->string();
+  return text;
+}
+
+Reference Reference::with_tag(std::string new_tag) const {
+  Reference result = *this;
+  result.tag = std::move(new_tag);
+  result.digest.reset();
+  return result;
+}
+
+Reference Reference::with_digest(const Digest& new_digest) const {
+  Reference result = *this;
+  result.tag.clear();
+  result.digest = new_digest;
+  return result;
+}
+
+}  // namespace bottle::registry

@@ -1,0 +1,54 @@
+// References of images and other artifacts in registries, with Docker's familiar short names.
+// Source: distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling
+// manifests" (names and tags).
+//
+//   reference  = [domain "/"] path [":" tag] ["@" digest]
+//   domain     = host [":" port], host = a DNS name, an IPv4 address or an IPv6 address in brackets. The
+//   first
+//                component is a domain if it has a '.', a ':' or an upper-case letter, or is "localhost"
+//   path       = component *("/" component), at most 255 bytes
+//   component  = runs of [a-z0-9] separated by ".", "_", "__" or any number of "-"
+//   tag        = [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "util/digest.hpp"
+
+namespace bottle::registry {
+
+struct Reference {
+  std::string registry;    // "docker.io", "localhost:5000", "[::1]:5000"
+  std::string repository;  // "library/debian"
+  std::string tag;         // "latest" if there was neither tag nor digest; "" if there was a digest only
+  std::optional<Digest> digest;
+
+  // Canonical and in full: "docker.io/library/debian:12".
+  std::string string() const;
+  // Registry and repository without tag and digest.
+  std::string name() const { return registry + "/" + repository; }
+  Reference with_tag(std::string new_tag) const;
+  Reference with_digest(const Digest& new_digest) const;  // and without a tag
+  // What manifests are addressed by: the digest if there is one, else the tag.
+  std::string target() const { return digest ? digest->string() : tag; }
+
+  bool operator==(const Reference&) const = default;
+
+  // Throws an Error that says what was expected and found. "debian" is docker.io/library/debian:latest,
+  // index.docker.io is docker.io. Digests other than SHA-256 are refused as unsupported.
+  static Reference parse(std::string_view text);
+};
+
+// Whether the text can be a repository of a registry; whether it can be a tag.
+bool is_repository(std::string_view text);
+bool is_tag(std::string_view text);
+// Whether the text is a host with an optional port.
+bool is_registry(std::string_view text);
+
+// Whether a registry ("localhost:5000", "127.0.0.1", "[::1]:80") is this machine itself: "localhost" and
+// names below it, 127.0.0.0/8, ::1.
+bool is_loopback(std::string_view registry);
+
+}  // namespace bottle::registry

@@ -1,0 +1,89 @@
+#include "registry/reference.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "util/error.hpp"
+
+namespace bottle::registry {
+namespace {
+
+const std::string kHex(64, 'a');
+
+TEST(Reference, FamiliarNamesBecomeFullOnes) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"debian", "docker.io/library/debian:latest"},
+      {"debian:12", "docker.io/library/debian:12"},
+      {"index.docker.io/debian", "docker.io/library/debian:latest"},
+      {"docker.io/library/debian", "docker.io/library/debian:latest"},
+      {"team/tool", "docker.io/team/tool:latest"},
+      {"localhost/tool", "localhost/tool:latest"},
+      {"localhost:5000/a/b__c-d.e:T_1", "localhost:5000/a/b__c-d.e:T_1"},
+      {"[::1]:5000/a", "[::1]:5000/a:latest"},
+      {"127.0.0.1:80/a@sha256:" + kHex, "127.0.0.1:80/a@sha256:" + kHex},
+      {"ghcr.io/a/b:1@sha256:" + kHex, "ghcr.io/a/b:1@sha256:" + kHex},
+      {"Registry/a", "Registry/a:latest"},
+  };
+  for (const auto& [text, full] : cases) {
+    EXPECT_EQ(Reference::parse(text).string(), full) << text;
+    EXPECT_EQ(Reference::parse(full), Reference::parse(text)) << text;
+  }
+}
+
+TEST(Reference, Parts) {
+  const Reference tagged = Reference::parse("localhost:5000/a/b:x@sha256:" + kHex);
+  EXPECT_EQ(tagged.registry, "localhost:5000");
+  EXPECT_EQ(tagged.repository, "a/b");
+  EXPECT_EQ(tagged.tag, "x");
+  EXPECT_EQ(tagged.target(), "sha256:" + kHex);
+  EXPECT_EQ(tagged.with_tag("y").string(), "localhost:5000/a/b:y");
+  EXPECT_EQ(tagged.with_digest(*tagged.digest).tag, "");
+}
+
+TEST(Reference, WhatIsNone) {
+  const std::vector<std::string> bad{"",
+                                     "/a",
+                                     "a/",
+                                     "a//b",
+                                     "A",
+                                     "a:",
+                                     "a:-x",
+                                     "a b",
+                                     "a:x y",
+                                     "a\n",
+                                     "a@sha256:aa",
+                                     "a@sha512:" + kHex + kHex,
+                                     "a@sha256:" + std::string(64, 'A'),
+                                     "host.example:x/a",
+                                     "host.example:0/a",
+                                     "host.example:65536/a",
+                                     "[::1/a",
+                                     "-x.y/a",
+                                     "user:password@host/a",
+                                     "a_.b",
+                                     "a..b",
+                                     "a___b",
+                                     "https://host/a",
+                                     std::string(256, 'a'),
+                                     "a:" + std::string(129, 'a')};
+  for (const std::string& text : bad) {
+    try {
+      const Reference found = Reference::parse(text);
+      ADD_FAILURE() << text << " is taken for " << found.string();
+    } catch (const Error& error) {
+      EXPECT_THAT(error.message(), testing::HasSubstr("expected")) << text;
+    }
+  }
+}
+
+TEST(Reference, Loopback) {
+  for (const char* registry : {"localhost", "localhost:1", "LOCALHOST:1", "x.localhost", "127.0.0.1",
+                               "127.9.8.7:5", "[::1]", "[::1]:5"})
+    EXPECT_TRUE(is_loopback(registry)) << registry;
+  for (const char* registry : {"127.0.0.1.example.com", "localhost.example.com", "128.0.0.1", "127.0.0",
+                               "0.0.0.0", "[::2]", "127.0.0.256"})
+    EXPECT_FALSE(is_loopback(registry)) << registry;
+}
+
+}  // namespace
+}  // namespace bottle::registry

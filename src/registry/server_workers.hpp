@@ -1,0 +1,34 @@
+// Threads for what takes longer than the threads that serve connections may wait.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace bottle::registry {
+
+class Workers {
+ public:
+  explicit Workers(unsigned threads);
+  ~Workers();  // drain()
+  Workers(Workers&&) = delete;
+
+  // False after drain() has begun: the caller does it himself then. The job must not throw.
+  bool submit(std::function<void()> job);
+  // Waits until all that was submitted is done, and ends the threads. Idempotent.
+  void drain();
+
+ private:
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  bool draining_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace bottle::registry

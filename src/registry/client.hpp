@@ -61,9 +61,9 @@ struct PushedBlob {
   std::uint64_t milliseconds = 0;
 };
 
-// A blob to push: a part of a file, or bytes.
+// The content of a blob to push: `open` gives the file, when and if it is needed; without it, it is `bytes`.
 struct BlobContent {
-  std::optional<oci::FileRange> file;
+  std::function<oci::FileRange()> open;
   std::string bytes;
 };
 

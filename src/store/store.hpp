@@ -72,6 +72,25 @@ class Store {
     std::unique_ptr<State> state_;
   };
 
+  // A blob that comes from far: what came before an interruption, even by SIGKILL, is kept below tmp/ until a
+  // collection, and the next Partial of the digest begins with it. Of several processes that fetch the same
+  // blob at once, all but one begin at nothing.
+  class Partial {
+   public:
+    Partial(const Store& store, const Digest& digest);
+    ~Partial();
+    Partial(Partial&&) noexcept;
+    std::uint64_t size() const;  // what is there, before and since
+    void write(std::span<const std::byte> data);
+    void restart();  // forgets it all
+    // Verifies and publishes. A wrong digest is an Error that names both; what was there is forgotten.
+    Output commit();
+
+   private:
+    struct State;
+    std::unique_ptr<State> state_;
+  };
+
   struct Lookup {
     Presence presence = Presence::never;
     std::optional<ActionResult> result;  // when present: every output's blob is there with the right size

@@ -43,8 +43,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
     ::signal(signal_number, SIG_DFL);
   const int output = command.output >= 0 ? command.output : STDERR_FILENO;
+  const int error = command.error >= 0 ? command.error : output;
   if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
-      ::dup2(output, STDERR_FILENO) < 0)
+      ::dup2(error, STDERR_FILENO) < 0)
     give_up();
   if (!command.directory.empty() && ::chdir(command.directory.c_str()) != 0) give_up();
   ::execve(program, arguments, environment);

@@ -48,6 +48,7 @@ struct Command {
   fs::path directory;                                   // to run in; "" is the current one
   int input = -1;                                       // standard input; -1 is /dev/null
   int output = -1;  // standard output and error; -1: this process's standard error for both
+  int error = -1;   // standard error; -1: where `output` goes
   // The program dies when this process does, however that happens. It has a process group of its own unless
   // the terminal is to stay with it.
   bool own_group = true;

@@ -1,0 +1,246 @@
+#include "registry/client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "registry/manifest_type.hpp"
+#include "registry/session.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr const char* kAccept =
+    "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.docker.distribution.manifest.v2+json";
+constexpr std::uint64_t kMaximumList = 16u << 20;
+constexpr std::size_t kMaximumPages = 100'000;
+
+std::string text_of(const std::optional<std::string_view>& field) {
+  return field ? std::string(*field) : "";
+}
+
+// A following page must be the registry's own.
+std::optional<std::string> next_page(const Endpoint& endpoint, const Response& response) {
+  const auto link = response.headers.find("Link");
+  if (!link) return std::nullopt;
+  const auto target = next_link(*link);
+  if (!target) return std::nullopt;
+  const auto current = Url::parse(response.url);
+  const auto next = current ? current->resolve(*target) : std::nullopt;
+  if (!next || !next->same_origin(endpoint.base))
+    throw Error("the next page is said to be at \"" + redacted(escape_word(target->substr(0, 200))) +
+                    "\", which is not at the registry",
+                {.where = redacted(response.url)});
+  return next->string();
+}
+
+}  // namespace
+
+Client::Client(ClientOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+
+std::optional<FetchedManifest> Client::find_manifest(const Reference& reference) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(reference.registry);
+  Request request{.url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
+  request.headers = {kAccept};
+  request.maximum_body = oci::kMaximumManifest;
+  Response response = session.request(endpoint, {reference.repository, "pull", {}}, request);
+  if (response.status == 404) return std::nullopt;
+  if (response.status != 200) session.fail(endpoint, response, "get the manifest of " + reference.string());
+  const std::string where = redacted(response.url);
+  FetchedManifest manifest{
+      .digest = sha256(response.body), .media_type = {}, .bytes = std::move(response.body)};
+  const auto said = response.headers.find("Docker-Content-Digest");
+  const auto expected = reference.digest ? reference.digest : said ? Digest::parse(*said) : std::nullopt;
+  if (expected && *expected != manifest.digest)
+    throw Error("the manifest is not what its digest says: expected " + expected->string() + ", found " +
+                    manifest.digest.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
+                {.where = where});
+  manifest.media_type = manifest_type(manifest.bytes, text_of(response.headers.find("Content-Type")), where);
+  return manifest;
+}
+
+FetchedManifest Client::get_manifest(const Reference& reference) const {
+  auto manifest = find_manifest(reference);
+  if (!manifest)
+    throw Error("the registry has no such manifest",
+                {.where = reference.string(),
+                 .hint = "see what there is with `bottle-registry tags " + reference.name() + "`"});
+  return std::move(*manifest);
+}
+
+std::optional<ManifestHead> Client::head_manifest(const Reference& reference) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(reference.registry);
+  Request request{.method = "HEAD",
+                  .url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
+  request.headers = {kAccept};
+  const Response response = session.request(endpoint, {reference.repository, "pull", {}}, request);
+  if (response.status == 404) return std::nullopt;
+  if (response.status != 200)
+    session.fail(endpoint, response, "look for the manifest of " + reference.string());
+  const auto digest = response.headers.find("Docker-Content-Digest");
+  return ManifestHead{.digest = digest ? Digest::parse(*digest) : std::nullopt,
+                      .media_type = text_of(response.headers.find("Content-Type")),
+                      .etag = text_of(response.headers.find("ETag"))};
+}
+
+FetchedManifest Client::get_image_manifest(const Reference& reference, const oci::Platform& platform) const {
+  FetchedManifest manifest = get_manifest(reference);
+  if (!oci::is_index_type(manifest.media_type)) return manifest;
+  const auto list = oci::parse_index(manifest.bytes, reference.string());
+  const oci::Descriptor* chosen = choose_platform(list, platform);
+  if (chosen == nullptr) {
+    std::set<std::string> there;
+    for (const oci::Descriptor& one : list)
+      if (one.platform) there.insert(one.platform->string());
+    std::string names;
+    for (const std::string& name : there)
+      names += (names.empty() ? "" : ", ") + name;
+    throw Error("there is no image for " + platform.string() + "; there are " +
+                    (names.empty() ? "none with a platform" : names),
+                {.where = reference.string()});
+  }
+  return get_manifest(reference.with_digest(chosen->digest));
+}
+
+bool Client::put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
+                          const PutCondition& condition) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(reference.registry);
+  if (reference.digest && *reference.digest != sha256(bytes))
+    throw Error("the manifest has digest " + sha256(bytes).string(), {.where = reference.string()});
+  Request request{.method = "PUT",
+                  .url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
+  request.headers = {"Content-Type: " + std::string(media_type)};
+  if (!condition.if_match.empty()) request.headers.push_back("If-Match: " + condition.if_match);
+  if (condition.if_absent) request.headers.emplace_back("If-None-Match: *");
+  request.body = Body{.bytes = std::string(bytes), .size = bytes.size(), .name = {}, .on_progress = {}};
+  const Response response = session.request(endpoint, {reference.repository, "pull,push", {}}, request);
+  if (response.status == 412) return false;
+  if (response.status != 201 && response.status != 200)
+    session.fail(endpoint, response, "put the manifest " + reference.string());
+  if (const auto said = response.headers.find("Docker-Content-Digest")) {
+    const auto digest = Digest::parse(*said);
+    if (digest && *digest != sha256(bytes))
+      throw Error(
+          "the registry keeps the manifest as " + digest->string() + ", expected " + sha256(bytes).string(),
+          {.where = redacted(response.url)});
+  }
+  return true;
+}
+
+std::vector<std::string> Client::tags(const Reference& repository, std::size_t page,
+                                      std::size_t limit) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(repository.registry);
+  Request request{.url = Session::url(endpoint, repository.repository, "tags/list")};
+  if (page > 0) request.url += "?n=" + std::to_string(page);
+  request.maximum_body = kMaximumList;
+  std::vector<std::string> result;
+  std::set<std::string> pages;
+  while (result.size() < limit) {
+    if (!pages.insert(request.url).second || pages.size() > kMaximumPages)
+      throw Error("the pages of the list of tags go in circles", {.where = redacted(request.url)});
+    const Response response = session.request(endpoint, {repository.repository, "pull", {}}, request);
+    if (response.status != 200) session.fail(endpoint, response, "list the tags of " + repository.name());
+    const std::string where = redacted(response.url);
+    const Json document = parse_json(response.body, where);
+    for (std::string& tag : JsonView(document, where + "#").strings_or_empty("tags")) {
+      if (!is_tag(tag))
+        throw Error("expected a tag, found \"" + escape_word(tag.substr(0, 200)) + '"', {.where = where});
+      if (result.size() < limit) result.push_back(std::move(tag));
+    }
+    const auto next = next_page(endpoint, response);
+    if (!next) break;
+    request.url = *next;
+  }
+  return result;
+}
+
+std::vector<oci::Descriptor> Client::referrers(const Reference& reference,
+                                               const std::string& artifact_type) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(reference.registry);
+  if (!reference.digest) throw Error("expected a reference with a digest", {.where = reference.string()});
+  const Scope scope{reference.repository, "pull", {}};
+  Request request{
+      .url = Session::url(endpoint, reference.repository, "referrers/" + reference.digest->string())};
+  request.headers = {"Accept: " + std::string(oci::kIndexType)};
+  request.maximum_body = oci::kMaximumManifest;
+  std::vector<oci::Descriptor> result;
+  std::set<std::string> pages;
+  const auto take = [&](const std::string& body, const std::string& where) {
+    for (oci::Descriptor& one : oci::parse_index(body, where))
+      if (artifact_type.empty() || one.artifact_type == artifact_type) result.push_back(std::move(one));
+  };
+  for (;;) {
+    if (!pages.insert(request.url).second || pages.size() > kMaximumPages)
+      throw Error("the pages of the list of referrers go in circles", {.where = redacted(request.url)});
+    const Response response = session.request(endpoint, scope, request);
+    // A registry without the referrers API answers 404 for its path (distribution-spec, "Unavailable
+    // Referrers API"): then the list is a tag.
+    if (response.status == 404 && pages.size() == 1) {
+      const auto fallback = find_manifest(reference.with_tag("sha256-" + reference.digest->hex()));
+      if (fallback) {
+        if (!oci::is_index_type(fallback->media_type))
+          throw Error("expected an index of referrers",
+                      {.where = reference.with_tag("sha256-" + reference.digest->hex()).string()});
+        take(fallback->bytes, reference.with_tag("sha256-" + reference.digest->hex()).string());
+      }
+      return result;
+    }
+    if (response.status != 200) session.fail(endpoint, response, "list what refers to " + reference.string());
+    take(response.body, redacted(response.url));
+    const auto next = next_page(endpoint, response);
+    if (!next) return result;
+    request.url = *next;
+  }
+}
+
+ProbeResult Client::probe(const std::string& registry) const {
+  const Session& session = state_->session;
+  const Endpoint endpoint = session.endpoint(registry);
+  ProbeResult result;
+  Request request{.url = Session::url(endpoint, "", "")};
+  result.url = request.url;
+  request.retry = false;
+  try {
+    Response response = session.http().request(request);
+    result.answers = response.status == 200 || response.status == 401;
+    result.authorized = response.status == 200;
+    result.authentication = "none";
+    result.credentials = "none";
+    if (!result.answers) {
+      result.problem = "expected status 200 or 401, found " + std::to_string(response.status);
+      return result;
+    }
+    if (response.status == 200) return result;
+    for (const std::string_view field : response.headers.all("WWW-Authenticate")) {
+      for (const Challenge& challenge : parse_challenges(field).value_or(std::vector<Challenge>{})) {
+        if (challenge.scheme == "bearer") {
+          result.authentication = "Bearer";
+          if (const std::string* realm = challenge.find("realm")) result.token_service = redacted(*realm);
+        } else if (challenge.scheme == "basic" && result.authentication == "none") {
+          result.authentication = "Basic";
+        }
+      }
+    }
+    if (const auto credential = session.authorizer().credentials().find(registry, ""))
+      result.credentials = credential->source;
+    response = session.request(endpoint, {}, request);
+    result.authorized = response.status == 200;
+  } catch (const Error& error) {
+    result.problem = error.what();
+  }
+  return result;
+}
+
+}  // namespace bottle::registry

@@ -1,0 +1,231 @@
+#include "registry/credentials.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/process.hpp"
+#include "util/text.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr std::uint64_t kMaximumFile = 16u << 20;
+constexpr std::size_t kMaximumAnswer = 1u << 20;
+constexpr const char* kHubKey = "https://index.docker.io/v1/";
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// "https://host/v1/" and "host" are the same; a path otherwise narrows (containers-auth.json).
+std::string normal_key(std::string_view key) {
+  for (const std::string_view scheme : {"https://", "http://"})
+    if (key.starts_with(scheme)) key.remove_prefix(scheme.size());
+  while (key.ends_with('/'))
+    key.remove_suffix(1);
+  for (const std::string_view version : {"/v1", "/v2"})
+    if (key.ends_with(version)) key.remove_suffix(version.size());
+  if (key == "index.docker.io" || key == "registry-1.docker.io") return "docker.io";
+  return std::string(key);
+}
+
+// JSON errors quote what they stumble over, which may be a secret.
+Json parse_silently(std::string_view text, const std::string& source) {
+  try {
+    return parse_json(text, source);
+  } catch (const Error&) {
+    throw Error("this is not JSON as Docker's config.json is", {.where = source});
+  }
+}
+
+std::string text_member(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string helper_name(const std::string& name, const std::string& source) {
+  const bool good =
+      !name.empty() && name.size() < 128 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+      });
+  if (!good)
+    throw Error("expected the name of a credential helper (letters, digits, \"-_.\"), found \"" +
+                    escape_word(name.substr(0, 100)) + '"',
+                {.where = source});
+  return name;
+}
+
+std::optional<Credential> credential_of(const Json& entry, const std::string& source,
+                                        const std::string& key) {
+  if (!entry.is_object()) return std::nullopt;
+  Credential found{.user = text_member(entry, "username"),
+                   .secret = text_member(entry, "password"),
+                   .identity_token = text_member(entry, "identitytoken"),
+                   .registry_token = text_member(entry, "registrytoken"),
+                   .source = source};
+  if (const std::string both = text_member(entry, "auth"); !both.empty()) {
+    const auto decoded = decode_base64(both);
+    const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
+    if (colon == std::string::npos)
+      throw Error("expected base64 of user:password as \"auth\" of " + escape_word(key),
+                  {.where = source, .hint = "log in again"});
+    found.user = decoded->substr(0, colon);
+    found.secret = decoded->substr(colon + 1);
+    while (found.secret.ends_with('\0'))
+      found.secret.pop_back();
+  }
+  if (found.user.empty() && found.secret.empty() && found.identity_token.empty() &&
+      found.registry_token.empty())
+    return std::nullopt;
+  return found;
+}
+
+std::optional<Credential> ask_helper(const std::string& name, const std::string& registry) {
+  const std::string program = "docker-credential-" + name;
+  Pipe input = make_pipe();
+  Pipe output = make_pipe();
+  write_all(input.writer.get(), registry == "docker.io" ? kHubKey : registry, program);
+  input.writer.reset();
+  Command command;
+  command.arguments = {program, "get"};
+  command.input = input.reader.get();
+  command.output = output.writer.get();
+  command.error = STDERR_FILENO;
+  command.own_group = false;  // it may ask on the terminal
+  Child child = start(command);
+  output.writer.reset();
+  std::string answer;
+  drain(output.reader.get(), [&](std::string_view text) {
+    if (answer.size() + text.size() > kMaximumAnswer)
+      throw Error("the credential helper does not stop talking", {.where = program});
+    answer += text;
+  });
+  const ExitStatus status = child.wait();
+  if (!status.success()) {
+    // What helpers say when they know the registry not.
+    if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
+    throw Error("the credential helper failed: " + status.text(),
+                {.where = program, .hint = "try `echo " + registry + " | " + program + " get`"});
+  }
+  return parse_helper_answer(answer, program);
+}
+
+}  // namespace
+
+std::string encode_base64(std::string_view bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      text += i + k <= bytes.size() ? kAlphabet[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return text;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  while (text.ends_with('='))
+    text.remove_suffix(1);
+  std::string bytes;
+  std::uint32_t group = 0;
+  int bits = 0;
+  for (const char c : text) {
+    std::size_t value = kAlphabet.find(c == '-' ? '+' : c == '_' ? '/' : c);
+    if (value == std::string_view::npos) return std::nullopt;
+    group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xff);
+  }
+  return bits < 6 ? std::optional(bytes) : std::nullopt;
+}
+
+fs::path find_auth_file(const fs::path& chosen) {
+  if (!chosen.empty()) return chosen;
+  if (const std::string file = environment("REGISTRY_AUTH_FILE"); !file.empty()) return file;
+  std::error_code error;
+  if (const std::string directory = environment("DOCKER_CONFIG"); !directory.empty()) {
+    const fs::path file = fs::path(directory) / "config.json";
+    return fs::exists(file, error) ? file : fs::path();
+  }
+  std::vector<fs::path> candidates;
+  if (const std::string home = environment("HOME"); !home.empty())
+    candidates.push_back(fs::path(home) / ".docker/config.json");
+  if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty())
+    candidates.push_back(fs::path(runtime) / "containers/auth.json");
+  for (const fs::path& file : candidates)
+    if (fs::exists(file, error)) return file;
+  return {};
+}
+
+ConfiguredCredential find_in_auth_file(std::string_view text, const std::string& registry,
+                                       const std::string& repository, const std::string& source) {
+  const Json document = parse_silently(text, source);
+  if (!document.is_object()) throw Error("expected a JSON object", {.where = source});
+  ConfiguredCredential result;
+  if (const auto helpers = document.find("credHelpers"); helpers != document.end() && helpers->is_object())
+    for (const auto& [key, value] : helpers->items())
+      if (normal_key(key) == registry && value.is_string())
+        result.helper = helper_name(value.get<std::string>(), source);
+  if (const std::string store = text_member(document, "credsStore"); result.helper.empty() && !store.empty())
+    result.helper = helper_name(store, source);
+  const auto auths = document.find("auths");
+  if (auths == document.end() || !auths->is_object()) return result;
+  // The most specific first: registry/a/b, registry/a, registry.
+  for (std::string wanted = registry + (repository.empty() ? "" : "/" + repository);;) {
+    for (const auto& [key, entry] : auths->items()) {
+      if (normal_key(key) != wanted) continue;
+      result.credential = credential_of(entry, source, wanted);
+      if (result.credential) return result;
+    }
+    const std::size_t slash = wanted.rfind('/');
+    if (slash == std::string::npos || slash < registry.size()) return result;
+    wanted.resize(slash);
+  }
+}
+
+std::optional<Credential> parse_helper_answer(std::string_view text, const std::string& source) {
+  const Json answer = parse_silently(text, source);
+  if (!answer.is_object())
+    throw Error("expected a JSON object from the credential helper", {.where = source});
+  const std::string user = text_member(answer, "Username");
+  const std::string secret = text_member(answer, "Secret");
+  if (secret.empty()) return std::nullopt;
+  Credential found;
+  found.source = source;
+  if (user == "<token>") {
+    found.identity_token = secret;
+  } else {
+    found.user = user;
+    found.secret = secret;
+  }
+  return found;
+}
+
+std::optional<Credential> Credentials::find(const std::string& registry, const std::string& repository) {
+  const std::lock_guard lock(mutex_);
+  const std::string key = registry + "/" + repository;
+  if (const auto found = known_.find(key); found != known_.end()) return found->second;
+  std::optional<Credential> credential;
+  if (const fs::path file = find_auth_file(auth_file_); !file.empty()) {
+    const auto text = read_file_if_exists(file, kMaximumFile);
+    if (!text && !auth_file_.empty())
+      throw Error("the file with credentials is not there", {.where = file.native()});
+    if (text) {
+      ConfiguredCredential configured = find_in_auth_file(*text, registry, repository, file.native());
+      if (!configured.helper.empty()) credential = ask_helper(configured.helper, registry);
+      if (!credential) credential = std::move(configured.credential);
+    }
+  }
+  return known_[key] = std::move(credential);
+}
+
+}  // namespace bottle::registry

@@ -1,0 +1,30 @@
+// What a manifest is, by what the registry and the document itself say. For the files of this room only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/descriptor.hpp"
+
+namespace bottle::registry {
+
+// The document's media type: its own, else the Content-Type, else by its members. An Error when these
+// contradict each other (CVE-2021-41190), for Docker's schema 1, and for what is no manifest. `where` is for
+// messages.
+std::string manifest_type(std::string_view bytes, std::string_view content_type, const std::string& where);
+
+// What a manifest or index is about beside its descriptors.
+struct ManifestFacts {
+  std::optional<oci::Descriptor> subject;
+  std::string artifact_type;  // "artifactType", else the config's media type
+  std::map<std::string, std::string> annotations;
+};
+ManifestFacts manifest_facts(std::string_view bytes, const std::string& where);
+
+// The manifest of an index for a platform; nullptr if there is none. `os.version` and the like do not count.
+const oci::Descriptor* choose_platform(const std::vector<oci::Descriptor>& manifests,
+                                       const oci::Platform& platform);
+
+}  // namespace bottle::registry

@@ -1,0 +1,125 @@
+#include "registry/session.hpp"
+
+#include <cstdlib>
+
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr std::size_t kMaximumSummary = 300;
+
+HttpOptions with_defaults(HttpOptions options) {
+  if (options.certificate_directories.empty()) {
+    options.certificate_directories = {"/etc/docker/certs.d", "/etc/containers/certs.d"};
+    if (const char* home = std::getenv("HOME"))
+      options.certificate_directories.emplace_back(fs::path(home) / ".config/containers/certs.d");
+  }
+  return options;
+}
+
+bool has_certificates(const std::vector<fs::path>& directories, const std::string& registry) {
+  for (const fs::path& directory : directories) {
+    std::error_code error;
+    if (fs::is_directory(directory / registry, error)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string error_summary(std::string_view body) {
+  std::string summary;
+  try {
+    const Json document = parse_json(body, "answer");
+    if (!document.is_object() || !document.contains("errors") || !document["errors"].is_array()) return {};
+    for (const Json& error : document["errors"]) {
+      if (!error.is_object() || summary.size() > kMaximumSummary) continue;
+      std::string line;
+      for (const char* name : {"code", "message"})
+        if (const auto found = error.find(name); found != error.end() && found->is_string())
+          line += (line.empty() ? "" : ": ") + found->get<std::string>();
+      if (!line.empty()) summary += (summary.empty() ? "" : "; ") + line;
+    }
+  } catch (const Error&) {
+    return {};
+  }
+  std::string safe;
+  for (const char c : summary.substr(0, kMaximumSummary))
+    safe += c < ' ' || c == 0x7f ? '?' : c;
+  return safe;
+}
+
+Session::Session(ClientOptions options)
+    : options_(std::move(options)),
+      http_(with_defaults(options_.http)),
+      authorizer_(options_.auth_file, http_) {
+  options_.http = http_.options();
+}
+
+Endpoint Session::endpoint(const std::string& registry) const {
+  const std::string host = registry == "docker.io" ? "registry-1.docker.io" : registry;
+  const bool plain =
+      options_.plain_http || (!options_.tls && is_loopback(registry) &&
+                              !has_certificates(options_.http.certificate_directories, registry));
+  auto base = Url::parse((plain ? "http://" : "https://") + host + "/");
+  if (!base || !is_registry(registry))
+    throw Error("expected a registry: a host with an optional port",
+                {.where = '"' + escape_word(registry.substr(0, 300)) + '"'});
+  return {.registry = registry, .base = std::move(*base)};
+}
+
+std::string Session::url(const Endpoint& endpoint, const std::string& repository, const std::string& rest) {
+  return endpoint.base.origin() + "/v2/" + (repository.empty() ? "" : repository + "/") + rest;
+}
+
+Response Session::request(const Endpoint& endpoint, const Scope& scope, Request request) const {
+  request.authorization = authorizer_.known(endpoint, scope);
+  Response response = http_.request(request);
+  // What another host asks for after a redirect is not the registry's question.
+  const auto answered = Url::parse(response.url);
+  if (response.status != 401 || !answered || !answered->same_origin(endpoint.base)) return response;
+  const std::string other = authorizer_.answer(endpoint, scope, response, request.authorization);
+  if (other.empty()) return response;
+  request.authorization = other;
+  return http_.request(request);
+}
+
+Response Session::download(const Endpoint& endpoint, const Scope& scope, const std::string& url,
+                           const DownloadSink& sink, DownloadOptions options) const {
+  options.authorization = authorizer_.known(endpoint, scope);
+  const DownloadSink counted = [&](std::span<const std::byte> data) {
+    sink(data);
+    options.offset += data.size();
+  };
+  // Http keeps a reference to its options while it works: what it gets is not what is counted.
+  for (int refreshes = 0;; ++refreshes) {
+    const DownloadOptions current = options;
+    Response response = http_.download(url, counted, current);
+    const auto answered = Url::parse(response.url);
+    if (response.status != 401 || refreshes == 10 || !answered || !answered->same_origin(endpoint.base))
+      return response;
+    const std::string other = authorizer_.answer(endpoint, scope, response, current.authorization);
+    if (other.empty()) return response;
+    options.authorization = other;
+  }
+}
+
+void Session::fail(const Endpoint& endpoint, const Response& response, const std::string& action) const {
+  const std::string summary = authorizer_.scrubbed(error_summary(response.body));
+  std::string message = "cannot " + action + ": the registry answered " + std::to_string(response.status);
+  if (!summary.empty()) message += " (" + summary + ")";
+  std::string hint;
+  if (response.status == 401 || response.status == 403) {
+    hint = "log in, for example with `docker login " + endpoint.registry + "`, or ask for access";
+  } else if (response.status == 429) {
+    hint = "it wants fewer requests; try later or log in";
+  } else if (response.status == 404) {
+    hint = "check the name";
+  }
+  throw Error(message, {.where = authorizer_.scrubbed(redacted(response.url)), .hint = hint});
+}
+
+}  // namespace bottle::registry

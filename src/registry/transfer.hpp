@@ -1,0 +1,51 @@
+// One HTTP request and its answer over libcurl, without redirects or retries. For the files of this room
+// only.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "registry/http.hpp"
+
+namespace bottle::registry {
+
+struct Exchange {
+  std::string method;
+  Url url;
+  std::vector<std::string> headers;
+  std::string authorization;
+  const Body* body = nullptr;
+  std::uint64_t maximum_body = 0;  // of what is collected
+  bool with_deadline = true;       // HttpOptions::request_timeout
+  // Called with the final head. Whether the body goes to `sink`; else it is collected. May throw.
+  std::function<bool(int status, const Headers& headers)> on_head;
+  DownloadSink sink;
+};
+
+struct Answer {
+  int status = 0;
+  Headers headers;
+  std::string body;
+};
+
+// Connections that wait to be used again.
+class Connections {
+ public:
+  explicit Connections(const HttpOptions& options);
+  ~Connections();
+  Connections(const Connections&) = delete;
+
+  // Throws ConnectionError when the connection fails or breaks, an Error for what another attempt would not
+  // better, and what the callbacks throw.
+  Answer perform(const Exchange& exchange);
+
+ private:
+  class Lease;
+  const HttpOptions& options_;
+  std::mutex mutex_;
+  std::vector<void*> idle_;
+};
+
+}  // namespace bottle::registry

@@ -106,8 +106,12 @@ WrittenLayer LayoutWriter::write_layer(const std::function<void(const Sink&)>& p
   return layer;
 }
 
-Descriptor LayoutWriter::write_manifest(const Descriptor& config, const std::vector<Descriptor>& layers,
-                                        const std::map<std::string, std::string>& annotations) {
+void LayoutWriter::link_blob(const fs::path& file, const Descriptor& blob) {
+  link_or_copy(file, blob_path(blob.digest));
+}
+
+std::string image_manifest(const Descriptor& config, const std::vector<Descriptor>& layers,
+                           const std::map<std::string, std::string>& annotations) {
   OrderedJson json;
   json["schemaVersion"] = 2;
   json["mediaType"] = kManifestType;
@@ -117,7 +121,12 @@ Descriptor LayoutWriter::write_manifest(const Descriptor& config, const std::vec
     json["layers"].push_back(to_json(layer));
   for (const auto& [key, value] : annotations)
     json["annotations"][key] = value;
-  return write_blob(kManifestType, json.dump());
+  return json.dump();
+}
+
+Descriptor LayoutWriter::write_manifest(const Descriptor& config, const std::vector<Descriptor>& layers,
+                                        const std::map<std::string, std::string>& annotations) {
+  return write_blob(kManifestType, image_manifest(config, layers, annotations));
 }
 
 void LayoutWriter::commit(Descriptor manifest, const std::optional<Platform>& platform,

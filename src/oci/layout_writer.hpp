@@ -23,6 +23,10 @@ struct WrittenLayer {
   Digest diff_id;
 };
 
+// The JSON text of an image manifest.
+std::string image_manifest(const Descriptor& config, const std::vector<Descriptor>& layers,
+                           const std::map<std::string, std::string>& annotations = {});
+
 // Everything is written below a temporary directory beside the target (".<name>.<pid>.tmp"), which takes the
 // target's name in commit(). A layout that is there already is replaced whole; a directory that is neither
 // empty nor a layout is an Error. The destructor removes what was not committed; what a killed process left
@@ -37,6 +41,9 @@ class LayoutWriter {
   Descriptor write_blob(std::string_view media_type, std::string_view bytes);
   // A blob as it is, verified against the descriptor while it is copied. Docker's media types become OCI's.
   Descriptor copy_blob(const FileRange& blob, const Descriptor& expected);
+  // The same for a file that is known to be what the descriptor says, and that nobody writes to: linked if it
+  // can be. Its media type stays.
+  void link_blob(const fs::path& file, const Descriptor& blob);
   // A layer that `produce` writes as an uncompressed tar: hashed on the way, so digest and diff ID are one.
   WrittenLayer write_layer(const std::function<void(const Sink&)>& produce);
   // The image manifest over a configuration and layers written before.

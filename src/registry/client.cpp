@@ -63,6 +63,7 @@ std::optional<FetchedManifest> Client::find_manifest(const Reference& reference)
     throw Error("the manifest is not what its digest says: expected " + expected->string() + ", found " +
                     manifest.digest.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
                 {.where = where});
+  manifest.etag = text_of(response.headers.find("ETag"));
   manifest.media_type = manifest_type(manifest.bytes, text_of(response.headers.find("Content-Type")), where);
   return manifest;
 }
@@ -111,8 +112,8 @@ FetchedManifest Client::get_image_manifest(const Reference& reference, const oci
   return get_manifest(reference.with_digest(chosen->digest));
 }
 
-bool Client::put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
-                          const PutCondition& condition) const {
+PutManifest Client::put_manifest(const Reference& reference, std::string_view media_type,
+                                 std::string_view bytes, const PutCondition& condition) const {
   const Session& session = state_->session;
   const Endpoint endpoint = session.endpoint(reference.registry);
   if (reference.digest && *reference.digest != sha256(bytes))
@@ -124,7 +125,7 @@ bool Client::put_manifest(const Reference& reference, std::string_view media_typ
   if (condition.if_absent) request.headers.emplace_back("If-None-Match: *");
   request.body = Body{.bytes = std::string(bytes), .size = bytes.size(), .name = {}, .on_progress = {}};
   const Response response = session.request(endpoint, {reference.repository, "pull,push", {}}, request);
-  if (response.status == 412) return false;
+  if (response.status == 412) return {};
   if (response.status != 201 && response.status != 200)
     session.fail(endpoint, response, "put the manifest " + reference.string());
   if (const auto said = response.headers.find("Docker-Content-Digest")) {
@@ -134,7 +135,7 @@ bool Client::put_manifest(const Reference& reference, std::string_view media_typ
           "the registry keeps the manifest as " + digest->string() + ", expected " + sha256(bytes).string(),
           {.where = redacted(response.url)});
   }
-  return true;
+  return {.stored = true, .lists_subject = response.headers.find("OCI-Subject").has_value()};
 }
 
 std::vector<std::string> Client::tags(const Reference& repository, std::size_t page,

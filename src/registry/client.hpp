@@ -37,6 +37,7 @@ struct FetchedManifest {
   Digest digest;
   std::string media_type;
   std::string bytes;
+  std::string etag = {};
 };
 struct ManifestHead {
   std::optional<Digest> digest;  // as the registry says; not verified
@@ -48,6 +49,11 @@ struct ManifestHead {
 struct PutCondition {
   std::string if_match;  // an ETag
   bool if_absent = false;
+};
+
+struct PutManifest {
+  bool stored = false;         // false: the condition did not hold (412)
+  bool lists_subject = false;  // the registry adds it to the referrers of its subject itself
 };
 
 enum class BlobOutcome { present, mounted, uploaded };
@@ -110,9 +116,9 @@ class Client {
   // else uploads it.
   PushedBlob put_blob(const Reference& repository, const oci::Descriptor& blob, const BlobContent& content,
                       const std::string& mount_from = {}) const;
-  // Under the reference's digest, else its tag. false: the condition did not hold (412).
-  bool put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
-                    const PutCondition& condition = {}) const;
+  // Under the reference's digest, else its tag.
+  PutManifest put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
+                           const PutCondition& condition = {}) const;
 
   // All tags, in the registry's order; `page` is how many to ask for at a time, `limit` how many to take.
   std::vector<std::string> tags(const Reference& repository, std::size_t page = 0,

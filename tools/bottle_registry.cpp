@@ -1,24 +1,493 @@
-// bottle-registry: images in registries (docs/tools/bottle-registry-serve.md).
-#include "bottle_registry_serve.hpp"
-#include "util/command_line.hpp"
-#include "util/tool_main.hpp"
+// bottle-registry: images, packs and other artifacts of registries (docs/tools/bottle-registry.md), and a
+// small registry (docs/tools/bottle-registry-serve.md).
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <thread>
+
+#include "bottle_registry_serve.hpp"
+#include "image/distribute.hpp"
+#include "registry/pull.hpp"
+#include "registry/push.hpp"
+#include "registry/sources.hpp"
+#include "smolmachine/artifact.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/json.hpp"
+#include "util/parallel.hpp"
+#include "util/text.hpp"
+#include "util/tool_main.hpp"
+
+using namespace bottle;
+using registry::Client;
+using registry::Reference;
+
 namespace {
 
+constexpr std::uint64_t kMaximumShown = 1u << 20;  // of a configuration in `inspect`
+
+// A registry is the same for all sub-commands.
+struct Connection {
+  registry::ClientOptions options;
+  std::string auth_file;
+  std::vector<std::string> certificates;
+  std::string timeout = "30s";
+  unsigned retries = 4;
+
+  void add_to(CLI::App& command) {
+    command.add_flag("--plain-http", options.plain_http,
+                     "Speak plain HTTP (loopback is spoken to so anyway)");
+    command.add_flag("--tls", options.tls, "Speak TLS to loopback too");
+    command.add_option("--auth-file", auth_file,
+                       "Credentials, as Docker's config.json (default: where Docker looks)");
+    command.add_option("--certs", certificates, "A directory like /etc/docker/certs.d, instead of it");
+    command.add_option("--timeout", timeout, "Without any progress a connection is lost")
+        ->capture_default_str();
+    command.add_option("--retries", retries, "Further attempts at what fails for a time")
+        ->capture_default_str();
+    command.add_option("--threads", options.threads, "Blobs at once")->capture_default_str();
+  }
+
+  Client client() const {
+    registry::ClientOptions result = options;
+    result.auth_file = auth_file;
+    const auto seconds = parse_duration(timeout);
+    if (!seconds || *seconds == 0)
+      throw UsageError("--timeout: expected a length of time, found \"" + timeout + '"');
+    result.http.idle_timeout = std::chrono::seconds(*seconds);
+    result.http.connect_timeout = std::min(result.http.connect_timeout, result.http.idle_timeout);
+    result.http.request_timeout = std::min(result.http.request_timeout, 4 * result.http.idle_timeout);
+    result.http.retry.attempts = retries + 1;
+    for (const std::string& directory : certificates)
+      result.http.certificate_directories.emplace_back(directory);
+    if (result.threads == 0) result.threads = 1;
+    return Client(result);
+  }
+};
+
+std::optional<oci::Platform> parse_platform(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const auto parts = split(text, '/');
+  if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty())
+    throw UsageError("--platform: expected <os>/<architecture>[/<variant>], found \"" + text + '"');
+  return oci::Platform{.os = std::string(parts[0]),
+                       .architecture = std::string(parts[1]),
+                       .variant = parts.size() > 2 ? std::string(parts[2]) : ""};
+}
+
+void print(const OrderedJson& json) {
+  std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
+}
+
+struct PullCommand {
+  Connection connection;
+  std::string reference;
+  std::string layout;
+  std::string pack;
+  std::string platform;
+  std::string name;
+  std::string store;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command = app.add_subcommand(
+        "pull", "Get an image or artifact: into an image layout, a pack's file, or the store.");
+    command->add_option("reference", reference)->required();
+    command->add_option("--layout", layout, "The image layout to write, replacing one that is there");
+    command->add_option("--pack", pack, "The .smolmachine file to write");
+    command->add_option("--platform", platform,
+                        "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
+    command->add_option("--name", name, "The image's name in the layout (default: the tag)");
+    command->add_option("--store", store, "The store's directory");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) const {
+    if (!layout.empty() && !pack.empty()) throw UsageError("pull: expected one of --layout and --pack");
+    const Reference wanted = Reference::parse(reference);
+    const Client client = connection.client();
+    const store::Store open_store = store::Store::open(store);
+    if (!pack.empty()) return run_pack(client, wanted, open_store, common);
+    const bool all = platform == "all";
+    const registry::PullReport report = registry::pull(
+        client, wanted, open_store, {.platform = parse_platform(all ? "" : platform), .all_platforms = all});
+    if (!layout.empty())
+      registry::write_layout(report, open_store, fs::absolute(layout), name.empty() ? wanted.tag : name);
+    if (common.json)
+      print(report.json());
+    else if (!common.quiet)
+      fmt::print("{}: {}, {} of {} blobs fetched ({})\n", wanted.string(), report.root().digest.string(),
+                 report.blobs_fetched, report.blobs.size(), human_size(report.bytes_fetched));
+    return kSuccess;
+  }
+
+  int run_pack(const Client& client, const Reference& wanted, const store::Store& open_store,
+               const CommonOptions& common) const {
+    const smolmachine::RemotePack found = smolmachine::get_pack(client, wanted, parse_platform(platform));
+    smolmachine::pull_pack(client, found, open_store, pack);
+    if (common.json)
+      print({{"reference", wanted.string()},
+             {"digest", found.manifest.digest.string()},
+             {"packDigest", found.layer.digest.string()},
+             {"size", found.layer.size},
+             {"pack", pack}});
+    else if (!common.quiet)
+      fmt::print("{}: {} ({})\n", pack, found.layer.digest.string(), human_size(found.layer.size));
+    return kSuccess;
+  }
+};
+
+struct PushCommand {
+  Connection connection;
+  std::vector<std::string> references;
+  std::string layout;
+  std::string image;
+  std::string pack;
+  std::string name;
+  std::string compression = "gzip";
+  int level = 0;
+  std::string mount_from;
+  std::string chunk_size;
+  std::string result;
+  std::string store;
+  bool index = false;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
+    command->add_option("references", references, "Where to")->required();
+    command->add_option("--layout", layout, "From an image layout, or a tar of one");
+    command->add_option("--image", image, "From a bottle's build directory (with image.json)");
+    command->add_option("--pack", pack, "A .smolmachine file");
+    command->add_option("--name", name, "Which image of the layout: its name or digest");
+    command->add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
+        ->check(CLI::IsMember({"gzip", "zstd", "none"}))
+        ->capture_default_str();
+    command->add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
+    command->add_flag("--index", index,
+                      "Put the image into the index at the tag, beside those for other platforms");
+    command->add_option("--mount-from", mount_from,
+                        "A repository of the same registry that may have the blobs");
+    command->add_option("--chunk-size", chunk_size,
+                        "Upload blobs in chunks of this size (default: in one piece)");
+    command->add_option("--result", result, "Write push.json to this file");
+    command->add_option("--store", store, "The store's directory");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) {
+    if ((layout.empty() ? 0 : 1) + (image.empty() ? 0 : 1) + (pack.empty() ? 0 : 1) != 1)
+      throw UsageError("push: expected one of --layout, --image and --pack");
+    if (!mount_from.empty() && !registry::is_repository(mount_from))
+      throw UsageError("--mount-from: expected a repository, found \"" + mount_from + '"');
+    if (!chunk_size.empty()) {
+      const auto size = parse_size(chunk_size);
+      if (!size || *size == 0) throw UsageError("--chunk-size: expected a size, found \"" + chunk_size + '"');
+      connection.options.chunk_size = *size;
+    }
+    std::vector<Reference> targets;
+    for (const std::string& text : references)
+      targets.push_back(Reference::parse(text));
+    const Client client = connection.client();
+    std::optional<store::Store> open_store;
+    registry::PushSource source;
+    registry::PushOptions options;
+    options.into_index = index;
+    if (!image.empty()) {
+      open_store = store::Store::open(store);
+      image::Distributed made = image::distribute(image, *open_store, distribute_options());
+      source = std::move(made.source);
+      options.platform = made.platform;
+    } else if (!layout.empty()) {
+      source = registry::layout_source(layout, name);
+      if (index) options.platform = platform_of(source);
+    }
+    OrderedJson document{{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}};
+    std::uint64_t sent = 0;
+    std::uint64_t milliseconds = 0;
+    std::vector<Reference> done;
+    for (const Reference& target : targets) {
+      registry::PushReport report;
+      if (!pack.empty()) {
+        smolmachine::PackArtifact artifact = smolmachine::pack_artifact(pack, target);
+        artifact.options.mount_from = mount_source(target, done);
+        report = registry::push(client, artifact.source, target, artifact.options);
+      } else {
+        options.mount_from = mount_source(target, done);
+        report = registry::push(client, source, target, options);
+      }
+      done.push_back(target);
+      sent += report.bytes_sent;
+      milliseconds += report.milliseconds;
+      if (!common.quiet && !common.json) say(report);
+      document["pushes"].push_back(report.json());
+    }
+    document["bytesSent"] = sent;
+    document["milliseconds"] = milliseconds;
+    if (!result.empty()) write_file(result, document.dump(1) + "\n");
+    if (common.json) print(document);
+    return kSuccess;
+  }
+
+ private:
+  image::DistributeOptions distribute_options() const {
+    image::DistributeOptions options;
+    options.compression = compression == "gzip"   ? oci::Compression::gzip
+                          : compression == "zstd" ? oci::Compression::zstd
+                                                  : oci::Compression::none;
+    options.level = level != 0 ? level : oci::default_level(options.compression);
+    if (!oci::is_level(options.compression, options.level))
+      throw UsageError("--level: there is no level " + std::to_string(options.level) + " of " + compression);
+    options.threads = default_threads();
+    return options;
+  }
+
+  // Of the one image manifest that goes into an index.
+  static oci::Platform platform_of(const registry::PushSource& source) {
+    if (oci::is_index_type(source.root().descriptor.media_type))
+      throw Error("--index takes an image, found an index");
+    const oci::Manifest manifest = oci::parse_manifest(source.root().bytes, "manifest");
+    for (const registry::BlobToPush& blob : source.blobs)
+      if (blob.descriptor.digest == manifest.config.digest && blob.content.open &&
+          blob.descriptor.size <= oci::kMaximumConfig) {
+        const oci::FileRange file = blob.content.open();
+        std::string text(static_cast<std::size_t>(file.size), '\0');
+        text.resize(
+            pread_some(file.file->get(), std::as_writable_bytes(std::span(text)), file.offset, file.name));
+        return oci::parse_config(text, file.name).platform;
+      }
+    throw Error("--index takes an image with a configuration");
+  }
+
+  std::string mount_source(const Reference& target, const std::vector<Reference>& done) const {
+    if (!mount_from.empty()) return mount_from;
+    for (const Reference& other : done)
+      if (other.registry == target.registry && other.repository != target.repository) return other.repository;
+    return {};
+  }
+
+  static void say(const registry::PushReport& report) {
+    std::size_t uploaded = 0;
+    std::size_t mounted = 0;
+    for (const registry::PushedBlob& blob : report.blobs) {
+      uploaded += blob.outcome == registry::BlobOutcome::uploaded ? 1u : 0u;
+      mounted += blob.outcome == registry::BlobOutcome::mounted ? 1u : 0u;
+    }
+    if (report.unchanged)
+      fmt::print("{}: {} is there already; nothing was sent\n", report.reference.string(),
+                 report.root.digest.string());
+    else
+      fmt::print("{}: {}, {} blobs uploaded ({}), {} mounted, {} present\n", report.reference.string(),
+                 report.root.digest.string(), uploaded, human_size(report.bytes_sent), mounted,
+                 report.blobs.size() - uploaded - mounted);
+  }
+};
+
+struct CopyCommand {
+  Connection connection;
+  std::string from;
+  std::string to;
+  std::string platform = "all";
+  std::string store;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("copy", "Copy an image or artifact from one registry or repository to another.");
+    command->add_option("from", from)->required();
+    command->add_option("to", to)->required();
+    command->add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
+        ->capture_default_str();
+    command->add_option("--store", store, "The store's directory, through which the blobs come");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) const {
+    const Reference source_name = Reference::parse(from);
+    const Reference target = Reference::parse(to);
+    const Client client = connection.client();
+    const store::Store open_store = store::Store::open(store);
+    registry::PushSource source = registry::registry_source(
+        client, source_name, open_store, parse_platform(platform == "all" ? "" : platform));
+    if (source_name.registry == target.registry) source.mount_from = source_name.repository;
+    const registry::PushReport report = registry::push(client, source, target);
+    if (common.json)
+      print(report.json());
+    else if (!common.quiet)
+      fmt::print("{}: {}{}, {} sent\n", target.string(), report.root.digest.string(),
+                 report.unchanged ? " is there already" : "", human_size(report.bytes_sent));
+    return kSuccess;
+  }
+};
+
+struct TagsCommand {
+  Connection connection;
+  std::string repository;
+  std::size_t page = 0;
+  std::size_t limit = 1'000'000;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command = app.add_subcommand("tags", "List the tags of a repository.");
+    command->add_option("repository", repository)->required();
+    command->add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
+    command->add_option("--limit", limit, "How many to list at most");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) const {
+    const auto tags = connection.client().tags(Reference::parse(repository), page, limit);
+    if (common.json) {
+      print(OrderedJson{{"tags", tags}});
+    } else {
+      for (const std::string& tag : tags)
+        fmt::print("{}\n", tag);
+    }
+    return kSuccess;
+  }
+};
+
+struct InspectCommand {
+  Connection connection;
+  std::string reference;
+  std::string platform;
+  bool raw = false;
+  bool referrers = false;
+  std::string artifact_type;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command = app.add_subcommand(
+        "inspect", "Say what a reference names, as JSON: manifest, configuration, referrers.");
+    command->add_option("reference", reference)->required();
+    command->add_flag("--raw", raw, "The manifest or index alone, byte for byte");
+    command->add_option("--platform", platform,
+                        "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
+    command->add_flag("--referrers", referrers, "Also what refers to it");
+    command->add_option("--artifact-type", artifact_type, "Only referrers of this type");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) const {
+    const Reference wanted = Reference::parse(reference);
+    const Client client = connection.client();
+    const auto chosen = parse_platform(platform);
+    registry::FetchedManifest manifest =
+        chosen ? client.get_image_manifest(wanted, *chosen) : client.get_manifest(wanted);
+    if (raw) {
+      std::cout.write(manifest.bytes.data(), static_cast<std::streamsize>(manifest.bytes.size()));
+      return kSuccess;
+    }
+    const Reference by_digest = wanted.with_digest(manifest.digest);
+    OrderedJson json{{"reference", wanted.string()},
+                     {"digest", manifest.digest.string()},
+                     {"mediaType", manifest.media_type},
+                     {"size", manifest.bytes.size()}};
+    json["manifest"] = OrderedJson::parse(manifest.bytes);
+    if (!oci::is_index_type(manifest.media_type)) {
+      const oci::Manifest parsed = oci::parse_manifest(manifest.bytes, by_digest.string());
+      if (parsed.config.media_type.ends_with("json") && parsed.config.size <= kMaximumShown) {
+        const std::string config = client.read_blob(by_digest, parsed.config, kMaximumShown);
+        parse_json(config, by_digest.string() + ": configuration");
+        json["config"] = OrderedJson::parse(config);
+      }
+    }
+    // As smolvm's `pack inspect` has it: the pack of this machine's platform.
+    const auto pack = smolmachine::find_pack(manifest, wanted);
+    if (pack)
+      json["pack"] = {{"layer_size", pack->layer.size}, {"layer_digest", pack->layer.digest.string()}};
+    if (referrers || !artifact_type.empty()) {
+      json["referrers"] = OrderedJson::array();
+      for (const oci::Descriptor& one : client.referrers(by_digest, artifact_type))
+        json["referrers"].push_back(oci::to_json(one));
+    }
+    static_cast<void>(common);  // JSON in any case
+    print(json);
+    return kSuccess;
+  }
+};
+
+struct ProbeCommand {
+  Connection connection;
+  std::string registry;
+  std::string wait;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("probe", "Say whether a registry answers, and what it wants to see.");
+    command->add_option("registry", registry, "<host>[:<port>]")->required();
+    command->add_option("--wait", wait, "Ask again for so long until it answers");
+    connection.add_to(*command);
+    return command;
+  }
+
+  int run(const CommonOptions& common) const {
+    const auto seconds = wait.empty() ? std::optional<std::uint64_t>(0) : parse_duration(wait);
+    if (!seconds) throw UsageError("--wait: expected a length of time, found \"" + wait + '"');
+    const Client client = connection.client();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(*seconds);
+    registry::ProbeResult result = client.probe(registry);
+    while (!result.answers && std::chrono::steady_clock::now() < end) {
+      check_interrupted();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      result = client.probe(registry);
+    }
+    if (common.json) {
+      OrderedJson json{{"registry", registry}, {"url", result.url}, {"answers", result.answers}};
+      if (result.answers) {
+        json["authentication"] = result.authentication;
+        json["authorized"] = result.authorized;
+        json["credentials"] = result.credentials;
+        if (!result.token_service.empty()) json["tokenService"] = result.token_service;
+      }
+      if (!result.problem.empty()) json["problem"] = result.problem;
+      print(json);
+    } else if (result.answers && !common.quiet) {
+      fmt::print("{}: answers at {}, authentication: {}, credentials: {}, {}\n", registry, result.url,
+                 result.authentication, result.credentials,
+                 result.authorized ? "authorized" : "not authorized");
+    }
+    if (!result.problem.empty() && !common.json) fmt::print(stderr, "{}\n", result.problem);
+    return result.answers ? kSuccess : kCheckFound;
+  }
+};
+
 int run(int argc, char** argv) {
-  CLI::App app("Images in registries.", "bottle-registry");
-  bottle::CommonOptions common;
-  bottle::add_common_options(app, common);
+  CLI::App app("Images, packs and other artifacts of registries, and a small registry.", "bottle-registry");
+  CommonOptions common;
+  add_common_options(app, common);
   app.require_subcommand(1);
-  bottle::ServeCommand serve(app, common);
-  if (const auto status = bottle::parse_command_line(app, argc, argv)) return *status;
+  PullCommand pull;
+  PushCommand push;
+  CopyCommand copy;
+  TagsCommand tags;
+  InspectCommand inspect;
+  ProbeCommand probe;
+  const CLI::App* pull_app = pull.add_to(app);
+  const CLI::App* push_app = push.add_to(app);
+  const CLI::App* copy_app = copy.add_to(app);
+  const CLI::App* tags_app = tags.add_to(app);
+  const CLI::App* inspect_app = inspect.add_to(app);
+  const CLI::App* probe_app = probe.add_to(app);
+  ServeCommand serve(app, common);
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  if (*pull_app) return pull.run(common);
+  if (*push_app) return push.run(common);
+  if (*copy_app) return copy.run(common);
+  if (*tags_app) return tags.run(common);
+  if (*inspect_app) return inspect.run(common);
+  if (*probe_app) return probe.run(common);
   return serve.run();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bottle::run_tool("bottle-registry", [&] { return run(argc, argv); });
+  return run_tool("bottle-registry", [&] { return run(argc, argv); });
 }

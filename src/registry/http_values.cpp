@@ -103,8 +103,8 @@ std::optional<std::uint64_t> parse_upload_range(std::string_view text) {
   constexpr std::string_view kUnit = "bytes=";
   text = trimmed(text);
   if (text.starts_with(kUnit)) text.remove_prefix(kUnit.size());
-  // Before any byte has come, registries say "0-0" (or "0--1", as arithmetic has it): the same as one byte,
-  // so an upload is only ever said to be one byte long when it is longer.
+  // Before any byte has come registries say "0-0", which is also what one byte would be (or "0--1", as
+  // arithmetic has it). Taking it for none costs one byte at most.
   if (text == "0--1" || text == "0-0") return 0;
   const auto range = parse_first_last(text);
   if (!range || range->first != 0) return std::nullopt;

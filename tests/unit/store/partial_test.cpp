@@ -1,0 +1,61 @@
+#include <gtest/gtest.h>
+
+#include "store/store.hpp"
+#include "util/error.hpp"
+
+namespace bottle::store {
+namespace {
+
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+class PartialBlob : public testing::Test {
+ protected:
+  TemporaryDirectory directory_;
+  Store store_ = Store::open(directory_.path() / "store");
+};
+
+TEST_F(PartialBlob, GoesOnWhereTheLastStopped) {
+  const Digest digest = sha256(std::string_view("abcdef"));
+  {
+    Store::Partial first(store_, digest);
+    EXPECT_EQ(first.size(), 0u);
+    first.write(bytes("abc"));
+  }
+  Store::Partial second(store_, digest);
+  EXPECT_EQ(second.size(), 3u);
+  second.write(bytes("def"));
+  EXPECT_EQ(second.commit().size, 6u);
+  ASSERT_TRUE(store_.find_blob(digest));
+  EXPECT_EQ(read_file(*store_.find_blob(digest)), "abcdef");
+  EXPECT_EQ(Store::Partial(store_, digest).size(), 0u);
+}
+
+TEST_F(PartialBlob, OfTwoAtOnceOneBeginsAtNothing) {
+  const Digest digest = sha256(std::string_view("abcdef"));
+  Store::Partial first(store_, digest);
+  first.write(bytes("abc"));
+  Store::Partial second(store_, digest);
+  EXPECT_EQ(second.size(), 0u);
+  second.write(bytes("abcdef"));
+  second.commit();
+  first.write(bytes("def"));
+  first.commit();
+  EXPECT_EQ(read_file(*store_.find_blob(digest)), "abcdef");
+}
+
+TEST_F(PartialBlob, WhatIsWrongIsForgotten) {
+  const Digest digest = sha256(std::string_view("abcdef"));
+  {
+    Store::Partial wrong(store_, digest);
+    wrong.write(bytes("abcdeX"));
+    EXPECT_THROW(wrong.commit(), Error);
+    EXPECT_EQ(wrong.size(), 0u);
+  }
+  EXPECT_FALSE(store_.find_blob(digest));
+  EXPECT_TRUE(fs::is_empty(store_.directory() / "tmp"));
+}
+
+}  // namespace
+}  // namespace bottle::store

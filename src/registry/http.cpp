@@ -26,15 +26,15 @@ bool is_redirect(int status) {
 }
 
 struct Followed {
-  Answer answer;
+  HttpAnswer answer;
   Url url;
 };
 
 // Performs the exchange where redirects lead. The Authorization is for the first URL's origin only.
-Followed perform_following(Connections& connections, Exchange exchange) {
+Followed perform_following(ConnectionPool& connections, Exchange exchange) {
   const std::string first = redacted(exchange.url.string());
   for (int hops = 0;; ++hops) {
-    Answer answer = connections.perform(exchange);
+    HttpAnswer answer = connections.perform(exchange);
     const auto location = answer.headers.find("Location");
     const bool reads = exchange.method == "GET" || exchange.method == "HEAD";
     if (!is_redirect(answer.status) || !location || (!reads && answer.status != 307 && answer.status != 308))
@@ -58,7 +58,7 @@ Followed perform_following(Connections& connections, Exchange exchange) {
 struct Http::State {
   explicit State(HttpOptions given) : options(std::move(given)), connections(options) {}
   HttpOptions options;
-  Connections connections;
+  ConnectionPool connections;
 };
 
 Http::Http(HttpOptions options) : state_(std::make_unique<State>(std::move(options))) {}

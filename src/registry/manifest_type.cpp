@@ -51,10 +51,10 @@ std::string manifest_type(std::string_view bytes, std::string_view content_type,
   return type;
 }
 
-ManifestFacts manifest_facts(std::string_view bytes, const std::string& where) {
+ManifestDetails manifest_details(std::string_view bytes, const std::string& where) {
   const Json document = parse_json(bytes, where);
   const JsonView json(document, where + "#");
-  ManifestFacts facts;
+  ManifestDetails facts;
   if (const auto subject = json.find("subject")) facts.subject = oci::parse_descriptor(*subject);
   facts.artifact_type = json.string_or("artifactType", "");
   if (facts.artifact_type.empty())

@@ -16,12 +16,12 @@ namespace bottle::registry {
 std::string manifest_type(std::string_view bytes, std::string_view content_type, const std::string& where);
 
 // What a manifest or index is about beside its descriptors.
-struct ManifestFacts {
+struct ManifestDetails {
   std::optional<oci::Descriptor> subject;
   std::string artifact_type;  // "artifactType", else the config's media type
   std::map<std::string, std::string> annotations;
 };
-ManifestFacts manifest_facts(std::string_view bytes, const std::string& where);
+ManifestDetails manifest_details(std::string_view bytes, const std::string& where);
 
 // The manifest of an index for a platform; nullptr if there is none. `os.version` and the like do not count.
 const oci::Descriptor* choose_platform(const std::vector<oci::Descriptor>& manifests,

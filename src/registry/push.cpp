@@ -65,7 +65,7 @@ void push_blobs(const Client& client, const PushSource& source, const Reference&
 // A registry without the referrers API finds them in an index under a tag that the client keeps
 // (distribution-spec, "Pushing Manifests with Subject").
 void list_referrer(const Client& client, const ManifestToPush& manifest, const Reference& reference) {
-  const ManifestFacts facts = manifest_facts(manifest.bytes, manifest.descriptor.digest.string());
+  const ManifestDetails facts = manifest_details(manifest.bytes, manifest.descriptor.digest.string());
   if (!facts.subject) return;
   oci::Descriptor entry = manifest.descriptor;
   entry.platform.reset();

@@ -88,7 +88,7 @@ class Server::Front {
   std::uint16_t port_ = 0;
   std::string address_;
   mutable std::mutex mutex_;
-  std::optional<Http> http_;
+  std::optional<HttpDaemon> http_;
   ServerCounts last_;
 };
 

@@ -55,7 +55,7 @@ bool is_host(std::string_view text) {
   });
 }
 
-std::string challenge(const Request& request) {
+std::string challenge(const ServerRequest& request) {
   const std::string host = is_host(request.host) ? "http://" + request.host : std::string();
   std::string text = "Bearer realm=\"" + host + "/token\",service=\"bottle-registry\"";
   if (!request.target.repository.empty()) {
@@ -70,7 +70,7 @@ std::string challenge(const Request& request) {
 
 }  // namespace
 
-std::optional<Reply> Service::refuse_stranger(const Request& request) const {
+std::optional<Reply> Service::refuse_stranger(const ServerRequest& request) const {
   if (access_.token.empty()) return std::nullopt;
   if (const auto bearer = credentials(request.authorization, "bearer"))
     if (is_same(*bearer, access_.token)) return std::nullopt;
@@ -82,7 +82,7 @@ std::optional<Reply> Service::refuse_stranger(const Request& request) const {
   return reply;
 }
 
-Reply Service::token_reply(const Request& request) const {
+Reply Service::token_reply(const ServerRequest& request) const {
   if (request.method != Method::get && request.method != Method::head) return method_not_allowed("GET, HEAD");
   if (!access_.token.empty()) {
     const auto basic = credentials(request.authorization, "basic");

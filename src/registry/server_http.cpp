@@ -61,13 +61,13 @@ MHD_Response* make_response(Reply& reply) {
 
 }  // namespace
 
-struct Http::Exchange {
+struct HttpDaemon::Exchange {
   explicit Exchange(std::string raw) : target(std::move(raw)), begun(std::chrono::steady_clock::now()) {}
 
   std::string target;
   std::chrono::steady_clock::time_point begun;
   std::string method;
-  Request request;
+  ServerRequest request;
   bool has_head = false;
   bool has_body = false;
   bool expects_continue = false;
@@ -97,7 +97,7 @@ BlockedSignals::~BlockedSignals() {
 
 // Whatever goes wrong becomes the answer.
 template <typename Function>
-void Http::guarded(Exchange& exchange, Function function) {
+void HttpDaemon::guarded(Exchange& exchange, Function function) {
   try {
     function();
   } catch (Refusal& refusal) {
@@ -111,8 +111,8 @@ void Http::guarded(Exchange& exchange, Function function) {
   }
 }
 
-struct Http::Callbacks {
-  static Http& self(void* cls) { return *static_cast<Http*>(cls); }
+struct HttpDaemon::Callbacks {
+  static HttpDaemon& self(void* cls) { return *static_cast<HttpDaemon*>(cls); }
 
   static int socket_of(MHD_Connection* connection) {
     const MHD_ConnectionInfo* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -139,7 +139,7 @@ struct Http::Callbacks {
   }
 
   static void read_head(MHD_Connection* connection, Exchange& exchange) {
-    Request& request = exchange.request;
+    ServerRequest& request = exchange.request;
     request.content_type = without_parameters(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE));
     request.content_range = header(connection, MHD_HTTP_HEADER_CONTENT_RANGE);
     request.range = header(connection, MHD_HTTP_HEADER_RANGE);
@@ -178,7 +178,7 @@ struct Http::Callbacks {
     }
   }
 
-  static MHD_Result step(Http& http, MHD_Connection* connection, const char* method, const char* data,
+  static MHD_Result step(HttpDaemon& http, MHD_Connection* connection, const char* method, const char* data,
                          std::size_t* size, Exchange& exchange) {
     if (!exchange.has_head) {
       exchange.has_head = true;
@@ -214,7 +214,7 @@ struct Http::Callbacks {
   }
 };
 
-void Http::answer(Exchange& exchange) {
+void HttpDaemon::answer(Exchange& exchange) {
   guarded(exchange, [&] {
     ParsedTarget parsed = parse_target(exchange.target);
     if (!parsed.target) throw Refusal(parsed.fault.status, parsed.fault.code, parsed.fault.message);
@@ -225,12 +225,12 @@ void Http::answer(Exchange& exchange) {
   });
 }
 
-void Http::finish(Exchange& exchange) {
+void HttpDaemon::finish(Exchange& exchange) {
   guarded(exchange, [&] { exchange.reply = exchange.work->finish(); });
   exchange.work.reset();
 }
 
-void Http::record(const Exchange& exchange, bool completed) {
+void HttpDaemon::record(const Exchange& exchange, bool completed) {
   RequestRecord record;
   record.method = exchange.method;
   record.target = exchange.target;
@@ -247,8 +247,8 @@ void Http::record(const Exchange& exchange, bool completed) {
   if (on_request_) on_request_(record);
 }
 
-Http::Http(Listening listening, Service& service, const ServerLimits& limits,
-           std::function<void(const RequestRecord&)> on_request)
+HttpDaemon::HttpDaemon(Listening listening, Service& service, const ServerLimits& limits,
+                       std::function<void(const RequestRecord&)> on_request)
     : service_(service),
       on_request_(std::move(on_request)),
       connections_(std::chrono::seconds(limits.idle_seconds)),
@@ -271,13 +271,13 @@ Http::Http(Listening listening, Service& service, const ServerLimits& limits,
   (void)listening.socket.release();  // closed by the daemon
 }
 
-Http::~Http() {
+HttpDaemon::~HttpDaemon() {
   // Suspended connections may not be when the daemon stops.
   workers_.drain();
   MHD_stop_daemon(daemon_);
 }
 
-ServerCounts Http::counts() const {
+ServerCounts HttpDaemon::counts() const {
   ServerCounts counts;
   counts.requests = requests_;
   counts.failures = failures_;

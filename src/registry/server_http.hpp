@@ -16,13 +16,13 @@ struct MHD_Daemon;
 
 namespace bottle::registry {
 
-class Http {
+class HttpDaemon {
  public:
   // Answers when this returns. `service` must outlive it.
-  Http(Listening listening, Service& service, const ServerLimits& limits,
-       std::function<void(const RequestRecord&)> on_request);
-  ~Http();  // ends all connections
-  Http(Http&&) = delete;
+  HttpDaemon(Listening listening, Service& service, const ServerLimits& limits,
+             std::function<void(const RequestRecord&)> on_request);
+  ~HttpDaemon();  // ends all connections
+  HttpDaemon(HttpDaemon&&) = delete;
 
   ServerCounts counts() const;
 

@@ -22,7 +22,7 @@ struct Page {
   std::string last;
 };
 
-Page page_of(const Request& request, std::size_t most) {
+Page page_of(const ServerRequest& request, std::size_t most) {
   Page page{most, {}};
   if (const std::string* n = request.target.query.find("n")) {
     const auto number = parse_unsigned(*n);
@@ -53,7 +53,7 @@ Reply page_reply(OrderedJson document, const char* key, const Items& items, cons
 
 }  // namespace
 
-Reply Service::tags(const Request& request) const {
+Reply Service::tags(const ServerRequest& request) const {
   const auto index = repository(request)->index();
   std::vector<std::string> tags;
   for (const auto& [tag, position] : index->tags)
@@ -63,7 +63,7 @@ Reply Service::tags(const Request& request) const {
                     "/v2/" + name + "/tags/list");
 }
 
-Reply Service::catalog(const Request& request) const {
+Reply Service::catalog(const ServerRequest& request) const {
   return page_reply(OrderedJson::object(), "repositories", repositories_.names(),
                     page_of(request, limits_.page), "/v2/_catalog");
 }
@@ -103,7 +103,7 @@ std::shared_ptr<const Service::Referrer> Service::referrer(const Layout& layout,
   return found;
 }
 
-Reply Service::referrers(const Request& request) {
+Reply Service::referrers(const ServerRequest& request) {
   // A repository that is not there has no referrers: this API never answers 404.
   const auto layout = repositories_.find(request.target.repository);
   const ContentDigest& subject = *request.target.digest;

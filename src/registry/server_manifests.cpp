@@ -127,9 +127,9 @@ std::optional<Listed> Service::resolve(const Layout& layout, const Target& targe
   return std::nullopt;
 }
 
-Answer Service::manifest(const Request& request) {
+Answer Service::manifest(const ServerRequest& request) {
   const Target& target = request.target;
-  const bool good = target.digest.has_value() || is_tag(target.reference);
+  const bool good = target.digest.has_value() || is_served_tag(target.reference);
   switch (request.method) {
     case Method::get:
     case Method::head:
@@ -155,7 +155,7 @@ Answer Service::manifest(const Request& request) {
   }
 }
 
-Reply Service::get_manifest(const Request& request) {
+Reply Service::get_manifest(const ServerRequest& request) {
   const auto layout = repository(request);
   const auto listed = resolve(*layout, request.target);
   auto blob = listed ? repositories_.open_blob(*layout, listed->digest) : std::nullopt;
@@ -179,7 +179,7 @@ Reply Service::get_manifest(const Request& request) {
   return reply;
 }
 
-Answer Service::put_manifest(const Request& request) {
+Answer Service::put_manifest(const ServerRequest& request) {
   need_writable();
   if (request.content_length && *request.content_length > kManifestLimit)
     return error_reply(413, "MANIFEST_INVALID",
@@ -194,7 +194,7 @@ Answer Service::put_manifest(const Request& request) {
   if (tags.size() > limits_.tags_a_push)
     return error_reply(414, "MANIFEST_INVALID",
                        "at most " + std::to_string(limits_.tags_a_push) + " tags may be pushed at once");
-  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_tag(tag); }))
+  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_served_tag(tag); }))
     return error_reply(400, "MANIFEST_INVALID", "a tag in the parameters is not one");
 
   const auto layout = repositories_.make(target.repository);

@@ -21,7 +21,7 @@ enum class Method { get, head, post, put, patch, remove, other };
 Method parse_method(std::string_view name);
 
 // The headers of a request that anything depends on. Absent ones are empty.
-struct Request {
+struct ServerRequest {
   Method method = Method::get;
   Target target;
   std::optional<std::uint64_t> content_length;

@@ -16,7 +16,7 @@ Service::Service(Repositories::Kind kind, fs::path directory, Durable durable, A
       access_(std::move(access)),
       limits_(limits) {}
 
-std::shared_ptr<Layout> Service::repository(const Request& request) const {
+std::shared_ptr<Layout> Service::repository(const ServerRequest& request) const {
   auto layout = repositories_.find(request.target.repository);
   if (!layout) throw Refusal(404, "NAME_UNKNOWN", "there is no repository " + request.target.repository);
   return layout;
@@ -26,7 +26,7 @@ void Service::need_writable() const {
   if (access_.read_only) throw Refusal(405, "UNSUPPORTED", "this registry is for reading only");
 }
 
-Answer Service::answer(const Request& request) {
+Answer Service::answer(const ServerRequest& request) {
   if (request.target.endpoint == Endpoint::token) return token_reply(request);
   if (auto refusal = refuse_stranger(request)) return std::move(*refusal);
   const bool reads = request.method == Method::get || request.method == Method::head;

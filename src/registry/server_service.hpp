@@ -24,37 +24,37 @@ class Service {
   Service(Repositories::Kind kind, fs::path directory, Durable durable, Access access, ServerLimits limits);
 
   // By the request's line and headers alone. A Refusal or an Error may be thrown instead.
-  Answer answer(const Request& request);
+  Answer answer(const ServerRequest& request);
 
   // Forgets old uploads, and folders of uploads that are empty.
   void expire_uploads() const;
 
  private:
   // server_access.cpp
-  std::optional<Reply> refuse_stranger(const Request& request) const;
-  Reply token_reply(const Request& request) const;
+  std::optional<Reply> refuse_stranger(const ServerRequest& request) const;
+  Reply token_reply(const ServerRequest& request) const;
 
   // server_blobs.cpp
-  Answer blob(const Request& request);
+  Answer blob(const ServerRequest& request);
   // server_uploads.cpp
-  Answer uploads(const Request& request);
-  Answer upload(const Request& request);
-  Answer start_upload(const Request& request, const std::shared_ptr<Layout>& layout);
-  Answer receive(const Request& request, const std::shared_ptr<Layout>& layout, const std::string& session,
-                 const std::shared_ptr<Upload>& upload);
+  Answer uploads(const ServerRequest& request);
+  Answer upload(const ServerRequest& request);
+  Answer start_upload(const ServerRequest& request, const std::shared_ptr<Layout>& layout);
+  Answer receive(const ServerRequest& request, const std::shared_ptr<Layout>& layout,
+                 const std::string& session, const std::shared_ptr<Upload>& upload);
   // server_manifests.cpp
-  Answer manifest(const Request& request);
-  Reply get_manifest(const Request& request);
-  Answer put_manifest(const Request& request);
+  Answer manifest(const ServerRequest& request);
+  Reply get_manifest(const ServerRequest& request);
+  Answer put_manifest(const ServerRequest& request);
   std::optional<Listed> resolve(const Layout& layout, const Target& target) const;
   std::optional<ManifestFacts> facts_of(const Layout& layout, const ContentDigest& digest) const;
   // server_lists.cpp
-  Reply tags(const Request& request) const;
-  Reply catalog(const Request& request) const;
-  Reply referrers(const Request& request);
+  Reply tags(const ServerRequest& request) const;
+  Reply catalog(const ServerRequest& request) const;
+  Reply referrers(const ServerRequest& request);
 
-  std::shared_ptr<Layout> repository(const Request& request) const;  // throws a Refusal (404)
-  void need_writable() const;                                        // throws a Refusal (405)
+  std::shared_ptr<Layout> repository(const ServerRequest& request) const;  // throws a Refusal (404)
+  void need_writable() const;                                              // throws a Refusal (405)
 
   Repositories repositories_;
   Uploads uploads_;

@@ -121,7 +121,7 @@ bool is_repository_name(std::string_view text) {
   return std::all_of(components.begin(), components.end(), is_name_component);
 }
 
-bool is_tag(std::string_view text) {
+bool is_served_tag(std::string_view text) {
   if (text.empty() || text.size() > kMaximumTag || text.front() == '.' || text.front() == '-') return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
     return is_digit(c) || is_lower(c) || is_upper(c) || c == '_' || c == '.' || c == '-';
@@ -220,7 +220,7 @@ WantedRange parse_range(std::string_view header, std::uint64_t size) {
   return {WantedRange::Kind::part, {*first, std::min(last.value_or(size - 1), size - 1)}};
 }
 
-std::optional<ByteRange> parse_content_range(std::string_view header) {
+std::optional<ByteRange> parse_chunk_range(std::string_view header) {
   constexpr std::string_view kUnit = "bytes ";
   if (header.starts_with(kUnit)) {
     header.remove_prefix(kUnit.size());

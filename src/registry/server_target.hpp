@@ -64,7 +64,7 @@ struct ParsedTarget {
 ParsedTarget parse_target(std::string_view text);
 
 bool is_repository_name(std::string_view text);  // at most 255 characters
-bool is_tag(std::string_view text);
+bool is_served_tag(std::string_view text);
 bool is_session(std::string_view text);  // a UUID in lower case
 
 // An inclusive range of bytes.
@@ -83,7 +83,7 @@ WantedRange parse_range(std::string_view header, std::uint64_t size);
 
 // The header Content-Range of an upload: "0-99" as the specification has it, or "bytes 0-99/*" (or a number
 // for '*') as HTTP has it. nullopt for anything else, also for a range that ends before it begins.
-std::optional<ByteRange> parse_content_range(std::string_view header);
+std::optional<ByteRange> parse_chunk_range(std::string_view header);
 
 // The text with everything escaped that may not stand in a query.
 std::string escape_query(std::string_view text);

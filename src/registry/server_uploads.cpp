@@ -10,7 +10,7 @@
 namespace bottle::registry {
 namespace {
 
-std::string location_of(const Request& request, const std::string& session) {
+std::string location_of(const ServerRequest& request, const std::string& session) {
   return "/v2/" + request.target.repository + "/blobs/uploads/" + session;
 }
 
@@ -30,7 +30,7 @@ Reply created_reply(const std::string& repository, const ContentDigest& digest) 
                        .with("Docker-Content-Digest", digest.string()));
 }
 
-std::optional<ContentDigest> digest_parameter(const Request& request, std::string_view name) {
+std::optional<ContentDigest> digest_parameter(const ServerRequest& request, std::string_view name) {
   const std::string* text = request.target.query.find(name);
   if (text == nullptr) return std::nullopt;
   auto digest = ContentDigest::parse(*text);
@@ -122,7 +122,7 @@ class Receiver : public Work {
 
 }  // namespace
 
-Answer Service::uploads(const Request& request) {
+Answer Service::uploads(const ServerRequest& request) {
   if (request.method != Method::post) return method_not_allowed("POST");
   need_writable();
   const auto mount = digest_parameter(request, "mount");
@@ -139,7 +139,7 @@ Answer Service::uploads(const Request& request) {
   return start_upload(request, layout);
 }
 
-Answer Service::start_upload(const Request& request, const std::shared_ptr<Layout>& layout) {
+Answer Service::start_upload(const ServerRequest& request, const std::shared_ptr<Layout>& layout) {
   const auto digest = digest_parameter(request, "digest");
   Algorithm algorithm = digest ? digest->algorithm : Algorithm::sha256;
   if (const std::string* name = request.target.query.find("digest-algorithm")) {
@@ -165,7 +165,7 @@ Answer Service::start_upload(const Request& request, const std::shared_ptr<Layou
   return std::unique_ptr<Work>(std::make_unique<Receiver>(std::move(facts)));
 }
 
-Answer Service::upload(const Request& request) {
+Answer Service::upload(const ServerRequest& request) {
   if (!is_session(request.target.reference))
     return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
   need_writable();
@@ -192,7 +192,7 @@ Answer Service::upload(const Request& request) {
   }
 }
 
-Answer Service::receive(const Request& request, const std::shared_ptr<Layout>& layout,
+Answer Service::receive(const ServerRequest& request, const std::shared_ptr<Layout>& layout,
                         const std::string& session, const std::shared_ptr<Upload>& upload) {
   std::optional<ContentDigest> digest;
   if (request.method == Method::put) {
@@ -201,7 +201,7 @@ Answer Service::receive(const Request& request, const std::shared_ptr<Layout>& l
   }
   std::optional<ByteRange> range;
   if (!request.content_range.empty()) {
-    range = parse_content_range(request.content_range);
+    range = parse_chunk_range(request.content_range);
     if (!range)
       throw Refusal(400, "BLOB_UPLOAD_INVALID",
                     "expected <first>-<last> as Content-Range, found \"" + request.content_range + "\"");

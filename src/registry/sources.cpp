@@ -44,7 +44,7 @@ class Gatherer {
       add_blob(item, parsed.config);
       for (const oci::Descriptor& layer : parsed.layers)
         add_blob(item, layer);
-      source.base_name = manifest_facts(manifest.bytes, where).annotations[kBaseName];
+      source.base_name = manifest_details(manifest.bytes, where).annotations[kBaseName];
     }
     source.manifests.push_back(std::move(item));
   }

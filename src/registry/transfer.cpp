@@ -52,7 +52,7 @@ class HeaderList {
 // What the callbacks of one transfer share. They are called from C: exceptions wait here.
 struct Running {
   const Exchange& exchange;
-  Answer answer;
+  HttpAnswer answer;
   std::size_t head_size = 0;
   bool head_complete = false;
   bool to_sink = false;
@@ -260,9 +260,9 @@ std::string hint_for(CURLcode code) {
 
 }  // namespace
 
-class Connections::Lease {
+class ConnectionPool::Lease {
  public:
-  explicit Lease(Connections& owner) : owner_(owner) {
+  explicit Lease(ConnectionPool& owner) : owner_(owner) {
     {
       const std::lock_guard lock(owner.mutex_);
       if (!owner.idle_.empty()) {
@@ -285,21 +285,21 @@ class Connections::Lease {
   CURL* get() const { return curl_; }
 
  private:
-  Connections& owner_;
+  ConnectionPool& owner_;
   CURL* curl_ = nullptr;
 };
 
-Connections::Connections(const HttpOptions& options) : options_(options) {
+ConnectionPool::ConnectionPool(const HttpOptions& options) : options_(options) {
   initialize_curl();
   idle_.reserve(kIdleConnections);
 }
 
-Connections::~Connections() {
+ConnectionPool::~ConnectionPool() {
   for (void* curl : idle_)
     ::curl_easy_cleanup(curl);
 }
 
-Answer Connections::perform(const Exchange& exchange) {
+HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   check_interrupted();
   const Lease lease(*this);
   CURL* curl = lease.get();

@@ -24,22 +24,22 @@ struct Exchange {
   DownloadSink sink;
 };
 
-struct Answer {
+struct HttpAnswer {
   int status = 0;
   Headers headers;
   std::string body;
 };
 
-// Connections that wait to be used again.
-class Connections {
+// ConnectionPool that wait to be used again.
+class ConnectionPool {
  public:
-  explicit Connections(const HttpOptions& options);
-  ~Connections();
-  Connections(const Connections&) = delete;
+  explicit ConnectionPool(const HttpOptions& options);
+  ~ConnectionPool();
+  ConnectionPool(const ConnectionPool&) = delete;
 
   // Throws ConnectionError when the connection fails or breaks, an Error for what another attempt would not
   // better, and what the callbacks throw.
-  Answer perform(const Exchange& exchange);
+  HttpAnswer perform(const Exchange& exchange);
 
  private:
   class Lease;

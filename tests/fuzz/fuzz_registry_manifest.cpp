@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   error_summary(text);
   try {
     const std::string type = manifest_type(text, kTypes[data[0] % kTypes.size()], "fuzz");
-    manifest_facts(text, "fuzz");
+    manifest_details(text, "fuzz");
     if (!oci::is_index_type(type)) {
       oci::parse_manifest(text, "fuzz");
       return 0;

@@ -74,6 +74,7 @@ Response Http::request(const Request& request) const {
   exchange.headers = request.headers;
   exchange.authorization = request.authorization;
   exchange.body = request.body ? &*request.body : nullptr;
+  exchange.may_resend = request.retry;
   exchange.maximum_body = request.maximum_body;
   exchange.with_deadline = !request.body || request.body->size <= (8u << 20);
   Attempts attempts(state_->options.retry);

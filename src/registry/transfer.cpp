@@ -164,10 +164,12 @@ std::size_t on_read(char* buffer, std::size_t size, std::size_t count, void* use
   return ok ? given : CURL_READFUNC_ABORT;
 }
 
-// libcurl begins again when a kept connection turns out to be dead.
+// libcurl begins again when a kept connection turns out to be dead. What has gone out of an upload may have
+// arrived: then whoever uploads asks first.
 int on_seek(void* user, curl_off_t offset, int origin) {
   auto& running = *static_cast<Running*>(user);
-  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  if (origin != SEEK_SET || offset < 0 || (running.sent > 0 && !running.exchange.may_resend))
+    return CURL_SEEKFUNC_CANTSEEK;
   running.sent = static_cast<std::uint64_t>(offset);
   return CURL_SEEKFUNC_OK;
 }

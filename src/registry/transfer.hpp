@@ -17,6 +17,7 @@ struct Exchange {
   std::vector<std::string> headers;
   std::string authorization;
   const Body* body = nullptr;
+  bool may_resend = true;          // the body, when a kept connection turns out to be dead
   std::uint64_t maximum_body = 0;  // of what is collected
   bool with_deadline = true;       // HttpOptions::request_timeout
   // Called with the final head. Whether the body goes to `sink`; else it is collected. May throw.

@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -245,7 +247,8 @@ class Exchange(Case):
                                   compression, f"{self.registry.name}/other:{compression}")["pushes"][0]
                 self.assertEqual(other["digest"], first["digest"])
                 there = self.top / f"there {compression}"
-                self.skopeo("copy", "--src-tls-verify=false", f"docker://{self.registry.name}/built:{compression}", f"oci:{there}:1")
+                self.skopeo("copy", "--preserve-digests", "--src-tls-verify=false", f"docker://{self.registry.name}/built:{compression}", f"oci:{there}:1")
+                self.assertEqual(self.manifest_digest(there), first["digest"])
                 manifest, _ = images.read_image(there)
                 suffix = "" if compression == "none" else "+" + compression
                 self.assertEqual({layer["mediaType"] for layer in manifest["layers"]}, {images.LAYER + suffix})
@@ -750,6 +753,71 @@ class Hostile(Case):
             with self.subTest(arguments=arguments):
                 self.assert_fails(self.tool(*arguments, status=2), "error: ", status=2)
         self.assert_fails(self.tool("pull", "http://a/b", status=1), "this is no reference")
+
+
+class Encrypted(Case):
+    """TLS with certificates where Docker has them."""
+
+    def setUp(self):
+        super().setUp()
+        parts.need("openssl")
+        self.image = Image()
+        for name, subject in (("server", "/CN=127.0.0.1"), ("client", "/CN=somebody")):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                            "-subj", subject, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.top / f"{name}.key",
+                            "-out", self.top / f"{name}.crt"], check=True, capture_output=True)
+
+    def serve(self, script, client_certificates=False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.top / "server.crt", self.top / "server.key")
+        if client_certificates:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.top / "client.crt")
+        registry = self.enterContext(Scripted(script, context))
+        self.certificates = self.top / "certs.d" / registry.name
+        self.certificates.mkdir(parents=True)
+        return registry
+
+    def trust(self):
+        shutil.copy(self.top / "server.crt", self.certificates / "ca.crt")
+
+    def pull(self, registry, *arguments, status=0):
+        return self.tool("pull", f"{registry.name}/a:1", "--certs", self.top / "certs.d", "--retries", "0", *arguments, status=status)
+
+    def test_authorities(self):
+        registry = self.serve(self.image.serve)
+        self.assert_fails(self.pull(registry, status=1), f"https://{registry.name}/", "certificate", "certs.d")
+        self.nothing_entered()
+        self.trust()
+        self.pull(registry)
+
+    def test_client_certificates(self):
+        registry = self.serve(self.image.serve, client_certificates=True)
+        self.trust()
+        self.assert_fails(self.pull(registry, status=1), "failed")
+        shutil.copy(self.top / "client.crt", self.certificates / "client.cert")
+        self.assert_fails(self.pull(registry, status=1), "without its key")
+        shutil.copy(self.top / "client.key", self.certificates / "client.key")
+        self.pull(registry)
+
+    def test_nothing_secret_goes_without_tls(self):
+        seen = []
+
+        def plain(request):
+            seen.append(request.headers.get("Authorization"))
+            request.answer(200, b'{"token":"t"}')
+        with Scripted(plain) as other:
+            for status, headers in ((401, {"WWW-Authenticate": f'Bearer realm="http://{other.name}/token"'}),
+                                    (307, {"Location": f"http://{other.name}/elsewhere"})):
+                registry = self.serve(lambda request, status=status, headers=headers: request.answer(status, headers=headers))
+                self.trust()
+                auth = auth_file(self.top / "auth.json", registry.name)
+                self.assert_fails(self.pull(registry, "--auth-file", auth, status=1), "without TLS|from https to http")
+        self.assertEqual(seen, [])
+
+    def test_plain_where_tls_is_wanted(self):
+        with Scripted(self.image.serve) as registry:
+            self.assert_fails(self.tool("pull", f"{registry.name}/a", "--tls", "--retries", "0", status=1), "--plain-http")
 
 
 class Killed(Case):

@@ -105,7 +105,7 @@ class Scripted:
     """An HTTP server whose answers are a function of the request: script(request) -> None, which answers through it.
     `requests` lists (method, path, headers) in order. A context manager."""
 
-    def __init__(self, script):
+    def __init__(self, script, tls=None):
         self.requests = []
         self.lock = threading.Lock()
         outer = self
@@ -154,6 +154,8 @@ class Scripted:
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if tls:  # an ssl.SSLContext
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def __enter__(self):

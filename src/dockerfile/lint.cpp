@@ -4,6 +4,7 @@
 #include <map>
 
 #include "dockerfile/directives.hpp"
+#include "dockerfile/git_source.hpp"
 #include "dockerfile/ports.hpp"
 #include "dockerfile/text.hpp"
 #include "util/path.hpp"
@@ -33,13 +34,6 @@ bool names_secret(std::string_view key) {
     secret = secret || kSecret.count(word) > 0;
   }
   return secret;
-}
-
-bool is_remote(std::string_view source) {
-  for (const std::string_view start : {"http://", "https://", "git://", "ssh://", "git@"}) {
-    if (source.substr(0, start.size()) == start) return true;
-  }
-  return false;
 }
 
 class Linter {
@@ -458,7 +452,7 @@ class Linter {
                      const Transfer& transfer) {
     if (facts_.ignore == nullptr || facts_.ignore->has_exceptions()) return;
     for (const std::string& each : transfer.sources) {
-      if (is_remote(each)) continue;
+      if (is_remote_source(each)) continue;
       const std::string source = clean_path(each);
       const auto takes_all = [](const std::string& pattern) {
         return pattern == "*" || pattern == "**" || pattern == "**/*";

@@ -1,14 +1,12 @@
 #include "image/outside.hpp"
 
-#include "image/stored_index.hpp"
+#include "image/stored_layer.hpp"
 #include "oci/image_source.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"
 
 namespace bottle::image {
 namespace {
-
-constexpr const char* kLayerSchema = "bottle-layer 1";
 
 // The image of another bottle, as its build directory holds it.
 class BottleImage : public OutsideImage {
@@ -36,47 +34,6 @@ class BottleImage : public OutsideImage {
   LoadedPlan loaded_;
 };
 
-// A layer blob in the store: its index, its tar and, where that is something else, the blob as it came.
-struct StoredLayer {
-  oci::LayerIndex index;
-  Digest blob;
-  std::uint64_t blob_size = 0;
-};
-
-Digest layer_key(const oci::SourceLayer& layer) {
-  return sha256(std::string(kLayerSchema) + "\nblob = " + (layer.digest ? layer.digest->hex() : "") +
-                "\ndiff = " + layer.diff_id.hex() + "\n");
-}
-
-std::optional<StoredLayer> find_layer(const oci::SourceLayer& layer, const store::Store& store) {
-  const auto lookup = store.find_action(layer_key(layer));
-  if (!lookup.result) return std::nullopt;
-  const auto& outputs = lookup.result->outputs;
-  auto index = read_stored_index(outputs.at("index").digest, store);
-  if (!index) return std::nullopt;
-  return StoredLayer{
-      .index = std::move(*index), .blob = outputs.at("blob").digest, .blob_size = outputs.at("blob").size};
-}
-
-StoredLayer import_layer(const oci::SourceLayer& layer, const store::Store& store) {
-  if (auto stored = find_layer(layer, store)) return std::move(*stored);
-  const bool is_plain = layer.digest == layer.diff_id;
-  store::Store::Writer tar(store);
-  store::Store::Writer blob(store);
-  const oci::ImportedLayer imported =
-      layer.import([&](std::span<const std::byte> data) { tar.write(data); },
-                   is_plain ? oci::Sink{} : [&](std::span<const std::byte> data) { blob.write(data); });
-  store::ActionResult result{.kind = "layer", .label = layer.blob.name};
-  result.outputs["tar"] = tar.commit(imported.diff_id);
-  result.outputs["blob"] = is_plain ? result.outputs["tar"] : blob.commit(imported.digest);
-  result.outputs["index"] = store.put(imported.index.serialize());
-  result.tool_version = BOTTLE_VERSION;
-  store.put_action(layer_key(layer), result);
-  return {.index = imported.index,
-          .blob = result.outputs["blob"].digest,
-          .blob_size = result.outputs["blob"].size};
-}
-
 // An image layout or archive.
 class FileImage : public OutsideImage {
  public:
@@ -101,12 +58,7 @@ class FileImage : public OutsideImage {
     parallel_for(source_.layers.size(), default_threads(), [&](std::size_t i) {
       const oci::SourceLayer& layer = source_.layers[i];
       StoredLayer stored = import_layer(layer, store);
-      loaded.plan.layers[i] = {.digest = stored.index.digest(),
-                               .scope = {},
-                               .diff_id = layer.diff_id,
-                               .blob_media_type = layer.media_type,
-                               .blob = stored.blob,
-                               .blob_size = stored.blob_size};
+      loaded.plan.layers[i] = stored.plan_layer(layer.diff_id, layer.media_type);
       loaded.layers[i] = std::move(stored.index);
     });
     return loaded;
@@ -140,6 +92,9 @@ std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const doc
     case ContextKind::oci_layout:
     case ContextKind::docker_archive:
       return std::make_unique<FileImage>(context, platform);
+    case ContextKind::image:
+      throw Error("the context \"" + context.name + "\" is an image of a registry, which the lock finds",
+                  {.where = context.reference});
     default:
       throw Error("the context \"" + context.name + "\" is a directory of files, not an image",
                   {.where = context.value.native(), .hint = "copy from it with COPY --from=" + context.name});

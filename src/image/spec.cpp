@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "image/lock.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -54,6 +55,10 @@ ContextSpec parse_context(const JsonView& view) {
   if (context.kind == ContextKind::target) {
     context.files = absolute_paths(view.at("files"));
     refuse_namesakes(context.files, view.at("files"));
+  } else if (context.kind == ContextKind::image) {
+    context.reference = view.at("value").string();
+    if (context.reference.empty()) view.at("value").fail("the reference of an image");
+    return context;
   } else {
     context.value = absolute_path(view.at("value"));
   }
@@ -91,16 +96,17 @@ bool is_slug(std::string_view text) {
 }
 
 ContextKind parse_context_kind(const std::string& text, const std::string& place) {
-  static const std::array<std::pair<std::string, ContextKind>, 5> kKinds{
+  static const std::array<std::pair<std::string, ContextKind>, 6> kKinds{
       {{"path", ContextKind::path},
        {"bottle", ContextKind::bottle},
        {"target", ContextKind::target},
        {"oci-layout", ContextKind::oci_layout},
-       {"docker-archive", ContextKind::docker_archive}}};
+       {"docker-archive", ContextKind::docker_archive},
+       {"image", ContextKind::image}}};
   for (const auto& [name, kind] : kKinds)
     if (name == text) return kind;
   throw UsageError("unknown kind of context \"" + text + "\"",
-                   {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive"});
+                   {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image"});
 }
 
 BuildSpec load_spec(const fs::path& file) {
@@ -109,7 +115,7 @@ BuildSpec load_spec(const fs::path& file) {
   const JsonView view(document, name + "#");
   refuse_unknown(view,
                  {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform", "buildArgs",
-                  "contexts", "engine", "packer", "tag", "gitModes", "pack", "store", "secrets"});
+                  "contexts", "engine", "packer", "tag", "gitModes", "pack", "store", "secrets", "lock"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -138,8 +144,14 @@ BuildSpec load_spec(const fs::path& file) {
   spec.git_modes = view.boolean_or("gitModes", false);
   if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);
   spec.store = view.string_or("store", "");
+  if (const auto lock = view.find("lock")) spec.lock = absolute_path(*lock);
+  spec.file = fs::absolute(file).lexically_normal();
   spec.directory = fs::absolute(file).parent_path();
   return spec;
+}
+
+fs::path lock_file(const BuildSpec& spec) {
+  return spec.lock.empty() ? spec.context / kLockName : spec.lock;
 }
 
 std::int64_t source_date_epoch() {

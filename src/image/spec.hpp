@@ -11,15 +11,15 @@
 
 namespace bottle::image {
 
-enum class ContextKind { path, bottle, target, oci_layout, docker_archive };
+enum class ContextKind { path, bottle, target, oci_layout, docker_archive, image };
 
 // A named context: FROM <name>, COPY --from=<name>.
 struct ContextSpec {
   std::string name;
   ContextKind kind = ContextKind::path;
-  fs::path value;  // directory, layout, archive; for bottle the other bottle's build directory
-  std::string
-      reference;  // which image of a layout or archive with several: a tag or digest; "" if there is one
+  fs::path value;  // directory, layout, archive; for bottle the other bottle's build directory; not of image
+  // Of image: which one, "debian:12". Of a layout or archive with several: a tag or digest; "" if there is one.
+  std::string reference;
   std::vector<fs::path> files;  // for target: the files, each found in the context under its base name
 };
 
@@ -59,8 +59,13 @@ struct BuildSpec {
   bool debug_shell = false;  // never from a file: a shell where a RUN failed
   PackSpec pack;
   fs::path store;      // "" is the user's
+  fs::path lock;       // "" is bottle.lock in the context
+  fs::path file;       // the specification file, if it was read from one
   fs::path directory;  // the bottle's build directory
 };
+
+// The lock that holds for it.
+fs::path lock_file(const BuildSpec& spec);
 
 // `[a-z0-9][a-z0-9_.-]*`, at most 63 characters.
 bool is_slug(std::string_view text);

@@ -43,6 +43,8 @@ image::ContextSpec parse_context(const std::string& text) {
       context.files.push_back(absolute(path.substr(at, end - at)));
       at = end + 1;
     }
+  } else if (context.kind == image::ContextKind::image) {
+    context.reference = path;
   } else {
     context.value = absolute_directory(path);
   }
@@ -102,7 +104,7 @@ void BuildOptions::add_to(CLI::App& app) {
   apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image")->allow_extra_args(false));
   apart(app.add_option("--build-context", contexts,
                        "NAME=DIR or NAME=KIND:PATH, a named context; kinds: path, bottle, target, "
-                       "oci-layout, docker-archive")
+                       "oci-layout, docker-archive, image")
             ->allow_extra_args(false));
   app.add_option("--secret", secrets,
                  "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged")
@@ -114,6 +116,8 @@ void BuildOptions::add_to(CLI::App& app) {
       app.add_flag("--git-modes", git_modes, "permissions of context files as git keeps them: 0755 or 0644"));
   apart(app.add_option("--engine", engine, "builtin"));
   app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
+  app.add_option("--lock", lock,
+                 "the file that says what outside sources stand for (default: bottle.lock in the context)");
   app.add_option("--store", store,
                  "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
 }
@@ -150,6 +154,7 @@ image::BuildSpec BuildOptions::resolve() const {
     result.secrets.push_back(parse_secret(text));
   result.debug_shell = debug_shell;
   if (!tag.empty()) result.tag = tag;
+  if (!lock.empty()) result.lock = absolute(lock);
   if (!store.empty()) result.store = absolute_directory(store);
   return result;
 }

@@ -22,6 +22,7 @@ struct BuildOptions {
   std::string tag;
   std::string engine = "builtin";
   std::string store;
+  std::string lock;
   std::vector<std::string> build_args;
   std::vector<std::string> labels;
   std::vector<std::string> contexts;

@@ -140,7 +140,7 @@ class Builder {
                            "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
     oci::LayerIndex taken;
     if (step.kind == FileStep::Kind::copy) {
-      if (step.source.kind == FileSource::Kind::scan && !step.request.sources.empty()) {
+      if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
         taken = resolved_.scan(step.source.name).index(step.source.set);
         key_text += "source = " + sha256(taken.serialize()).hex() + "\n";
       } else if (step.source.kind != FileSource::Kind::scan) {
@@ -202,6 +202,16 @@ class Builder {
     CopyRequest request = step.request;
     request.read_destination = content_of(state);
     request.warn = warn_at(step);
+    std::vector<oci::MergedTree> fetched;
+    fetched.reserve(step.remotes.size());
+    for (const oci::LayerIndex& layer : resolved_.fetch(step, store_)) {
+      const RemoteSource& remote = step.remotes[fetched.size()];
+      fetched.emplace_back().apply(layer, remote.name);
+      // Archives from URLs stay what they are unless --unpack says otherwise.
+      request.apart[remote.number] = {.tree = &fetched.back(),
+                                      .path = remote.path(),
+                                      .unpack = remote.is_url() && request.unpack.value_or(false)};
+    }
     return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
   }
 

@@ -63,19 +63,36 @@ Plan understand(const CopyRequest& request, const oci::MergedTree& destination) 
   return plan;
 }
 
+// The pattern that matches the path alone.
+std::string literal_pattern(const std::string& path) {
+  if (!has_wildcards(path)) return path;
+  std::string pattern;
+  for (const char c : path) {
+    if (c == '*' || c == '?' || c == '[')
+      pattern += std::string("[") + c + "]";
+    else if (c == '\\')
+      pattern += "\\\\";
+    else
+      pattern += c;
+  }
+  return pattern;
+}
+
 class Copier {
  public:
-  Copier(const oci::MergedTree& from, CopyTarget& target, const CopyRequest& request, const Plan& plan)
-      : from_(from), target_(target), request_(request), plan_(plan) {}
+  Copier(CopyTarget& target, const CopyRequest& request, const Plan& plan)
+      : target_(target), request_(request), plan_(plan) {}
 
-  void copy_source(const Source& source, const ArchiveOpener& open_archive) {
-    const MergedSourceTree tree(from_);
+  void copy_source(const oci::MergedTree& from, const Source& source, bool unpack,
+                   const ArchiveOpener& open_archive) {
+    from_ = &from;
+    const MergedSourceTree tree(from);
     took_required_ = !source.required;
     for (const SourceMatch& match : find_matches(tree, source.pattern)) {
-      const Node* node = from_.find(match.path);
+      const Node* node = from.find(match.path);
       if (node == nullptr) not_found(source);
-      if (plan_.unpack && node->inode->type == EntryType::file) {
-        if (const auto archive = open_archive(*node->inode, from_.roots())) {
+      if (unpack && node->inode->type == EntryType::file) {
+        if (const auto archive = open_archive(*node->inode, from.roots())) {
           unpack_archive(*archive);
           continue;
         }
@@ -206,7 +223,7 @@ class Copier {
       inode = std::make_shared<Entry>(*node.inode);
       inode->path.clear();
       if (inode->place.root != oci::Place::kNone) {
-        inode->place.root = target_.root(from_.roots().at(inode->place.root));
+        inode->place.root = target_.root(from_->roots().at(inode->place.root));
       }
       inode->mtime = time_of(*node.inode);
       keep_layer_xattrs(*inode);
@@ -276,7 +293,7 @@ class Copier {
     }
   }
 
-  const oci::MergedTree& from_;
+  const oci::MergedTree* from_ = nullptr;  // of the source at hand
   CopyTarget& target_;
   const CopyRequest& request_;
   const Plan& plan_;
@@ -296,9 +313,15 @@ oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& desti
   const oci::MergedTree& below = is_linked ? nothing : destination;
   const Plan plan = understand(request, below);
   CopyTarget target(below);
-  Copier copier(source, target, request, plan);
-  for (const std::string& written : request.sources) {
-    copier.copy_source(parse_source(written, request.parents, request.excludes), open_archive);
+  Copier copier(target, request, plan);
+  for (std::size_t i = 0; i < request.sources.size(); ++i) {
+    if (const auto apart = request.apart.find(i); apart != request.apart.end())
+      copier.copy_source(*apart->second.tree,
+                         parse_source("/" + literal_pattern(apart->second.path), false, request.excludes),
+                         apart->second.unpack, open_archive);
+    else
+      copier.copy_source(source, parse_source(request.sources[i], request.parents, request.excludes),
+                         plan.unpack, open_archive);
   }
   for (const CopyRequest::Inline& document : request.inlines)
     copier.copy_inline(document);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ namespace bottle::image {
 
 struct CopyRequest {
   bool is_add = false;
-  std::vector<std::string> sources;  // expanded, else as written; no URLs and Git references
+  std::vector<std::string> sources;  // expanded, else as written
   std::string destination;           // expanded; relative to `workdir`; a '/' at its end matters
   std::string workdir = "/";
   std::optional<std::string> chown;  // "user", "user:group", names or numbers; empty is as absent
@@ -44,6 +45,14 @@ struct CopyRequest {
     std::string root;  // "blob:sha256:<hex>"
   };
   std::vector<Inline> inlines;
+
+  // Sources that are not in the tree of the others, by their number in `sources`: what is downloaded.
+  struct Apart {
+    const oci::MergedTree* tree = nullptr;
+    std::string path;     // in it; "" is all of it
+    bool unpack = false;  // if it is an archive
+  };
+  std::map<std::size_t, Apart> apart;
 
   ReadContent read_destination;  // for --chown by name: a file of `destination`
   Warn warn;                     // may be empty

@@ -96,9 +96,8 @@ class RegistryImage : public OutsideImage {
     const StoredDocument document = fetch_document(reference_, store, *access_);
     manifest_ = oci::parse_manifest(document.text, name());
     if (oci::oci_media_type(manifest_.config.media_type) != oci::kConfigType)
-      throw Error(
-          "this is an artifact, not an image: its configuration is a " + manifest_.config.media_type,
-          {.where = name()});
+      throw Error("this is an artifact, not an image: its configuration is a " + manifest_.config.media_type,
+                  {.where = name()});
     config_ = fetch_config(reference_, manifest_.config, store, *access_);
     diff_ids_ = oci::parse_config(config_, name() + ": configuration").diff_ids;
     if (diff_ids_.size() != manifest_.layers.size())
@@ -144,7 +143,8 @@ class RegistryImage : public OutsideImage {
       while (const std::size_t count = read_some(file.get(), buffer, blob.digest.string()))
         hasher.update(std::span<const std::byte>(buffer).first(count));
       if (hasher.finish() == blob.digest)
-        throw Error(error.message(), {.where = name() + ": layer " + blob.digest.string(), .hint = error.hint()});
+        throw Error(error.message(),
+                    {.where = name() + ": layer " + blob.digest.string(), .hint = error.hint()});
       store.drop_damaged_blob(blob.digest, "its content does not have its digest");
     }
     access_->client().get_blob(reference_, blob, store);
@@ -211,7 +211,8 @@ LockedImage resolve_image(const Reference& reference, const store::Store& store,
   if (reference.digest) return pinned_image(reference, store, access);
   registry::FetchedManifest fetched = access.client().get_manifest(reference);
   const Digest digest = sha256(fetched.bytes);
-  const StoredDocument document{.text = std::move(fetched.bytes), .media_type = std::move(fetched.media_type)};
+  const StoredDocument document{.text = std::move(fetched.bytes),
+                                .media_type = std::move(fetched.media_type)};
   LockedImage image = describe(reference, digest, document, store, access);
   keep_document(digest, document, store);
   return image;

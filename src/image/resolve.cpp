@@ -1,9 +1,13 @@
 #include "image/resolve.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
+#include "dockerfile/git_source.hpp"
 #include "dockerfile/history.hpp"
+#include "image/copy_mode.hpp"
+#include "image/read_dockerfile.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -14,21 +18,17 @@ using namespace dockerfile;
 
 constexpr const char* kMainContext = "context";
 
-Platform target_platform(const std::string& text) {
-  if (text.empty()) return host_platform();
-  const auto platform = parse_platform(text);
-  if (!platform)
-    throw UsageError("\"" + text + "\" is no platform",
-                     {.where = "--platform", .hint = "expected os/architecture[/variant]"});
-  return normalized(*platform);
+// The instruction as histories may show it: without passwords.
+Instruction recorded(const Instruction& instruction) {
+  Instruction result = instruction;
+  if (Add* add = result.as<Add>())
+    for (std::string& source : add->transfer.sources)
+      if (is_remote_source(source)) source = without_credentials(source);
+  return result;
 }
 
-bool is_remote(const std::string& source) {
-  return source.starts_with("http://") || source.starts_with("https://") || source.starts_with("git@") ||
-         source.starts_with("git://") || source.starts_with("ssh://");
-}
-
-std::string words_text(const char* keyword, const CopyRequest& request, const std::string& from) {
+std::string words_text(const char* keyword, const FileStep& step, const std::string& from) {
+  const CopyRequest& request = step.request;
   std::string text = keyword;
   const auto flag = [&](const char* name, const std::string& value) {
     text += std::string(" --") + name + "=" + escape_word(value);
@@ -41,8 +41,14 @@ std::string words_text(const char* keyword, const CopyRequest& request, const st
   if (request.unpack) flag("unpack", *request.unpack ? "true" : "false");
   for (const std::string& exclude : request.excludes)
     flag("exclude", exclude);
-  for (const std::string& source : request.sources)
-    text += " " + escape_word(source);
+  for (std::size_t i = 0; i < request.sources.size(); ++i) {
+    const auto remote = std::find_if(step.remotes.begin(), step.remotes.end(),
+                                     [&](const RemoteSource& source) { return source.number == i; });
+    if (remote == step.remotes.end())
+      text += " " + escape_word(request.sources[i]);
+    else
+      text += " " + escape_word(remote->name) + " (" + remote->identity() + ")";
+  }
   for (const auto& file : request.inlines)
     text += " <<" + escape_word(file.name) + ":" + file.digest.hex();
   return text + " " + escape_word(resolved_destination(request.workdir, request.destination));
@@ -50,18 +56,36 @@ std::string words_text(const char* keyword, const CopyRequest& request, const st
 
 }  // namespace
 
-Resolved::Resolved(const BuildSpec& spec, const store::Store& store)
-    : spec_(spec), epoch_(source_date_epoch()) {
-  for (const auto& [name, value] : spec_.build_args)
-    values_.build_args[name] = value;
-  values_.target_platform = target_platform(spec_.platform);
-  values_.target = spec_.target;
-  read_dockerfile();
+Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked)
+    : spec_(spec),
+      unlocked_(unlocked),
+      lock_(lock_file(spec)),
+      access_(std::make_shared<RemoteAccess>()),
+      epoch_(source_date_epoch()) {
+  resolve(store);
+}
 
-  std::set<std::string> contexts;
-  for (const ContextSpec& context : spec_.contexts)
-    contexts.insert(context.name);
+Resolved::Resolved(const BuildSpec& spec, const store::Store& store, const Survey& survey)
+    : spec_(spec),
+      survey_(survey),
+      lock_(lock_file(spec)),
+      access_(std::make_shared<RemoteAccess>()),
+      epoch_(source_date_epoch()) {
+  resolve(store);
+}
+
+void Resolved::resolve(const store::Store& store) {
+  values_ = build_values(spec_);
+  file_ = read_dockerfile(spec_);
+  dependencies_.push_back(spec_.dockerfile);
+  const std::set<std::string> contexts = context_names(spec_);
   plan_ = plan_stages(file_, values_, contexts);
+  const auto need_all = [&] {
+    if (!survey_ || !survey_->all_stages) return;
+    plan_.needed.resize(plan_.stages.size());
+    std::iota(plan_.needed.begin(), plan_.needed.end(), 0);
+  };
+  need_all();
   // A trigger may copy from a stage that nothing else needs, so `needed` can grow until every base has been
   // asked.
   std::set<int> asked;
@@ -69,11 +93,16 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store)
     is_settled = true;
     for (const int number : std::vector<int>(plan_.needed)) {
       const PlannedStage& stage = plan_.stages[static_cast<std::size_t>(number)];
-      if (stage.base.kind != Origin::Kind::named_context || !asked.insert(number).second) continue;
-      const OutsideImage& image = open_image(stage.base.name);
+      const bool is_image =
+          stage.base.kind == Origin::Kind::named_context || stage.base.kind == Origin::Kind::image;
+      if (!is_image || !asked.insert(number).second) continue;
+      const auto name = open_image(stage.base, stage.platform, stage.from.position, store);
+      if (!name) continue;
+      const OutsideImage& image = *images_.at(*name);
       const ImageConfig config(image.config(), image.name(), epoch_);
       if (config.triggers().empty()) continue;
       add_triggers(plan_, file_, number, config.triggers(), contexts);
+      need_all();
       is_settled = false;
       break;
     }
@@ -92,20 +121,6 @@ void Resolved::fail(const Position& position, const std::string& message, const 
   throw SourceError(*file_.source, position, message, hint);
 }
 
-void Resolved::read_dockerfile() {
-  constexpr std::uint64_t kLimit = 16u << 20;
-  const std::string text = read_file(spec_.dockerfile, kLimit);
-  // No path, name or variable can hold one, and it would cut the rest off unseen.
-  if (const std::size_t at = text.find('\0'); at != std::string::npos) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    throw Error("expected text, found a NUL byte",
-                {.where = spec_.dockerfile.native() + ":" + std::to_string(line) + ":" +
-                          std::to_string(at - (text.rfind('\n', at) + 1) + 1)});
-  }
-  file_ = parse_dockerfile(text, spec_.dockerfile.native());
-  dependencies_.push_back(spec_.dockerfile);
-}
-
 void Resolved::resolve_stage(int number, const store::Store& store) {
   const PlannedStage& planned = plan_.stages[static_cast<std::size_t>(number)];
   const Position position = planned.from.position;
@@ -121,21 +136,19 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
       scope = scopes_.at(planned.base.stage);
       from = "FROM stage " + stages_.at(planned.base.stage).name;
       break;
-    case Origin::Kind::named_context: {
-      const OutsideImage& image = open_image(planned.base.name);
-      stage.emplace(ImageConfig(image.config(), image.name(), epoch_));
-      stage->base_image = planned.base.name;
-      break;
-    }
     case Origin::Kind::scratch:
       stage.emplace(ImageConfig(planned.platform.value_or(values_.target_platform), epoch_));
       break;
-    default:
-      fail(position,
-           "the image \"" + planned.base_name + "\" is neither a stage, nor a named context, nor locked",
-           "name where it comes from: CONTEXTS " + planned.base_name +
-               "=oci-layout:<directory>, =docker-archive:<file> or " +
-               "=bottle:<slug> (bottle-image build: --build-context)");
+    default: {
+      const auto image_name = open_image(planned.base, planned.platform, position, store);
+      if (!image_name) {
+        stage.emplace(ImageConfig(planned.platform.value_or(values_.target_platform), epoch_));
+        break;
+      }
+      const OutsideImage& image = *images_.at(*image_name);
+      stage.emplace(ImageConfig(image.config(), image.name(), epoch_));
+      stage->base_image = *image_name;
+    }
   }
   if (planned.base.kind != Origin::Kind::stage) scope.add_environment(stage->config.environment());
   stage->config.start_stage();
@@ -149,7 +162,7 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
                     ? std::optional<FileStep>(run_step(item, expanded, stage->config, scope, store))
                     : file_step(item, expanded, stage->config, store);
     scope.apply(expanded);
-    stage->config.apply(expanded, scope);
+    stage->config.apply(recorded(expanded), scope);
     if (step) {
       stage->lines.push_back({step->text, true});
       stage->steps.push_back(std::move(*step));
@@ -197,6 +210,12 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
   request.excludes = copy != nullptr ? copy->excludes : add->excludes;
   if (add != nullptr) request.unpack = add->unpack;
   request.epoch = epoch_;
+  std::vector<RemoteOrPath> kinds;
+  try {
+    kinds = copy != nullptr ? classify_sources(*copy) : classify_sources(*add);
+  } catch (const SourceKindError& error) {
+    fail(step.position, error.message(), error.hint());
+  }
   for (const InlineFile& file : transfer.files) {
     const Digest digest = sha256(file.content);
     request.inlines.push_back({.name = file.name,
@@ -205,26 +224,33 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
                                .root = "blob:" + digest.string()});
     step.inline_contents.push_back(file.content);
   }
-  take_sources(step, planned, store);
+  take_sources(step, planned, kinds, store);
   std::string from = step.source.name;
   if (step.source.kind == FileSource::Kind::stage) from = "stage " + stages_.at(step.source.stage).name;
   if (step.source.kind == FileSource::Kind::scan)
     from = from == kMainContext ? "" : from.substr(from.find(':') + 1);
-  step.text = words_text(request.is_add ? "ADD" : "COPY", request, from);
+  step.text = words_text(request.is_add ? "ADD" : "COPY", step, from);
   return step;
 }
 
-void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned, const store::Store& store) {
+void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
+                            const std::vector<RemoteOrPath>& kinds, const store::Store& store) {
   const Origin origin = planned.origins.empty() ? Origin{} : planned.origins.front();
-  for (const std::string& source : step.request.sources)
-    if (step.request.is_add && is_remote(source))
-      fail(step.position, "ADD of the remote source \"" + source + "\" is not supported yet",
-           "download it with a tool of your choice, keep it in the context and ADD the file");
   std::vector<Source> taken;
   try {
-    for (const std::string& source : step.request.sources)
-      taken.push_back(parse_source(source, step.request.parents, step.request.excludes));
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (std::holds_alternative<PathSource>(kinds[i])) {
+        taken.push_back(parse_source(step.request.sources[i], step.request.parents, step.request.excludes));
+      } else if (auto remote = remote_source(kinds[i], step.position)) {
+        remote->number = i;
+        step.remotes.push_back(std::move(*remote));
+      }
+    }
+    if (step.request.chmod) (void)ModeChange::parse(*step.request.chmod);
+  } catch (const SourceError&) {
+    throw;
   } catch (const Error& error) {
+    if (!error.where().empty()) throw;
     fail(step.position, error.message(), error.hint());
   }
   step.source = find_source(origin, step.position, taken, store);
@@ -238,21 +264,23 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
       return {.kind = FileSource::Kind::stage, .name = {}, .set = 0, .stage = origin.stage};
     case Origin::Kind::named_context:
       if (const ContextKind kind = find_context(origin.name)->kind;
-          kind != ContextKind::path && kind != ContextKind::target) {
-        (void)open_image(origin.name);
-        return {.kind = FileSource::Kind::image, .name = origin.name};
+          kind == ContextKind::path || kind == ContextKind::target) {
+        result.name = std::string(kMainContext) + ":" + origin.name;
+        break;
       }
-      result.name = std::string(kMainContext) + ":" + origin.name;
-      break;
+      [[fallthrough]];
+    case Origin::Kind::image: {
+      const auto image = open_image(origin, std::nullopt, position, store);
+      return {.kind = FileSource::Kind::image, .name = image.value_or(origin.name)};
+    }
     case Origin::Kind::build_context:
       result.name = kMainContext;
       break;
-    default:
-      fail(position, "\"" + origin.name + "\" is neither a stage nor a named context",
-           "add a stage of that name, or CONTEXTS " + origin.name +
-               "=path:<directory> (bottle-image build: --build-context)");
+    case Origin::Kind::scratch:
+      fail(position, "\"scratch\" holds no files", "name a stage, an image or a context");
   }
-  if (taken.empty()) return result;  // heredocs only
+  if (survey_) return result;
+  if (taken.empty()) return result;  // heredocs and what is fetched only
   try {
     ContextScan& scan = open_scan(result.name, store);
     for (const Source& source : taken)
@@ -268,8 +296,11 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
 }
 
 const ContextSpec* Resolved::find_context(const std::string& name) const {
-  const auto found = std::find_if(spec_.contexts.begin(), spec_.contexts.end(),
-                                  [&](const ContextSpec& context) { return context.name == name; });
+  auto found = std::find_if(spec_.contexts.begin(), spec_.contexts.end(),
+                            [&](const ContextSpec& context) { return context.name == name; });
+  if (found == spec_.contexts.end())
+    found = std::find_if(spec_.contexts.begin(), spec_.contexts.end(),
+                         [&](const ContextSpec& context) { return familiar_name(context.name) == name; });
   return found == spec_.contexts.end() ? nullptr : &*found;
 }
 
@@ -321,16 +352,6 @@ ContextScan& Resolved::open_scan(const std::string& context_name, const store::S
   return *open.scan;
 }
 
-const OutsideImage& Resolved::open_image(const std::string& context_name) {
-  const auto found = images_.find(context_name);
-  if (found != images_.end()) return *found->second;
-  const ContextSpec& context = *find_context(context_name);
-  auto image = open_outside(context, values_.target_platform);
-  for (const fs::path& path : image->dependencies())
-    dependencies_.push_back(path);
-  return *images_.emplace(context_name, std::move(image)).first->second;
-}
-
 std::map<std::string, fs::path> Resolved::context_roots() const {
   std::map<std::string, fs::path> roots;
   for (const auto& [name, open] : scans_)
@@ -338,9 +359,18 @@ std::map<std::string, fs::path> Resolved::context_roots() const {
   return roots;
 }
 
+std::vector<std::string> Resolved::scan_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, open] : scans_)
+    names.push_back(name);
+  return names;
+}
+
 std::vector<std::string> Resolved::dependencies() const {
   std::vector<std::string> paths;
   for (const fs::path& path : dependencies_)
+    paths.push_back(path.native());
+  for (const fs::path& path : lock_.dependencies())
     paths.push_back(path.native());
   std::sort(paths.begin(), paths.end());
   for (const auto& [name, open] : scans_) {

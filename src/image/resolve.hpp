@@ -2,9 +2,11 @@
 // found and digested, and the key that all of this makes. Nothing is built here, so this is what runs often.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,9 @@
 #include "image/copy.hpp"
 #include "image/file_source.hpp"
 #include "image/outside.hpp"
+#include "image/remote_source.hpp"
 #include "image/run_request.hpp"
+#include "image/source_lock.hpp"
 #include "image/spec.hpp"
 
 namespace bottle::image {
@@ -32,6 +36,10 @@ struct FileStep {
   std::string user;
   FileSource source;
   RunRequest run;
+  std::vector<RemoteSource> remotes;  // which of request.sources are URLs and git repositories
+
+  // Whether some are in `source`.
+  bool takes_files() const { return request.sources.size() > remotes.size(); }
 };
 
 struct ResolvedStage {
@@ -49,10 +57,23 @@ struct ResolvedStage {
   std::vector<Line> lines;
 };
 
+// To find out which outside sources there are, and nothing else: no file of a context is looked at, and a
+// bottle that has not been built is taken for an empty image.
+struct Survey {
+  SourceLock& lock;
+  bool all_stages = false;  // also those that the target does not need
+  std::function<void(const std::string&)> warn = {};
+};
+
 class Resolved {
  public:
+  // What is done with outside sources of which nothing here says what they are. Left open, a base is taken to
+  // be empty and the others to hold no files: enough to describe a Dockerfile, never to build it.
+  enum class Unlocked { refused, left_open };
+
   // Reads everything. Throws SourceError for what the Dockerfile has wrong.
-  Resolved(const BuildSpec& spec, const store::Store& store);
+  Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked = Unlocked::refused);
+  Resolved(const BuildSpec& spec, const store::Store& store, const Survey& survey);
   ~Resolved();
 
   const BuildSpec& spec() const { return spec_; }
@@ -64,6 +85,15 @@ class Resolved {
   const OutsideImage& image(const std::string& name) const { return *images_.at(name); }
   const std::map<std::string, std::unique_ptr<OutsideImage>>& images() const { return images_; }
   std::int64_t epoch() const { return epoch_; }
+  const dockerfile::StagePlan& plan() const { return plan_; }
+  const dockerfile::BuildValues& values() const { return values_; }
+  const dockerfile::Scope& scope(int stage) const { return scopes_.at(stage); }  // at the stage's end
+  const std::set<std::string>& open_sources() const { return open_sources_; }
+  std::vector<std::string> scan_names() const;  // of contexts that files are taken from
+
+  // The sources of an instruction that are fetched, as layers in trees of their own; from the store where
+  // they are there. In the order of step.remotes.
+  std::vector<oci::LayerIndex> fetch(const FileStep& step, const store::Store& store) const;
 
   // What the names of context roots stand for here.
   std::map<std::string, fs::path> context_roots() const;
@@ -78,7 +108,7 @@ class Resolved {
     std::unique_ptr<ContextScan> scan;
   };
 
-  void read_dockerfile();
+  void resolve(const store::Store& store);
   void resolve_stage(int number, const store::Store& store);
   std::optional<FileStep> file_step(const dockerfile::PlannedInstruction& planned,
                                     const dockerfile::Instruction& expanded, const ImageConfig& config,
@@ -87,15 +117,30 @@ class Resolved {
                     const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
   FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
                          const std::vector<Source>& taken, const store::Store& store);
-  void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned, const store::Store& store);
+  void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned,
+                    const std::vector<dockerfile::RemoteOrPath>& kinds, const store::Store& store);
+  std::optional<RemoteSource> remote_source(const dockerfile::RemoteOrPath& source,
+                                            const dockerfile::Position& position);
   ContextScan& open_scan(const std::string& context_name, const store::Store& store);
   dockerfile::IgnoreMatcher read_ignore(const std::vector<fs::path>& candidates, std::string& name);
-  const OutsideImage& open_image(const std::string& context_name);
+  // The name of the image in images_; nullopt if it is left open.
+  std::optional<std::string> open_image(const dockerfile::Origin& origin,
+                                        const std::optional<dockerfile::Platform>& platform,
+                                        const dockerfile::Position& position, const store::Store& store);
+  std::optional<std::string> open_locked(const std::string& written, const std::string& reference_text,
+                                         const dockerfile::Platform& platform,
+                                         const dockerfile::Position& position, const store::Store& store);
+  SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
   const ContextSpec* find_context(const std::string& name) const;
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;
 
   BuildSpec spec_;
+  Unlocked unlocked_ = Unlocked::refused;
+  std::optional<Survey> survey_;
+  LockFile lock_;
+  std::shared_ptr<const RemoteAccess> access_;
+  std::set<std::string> open_sources_;
   std::int64_t epoch_;
   dockerfile::BuildValues values_;
   dockerfile::Dockerfile file_;

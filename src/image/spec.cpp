@@ -105,8 +105,9 @@ ContextKind parse_context_kind(const std::string& text, const std::string& place
        {"image", ContextKind::image}}};
   for (const auto& [name, kind] : kKinds)
     if (name == text) return kind;
-  throw UsageError("unknown kind of context \"" + text + "\"",
-                   {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image"});
+  throw UsageError(
+      "unknown kind of context \"" + text + "\"",
+      {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image"});
 }
 
 BuildSpec load_spec(const fs::path& file) {

@@ -18,7 +18,8 @@ struct ContextSpec {
   std::string name;
   ContextKind kind = ContextKind::path;
   fs::path value;  // directory, layout, archive; for bottle the other bottle's build directory; not of image
-  // Of image: which one, "debian:12". Of a layout or archive with several: a tag or digest; "" if there is one.
+  // Of image: which one, "debian:12". Of a layout or archive with several: a tag or digest; "" if there is
+  // one.
   std::string reference;
   std::vector<fs::path> files;  // for target: the files, each found in the context under its base name
 };

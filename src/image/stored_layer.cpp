@@ -21,9 +21,9 @@ StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store&
   const bool writes_blob = !is_plain && keep == Blob::keep;
   store::Store::Writer tar(store);
   store::Store::Writer blob(store);
-  const oci::ImportedLayer imported = layer.import(
-      [&](std::span<const std::byte> data) { tar.write(data); },
-      writes_blob ? [&](std::span<const std::byte> data) { blob.write(data); } : oci::Sink{});
+  const oci::ImportedLayer imported =
+      layer.import([&](std::span<const std::byte> data) { tar.write(data); },
+                   writes_blob ? [&](std::span<const std::byte> data) { blob.write(data); } : oci::Sink{});
   store::ActionResult result{.kind = "layer", .label = layer.blob.name};
   result.outputs["tar"] = tar.commit(imported.diff_id);
   result.outputs["blob"] = is_plain      ? result.outputs["tar"]

@@ -1,0 +1,312 @@
+// bottle-lock: writes, checks and shows what outside sources stand for (docs/tools/bottle-lock.md).
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "build_options.hpp"
+#include "image/lock_update.hpp"
+#include "store/store.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+#include "util/tool_main.hpp"
+
+namespace {
+
+using namespace bottle;
+
+struct LockOptions {
+  std::vector<std::string> specs;
+  std::vector<std::string> platforms;
+  std::vector<std::string> from;
+  std::vector<std::string> names;
+  tools::BuildOptions build;
+  bool all_stages = false;
+  bool dry_run = false;
+  bool prune = false;
+
+  void add_place(CLI::App& app) {
+    app.add_option("--lock", build.lock, "the lock file (default: bottle.lock in the context)");
+    auto* specs_option =
+        app.add_option("--spec", specs,
+                       "JSON specification of a bottle, as CMake writes it; several are taken")
+            ->allow_extra_args(false);
+    app.add_option("--context", build.context, "the build context, a directory (default: the current one)")
+        ->excludes(specs_option);
+  }
+
+  void add_to(CLI::App& app) {
+    add_place(app);
+    auto* specs_option = app.get_option("--spec");
+    const auto apart = [&](CLI::Option* option) { option->excludes(specs_option); };
+    apart(app.add_option("-f,--file", build.file, "the Dockerfile (default: Dockerfile in the context)"));
+    apart(app.add_option("--target", build.target, "the stage whose sources are meant (default: the last)"));
+    apart(app.add_option("--build-arg", build.build_args, "NAME=VALUE for an ARG")->allow_extra_args(false));
+    apart(app.add_option("--build-context", build.contexts,
+                         "NAME=DIR or NAME=KIND:VALUE, a named context; such a name needs no lock")
+              ->allow_extra_args(false));
+    app.add_option("--platform", platforms,
+                   "os/architecture[/variant] to resolve for; several are taken (default: each bottle's)")
+        ->allow_extra_args(false);
+    app.add_option("--from", from,
+                   "NAME=oci-layout:DIR or NAME=docker-archive:FILE: where that image is, instead of its "
+                   "registry; its layers are put into the store")
+        ->allow_extra_args(false);
+    app.add_flag("--all-stages", all_stages, "also stages that the target does not need");
+    app.add_option("--store", build.store,
+                   "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
+    app.add_option("NAME", names, "only these: an image, a URL, a repository");
+  }
+
+  std::vector<image::BuildSpec> resolve() {
+    std::vector<image::BuildSpec> bases;
+    for (const std::string& spec : specs) {
+      tools::BuildOptions options = build;
+      options.spec = spec;
+      bases.push_back(options.resolve());
+    }
+    if (bases.empty()) bases.push_back(build.resolve());
+    if (platforms.empty()) return bases;
+    std::vector<image::BuildSpec> result;
+    for (const image::BuildSpec& base : bases)
+      for (const std::string& platform : platforms) {
+        result.push_back(base);
+        result.back().platform = platform;
+      }
+    return result;
+  }
+};
+
+// Several bottles may have several locks; a command is about one.
+fs::path lock_of(const std::vector<image::BuildSpec>& specs) {
+  const fs::path lock = image::lock_file(specs.front());
+  for (const image::BuildSpec& spec : specs)
+    if (image::lock_file(spec) != lock)
+      throw UsageError(
+          "the bottles have different locks: " + lock.native() + " and " + image::lock_file(spec).native(),
+          {.where = spec.slug, .hint = "name one with --lock, or call bottle-lock for each"});
+  return lock;
+}
+
+image::ContextSpec parse_from(const std::string& text) {
+  constexpr const char* kOption = "--from";
+  const std::size_t equals = text.find('=');
+  const std::size_t colon = equals == std::string::npos ? equals : text.find(':', equals);
+  if (equals == 0 || colon == std::string::npos)
+    throw UsageError("expected NAME=oci-layout:DIR or NAME=docker-archive:FILE, found \"" + text + "\"",
+                     {.where = kOption});
+  image::ContextSpec from;
+  from.name = image::canonical_source(text.substr(0, equals));
+  from.kind = image::parse_context_kind(text.substr(equals + 1, colon - equals - 1), kOption);
+  if (from.kind != image::ContextKind::oci_layout && from.kind != image::ContextKind::docker_archive)
+    throw UsageError("an image comes from oci-layout: or docker-archive:", {.where = kOption});
+  from.value = fs::absolute(text.substr(colon + 1)).lexically_normal();
+  return from;
+}
+
+image::LockRequest request_of(const LockOptions& options, const std::vector<image::BuildSpec>& specs) {
+  image::LockRequest request;
+  request.specs = specs;
+  request.all_stages = options.all_stages;
+  for (const std::string& name : options.names)
+    request.names.insert(image::canonical_source(name));
+  for (const std::string& text : options.from)
+    request.from.push_back(parse_from(text));
+  request.warn = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
+  return request;
+}
+
+void check_names(const image::LockRequest& request, const image::FoundSources& found) {
+  std::vector<std::string> used(found.used.begin(), found.used.end());
+  std::set<std::string> asked = request.names;
+  for (const image::ContextSpec& from : request.from)
+    asked.insert(from.name);
+  for (const std::string& name : asked) {
+    if (found.used.contains(name)) continue;
+    const auto near = nearest(name, used);
+    throw UsageError("no Dockerfile here names \"" + name + "\"",
+                     {.where = "bottle-lock", .hint = near ? "did you mean \"" + *near + "\"?" : ""});
+  }
+}
+
+void print(const OrderedJson& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+}
+
+struct Row {
+  std::string name;
+  std::string kind;
+  std::string outcome;
+  std::string before;
+  std::string after;
+};
+
+OrderedJson json_of(const std::vector<Row>& rows) {
+  OrderedJson list = OrderedJson::array();
+  for (const Row& row : rows) {
+    OrderedJson json{{"name", row.name}, {"kind", row.kind}, {"outcome", row.outcome}};
+    if (!row.before.empty()) json["locked"] = row.before;
+    if (!row.after.empty()) json["found"] = row.after;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+int update(LockOptions& options, const CommonOptions& common) {
+  const std::vector<image::BuildSpec> specs = options.resolve();
+  const fs::path file = lock_of(specs);
+  const store::Store store = store::Store::open(specs.front().store);
+  const image::LockRequest request = request_of(options, specs);
+  const image::FoundSources found = image::find_sources(request, image::load_lock(file), store);
+  check_names(request, found);
+  std::vector<Row> rows;
+  const auto change = [&](image::Lock& lock) {
+    rows.clear();
+    for (const auto& [name, source] : found.sources) {
+      const auto before = lock.sources.find(name);
+      Row row{.name = name, .kind = image::kind_of(source), .after = image::summary(source)};
+      if (before == lock.sources.end()) {
+        row.outcome = "added";
+      } else {
+        row.outcome = image::agrees(before->second, source) ? "unchanged" : "changed";
+        row.before = image::summary(before->second);
+      }
+      lock.put(name, source);
+      rows.push_back(std::move(row));
+    }
+    if (!options.prune) return;
+    for (auto entry = lock.sources.begin(); entry != lock.sources.end();) {
+      if (found.used.contains(entry->first)) {
+        ++entry;
+        continue;
+      }
+      rows.push_back({.name = entry->first,
+                      .kind = image::kind_of(entry->second),
+                      .outcome = "removed",
+                      .before = image::summary(entry->second)});
+      entry = lock.sources.erase(entry);
+    }
+  };
+  bool written = false;
+  if (options.dry_run) {
+    image::Lock lock = image::load_lock(file);
+    change(lock);
+  } else {
+    written = image::change_lock(file, change);
+  }
+  if (common.json) {
+    print({{"lock", file.native()}, {"written", written}, {"sources", json_of(rows)}});
+  } else if (!common.quiet) {
+    for (const Row& row : rows) {
+      if (row.outcome == "changed")
+        fmt::print("changed    {}\n           {}\n        -> {}\n", row.name, row.before, row.after);
+      else
+        fmt::print("{:<10} {}\n           {}\n", row.outcome, row.name,
+                   row.outcome == "removed" ? row.before : row.after);
+    }
+    fmt::print("{}: {}\n", file.native(),
+               written           ? "written"
+               : options.dry_run ? "not written (--dry-run)"
+                                 : "unchanged");
+  }
+  return kSuccess;
+}
+
+int check(LockOptions& options, const CommonOptions& common) {
+  const std::vector<image::BuildSpec> specs = options.resolve();
+  const fs::path file = lock_of(specs);
+  const store::Store store = store::Store::open(specs.front().store);
+  const image::LockRequest request = request_of(options, specs);
+  const image::Lock lock = image::load_lock(file);
+  const image::FoundSources found = image::find_sources(request, lock, store);
+  check_names(request, found);
+  std::vector<Row> rows;
+  bool is_fine = true;
+  for (const auto& [name, source] : found.sources) {
+    const auto entry = lock.sources.find(name);
+    Row row{.name = name, .kind = image::kind_of(source), .after = image::summary(source)};
+    if (entry == lock.sources.end()) {
+      row.outcome = "missing";
+    } else {
+      row.before = image::summary(entry->second);
+      row.outcome = image::agrees(entry->second, source) ? "unchanged" : "drifted";
+    }
+    is_fine = is_fine && row.outcome == "unchanged";
+    rows.push_back(std::move(row));
+  }
+  if (request.names.empty())
+    for (const auto& [name, source] : lock.sources)
+      if (!found.used.contains(name))
+        rows.push_back({.name = name,
+                        .kind = image::kind_of(source),
+                        .outcome = "unused",
+                        .before = image::summary(source)});
+  if (common.json) {
+    print({{"lock", file.native()}, {"sources", json_of(rows)}});
+  } else {
+    for (const Row& row : rows) {
+      if (row.outcome == "drifted")
+        fmt::print("drifted    {}\n    locked {}\n     found {}\n", row.name, row.before, row.after);
+      else if (row.outcome != "unchanged" || !common.quiet)
+        fmt::print("{:<10} {}\n", row.outcome, row.name);
+    }
+  }
+  return is_fine ? kSuccess : kCheckFound;
+}
+
+int list(LockOptions& options, const CommonOptions& common) {
+  fs::path file = options.build.lock;
+  if (file.empty()) file = lock_of(options.resolve());
+  if (!fs::exists(file))
+    throw Error("there is no lock", {.where = file.native(), .hint = "make one with bottle-lock update"});
+  const image::Lock lock = image::load_lock(file);
+  if (common.json) {
+    print(OrderedJson::parse(lock.serialize()));
+    return kSuccess;
+  }
+  std::size_t width = 0;
+  for (const auto& [name, source] : lock.sources)
+    width = std::max(width, name.size());
+  for (const auto& [name, source] : lock.sources) {
+    fmt::print("{:<{}}  {:<5}  {}\n", name, width, image::kind_of(source), image::summary(source));
+    if (const auto* image = std::get_if<image::LockedImage>(&source); image != nullptr && image->index)
+      for (const auto& [platform, manifest] : image->platforms)
+        fmt::print("{:<{}}  {:<5}  {} {}\n", "", width, "", manifest.digest.string(), platform);
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bottle::run_tool("bottle-lock", [&] {
+    CLI::App app(
+        "Keeps bottle.lock: what the images, URLs and git repositories that Dockerfiles name stand for.",
+        "bottle-lock");
+    CommonOptions common;
+    add_common_options(app, common);
+    app.require_subcommand(1);
+    LockOptions updating;
+    CLI::App* update_command =
+        app.add_subcommand("update", "Ask registries, servers and repositories, and write the lock.");
+    updating.add_to(*update_command);
+    update_command->add_flag("--dry-run", updating.dry_run, "say what would change, and write nothing");
+    update_command->add_flag("--prune", updating.prune, "remove entries that no Dockerfile given here uses");
+    LockOptions checking;
+    CLI::App* check_command = app.add_subcommand(
+        "check", "Ask again, and say what has changed, is missing or unused; 3 if something differs.");
+    checking.add_to(*check_command);
+    LockOptions listing;
+    CLI::App* list_command = app.add_subcommand("list", "Show what the lock says; asks nobody.");
+    listing.add_place(*list_command);
+    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (update_command->parsed()) return update(updating, common);
+    if (check_command->parsed()) return check(checking, common);
+    return list(listing, common);
+  });
+}

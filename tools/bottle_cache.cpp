@@ -1,4 +1,5 @@
 // bottle-cache: what is in the store, making it smaller, and checking it (docs/tools/bottle-cache.md).
+#include "image/run_kept.hpp"
 #include "store/check.hpp"
 #include "store/collect.hpp"
 #include "store/store.hpp"
@@ -26,9 +27,39 @@ std::string amount(std::uint64_t count, const char* singular, const char* plural
   return fmt::format("{} {}", count, count == 1 ? singular : plural);
 }
 
+// What RUN keeps in the store.
+struct Kept {
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  void add(const image::KeptTree& tree) {
+    ++count;
+    bytes += tree.bytes;
+  }
+  OrderedJson json() const { return {{"count", count}, {"bytes", bytes}}; }
+};
+
+std::vector<image::KeptTree> kept_trees(const fs::path& directory) {
+  try {
+    return image::kept_trees(directory);
+  } catch (const Error& error) {
+    fmt::print(stderr, "bottle-cache: warning: what RUN keeps in {} cannot be looked at: {}\n",
+               directory.native(), error.message());
+    return {};
+  }
+}
+
 int stats(const fs::path& directory, const CommonOptions& common) {
   const store::Figures figures = store::figures(directory);
-  const std::uint64_t size = figures.blob_bytes + figures.action_bytes;
+  Kept snapshots;
+  Kept caches;
+  Kept left;
+  for (const image::KeptTree& tree : kept_trees(directory))
+    (tree.kind == image::KeptTree::Kind::snapshot ? snapshots
+     : tree.kind == image::KeptTree::Kind::cache  ? caches
+                                                  : left)
+        .add(tree);
+  const std::uint64_t size =
+      figures.blob_bytes + figures.action_bytes + snapshots.bytes + caches.bytes + left.bytes;
   if (common.json) {
     OrderedJson kinds = OrderedJson::object();
     for (const auto& [name, kind] : figures.kinds)
@@ -38,6 +69,9 @@ int stats(const fs::path& directory, const CommonOptions& common) {
            {"blobs", {{"count", figures.blobs}, {"bytes", figures.blob_bytes}}},
            {"actions", {{"count", figures.actions}, {"bytes", figures.action_bytes}}},
            {"kinds", std::move(kinds)},
+           {"snapshots", snapshots.json()},
+           {"caches", caches.json()},
+           {"leftRuns", left.json()},
            {"unreferenced", {{"count", figures.unreferenced_blobs}, {"bytes", figures.unreferenced_bytes}}},
            {"evicted", figures.evicted},
            {"damaged", figures.damaged},
@@ -51,6 +85,13 @@ int stats(const fs::path& directory, const CommonOptions& common) {
   fmt::print("actions       {}, {}\n", figures.actions, human_size(figures.action_bytes));
   for (const auto& [name, kind] : figures.kinds)
     fmt::print("  {:<11} {}, {} of results\n", name, kind.actions, human_size(kind.bytes));
+  if (snapshots.count > 0)
+    fmt::print("snapshots     {}, {}, of trees that RUN stands on\n", snapshots.count,
+               human_size(snapshots.bytes));
+  if (caches.count > 0)
+    fmt::print("caches        {}, {}, of RUN --mount=type=cache\n", caches.count, human_size(caches.bytes));
+  if (left.count > 0)
+    fmt::print("left          {}, {}, by RUNs that were killed\n", left.count, human_size(left.bytes));
   fmt::print("unreferenced  {}, {}\n", amount(figures.unreferenced_blobs, "blob", "blobs"),
              human_size(figures.unreferenced_bytes));
   fmt::print("remembered    {} evicted, {} damaged\n", figures.evicted, figures.damaged);
@@ -65,6 +106,15 @@ int collect(const fs::path& directory, store::CollectOptions options, const Comm
     if (!common.quiet)
       fmt::print(stderr, "bottle-cache: waiting for the builds that use {} to finish\n", directory.native());
   };
+  options.trees = [&] {
+    std::vector<store::Tree> trees;
+    for (const image::KeptTree& tree : kept_trees(directory))
+      if (!tree.is_locked)
+        trees.push_back(
+            {.name = tree.name, .bytes = tree.bytes, .used = tree.used, .is_garbage = !tree.problem.empty()});
+    return trees;
+  };
+  options.remove_trees = [&](const std::vector<std::string>& names) { image::remove_kept(directory, names); };
   const store::CollectReport report = store::collect(directory, options);
   if (common.json) {
     print({{"directory", directory.native()},
@@ -76,6 +126,7 @@ int collect(const fs::path& directory, store::CollectOptions options, const Comm
              {"evicted", report.actions_evicted},
              {"broken", report.actions_broken}}},
            {"blobs", {{"kept", report.blobs_kept}, {"removed", report.blobs_removed}}},
+           {"trees", {{"kept", report.trees_kept}, {"evicted", report.trees_evicted}}},
            {"bytesStillLinked", report.bytes_still_linked},
            {"bytesKeptByReferences", report.bytes_kept_by_references},
            {"temporariesRemoved", report.temporaries_removed},
@@ -87,6 +138,9 @@ int collect(const fs::path& directory, store::CollectOptions options, const Comm
                human_size(report.size_before - report.size_after), human_size(report.size_before),
                amount(report.actions_evicted + report.actions_broken, "action", "actions"),
                amount(report.blobs_removed, "blob", "blobs"), "removed");
+    if (report.trees_evicted > 0)
+      fmt::print("{} of RUN removed\n",
+                 amount(report.trees_evicted, "snapshot or cache", "snapshots and caches"));
     if (report.temporaries_removed > 0)
       fmt::print("{} of killed processes removed\n",
                  amount(report.temporaries_removed, "temporary file", "temporary files"));
@@ -118,6 +172,12 @@ const char* kind_name(store::Finding::Kind kind) {
 int verify(const fs::path& directory, const CommonOptions& common) {
   store::Verification result;
   if (fs::exists(directory)) result = store::verify(store::Store::open(directory), default_threads());
+  for (const image::KeptTree& tree : kept_trees(directory))
+    if (!tree.problem.empty())
+      result.findings.push_back({.kind = store::Finding::Kind::stray,
+                                 .name = (directory / tree.name).native(),
+                                 .problem = tree.problem + "; bottle-cache gc removes it",
+                                 .dropped = false});
   if (common.json) {
     OrderedJson findings = OrderedJson::array();
     for (const store::Finding& finding : result.findings)

@@ -86,6 +86,23 @@ image::SecretSpec parse_secret(const std::string& text) {
   return secret;
 }
 
+// "ID[=SOCKET]", as docker build has it.
+image::SshSpec parse_agent(const std::string& text) {
+  if (text.find('=') == std::string::npos) {
+    const char* variable = std::getenv("SSH_AUTH_SOCK");
+    if (variable == nullptr || *variable == '\0')
+      throw UsageError("$SSH_AUTH_SOCK names no agent for \"" + text + "\"",
+                       {.where = "--ssh", .hint = "start one: eval $(ssh-agent); ssh-add"});
+    return {.id = text, .socket = variable};
+  }
+  const auto [id, socket] = split_value(text, "--ssh");
+  std::error_code error;
+  if (!fs::is_socket(socket, error))
+    throw UsageError("\"" + socket + "\" is no socket of an agent",
+                     {.where = "--ssh", .hint = "keys belong into an agent: ssh-add " + socket});
+  return {.id = id, .socket = absolute(socket).native()};
+}
+
 }  // namespace
 
 void BuildOptions::add_to(CLI::App& app) {
@@ -109,6 +126,16 @@ void BuildOptions::add_to(CLI::App& app) {
   app.add_option("--secret", secrets,
                  "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged")
       ->allow_extra_args(false);
+  app.add_option("--ssh", agents,
+                 "ID[=SOCKET], an agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK's")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--allow", allowed,
+         "security.insecure: RUN --security=insecure may do all that you can; network.host is always allowed")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"security.insecure", "network.host"}));
+  app.add_option("--network", network, "none: RUN has no network; host, default: this machine's")
+      ->check(CLI::IsMember({"none", "host", "default"}));
   app.add_flag("--debug-shell", debug_shell, "open a shell where a RUN failed");
   apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)")
             ->allow_extra_args(false));
@@ -152,6 +179,10 @@ image::BuildSpec BuildOptions::resolve() const {
   }
   for (const std::string& text : secrets)
     result.secrets.push_back(parse_secret(text));
+  for (const std::string& text : agents)
+    result.agents.push_back(parse_agent(text));
+  result.allowed.insert(result.allowed.end(), allowed.begin(), allowed.end());
+  if (!network.empty()) result.run_has_network = network != "none";
   result.debug_shell = debug_shell;
   if (!tag.empty()) result.tag = tag;
   if (!lock.empty()) result.lock = absolute(lock);

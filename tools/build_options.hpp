@@ -28,6 +28,9 @@ struct BuildOptions {
   std::vector<std::string> contexts;
   std::vector<std::string> excludes;
   std::vector<std::string> secrets;
+  std::vector<std::string> agents;
+  std::vector<std::string> allowed;
+  std::string network;
   bool debug_shell = false;
   bool git_modes = false;
 

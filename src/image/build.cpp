@@ -1,9 +1,13 @@
 #include "image/build.hpp"
 
+#include <functional>
 #include <map>
+#include <memory>
+#include <set>
 
 #include "dockerfile/source.hpp"
 #include "image/run.hpp"
+#include "image/run_kept.hpp"
 #include "image/stored_index.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -98,47 +102,156 @@ oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& dir
   return layer;
 }
 
+// A stage on its way.
+struct StageWork {
+  const ResolvedStage* stage = nullptr;
+  StageImage image;
+  bool is_begun = false;  // `image` is what the base is
+  std::size_t next = 0;   // step
+  std::size_t first_ordinal = 0;
+  std::optional<Digest> run_key;      // of the next step, if that is a RUN that has to wait or is at work
+  bool is_missing = false;            // the store does not have its result
+  std::unique_ptr<RunExecution> run;  // at work
+
+  bool is_done() const { return is_begun && next == stage->steps.size(); }
+};
+
+// What is at and below `source`, links in the way followed, as a mount shows it.
+Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
+  const auto path = tree.resolve(path_in_root(source), true);
+  const oci::MergedTree::Node* top = path ? tree.find(*path) : nullptr;
+  if (top == nullptr) return sha256("nothing");
+  oci::LayerIndex index;
+  std::map<const oci::Entry*, std::string> names;
+  const std::function<void(const std::string&, const oci::MergedTree::Node&)> visit =
+      [&](const std::string& name, const oci::MergedTree::Node& node) {
+        oci::Entry entry = *node.inode;
+        entry.path = name;
+        entry.place = {};
+        const auto [first, is_new] = names.try_emplace(node.inode.get(), name);
+        if (!is_new) {
+          entry.type = oci::EntryType::hardlink;
+          entry.link = first->second;
+        }
+        index.entries.push_back(std::move(entry));
+        for (const auto& [child_name, child] : node.children)
+          visit(name + "/" + child_name, child);
+      };
+  visit(".", *top);
+  return index.digest();
+}
+
 class Builder {
  public:
   Builder(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
-          const std::function<void(const std::string&)>& warn)
-      : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn) {}
+          const std::function<void(const std::string&)>& warn, std::size_t runs)
+      : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn), free_runs_(runs) {
+    // A shell wants the terminal for itself.
+    if (resolved.spec().debug_shell) free_runs_ = 1;
+    std::size_t ordinal = 0;
+    for (const auto& [number, stage] : resolved_.stages()) {
+      StageWork& work = works_[number];
+      work.stage = &stage;
+      work.first_ordinal = ordinal + 1;
+      ordinal += stage.steps.size();
+    }
+  }
 
   LoadedPlan run() {
-    for (const auto& [number, stage] : resolved_.stages())
-      build_stage(number, stage);
-    LoadedPlan image = std::move(images_.at(resolved_.target_number()).image);
+    try {
+      while (!is_done()) {
+        bool has_advanced = false;
+        for (auto& [number, work] : works_)
+          while (advance(work)) {
+            has_advanced = true;
+            take_in(0);
+          }
+        if (!has_advanced) take_in(-1);
+      }
+    } catch (...) {
+      stop();
+      throw;
+    }
+    LoadedPlan image = std::move(works_.at(resolved_.target_number()).image.image);
     image.plan.config = resolved_.target().config.text();
     return image;
   }
 
  private:
-  void build_stage(int number, const ResolvedStage& stage) {
-    StageImage& state = images_[number];
-    if (stage.base_stage >= 0)
-      state = below(images_.at(stage.base_stage));
-    else if (!stage.base_image.empty())
-      state = below(outside(stage.base_image));
-    state.image.context_roots.merge(resolved_.context_roots());
-    for (const FileStep& step : stage.steps) {
-      check_interrupted();
-      ++ordinal_;
-      try {
-        build_step(state, stage, step);
-      } catch (const Error& error) {
-        // Errors of the file system have a place of their own; what the instruction got wrong has the
-        // instruction's.
-        if (!error.where().empty()) throw;
-        throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
-      }
+  bool is_done() const {
+    for (const auto& [number, work] : works_)
+      if (!work.is_done()) return false;
+    return true;
+  }
+
+  // What the commands at work have said meanwhile; waits for it if there is nothing else to do.
+  void take_in(int timeout_milliseconds) {
+    check_interrupted();
+    std::vector<Confined*> children;
+    for (auto& [number, work] : works_)
+      if (work.run && !work.run->process().finished()) children.push_back(&work.run->process());
+    if (!children.empty()) Confined::wait(children, timeout_milliseconds);
+  }
+
+  // Kills what is at work, and removes what that could not remove any more.
+  void stop() {
+    bool was_running = false;
+    for (auto& [number, work] : works_) {
+      was_running = was_running || work.run;
+      work.run.reset();
+    }
+    if (!was_running) return;
+    try {
+      remove_left_runs(store_.directory());
+    } catch (const std::exception&) {
+      // The next RUN tries again.
     }
   }
 
-  void build_step(StageImage& state, const ResolvedStage& stage, const FileStep& step) {
+  // Does the next thing that can be done for the stage; false if it has to wait.
+  bool advance(StageWork& work) {
+    if (work.is_done()) return false;
+    if (!work.is_begun) {
+      if (work.stage->base_stage >= 0 && !works_.at(work.stage->base_stage).is_done()) return false;
+      begin(work);
+      return true;
+    }
+    const FileStep& step = work.stage->steps[work.next];
+    if (!has_sources(step)) return false;
+    try {
+      return work.run ? finish_run(work, step) : advance(work, step);
+    } catch (const Error& error) {
+      // Errors of the file system have a place of their own; what the instruction got wrong has the
+      // instruction's.
+      if (!error.where().empty()) throw;
+      throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
+    }
+  }
+
+  void begin(StageWork& work) {
+    if (work.stage->base_stage >= 0)
+      work.image = below(works_.at(work.stage->base_stage).image);
+    else if (!work.stage->base_image.empty())
+      work.image = below(outside(work.stage->base_image));
+    work.image.image.context_roots.merge(resolved_.context_roots());
+    work.is_begun = true;
+  }
+
+  bool has_sources(const FileStep& step) const {
+    const auto is_there = [this](const FileSource& source) {
+      return source.kind != FileSource::Kind::stage || works_.at(source.stage).is_done();
+    };
+    if (step.kind == FileStep::Kind::copy) return is_there(step.source);
+    for (const RunMount& mount : step.run.mounts)
+      if (mount.from && !is_there(*mount.from)) return false;
+    return true;
+  }
+
+  // Of the instruction; what its sources are goes to `taken`.
+  Digest key_of(const StageImage& state, const FileStep& step, oci::LayerIndex& taken) {
     std::string key_text = std::string("schema = ") + kInstructionSchema +
                            "\nparent = " + state.identity().hex() +
                            "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
-    oci::LayerIndex taken;
     if (step.kind == FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
         taken = resolved_.scan(step.source.name).index(step.source.set);
@@ -148,27 +261,76 @@ class Builder {
       }
     }
     if (step.kind == FileStep::Kind::run) key_text += mounts_text(step);
-    const Digest key = sha256(key_text);
+    return sha256(key_text);
+  }
+
+  bool advance(StageWork& work, const FileStep& step) {
+    if (step.kind == FileStep::Kind::run) return begin_run(work, step);
+    oci::LayerIndex taken;
+    const Digest key = key_of(work.image, step, taken);
+    if (take_stored(work, step, key)) return true;
+    save_step(work, step, key,
+              step.kind == FileStep::Kind::workdir ? execute_workdir(work.image, step)
+                                                   : execute_copy(work.image, step, taken));
+    return true;
+  }
+
+  bool take_stored(StageWork& work, const FileStep& step, const Digest& key) {
     const store::Store::Lookup lookup = store_.find_action(key);
-    if (lookup.result) {
-      if (auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_)) {
-        on_step_({stage, step, StepOutcome::stored, key});
-        adopt(state, step);
-        state.add(std::move(*stored));
-        return;
-      }
+    if (!lookup.result) return false;
+    auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_);
+    if (!stored) return false;
+    end_step(work, step, StepOutcome::stored, key, std::move(*stored));
+    return true;
+  }
+
+  bool begin_run(StageWork& work, const FileStep& step) {
+    if (!work.run_key) {
+      oci::LayerIndex none;
+      work.run_key = key_of(work.image, step, none);
     }
-    oci::LayerIndex layer = step.kind == FileStep::Kind::workdir ? execute_workdir(state, step)
-                            : step.kind == FileStep::Kind::run   ? execute_run(state, step)
-                                                                 : execute_copy(state, step, taken);
-    adopt(state, step);
+    // The same instruction on the same base is at work for another stage: this one takes its result.
+    if (at_work_.contains(*work.run_key)) {
+      work.is_missing = false;
+      return false;
+    }
+    if (!work.is_missing && take_stored(work, step, *work.run_key)) return true;
+    work.is_missing = true;
+    if (free_runs_ == 0) return false;
+    work.run = std::make_unique<RunExecution>(step.run, run_context(work, step));
+    at_work_.insert(*work.run_key);
+    --free_runs_;
+    return true;
+  }
+
+  bool finish_run(StageWork& work, const FileStep& step) {
+    if (!work.run->process().finished()) return false;
+    oci::LayerIndex layer = work.run->finish();
+    work.run.reset();
+    const Digest key = *work.run_key;
+    at_work_.erase(key);
+    ++free_runs_;
+    save_step(work, step, key, std::move(layer));
+    return true;
+  }
+
+  void save_step(StageWork& work, const FileStep& step, const Digest& key, oci::LayerIndex layer) {
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
     result.outputs["index"] = store_.put(layer.serialize());
     add_blob_outputs(layer, store_, result.outputs);
     result.tool_version = BOTTLE_VERSION;
     store_.put_action(key, result);
-    on_step_({stage, step, StepOutcome::executed, key});
-    state.add(std::move(layer));
+    end_step(work, step, StepOutcome::executed, key, std::move(layer));
+  }
+
+  void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
+                oci::LayerIndex layer) {
+    adopt(work.image, step);
+    on_step_({*work.stage, step, outcome, key});
+    work.image.add(std::move(layer));
+    work.run_key.reset();
+    work.is_missing = false;
+    ++work.next;
   }
 
   ReadContent content_of(const StageImage& state) const {
@@ -215,14 +377,17 @@ class Builder {
     return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
   }
 
-  // What the mounts show, for the key: the contents, wherever their bytes are.
+  // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
+  // is at the source; a cache begins as all of it.
   std::string mounts_text(const FileStep& step) {
     std::string text;
     for (const RunMount& mount : step.run.mounts) {
       if (!mount.from) continue;
+      const bool is_bind = mount.mount.type == dockerfile::Mount::Type::bind;
       const Digest digest = mount.from->kind == FileSource::Kind::scan
                                 ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
-                                : source_image(*mount.from).identity();
+                            : is_bind ? subtree_digest(source_image(*mount.from).merged(), mount.source)
+                                      : source_image(*mount.from).identity();
       text += "source = " + digest.hex() + "\n";
     }
     return text;
@@ -246,21 +411,23 @@ class Builder {
     return tree;
   }
 
-  oci::LayerIndex execute_run(StageImage& state, const FileStep& step) {
-    const std::string prefix = "#" + std::to_string(ordinal_) + " ";
-    RunContext context{.store = store_,
-                       .image = state.image,
-                       .tree = state.merged(),
-                       .base_layers = state.base_layers,
-                       .epoch = resolved_.epoch(),
-                       .mounts = {},
-                       .secrets = resolved_.spec().secrets,
-                       .on_line = [&](std::string_view line) { warn_(prefix + std::string(line)); },
-                       .warn = warn_at(step),
-                       .debug_shell = resolved_.spec().debug_shell};
+  RunContext run_context(StageWork& work, const FileStep& step) {
+    const std::string prefix = "#" + std::to_string(work.first_ordinal + work.next) + " ";
+    RunContext context{
+        .store = store_,
+        .image = work.image.image,
+        .tree = work.image.merged(),
+        .base_layers = work.image.base_layers,
+        .epoch = resolved_.epoch(),
+        .mounts = {},
+        .secrets = resolved_.spec().secrets,
+        .agents = resolved_.spec().agents,
+        .on_line = [this, prefix](std::string_view line) { warn_(prefix + std::string(line)); },
+        .warn = warn_at(step),
+        .debug_shell = resolved_.spec().debug_shell};
     for (const RunMount& mount : step.run.mounts)
       context.mounts.push_back(mounted_tree(mount));
-    return image::execute_run(step.run, context);
+    return context;
   }
 
   oci::ContentReader source_reader_of(const FileStep& step) {
@@ -282,7 +449,7 @@ class Builder {
 
   StageImage& source_image(const FileStep& step) { return source_image(step.source); }
   StageImage& source_image(const FileSource& source) {
-    return source.kind == FileSource::Kind::stage ? images_.at(source.stage) : outside(source.name);
+    return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image : outside(source.name);
   }
 
   static StageImage below(const StageImage& base) { return {base.image, std::nullopt, base.base_layers}; }
@@ -299,16 +466,17 @@ class Builder {
   const store::Store& store_;
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
-  std::map<int, StageImage> images_;
+  std::size_t free_runs_;  // how many more may be at work
+  std::map<int, StageWork> works_;
+  std::set<Digest> at_work_;  // keys of RUNs
   std::map<std::string, StageImage> outside_;
-  int ordinal_ = 0;  // of the step at hand, for people
 };
 
 }  // namespace
 
 LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
-                 const std::function<void(const std::string&)>& warn) {
-  return Builder(resolved, store, on_step, warn).run();
+                 const std::function<void(const std::string&)>& warn, std::size_t runs) {
+  return Builder(resolved, store, on_step, warn, runs).run();
 }
 
 void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,

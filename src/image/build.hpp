@@ -22,10 +22,13 @@ struct StepReport {
 };
 using OnStep = std::function<void(const StepReport&)>;
 
-// Builds the target stage and what it needs. The result is not saved anywhere (see save_plan()); the layers
-// are in the store.
+// Builds the target stage and what it needs. An instruction starts as soon as what is below it and what it
+// takes files from is there, so stages that do not need each other are built side by side: up to `runs` RUN
+// instructions are at work at once (see default_threads()), the others are executed between. Neither the
+// result nor what is executed depends on their order; on_step and warn are called as things happen. The first
+// error stops the others. The result is not saved anywhere (see save_plan()); the layers are in the store.
 LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
-                 const std::function<void(const std::string&)>& warn);
+                 const std::function<void(const std::string&)>& warn, std::size_t runs = 1);
 
 // The whole image as the store keeps it by its key.
 void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,

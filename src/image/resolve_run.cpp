@@ -1,6 +1,8 @@
 // RUN instructions, resolved: what is executed in which frame, and where its mounts come from.
 // Source: Dockerfile reference, "RUN"; BuildKit, frontend/dockerfile/dockerfile2llb (dispatchRun and
 // convert_runmount, convert_secrets, convert_ssh).
+#include <algorithm>
+
 #include "dockerfile/history.hpp"
 #include "image/resolve.hpp"
 #include "util/error.hpp"
@@ -30,10 +32,18 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   step.position = expanded.position;
   step.where = file_.source->where(expanded.position);
   RunRequest& request = step.run;
-  if (run.security != "sandbox")
-    fail(step.position, "RUN --security=" + run.security + " is not allowed",
-         "use an engine that has it: ENGINE docker");
-  if (!run.devices.empty()) fail(step.position, "RUN --device is not supported", "use ENGINE docker");
+  const auto& allowed = spec_.allowed;
+  request.is_insecure = run.security == "insecure";
+  if (request.is_insecure && std::find(allowed.begin(), allowed.end(), "security.insecure") == allowed.end())
+    fail(step.position,
+         "RUN --security=insecure needs the entitlement security.insecure, which was not given",
+         "bottle-image build: --allow security.insecure; the command can then do all that you can");
+  if (!run.devices.empty())
+    fail(step.position,
+         "RUN --device=" + run.devices.front().name +
+             " is not supported: what a device does is no input that a key could hold",
+         "leave the device to when the image is run, or show /dev/fuse, /dev/kvm and the like with "
+         "--security=insecure");
 
   const std::vector<std::string> shell = config.shell();
   RunCommand command = run_command(run, shell);
@@ -45,7 +55,10 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
     request.proxies.emplace_back(name, value);
   request.user = config.user();
   request.workdir = config.workdir().empty() ? "/" : config.workdir();
-  request.has_network = run.network != "none";
+  if (run.network == "host" && !spec_.run_has_network)
+    fail(step.position, "RUN --network=host in an image that is built without a network",
+         "leave out NETWORK none (bottle-image build: --network none), or --network=host here");
+  request.has_network = run.network != "none" && spec_.run_has_network;
 
   for (std::size_t i = 0; i < run.mounts.size(); ++i) {
     RunMount item;

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "dockerfile/words.hpp"
+#include "image/run_kept.hpp"
 #include "image/run_layer.hpp"
 #include "image/run_mounts.hpp"
 #include "image/run_runtime.hpp"
@@ -21,6 +22,9 @@ constexpr std::size_t kLinesKept = 20;
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char* kHosts =
     "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+constexpr const char* kNoSeccomp =
+    "warning: this runtime or kernel has no seccomp: the system calls of RUN are not limited\n";
 
 // What the command says, cut into lines.
 class Lines {
@@ -59,43 +63,6 @@ class Lines {
   std::deque<std::string> kept_;
 };
 
-std::string container_of(const std::string& name) {
-  return "bottle-" + name;
-}
-
-// The directory of one RUN, gone with all it holds afterwards. What killed processes left goes first.
-class RunDirectory {
- public:
-  RunDirectory(const fs::path& all, const std::string& name) : path_(all / name) {
-    make_directories(all);
-    const FileLock making(all / ".lock", FileLock::Mode::exclusive);
-    for (const auto& item : fs::directory_iterator(all)) {
-      if (!item.is_directory()) continue;
-      std::error_code error;
-      const auto lock = FileLock::try_lock(item.path() / "lock", FileLock::Mode::exclusive);
-      if (!lock) continue;
-      remove_control_groups(container_of(item.path().filename().native()));
-      remove_control_groups("bottle-probe-" + item.path().filename().native());
-      remove_tree(item.path());
-    }
-    fs::create_directory(path_);
-    lock_.emplace(path_ / "lock", FileLock::Mode::exclusive);
-  }
-  ~RunDirectory() {
-    try {
-      remove_tree(path_);
-    } catch (const Error&) {
-      // The next RUN tries again.
-    }
-  }
-  RunDirectory(RunDirectory&&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-  std::optional<FileLock> lock_;
-};
-
 bool has_name(const std::vector<std::string>& lines, std::string_view name) {
   for (const std::string& line : lines)
     if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return true;
@@ -125,7 +92,7 @@ class Execution {
         user_(user),
         identity_(identity),
         name_(std::move(name)),
-        directory_(context.store.directory() / "run", name_),
+        directory_(context.store.directory(), name_),
         caller_(caller),
         snapshots_(context.store, identity, caller, directory_.path()) {}
 
@@ -135,8 +102,9 @@ class Execution {
     fs::create_directory(work / "private");
     // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
     const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
-    const fs::path runtime = find_runtime(
-        identity_, context_.store.directory() / "run" / ("runtime-" + kind()), probe_directory());
+    const Runtime runtime = find_runtime(
+        identity_, context_.store.directory() / "run" / ("runtime-" + kept_owner(identity_, caller_)),
+        probe_directory(), run_container("probe-" + name_));
 
     Changes changes;
     changes.stubs = stubs(system_mount_points());
@@ -147,14 +115,16 @@ class Execution {
     {
       std::optional<MountPoint> overlay = mount_root(lowers, work, changes);
       RunMounts mounts(request_, context_, identity_, caller_, snapshots_, work, work / "private");
-      Bundle bundle = describe(changes.is_overlay ? work / "root" : changes.directory, mounts);
+      if (!runtime.has_seccomp && !request_.is_insecure) write_all(output, kNoSeccomp, "pipe");
+      Bundle bundle =
+          describe(changes.is_overlay ? work / "root" : changes.directory, mounts, runtime.has_seccomp);
       std::vector<std::string> targets;
       for (const BundleMount& mount : bundle.mounts)
         targets.push_back(mount.target);
       for (std::string& stub : stubs(targets))
         changes.stubs.push_back(std::move(stub));
-      result = execute(runtime, work / "private", container_of(name_), bundle, output);
-      if (!result.status.success() && context_.debug_shell) open_shell(runtime, bundle);
+      result = execute(runtime.program, work / "private", run_container(name_), bundle, output);
+      if (!result.status.success() && context_.debug_shell) open_shell(runtime.program, bundle);
     }
     if (!result.status.success()) {
       if (!result.complaint.empty()) return "f" + result.complaint;
@@ -172,11 +142,7 @@ class Execution {
     bundle.has_terminal = true;
     const fs::path place = directory_.path() / "private" / "shell";
     fs::create_directory(place);
-    (void)execute(runtime, place, container_of(name_), bundle, STDOUT_FILENO);
-  }
-
-  std::string kind() const {
-    return identity_ == Identity::root ? "root" : std::to_string(caller_) + "-" + to_string(identity_);
+    (void)execute(runtime, place, run_container(name_), bundle, STDOUT_FILENO);
   }
 
   fs::path probe_directory() const {
@@ -218,7 +184,7 @@ class Execution {
     return result;
   }
 
-  Bundle describe(const fs::path& root, const RunMounts& mounts) {
+  Bundle describe(const fs::path& root, const RunMounts& mounts, bool has_seccomp) {
     const fs::path memory = directory_.path() / "private";
     Bundle bundle;
     bundle.root = root;
@@ -232,6 +198,8 @@ class Execution {
     bundle.groups = user_.groups;
     bundle.has_network = request_.has_network;
     bundle.identity = identity_;
+    bundle.has_seccomp = has_seccomp;
+    bundle.is_insecure = request_.is_insecure;
     const auto file = [&](const char* name, const std::string& content, mode_t mode,
                           const std::string& target) {
       const fs::path path = memory / name;
@@ -279,7 +247,19 @@ std::string command_text(const RunRequest& request) {
 
 }  // namespace
 
-oci::LayerIndex execute_run(const RunRequest& request, const RunContext& context) {
+struct RunExecution::State {
+  State(const RunRequest& wanted_request, RunContext wanted_context)
+      : request(wanted_request), context(std::move(wanted_context)), lines(context.on_line) {}
+
+  const RunRequest& request;
+  RunContext context;
+  Lines lines;
+  std::optional<Confined> process;
+};
+
+RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
+    : state_(std::make_unique<State>(request, std::move(wanted))) {
+  RunContext& context = state_->context;
   const auto read = [reader = context.image.reader(context.store)](const oci::Entry& entry,
                                                                    const std::vector<std::string>& roots) {
     std::string text(entry.size, '\0');
@@ -295,22 +275,36 @@ oci::LayerIndex execute_run(const RunRequest& request, const RunContext& context
                          "/etc/subgid, or build as root"});
   const unsigned caller = ::geteuid();
   const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
-  Lines lines(context.on_line);
   if (identity == Identity::single && context.warn)
     context.warn(
         "this user has no subordinate ids (/etc/subuid, newuidmap): all files of this RUN belong to "
         "one user, and it cannot change owners");
-  RunContext wanted = context;
-  wanted.debug_shell = context.debug_shell && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
-  const std::string result = run_confined(
-      identity, wanted.debug_shell ? Terminal::kept : Terminal::none,
-      [&](int output) { return Execution(request, wanted, user, identity, caller, name).run(output); },
-      [&](std::string_view text) { lines.add(text); });
-  lines.finish();
+  const bool has_terminal =
+      context.debug_shell && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+  const auto body = [&](int output) {
+    RunContext inside = context;
+    inside.debug_shell = has_terminal;
+    return Execution(request, inside, user, identity, caller, name).run(output);
+  };
+  state_->process.emplace(identity, has_terminal ? Terminal::kept : Terminal::none, body,
+                          [lines = &state_->lines](std::string_view text) { lines->add(text); });
+}
+
+RunExecution::~RunExecution() = default;
+
+Confined& RunExecution::process() {
+  return *state_->process;
+}
+
+oci::LayerIndex RunExecution::finish() {
+  const std::string result = state_->process->result();
+  state_->lines.finish();
   if (result.front() == 'l') return oci::LayerIndex::parse(std::string_view(result).substr(1), "RUN");
   throw Error(
-      fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(request), lines.last()),
-      {.hint = context.debug_shell ? "" : "bottle-image build --debug-shell opens a shell at this point"});
+      fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
+                  state_->lines.last()),
+      {.hint = state_->context.debug_shell ? ""
+                                           : "bottle-image build --debug-shell opens a shell at this point"});
 }
 
 }  // namespace bottle::image

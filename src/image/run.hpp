@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "image/plan.hpp"
+#include "image/run_confined.hpp"
 #include "image/run_request.hpp"
 #include "image/run_user.hpp"
 #include "image/spec.hpp"
@@ -40,14 +42,31 @@ struct RunContext {
   std::int64_t epoch = 0;
   std::vector<std::optional<RunTree>> mounts;  // one for each of the request's
   std::vector<SecretSpec> secrets;
+  std::vector<SshSpec> agents;
   std::function<void(std::string_view line)> on_line;  // of what the command says, without the line's end
   Warn warn;
   bool debug_shell =
       false;  // a command that fails is followed by a shell where it was, if there is a terminal
 };
 
-// The layer, with its bytes in a blob of the store. Throws an Error without a place when the command fails:
-// its message holds the exit code and the last lines that the command said.
-oci::LayerIndex execute_run(const RunRequest& request, const RunContext& context);
+// A RUN instruction at work. Several may be so at once; see Confined::wait().
+class RunExecution {
+ public:
+  // Starts it. `context` and what it refers to must stay, and stay as they are, until the end.
+  RunExecution(const RunRequest& request, RunContext context);
+  // Kills the command and all that it started, if it has not ended.
+  ~RunExecution();
+  RunExecution(RunExecution&&) = delete;
+
+  Confined& process();
+  // When the process has finished: the layer, with its bytes in a blob of the store. Throws an Error without
+  // a place when the command failed: its message holds the exit code and the last lines that the command
+  // said.
+  oci::LayerIndex finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace bottle::image

@@ -30,6 +30,8 @@ struct Bundle {
   bool has_network = true;          // the host's; else one of its own with nothing in it
   std::vector<BundleMount> mounts;  // after those that every container has
   Identity identity = Identity::root;
+  bool has_seccomp = true;    // the runtime can limit the system calls
+  bool is_insecure = false;   // --security=insecure: all that this process may do
   bool has_terminal = false;  // the caller's, through one of its own
 };
 

@@ -136,9 +136,16 @@ void mount_or_throw(const char* source, const char* target, const char* type, un
   if (::mount(source, target, type, flags, nullptr) != 0) throw_errno("cannot mount", target);
 }
 
+// The parent's number cannot be asked for across the border of a process namespace, so a pipe whose other end
+// it alone holds says whether it was gone before this was asked.
+void die_with(int parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pollfd wait{parent, POLLIN, 0};
+  if (::poll(&wait, 1, 0) != 0) ::_exit(1);
+}
+
 // The first process of the namespaces: when it ends, the kernel ends all others.
 [[noreturn]] void be_first(const std::function<std::string(int)>& body, int output, int result) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const std::string text = result_text(
       [&](int descriptor) {
         mount_or_throw(nullptr, "/", nullptr, MS_REC | MS_PRIVATE);
@@ -179,6 +186,18 @@ void enter(Identity identity, const Ends& ends) {
   unshare_or_throw(CLONE_NEWNS | CLONE_NEWPID, "mount and process namespaces");
 }
 
+// Waits for the first process, which has ended when all others in its namespace have. A request to stop kills
+// it.
+void wait_for_first(pid_t first, const sigset_t& signals) {
+  for (;;) {
+    siginfo_t what{};
+    const int number = ::sigwaitinfo(&signals, &what);
+    if (number == SIGTERM) ::kill(first, SIGKILL);
+    int status = 0;
+    if (::waitpid(first, &status, WNOHANG) == first) return;
+  }
+}
+
 // The process between: in the caller's process namespace, so that a new one can begin below it.
 [[noreturn]] void be_between(Identity identity, Terminal terminal,
                              const std::function<std::string(int)>& body, Ends& ends, pid_t parent) {
@@ -193,14 +212,24 @@ void enter(Identity identity, const Ends& ends) {
     // Changing the user clears it.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
+    sigset_t signals;
+    sigset_t before;
+    ::sigemptyset(&signals);
+    for (const int signal_number : {SIGTERM, SIGCHLD})
+      ::sigaddset(&signals, signal_number);
+    ::sigprocmask(SIG_BLOCK, &signals, &before);
+    Pipe alive = make_pipe();
     const pid_t first = ::fork();
     if (first < 0) throw_errno("cannot start a process", "fork");
-    if (first == 0) be_first(body, ends.output.writer.get(), ends.result.writer.get());
+    if (first == 0) {
+      ::sigprocmask(SIG_SETMASK, &before, nullptr);
+      alive.writer.reset();
+      die_with(alive.reader.get());
+      be_first(body, ends.output.writer.get(), ends.result.writer.get());
+    }
     for (Pipe* pipe : {&ends.output, &ends.result, &ends.ready})
       pipe->writer.reset();
-    int status = 0;
-    while (::waitpid(first, &status, 0) < 0 && errno == EINTR)
-      ;
+    wait_for_first(first, signals);
     ::_exit(0);
   } catch (const Error& error) {
     try {
@@ -233,52 +262,91 @@ Identity available_identity() {
   return Identity::subordinate;
 }
 
-std::string run_confined(Identity identity, Terminal terminal, const std::function<std::string(int)>& body,
-                         const std::function<void(std::string_view)>& on_output) {
+Confined::Confined(Identity identity, Terminal terminal, const std::function<std::string(int)>& body,
+                   std::function<void(std::string_view)> on_output)
+    : on_output_(std::move(on_output)) {
   Ends ends;
   const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) throw_errno("cannot start a process", "fork");
-  if (pid == 0) be_between(identity, terminal, body, ends, parent);
-  const bool leads_group = terminal == Terminal::none;
-  Child child(pid, leads_group);
-  if (leads_group) ::setpgid(pid, pid);
+  pid_ = ::fork();
+  if (pid_ < 0) throw_errno("cannot start a process", "fork");
+  if (pid_ == 0) be_between(identity, terminal, body, ends, parent);
+  if (terminal == Terminal::none) ::setpgid(pid_, pid_);
   for (Pipe* pipe : {&ends.output, &ends.result, &ends.ready})
     pipe->writer.reset();
   ends.go.reader.reset();
   // Without a byte the child has ended, and its result says why.
-  if (identity != Identity::root && receive_byte(ends.ready.reader.get())) {
-    map_ids(identity, pid);
-    send_byte(ends.go.writer.get());
+  try {
+    if (identity != Identity::root && receive_byte(ends.ready.reader.get())) {
+      map_ids(identity, pid_);
+      send_byte(ends.go.writer.get());
+    }
+  } catch (...) {
+    reap();
+    throw;
   }
+  output_ = std::move(ends.output.reader);
+  result_ = std::move(ends.result.reader);
+}
 
-  std::string result;
-  std::array<pollfd, 2> waits{pollfd{ends.output.reader.get(), POLLIN, 0},
-                              pollfd{ends.result.reader.get(), POLLIN, 0}};
-  while (waits[0].fd >= 0 || waits[1].fd >= 0) {
-    check_interrupted();
-    if (::poll(waits.data(), waits.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      throw_errno("cannot wait for output", "poll");
-    }
-    for (pollfd& wait : waits) {
-      if (wait.fd < 0 || wait.revents == 0) continue;
-      std::array<char, 16u << 10> buffer;
-      const ssize_t count = ::read(wait.fd, buffer.data(), buffer.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw_errno("cannot read", "pipe");
-      const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
-      const bool is_output = &wait == &waits[0];
-      if (count == 0)
-        wait.fd = -1;
-      else if (is_output)
-        on_output(text);
-      else
-        result += text;
-    }
+Confined::~Confined() {
+  reap();
+}
+
+void Confined::reap() {
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGTERM);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+    ;
+  pid_ = -1;
+}
+
+void Confined::take(Fd& descriptor, bool is_output) {
+  std::array<char, 16u << 10> buffer;
+  const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
+  if (count < 0 && errno == EINTR) return;
+  if (count < 0) throw_errno("cannot read", "pipe");
+  const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
+  if (count == 0)
+    descriptor.reset();
+  else if (is_output)
+    on_output_(text);
+  else
+    text_ += text;
+}
+
+void Confined::wait(const std::vector<Confined*>& children, int timeout_milliseconds, Interrupt interrupt) {
+  std::vector<pollfd> waits;
+  for (const Confined* child : children)
+    for (const Fd* descriptor : {&child->output_, &child->result_})
+      waits.push_back({descriptor->get(), POLLIN, 0});  // -1 is passed over
+  if (interrupt == Interrupt::throws) check_interrupted();
+  if (::poll(waits.data(), waits.size(), timeout_milliseconds) < 0) {
+    if (errno != EINTR) throw_errno("cannot wait for output", "poll");
+    if (interrupt == Interrupt::throws) check_interrupted();
+    return;
   }
-  child.wait();
-  return taken_result(result);
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (waits[2 * i].revents != 0) children[i]->take(children[i]->output_, true);
+    if (waits[2 * i + 1].revents != 0) children[i]->take(children[i]->result_, false);
+  }
+}
+
+std::string Confined::result() {
+  int status = 0;
+  while (pid_ >= 0 && ::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+    ;
+  pid_ = -1;
+  return taken_result(text_);
+}
+
+std::string run_confined(Identity identity, Terminal terminal, const std::function<std::string(int)>& body,
+                         const std::function<void(std::string_view)>& on_output,
+                         Confined::Interrupt interrupt) {
+  Confined child(identity, terminal, body, on_output);
+  while (!child.finished())
+    Confined::wait({&child}, -1, interrupt);
+  return child.result();
 }
 
 }  // namespace bottle::image

@@ -3,9 +3,14 @@
 // Source: namespaces(7), user_namespaces(7), pid_namespaces(7), subuid(5), newuidmap(1).
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "util/file.hpp"
 
 namespace bottle::image {
 
@@ -22,13 +27,45 @@ Identity available_identity();
 // Whether the child stays in the process group that the terminal serves.
 enum class Terminal { none, kept };
 
-// Runs `body` and returns what it returned; the Error that it threw is thrown here. `body` gets a descriptor
-// for what the programs that it starts have to say; `on_output` gets that, here, as it comes. In the child
-// the user is 0 and /proc is that of the new process namespace. With Terminal::kept it may use the terminal.
-// An interrupt here kills the child and all that it started. Throws when the system does not allow the
-// namespaces, saying what to do.
+// One such child. Several may be at work at once; this process needs no thread for them, so that a child is
+// a copy of a process in which nothing is half done.
+class Confined {
+ public:
+  // Starts `body`, which gets a descriptor for what the programs that it starts have to say; `on_output`
+  // gets that, here, as it comes. In the child the user is 0 and /proc is that of the new process namespace.
+  // With Terminal::kept it may use the terminal. `body` is called in the child only, before this returns.
+  Confined(Identity identity, Terminal terminal, const std::function<std::string(int output)>& body,
+           std::function<void(std::string_view)> on_output);
+  // Kills what still runs and waits until all of it is gone.
+  ~Confined();
+  Confined(Confined&&) = delete;
+
+  // Waits until one of them has something to say or has finished, and takes it in. `on_output` may throw, and
+  // so does an interrupt, unless it is to be ignored: cleaning up after one has to come to its end.
+  enum class Interrupt { throws, ignored };
+  static void wait(const std::vector<Confined*>& children, int timeout_milliseconds = -1,
+                   Interrupt interrupt = Interrupt::throws);
+
+  bool finished() const { return !output_ && !result_; }
+  // Once it has finished: what `body` returned; the Error that it threw is thrown here. Throws when the
+  // system does not allow the namespaces, saying what to do.
+  std::string result();
+
+ private:
+  void take(Fd& descriptor, bool is_output);
+  void reap();
+
+  pid_t pid_ = -1;
+  Fd output_;  // open until the child has closed its end
+  Fd result_;
+  std::string text_;
+  std::function<void(std::string_view)> on_output_;
+};
+
+// Runs `body` to its end.
 std::string run_confined(Identity identity, Terminal terminal,
                          const std::function<std::string(int output)>& body,
-                         const std::function<void(std::string_view)>& on_output);
+                         const std::function<void(std::string_view)>& on_output,
+                         Confined::Interrupt interrupt = Confined::Interrupt::throws);
 
 }  // namespace bottle::image

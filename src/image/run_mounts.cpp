@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <map>
 
+#include "image/run_kept.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 #include "util/text.hpp"
@@ -69,6 +71,7 @@ RunMounts::RunMounts(const RunRequest& request, const RunContext& context, Ident
       snapshots_(snapshots),
       work_(std::move(work)),
       secret_(std::move(secret)) {
+  lock_caches(request);
   int number = 0;
   int agents = 0;
   for (std::size_t i = 0; i < request.mounts.size(); ++i) {
@@ -158,36 +161,49 @@ void RunMounts::bind(const RunMount& item, const RunTree& tree, int number) {
                      .options = {"rbind", item.mount.read_only ? "ro" : "rw"}});
 }
 
-void RunMounts::cache(const RunMount& item, const RunTree* tree) {
+// The directory of a cache: its contents in numbered directories, a lock for each, and its name for people.
+fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
   const Mount& mount = item.mount;
-  const std::uint32_t uid = mount.uid.value_or(0);
-  const std::uint32_t gid = mount.gid.value_or(0);
-  const mode_t mode = mount.mode.value_or(0755);
-  std::string identity = fmt::format("cache {} {} {} {:o}",
-                                     escape_word(mount.id.empty() ? item.target : mount.id), uid, gid, mode);
+  std::string identity =
+      fmt::format("cache {} {} {} {:o}", escape_word(mount.id.empty() ? item.target : mount.id),
+                  mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0755));
   if (tree != nullptr && tree->taken) identity += " " + tree->taken->digest().hex();
   if (tree != nullptr && !tree->taken)
     identity += " " + chain_digest(tree->image, tree->image.layers.size()).hex();
-  const std::string kind =
-      identity_ == Identity::root ? "root" : std::to_string(user_) + "-" + to_string(identity_);
-  const fs::path place = context_.store.directory() / "cache" / kind / sha256(identity).hex().substr(0, 32);
+  const fs::path place = context_.store.directory() / "cache" / kept_owner(identity_, user_) /
+                         sha256(identity).hex().substr(0, 32);
   make_directories(place);
-  write_file_if_changed(place / "id", identity + "\n");
+  // Its time says when the cache was used.
+  if (!write_file_if_changed(place / "id", identity + "\n")) touch(place / "id");
+  return place;
+}
 
+// Takes the locks of all caches that are shared with others. In one order everywhere, and each once, so that
+// instructions that want the same caches cannot wait for each other in a circle.
+void RunMounts::lock_caches(const RunRequest& request) {
+  std::map<fs::path, bool> places;  // whether for us alone
+  for (std::size_t i = 0; i < request.mounts.size(); ++i) {
+    const Mount& mount = request.mounts[i].mount;
+    if (mount.type != Mount::Type::cache || mount.sharing == Mount::Sharing::exclusive) continue;
+    const auto& tree = context_.mounts.at(i);
+    bool& is_alone = places[cache_place(request.mounts[i], tree ? &*tree : nullptr)];
+    is_alone = is_alone || mount.sharing == Mount::Sharing::locked;
+  }
+  for (const auto& [place, is_alone] : places)
+    locks_.emplace_back(place / "0.lock", is_alone ? FileLock::Mode::exclusive : FileLock::Mode::shared);
+}
+
+void RunMounts::cache(const RunMount& item, const RunTree* tree) {
+  const Mount& mount = item.mount;
+  const fs::path place = cache_place(item, tree);
   // The directory of the number: 0, and more if several want one of their own at once.
   std::string number = "0";
-  if (mount.sharing == Mount::Sharing::exclusive) {
-    for (int i = 0;; ++i) {
-      number = std::to_string(i);
-      auto lock = FileLock::try_lock(place / (number + ".lock"), FileLock::Mode::exclusive);
-      if (!lock) continue;
-      locks_.push_back(std::move(*lock));
-      break;
-    }
-  } else {
-    const bool is_locked = mount.sharing == Mount::Sharing::locked;
-    locks_.emplace_back(place / (number + ".lock"),
-                        is_locked ? FileLock::Mode::exclusive : FileLock::Mode::shared);
+  for (int i = 0; mount.sharing == Mount::Sharing::exclusive; ++i) {
+    number = std::to_string(i);
+    auto lock = FileLock::try_lock(place / (number + ".lock"), FileLock::Mode::exclusive);
+    if (!lock) continue;
+    locks_.push_back(std::move(*lock));
+    break;
   }
   const fs::path data = place / number;
   {
@@ -198,7 +214,7 @@ void RunMounts::cache(const RunMount& item, const RunTree* tree) {
       if (tree != nullptr)
         fill(*tree, fresh);
       else
-        own(fresh, uid, gid, mode);
+        own(fresh, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0755));
       fs::rename(fresh, data);
     }
   }
@@ -251,18 +267,30 @@ void RunMounts::secret(const RunMount& item, int number) {
 }
 
 void RunMounts::ssh(const RunMount& item, int number) {
-  const char* agent = std::getenv("SSH_AUTH_SOCK");
+  const Mount& mount = item.mount;
+  const std::string id = mount.id.empty() ? "default" : mount.id;
+  const char* variable = std::getenv("SSH_AUTH_SOCK");
+  std::string agent = id == "default" && variable != nullptr ? variable : "";
+  for (const SshSpec& given : context_.agents)
+    if (given.id == id) agent = given.socket;
   struct stat status {};
-  const bool is_there = agent != nullptr && ::stat(agent, &status) == 0 && S_ISSOCK(status.st_mode);
+  const bool is_there = !agent.empty() && ::stat(agent.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
   if (!is_there) {
-    if (!item.mount.required) return;
-    throw Error("an ssh agent is required, and $SSH_AUTH_SOCK names none",
-                {.hint = "start one: eval $(ssh-agent); ssh-add"});
+    if (!mount.required) return;
+    const std::string found = agent.empty() ? "none was given" : agent + " is no socket";
+    throw Error(fmt::format("the ssh agent \"{}\" is required, and {}", id, found),
+                {.hint = id == "default" ? "start one: eval $(ssh-agent); ssh-add"
+                                         : fmt::format("bottle-image build: --ssh {}=<socket>", id)});
   }
+  agents_.push_back(std::make_unique<AgentRelay>(
+      agent, secret_, "agent" + std::to_string(number), [&](const fs::path& path) {
+        own(path, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0600));
+      }));
   const std::string target =
       item.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(number) : item.target;
-  mounts_.push_back(
-      {.target = target, .source = agent, .options = {"bind", "rw", "nosuid", "nodev", "noexec"}});
+  mounts_.push_back({.target = target,
+                     .source = agents_.back()->socket().native(),
+                     .options = {"bind", "rw", "nosuid", "nodev", "noexec"}});
   if (number == 0) environment_.push_back("SSH_AUTH_SOCK=" + target);
 }
 

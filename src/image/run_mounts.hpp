@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "image/run.hpp"
+#include "image/run_agent.hpp"
 #include "image/run_bundle.hpp"
 #include "image/run_snapshot.hpp"
 
@@ -46,6 +47,8 @@ class RunMounts {
 
  private:
   void bind(const RunMount& item, const RunTree& tree, int number);
+  void lock_caches(const RunRequest& request);
+  fs::path cache_place(const RunMount& item, const RunTree* tree);
   void cache(const RunMount& item, const RunTree* tree);
   void tmpfs(const RunMount& item);
   void secret(const RunMount& item, int number);
@@ -61,6 +64,7 @@ class RunMounts {
   fs::path work_;
   fs::path secret_;
   std::vector<MountPoint> points_;
+  std::vector<std::unique_ptr<AgentRelay>> agents_;
   std::vector<FileLock> locks_;
   std::vector<BundleMount> mounts_;
   std::vector<std::string> environment_;

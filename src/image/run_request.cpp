@@ -44,6 +44,7 @@ std::string mount_text(const RunMount& item) {
 std::string RunRequest::text() const {
   std::string text = "RUN";
   if (!has_network) text += " --network=none";
+  if (is_insecure) text += " --security=insecure";
   for (const RunMount& mount : mounts)
     text += mount_text(mount);
   text += " in " + escape_word(workdir);

@@ -26,7 +26,8 @@ struct RunRequest {
   std::vector<std::pair<std::string, std::string>> proxies;      // seen by the command, no input of the key
   std::string user;                                              // as USER says it; "" is root
   std::string workdir = "/";
-  bool has_network = true;
+  bool has_network = true;   // the host's
+  bool is_insecure = false;  // --security=insecure
   std::vector<RunMount> mounts;
 
   // All that decides the result, on one line: part of the instruction's key.

@@ -42,7 +42,8 @@ void borrow_host(const fs::path& root, std::vector<BundleMount>& mounts) {
 }
 
 // Why the runtime cannot be used here; empty if it can.
-std::string defect(const fs::path& runtime, Identity identity, const fs::path& directory) {
+std::string defect(const fs::path& runtime, Identity identity, const fs::path& directory,
+                   const std::string& container, bool has_seccomp) {
   const auto program = find_program("true");
   if (!program) return "there is no program \"true\" to try it with";
   Bundle bundle;
@@ -50,11 +51,10 @@ std::string defect(const fs::path& runtime, Identity identity, const fs::path& d
   bundle.arguments = {program->native()};
   bundle.environment = {"PATH=/usr/bin:/bin"};
   bundle.identity = identity;
+  bundle.has_seccomp = has_seccomp;
   borrow_host(bundle.root, bundle.mounts);
   Pipe output = make_pipe();
-  const RuntimeResult result =
-      execute(runtime, directory, "bottle-probe-" + directory.parent_path().filename().native(), bundle,
-              output.writer.get());
+  const RuntimeResult result = execute(runtime, directory, container, bundle, output.writer.get());
   output.writer.reset();
   if (result.status.success()) return {};
   std::string text = result.complaint;
@@ -67,11 +67,12 @@ std::string defect(const fs::path& runtime, Identity identity, const fs::path& d
 }
 
 // Whether what is remembered still holds: the same file, as it was then, for the same kind of user.
-std::string identity_of(const fs::path& runtime, Identity identity) {
+std::string identity_of(const fs::path& runtime, Identity identity, bool has_seccomp) {
   const Fd file = open_for_reading(runtime);
   const struct stat status = stat_of(file.get(), runtime.native());
-  return fmt::format("{} {} {} {}.{}\n", to_string(identity), escape_word(runtime.native()), status.st_size,
-                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return fmt::format("{} {} {} {}.{} {}\n", to_string(identity), escape_word(runtime.native()),
+                     status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                     has_seccomp ? "seccomp" : "no-seccomp");
 }
 
 }  // namespace
@@ -96,34 +97,39 @@ RuntimeResult execute(const fs::path& runtime, const fs::path& directory, const 
   return result;
 }
 
-fs::path find_runtime(Identity identity, const fs::path& memory, const fs::path& directory) {
+Runtime find_runtime(Identity identity, const fs::path& memory, const fs::path& directory,
+                     const std::string& container) {
+  std::vector<fs::path> programs;
   if (const char* named = std::getenv(kVariable); named != nullptr && *named != '\0') {
     const auto program = find_program(named);
     if (!program)
       throw Error(fmt::format("{} names \"{}\", which is not installed", kVariable, named),
                   {.hint = "name an OCI runtime such as crun or runc"});
-    return *program;
+    programs = {*program};
+  } else {
+    for (const char* name : {"crun", "runc"})
+      if (const auto program = find_program(name)) programs.push_back(*program);
   }
   const auto remembered = read_file_if_exists(memory, 64u << 10).value_or("");
+  for (const bool has_seccomp : {true, false})
+    for (const fs::path& program : programs)
+      if (remembered == identity_of(program, identity, has_seccomp)) return {program, has_seccomp};
   std::string defects;
-  for (const char* name : {"crun", "runc"}) {
-    const auto program = find_program(name);
-    if (!program) continue;
-    const std::string facts = identity_of(*program, identity);
-    if (remembered == facts) return *program;
-  }
   int number = 0;
-  for (const char* name : {"crun", "runc"}) {
-    const auto program = find_program(name);
-    if (!program) continue;
-    const fs::path place = directory / std::to_string(++number);
-    fs::create_directories(place);
-    const std::string why_not = defect(*program, identity, place);
-    if (why_not.empty()) {
-      write_file(memory, identity_of(*program, identity), Durable::no);
-      return *program;
+  for (const bool has_seccomp : {true, false}) {
+    for (const fs::path& program : programs) {
+      const fs::path place = directory / std::to_string(++number);
+      fs::create_directories(place);
+      const std::string why_not = defect(program, identity, place, container, has_seccomp);
+      if (why_not.empty()) {
+        // Others may be reading it.
+        AtomicFile file(memory, 0644, Durable::no);
+        file.write(identity_of(program, identity, has_seccomp));
+        file.commit();
+        return {program, has_seccomp};
+      }
+      if (has_seccomp) defects += fmt::format("; {}: {}", program.native(), why_not);
     }
-    defects += fmt::format("; {}: {}", program->native(), why_not);
   }
   if (defects.empty())
     throw Error(

@@ -23,10 +23,18 @@ struct RuntimeResult {
 RuntimeResult execute(const fs::path& runtime, const fs::path& directory, const std::string& container,
                       const Bundle& bundle, int output);
 
-// The runtime to use: $BOTTLE_OCI_RUNTIME, else the first of crun and runc that can execute a program here.
+struct Runtime {
+  fs::path program;
+  bool has_seccomp = true;
+};
+
+// The runtime to use: $BOTTLE_OCI_RUNTIME, else the first of crun and runc that can execute a program here;
+// one that can only without a limit to its system calls (a runtime or kernel without seccomp) if need be.
 // Which one that is is remembered in `memory` (a file), until the program changes. To be called in a process
-// of run_confined(), with an empty private directory. Throws saying what to install, or why none works.
-fs::path find_runtime(Identity identity, const fs::path& memory, const fs::path& directory);
+// of run_confined(), with an empty private directory and a name for a container to try. Throws saying what to
+// install, or why none works.
+Runtime find_runtime(Identity identity, const fs::path& memory, const fs::path& directory,
+                     const std::string& container);
 
 // The control groups that a container of this name left, removed. They are empty.
 void remove_control_groups(const std::string& container);

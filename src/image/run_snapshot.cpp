@@ -1,5 +1,10 @@
 #include "image/run_snapshot.hpp"
 
+#include <sys/stat.h>
+
+#include <ctime>
+
+#include "image/run_kept.hpp"
 #include "oci/diff.hpp"
 #include "util/error.hpp"
 
@@ -34,8 +39,7 @@ Digest chain_digest(const LoadedPlan& image, std::size_t count) {
 
 Snapshots::Snapshots(const store::Store& store, Identity identity, unsigned user, fs::path work)
     : store_(store),
-      directory_(store.directory() / "snapshots" /
-                 (identity == Identity::root ? "root" : std::to_string(user) + "-" + to_string(identity))),
+      directory_(store.directory() / "snapshots" / kept_owner(identity, user)),
       work_(std::move(work)) {
   options_.single_owner = identity == Identity::single;
   options_.devices = identity == Identity::root;
@@ -46,20 +50,26 @@ fs::path Snapshots::place(const Digest& chain) const {
   return directory_ / short_name(chain);
 }
 
-bool Snapshots::exists(const Digest& chain) const {
-  return fs::exists(place(chain) / "parent");
-}
-
 std::vector<fs::path> Snapshots::chain_of(const Digest& chain) const {
   std::vector<fs::path> result;
   for (std::string name = short_name(chain); !name.empty();) {
     const fs::path snapshot = directory_ / name;
     const auto parent = read_file_if_exists(snapshot / "parent", 4096);
     if (!parent) return {};
+    use(snapshot);
     result.push_back(snapshot / "fs");
     name = *parent;
   }
   return result;
+}
+
+// Collection takes what was not used for longest. An exact order within a day is not worth a write each time.
+void Snapshots::use(const fs::path& snapshot) const {
+  constexpr std::time_t kResolution = 24 * 60 * 60;
+  const std::string file = (snapshot / "parent").native();
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && ::time(nullptr) - status.st_mtim.tv_sec > kResolution)
+    touch(file);
 }
 
 std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t base) {
@@ -84,6 +94,11 @@ std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t bas
 }
 
 void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t count) {
+  const Digest chain = chain_digest(image, count);
+  make_directories(directory_ / ".locks");
+  const FileLock making(directory_ / ".locks" / chain.hex().substr(0, 2), FileLock::Mode::exclusive);
+  // Another stage, or another build, may have been at it.
+  if (!chain_of(chain).empty()) return;
   const fs::path directory = work_ / ("snapshot" + std::to_string(++made_));
   make_directories(directory);
   const LoadedPlan whole = first_layers(image, count);
@@ -101,7 +116,7 @@ void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t cou
     entries.insert(entries.end(), changes.entries.begin(), changes.entries.end());
     unpack(entries, changes.roots, reader, directory, options_);
   }
-  publish(directory, chain_digest(image, count), parent);
+  publish(directory, chain, parent);
 }
 
 void Snapshots::publish(const fs::path& directory, const Digest& chain, const std::optional<Digest>& parent) {
@@ -112,8 +127,13 @@ void Snapshots::publish(const fs::path& directory, const Digest& chain, const st
   std::error_code error;
   fs::rename(prepared, place(chain), error);
   if (!error) return;
-  if (!exists(chain)) throw_errno("cannot publish a snapshot as", place(chain).native(), error.value());
-  remove_tree(prepared);
+  if (!chain_of(chain).empty()) return remove_tree(prepared);
+  // What is there has lost what it stood on.
+  const fs::path broken = prepared.native() + ".broken";
+  fs::rename(place(chain), broken, error);
+  fs::rename(prepared, place(chain), error);
+  if (error) throw_errno("cannot publish a snapshot as", place(chain).native(), error.value());
+  remove_tree(broken);
 }
 
 }  // namespace bottle::image

@@ -2,7 +2,9 @@
 //
 // <store>/snapshots/<kind>/<32 hex digits of the chain>/fs       what the chain adds to its parent, in
 //                                                                overlayfs's form
-//                                                      /parent   the parent's 32 digits, empty for none
+//                                                      /parent   the parent's 32 digits, empty for none; its
+//                                                                time says when the snapshot was used
+// <store>/snapshots/<kind>/.locks/<2 hex digits>                held while one of those chains is made
 //
 // <kind> says who may use it: "root", or "<uid>-subordinate", "<uid>-single". A snapshot appears by rename
 // and is never changed afterwards.
@@ -38,8 +40,8 @@ class Snapshots {
 
  private:
   fs::path place(const Digest& chain) const;
-  bool exists(const Digest& chain) const;
   std::vector<fs::path> chain_of(const Digest& chain) const;
+  void use(const fs::path& snapshot) const;
   void make(const LoadedPlan& image, std::size_t below, std::size_t count);
 
   const store::Store& store_;

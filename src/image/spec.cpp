@@ -114,9 +114,9 @@ BuildSpec load_spec(const fs::path& file) {
   const std::string name = file.native();
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
-  refuse_unknown(view,
-                 {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform", "buildArgs",
-                  "contexts", "engine", "packer", "tag", "gitModes", "pack", "store", "secrets", "lock"});
+  refuse_unknown(view, {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform",
+                         "buildArgs", "contexts", "engine", "packer", "tag", "gitModes", "pack", "store",
+                         "secrets", "runNetwork", "allow", "lock"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -139,6 +139,10 @@ BuildSpec load_spec(const fs::path& file) {
   if (const auto secrets = view.find("secrets"))
     for (const JsonView& secret : secrets->elements())
       spec.secrets.push_back(parse_secret(secret));
+  const std::string network = view.string_or("runNetwork", "host");
+  if (network != "host" && network != "none") view.at("runNetwork").fail("host or none");
+  spec.run_has_network = network == "host";
+  spec.allowed = view.strings_or_empty("allow");
   spec.engine = view.string_or("engine", "builtin");
   spec.packer = view.string_or("packer", "native");
   spec.tag = view.string_or("tag", "");

@@ -31,6 +31,12 @@ struct SecretSpec {
   std::string value;
 };
 
+// An ssh agent that RUN --mount=type=ssh may ask for.
+struct SshSpec {
+  std::string id;
+  std::string socket;
+};
+
 struct PackSpec {
   std::uint64_t cpus = 4;
   std::uint64_t memory_mib = 8192;
@@ -52,6 +58,9 @@ struct BuildSpec {
   std::vector<std::pair<std::string, std::string>> labels;  // on top of the Dockerfile's
   std::vector<ContextSpec> contexts;
   std::vector<SecretSpec> secrets;
+  std::vector<SshSpec> agents;       // beside "default", which is $SSH_AUTH_SOCK unless it is here
+  bool run_has_network = true;       // false: RUN has none
+  std::vector<std::string> allowed;  // entitlements: "security.insecure"
   std::string engine = "builtin";
   std::string packer = "native";
   std::string tag;  // "" is <slug>:latest

@@ -8,6 +8,7 @@
 #include "image/resolve.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
+#include "util/parallel.hpp"
 #include "util/trace.hpp"
 
 namespace bottle::image {
@@ -92,7 +93,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
                   {"stage", step.stage.name},
                   {"key", step.key.hex()}});
     };
-    image = build(resolved, store, report, warn);
+    image = build(resolved, store, report, warn, default_threads());
     store_image(*image, result.key, spec.slug, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();

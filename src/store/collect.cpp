@@ -41,6 +41,11 @@ struct Action {
   bool evicted = false;
 };
 
+struct OldTree {
+  Tree tree;
+  bool evicted = false;
+};
+
 std::optional<struct stat> stat_if_there(const fs::path& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
@@ -60,6 +65,7 @@ class Collection {
     read_blobs();
     read_actions();
     read_references();
+    read_trees();
     report_.size_before = size_;
     drop_broken();
     drop_old();
@@ -132,6 +138,20 @@ class Collection {
       action.kept = keys.contains(action.key);
   }
 
+  void read_trees() {
+    if (!options_.trees) return;
+    for (const Tree& tree : options_.trees()) {
+      trees_.push_back({tree, false});
+      size_ += tree.bytes;
+    }
+  }
+
+  void evict(OldTree& tree) {
+    tree.evicted = true;
+    size_ -= tree.tree.bytes;
+    ++(tree.tree.is_garbage ? report_.temporaries_removed : report_.trees_evicted);
+  }
+
   bool older_than(std::time_t used, std::uint64_t seconds) const {
     return used<now_&& static_cast<std::uint64_t>(now_ - used)> seconds;
   }
@@ -151,6 +171,8 @@ class Collection {
   }
 
   void drop_broken() {
+    for (OldTree& tree : trees_)
+      if (tree.tree.is_garbage) evict(tree);
     for (Action& action : actions_) {
       if (!action.broken) continue;
       evict(action);
@@ -160,6 +182,8 @@ class Collection {
 
   void drop_old() {
     if (!options_.max_age) return;
+    for (OldTree& tree : trees_)
+      if (!tree.evicted && older_than(tree.tree.used, *options_.max_age)) evict(tree);
     for (Action& action : actions_) {
       if (action.evicted || !older_than(action.used, *options_.max_age)) continue;
       if (keep(action)) continue;
@@ -186,12 +210,19 @@ class Collection {
     if (size_ <= limit) return;
     for (auto& [digest, blob] : blobs_)
       if (blob.references == 0 && !blob.removed) take(blob);
+    auto tree = trees_.begin();
+    const auto evict_trees = [&](std::optional<std::time_t> before) {
+      for (; tree != trees_.end() && size_ > limit && (!before || tree->tree.used <= *before); ++tree)
+        if (!tree->evicted) evict(*tree);
+    };
     for (Action& action : actions_) {
+      evict_trees(action.used);
       if (size_ <= limit) return;
       if (action.evicted || keep(action)) continue;
       evict(action);
       ++report_.actions_evicted;
     }
+    evict_trees(std::nullopt);
     report_.over_max_size = size_ > limit;
   }
 
@@ -205,6 +236,10 @@ class Collection {
       check_interrupted();
       if (blob.removed) remove_file(layout_.blob(digest));
     }
+    std::vector<std::string> names;
+    for (const OldTree& tree : trees_)
+      if (tree.evicted) names.push_back(tree.tree.name);
+    if (!names.empty()) options_.remove_trees(names);
   }
 
   // The action's own file becomes its tombstone: a rename needs no space on a full disk. If even the
@@ -232,6 +267,8 @@ class Collection {
     }
     for (const Action& action : actions_)
       report_.actions_kept += action.evicted ? 0 : 1;
+    for (const OldTree& tree : trees_)
+      report_.trees_kept += tree.evicted ? 0 : 1;
 
     // Whoever writes holds the lock that we have alone: everything temporary belongs to a process that is
     // gone.
@@ -257,6 +294,7 @@ class Collection {
   std::uint64_t size_ = 0;
   std::unordered_map<Digest, Blob, DigestHash> blobs_;
   std::vector<Action> actions_;
+  std::vector<OldTree> trees_;
   std::unordered_set<Digest, DigestHash> counted_;
   CollectReport report_;
 };

@@ -1,9 +1,11 @@
 """RUN, executed by the installed OCI runtime: what it leaves, what it may not leave, and what happens when it fails or is killed.
 
 The base is the host's static busybox, so no network is needed."""
+import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -60,6 +62,30 @@ class Run(parts.TestCase):
     def leftovers(self):
         mounts = pathlib.Path("/proc/self/mountinfo").read_text()
         return [line for line in mounts.splitlines() if str(self.build.cache).replace(" ", "\\040") in line]
+
+
+    def start_build(self, **environment):
+        return subprocess.Popen(
+            [parts.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out", self.build.build,
+             "--build-context", f"base=oci-layout:{self.top / 'base'}"],
+            env={**os.environ, "BOTTLE_CACHE_DIR": str(self.build.cache), **environment}, stderr=subprocess.DEVNULL)
+
+    def processes(self, marker):
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[:3] == [b"busybox", b"sleep", marker.encode()]:
+                found.append(path)
+        return found
+
+    def wait_for(self, condition):
+        end = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it did not happen within a minute")
+            time.sleep(0.02)  # polling the system's process list, which tells nobody when it changes
 
 
 class Layers(Run):
@@ -126,6 +152,73 @@ class Mounts(Run):
         self.assertIn("#1 kept", self.run_build("RUN --mount=type=cache,target=/c busybox cat /c/file\n").stdout)
 
 
+    def test_secrets_have_owners_and_modes(self):
+        (self.top / "secret").write_text(SECRET)
+        self.build.environment["VALUE"] = SECRET
+        look = "busybox stat -c '%a %u %g'"
+        result = self.run_build(
+            f"RUN --mount=type=secret,id=s {look} /run/secrets/s\n"
+            f"RUN --mount=type=secret,id=s,target=/a/b,uid=1,gid=2,mode=0444 {look} /a/b\n"
+            "RUN --mount=type=secret,id=v,env=V busybox test ${#V} = 21 && busybox test ! -e /run/secrets/v\n"
+            "RUN --mount=type=secret,id=absent busybox test ! -e /run/secrets/absent\n",
+            "--secret", f"id=s,src={self.top / 'secret'}", "--secret", "id=v,env=VALUE")
+        lines = result.stdout.splitlines()
+        self.assertIn("#1 400 0 0", lines)
+        if os.geteuid() == 0:
+            self.assertIn("#2 444 1 2", lines)
+        self.assertEqual([set(layer) for layer in self.layers()], [set()] * 4)
+
+    def test_another_secret_builds_nothing_again(self):
+        text = "RUN --mount=type=secret,id=s true\n"
+        self.run_build(text, "--secret", "id=s,env=HOME")
+        self.assertIn("unchanged", self.run_build(text, "--secret", "id=s,env=PATH").stdout)
+
+    def agent(self, name):
+        """An agent with a key of its own; the key's fingerprint is what it says."""
+        parts.need("ssh-agent", "ssh-add", "ssh-keygen")
+        socket = self.top / name
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.terminate)
+        self.wait_for(socket.exists)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.top / f"{name}.key"], check=True)
+        subprocess.run(["ssh-add", "-q", self.top / f"{name}.key"], env={**os.environ, "SSH_AUTH_SOCK": str(socket)}, check=True,
+                       stderr=subprocess.DEVNULL)
+        return socket, subprocess.run(["ssh-keygen", "-l", "-f", self.top / f"{name}.key.pub"], check=True, capture_output=True,
+                                      text=True).stdout.split()[1]
+
+    def test_agents(self):
+        one, first = self.agent("one")
+        two, second = self.agent("two")
+        # ssh-add with its libraries, as a context.
+        program = shutil.which("ssh-add")
+        paths = {program, *re.findall(r"(/\S+) \(", subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout)}
+        for path in paths:
+            target = self.build.source / "root" / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        result = self.run_build(
+            "COPY root /\n"
+            f"RUN --mount=type=ssh {program} -l; busybox stat -c '%a %u %g' $SSH_AUTH_SOCK\n"
+            f"RUN --mount=type=ssh,id=second,target=/agent,mode=0666,uid=0 {program} -l; busybox stat -c '%a %n' /agent\n"
+            "RUN --mount=type=ssh,id=none busybox test -z \"$SSH_AUTH_SOCK\"\n",
+            "--ssh", f"default={one}", "--ssh", f"second={two}")
+        lines = result.stdout.splitlines()
+        self.assertTrue(any(line.startswith("#2 ") and first in line for line in lines), result.stdout)
+        self.assertIn("#2 600 0 0", lines)
+        self.assertTrue(any(line.startswith("#3 ") and second in line for line in lines), result.stdout)
+        self.assertIn("#3 666 /agent", lines)
+        self.assertFalse(any("agent" in path for layer in self.layers() for path in layer))
+        result = self.run_build("RUN --mount=type=ssh,id=third,required true\n", "--ssh", f"second={two}", expect=1)
+        self.assert_fails(result, r'Dockerfile:2:1: error: the ssh agent "third" is required, and none was given', "--ssh third=")
+
+    def test_caches_are_shared_as_asked(self):
+        mount = "--mount=type=cache,id=c,target=/{0},sharing={1}"
+        self.run_build(f"RUN {mount.format('a', 'locked')} {mount.format('b', 'locked')} echo x > /a/f; busybox test -e /b/f\n"
+                       f"RUN {mount.format('a', 'private')} {mount.format('b', 'private')} busybox test -e /a/f && busybox test ! -e /b/f\n"
+                       f"RUN {mount.format('a', 'shared')} busybox test -e /a/f\n")
+
+
 class Failures(Run):
     def test_the_failure_is_told(self):
         result = self.run_build("RUN echo before; busybox nosuch; exit 7\n", expect=1)
@@ -142,10 +235,7 @@ class Failures(Run):
             with self.subTest(number):
                 marker = f"{7000 + int(number)}.{os.getpid()}"
                 self.build.write("Dockerfile", f"FROM base\nRUN busybox sleep {marker} & busybox sleep {marker}\n")
-                tool = subprocess.Popen(
-                    [parts.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out", self.build.build,
-                     "--build-context", f"base=oci-layout:{self.top / 'base'}"],
-                    env={**os.environ, "BOTTLE_CACHE_DIR": str(self.build.cache)}, stderr=subprocess.DEVNULL)
+                tool = self.start_build()
                 self.wait_for(lambda m=marker: len(self.processes(m)) >= 2)
                 tool.send_signal(number)
                 tool.wait()
@@ -154,23 +244,6 @@ class Failures(Run):
         self.run_build("RUN true\n")
         left = [path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()]
         self.assertEqual(left, [])
-
-    def processes(self, marker):
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[:3] == [b"busybox", b"sleep", marker.encode()]:
-                found.append(path)
-        return found
-
-    def wait_for(self, condition):
-        end = time.monotonic() + 60
-        while not condition():
-            self.assertLess(time.monotonic(), end, "it did not happen within a minute")
-            time.sleep(0.02)  # polling the system's process list, which tells nobody when it changes
 
 
 class Counters(Run):
@@ -181,6 +254,294 @@ class Counters(Run):
         self.assertIn("2 instructions executed, 1 found in the store", self.run_build("".join(lines)).stdout)
         lines[0] = "# a comment\nRUN   echo one > /one\n"
         self.assertNotIn("executed", self.run_build("".join(lines)).stdout)
+
+    def test_a_mount_depends_on_what_it_shows(self):
+        text = ("FROM base AS tools\nCOPY a /tools/a\nCOPY b /other/b\nFROM base\n"
+                "RUN --mount=type=bind,from=tools,source=/tools,target=/t busybox cat /t/a > /a\n")
+
+        def executed():
+            self.build.write("Dockerfile", text)
+            return self.build.tools("bottle-image", "--json", "build", "--context", self.build.source, "--out", self.build.build,
+                                    "--build-context", f"base=oci-layout:{self.top / 'base'}", expect=0).stdout
+        self.build.write("a", "1")
+        self.build.write("b", "1")
+        self.assertRegex(executed(), '"executed": 3')
+        self.build.write("b", "2")
+        self.assertRegex(executed(), '"executed": 1')  # the COPY of b
+        self.build.write("a", "2")
+        self.assertRegex(executed(), '"executed": [23]')
+
+    def test_an_unrelated_stage_executes_nothing(self):
+        text = "FROM base AS unneeded\nRUN exit 1 # {}\nFROM base\nRUN echo x > /x\n"
+        for number in range(2):
+            self.build.write("Dockerfile", text.format(number))
+            result = self.build.tools("bottle-image", "build", "--context", self.build.source, "--out", self.build.build,
+                                      "--build-context", f"base=oci-layout:{self.top / 'base'}", expect=0)
+        self.assertIn("unchanged", result.stdout)
+
+
+class Stages(Run):
+    """Stages that do not need each other are built side by side."""
+
+    def build_stages(self, *stages, jobs=2, expect=0):
+        """Each stage starts FROM base; the last one copies /out of the others."""
+        self.build.environment["BOTTLE_JOBS"] = str(jobs)
+        return self.run_text("".join(f"FROM base AS s{number}\n{stage}\n" for number, stage in enumerate(stages)) + "FROM scratch\n"
+                             + "".join(f"COPY --from=s{number} /out /out{number}\n" for number in range(len(stages))), expect=expect)
+
+    def run_text(self, text, *options, expect=0):
+        self.build.write("Dockerfile", text)
+        return self.build.tools("bottle-image", "build", "--context", self.build.source, "--out", self.build.build,
+                                "--build-context", f"base=oci-layout:{self.top / 'base'}", *options, expect=expect)
+
+    def meet(self, own, other):
+        """A command that ends when another stage's has begun."""
+        return (f"RUN --mount=type=cache,id=meeting,target=/m echo x > /m/{own}; i=0; "
+                f"while ! busybox test -e /m/{other}; do i=$((i+1)); busybox test $i -lt 3000 || exit 9; busybox usleep 20000; done; ")
+
+    def test_side_by_side(self):
+        self.build_stages(self.meet("a", "b") + "echo a > /out", self.meet("b", "a") + "echo b > /out")
+
+    def test_lines_are_whole(self):
+        say = "i=0; while busybox test $i -lt 400; do busybox printf '{0}{0}{0}'; echo '{0}{0}'; i=$((i+1)); done; echo {0} > /out"
+        result = self.build_stages(*(self.meet(own, other) + say.format(own * 50) for own, other in ("ab", "ba")))
+        lines = [line for line in result.stdout.splitlines() if line.startswith("#")]
+        for number, letter in (("1", "a"), ("2", "b")):
+            self.assertEqual(lines.count(f"#{number} " + letter * 250), 400)
+        self.assertEqual(len(lines), 800)
+
+    def test_the_order_changes_nothing(self):
+        stages = [f"RUN busybox usleep {wait}; echo {wait} > /out\nRUN echo more >> /out" for wait in (200000, 100000, 0)]
+        found = []
+        for jobs in (1, 3):
+            shutil.rmtree(self.build.cache, ignore_errors=True)
+            counts = self.build_stages(*stages, jobs=jobs).stdout.splitlines()[-1]
+            found.append((counts, (self.build.build / "image.json").read_text(),
+                          {path.name: path.read_bytes() for path in (self.build.build / "layers").iterdir()}))
+        self.assertIn("9 instructions executed, 0 found", found[0][0])
+        self.assertEqual(found[0], found[1])
+
+    def test_the_same_step_is_executed_once(self):
+        result = self.build_stages(*["RUN busybox usleep 200000; echo x > /out"] * 3, jobs=3)
+        self.assertIn("4 instructions executed, 2 found", result.stdout)  # one RUN, three COPYs
+
+    def test_the_first_error_stops_the_others(self):
+        marker = f"7100.{os.getpid()}"
+        result = self.build_stages(self.meet("a", "b") + f"busybox sleep {marker}", self.meet("b", "a") + "echo no; exit 5", expect=1)
+        self.assert_fails(result, r"Dockerfile:4:1: error: .*exit code 5", r"  \| no")
+        self.assertEqual(self.processes(marker), [])
+        self.assertEqual(self.leftovers(), [])
+        self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
+
+    def test_killed(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(number):
+                marker = f"{7200 + int(number)}.{os.getpid()}"
+                self.build.write("Dockerfile", "".join(
+                    f"FROM base AS s{i}\nRUN busybox sleep {marker} & busybox sleep {marker} # {i}\n" for i in range(2))
+                    + "FROM scratch\nCOPY --from=s0 / /0\nCOPY --from=s1 / /1\n")
+                tool = self.start_build(BOTTLE_JOBS="2")
+                self.wait_for(lambda m=marker: len(self.processes(m)) >= 4)
+                tool.send_signal(number)
+                tool.wait()
+                if number != signal.SIGKILL:
+                    # Gone when the tool is, and nothing is left for the next one.
+                    self.assertEqual(self.processes(marker), [])
+                    self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
+                self.wait_for(lambda m=marker: not self.processes(m))
+                self.assertEqual(self.leftovers(), [])
+        self.assertEqual(self.build.tools("bottle-cache", "verify", expect=None).returncode, 3)
+        self.build.tools("bottle-cache", "gc", expect=0)
+        self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
+        self.build.tools("bottle-cache", "verify", expect=0)
+
+
+class Frame(Run):
+    """What a command sees of the world: nothing that differs from one machine to another."""
+
+    def run_and_see(self, command, *options, more=""):
+        lines = self.run_build(f"RUN {more} {command}\n", *options).stdout.splitlines()
+        return [line.removeprefix("#1 ") for line in lines if line.startswith("#1 ")]
+
+    def test_environment(self):
+        self.build.environment.update(HOST_SECRET="x", LANG="de_DE.UTF-8", SOURCE_DATE_EPOCH="86400")
+        lines = [line for line in self.run_and_see("busybox env") if not line.startswith(("SHLVL=", "PWD=", "OLDPWD="))]
+        self.assertEqual(sorted(lines), ["HOME=/root", "PATH=/bin", "SOURCE_DATE_EPOCH=86400"])
+
+    def test_names(self):
+        self.assertEqual(self.run_and_see("busybox hostname; busybox cat /etc/hosts"),
+                         ["buildkitsandbox", "127.0.0.1\tlocalhost buildkitsandbox", "::1\tlocalhost ip6-localhost ip6-loopback"])
+
+    def test_name_servers_come_with_the_network(self):
+        self.assertEqual(self.run_and_see("busybox cat /etc/resolv.conf", more="--network=none"), [])
+        host = pathlib.Path("/etc/resolv.conf")
+        self.assertEqual(self.run_and_see("busybox cat /etc/resolv.conf", more="--network=host"),
+                         host.read_text().splitlines() if host.exists() else [])
+
+    def test_times_are_clamped(self):
+        self.build.environment["SOURCE_DATE_EPOCH"] = "86400"
+        self.run_build("RUN echo x > /new; echo y > /old; busybox touch -d @1000 /old\n")
+        self.assertEqual({path: row[2] for path, row in self.layers()[0].items()}, {"new": "86400", "old": "1000"})
+
+    def test_networks(self):
+        interfaces = "busybox ls /sys/class/net | busybox wc -l"
+        self.assertEqual(self.run_and_see(interfaces, more="--network=none"), ["1"])
+        self.assertEqual(self.run_and_see(interfaces, "--network", "none"), [])  # the same in other words
+        shutil.rmtree(self.build.cache)
+        self.assertEqual(self.run_and_see(interfaces, "--network", "none"), ["1"])
+        host = [str(len(os.listdir("/sys/class/net")))]
+        self.assertEqual(self.run_and_see(interfaces), host)
+        self.assertEqual(self.run_and_see(interfaces, more="--network=default"), [])  # the same in other words
+        result = self.run_build("RUN --network=host true\n", "--network", "none", expect=1)
+        self.assert_fails(result, r"Dockerfile:2:1: error: RUN --network=host .*without a network")
+
+
+class Security(Run):
+    STATUS = "busybox grep -E '^(CapEff|CapBnd|Seccomp):' /proc/self/status"
+
+    def status(self, *options, more=""):
+        lines = self.run_build(f"RUN {more} {self.STATUS}\n", *options).stdout.splitlines()
+        return dict(line.removeprefix("#1 ").split(":\t") for line in lines if ":\t" in line)
+
+    def test_as_containers_are_by_default(self):
+        # Docker's default capabilities, and a filter.
+        self.assertEqual(self.status(), {"CapEff": "00000000a80425fb", "CapBnd": "00000000a80425fb", "Seccomp": "2"})
+
+    def test_what_is_not_allowed(self):
+        for command in ("busybox mount -t tmpfs x /data", "busybox unshare -U true", "echo x > /proc/sys/kernel/hostname",
+                        "busybox dd if=/proc/kcore of=/dev/null bs=1 count=1 2>&1 | busybox grep -q '1+0 records in'"):
+            with self.subTest(command):
+                self.run_build(f"RUN if {command}; then exit 3; fi\n")
+
+    def test_insecure_is_asked_for(self):
+        result = self.run_build("RUN --security=insecure true\n", expect=1)
+        self.assert_fails(result, r"Dockerfile:2:1: error: .*entitlement security\.insecure", "--allow security.insecure")
+        parts.need_root("else the capabilities are those of a user namespace")
+        own = dict(line.split(":\t") for line in pathlib.Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))
+        found = self.status("--allow", "security.insecure", more="--security=insecure")
+        self.assertEqual((found["CapEff"], found["Seccomp"]), (own["CapBnd"], pathlib.Path("/proc/self/status").read_text()
+                                                              .split("Seccomp:\t")[1].split("\n")[0]))
+
+    def test_devices(self):
+        self.assert_fails(self.run_build("RUN --device=vendor.example/class=name true\n", expect=1),
+                          r"Dockerfile:2:1: error: RUN --device=vendor.example/class=name is not supported")
+
+
+class Kept(Run):
+    """What RUN keeps in the store, and bottle-cache."""
+
+    def cache(self, *arguments, expect=0):
+        return self.build.tools("bottle-cache", *arguments, expect=expect)
+
+    def stats(self):
+        return json.loads(self.cache("--json", "stats").stdout)
+
+    def test_it_is_counted_and_goes(self):
+        text = "RUN --mount=type=cache,target=/c echo kept > /c/file; echo x > /x\nRUN echo y > /y\n"
+        self.run_build(text)
+        before = self.stats()
+        self.assertEqual((before["snapshots"]["count"], before["caches"]["count"], before["leftRuns"]["count"]), (3, 1, 0))
+        self.assertGreater(before["snapshots"]["bytes"], 1_000_000)  # busybox
+        self.assertGreater(before["bytes"], before["snapshots"]["bytes"])
+        self.cache("gc", "--max-size", "100G", "--max-age", "1d")
+        self.assertEqual(self.stats()["snapshots"], before["snapshots"])
+        self.cache("gc", "--max-size", "0")
+        after = self.stats()
+        self.assertEqual((after["snapshots"]["count"], after["caches"]["count"], after["bytes"]), (0, 0, 0))
+        self.run_build(text.replace("echo kept", "busybox test ! -e /c/file; echo kept"))
+
+    def test_a_cache_in_use_stays(self):
+        self.run_build("RUN --mount=type=cache,target=/c echo kept > /c/file\n")
+        lock, = (self.build.cache / "cache").rglob("0.lock")
+        with open(lock, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            self.cache("gc", "--max-size", "0")
+            self.assertEqual(self.stats()["caches"]["count"], 1)
+        self.cache("gc", "--max-size", "0")
+        self.assertEqual(self.stats()["caches"]["count"], 0)
+
+    def test_a_snapshot_without_what_it_stands_on(self):
+        self.run_build("RUN echo x > /x\n")
+        base, = (path.parent for path in (self.build.cache / "snapshots").rglob("parent") if not path.read_text())
+        shutil.rmtree(base)
+        self.assertRegex(self.cache("verify", expect=3).stdout, "the snapshot .* that it stands on is not there")
+        self.run_build("RUN echo x > /x\nRUN echo y > /y\n")  # made again
+        self.cache("verify")
+
+    def test_what_was_left(self):
+        self.run_build("RUN true\n")
+        left = self.build.cache / "run" / "1-deadbeef" / "upper"
+        left.mkdir(parents=True)
+        (left / "file").write_text("x")
+        self.assertRegex(self.cache("verify", expect=3).stdout, "1-deadbeef: left by a RUN that was killed")
+        self.assertEqual(self.stats()["leftRuns"]["count"], 1)
+        self.cache("gc")
+        self.assertFalse(left.parent.exists())
+
+
+class Users(Run):
+    """The same as an ordinary user, who has subordinate ids, or only the own one."""
+    TEXT = ("RUN busybox rm -r /data/deep /data/one; busybox mkdir /new; echo x > /new/a; busybox ln /new/a /new/b; busybox mkfifo /new/p; "
+            "busybox chmod 2750 /new; busybox chmod 0 /data\nRUN --mount=type=cache,target=/c busybox test -p /new/p && echo z > /c/z\n")
+
+    def become(self, *subordinate):
+        parts.need_root("to become another user")
+        parts.need("setpriv", "unshare", "mount")
+        prefix = ["setpriv", f"--reuid={parts.NOBODY}", f"--regid={parts.NOBODY}", "--clear-groups"]
+        probe = subprocess.run([*prefix, parts.settings.tools / "bottle-image", "--version"], check=False, capture_output=True)
+        if probe.returncode != 0:
+            self.skipTest("needs a build tree that another user may read")
+        probe = subprocess.run([*prefix, "unshare", "--user", "--map-root-user", "true"], check=False, capture_output=True)
+        if probe.returncode != 0:
+            self.skipTest("needs user namespaces for ordinary users: " + probe.stderr.decode().strip())
+        if subordinate:
+            parts.need("newuidmap", "newgidmap")
+            (self.top / "ids").write_text("".join(subordinate))
+            for name in ("/etc/subuid", "/etc/subgid"):
+                if not os.path.exists(name):
+                    self.skipTest(f"needs {name}, to be replaced in a mount namespace")
+            script = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
+            prefix = ["unshare", "--mount", "sh", "-c", script, "sh", str(self.top / "ids"), *prefix]
+        self.build.prefix = prefix
+        self.build.environment["HOME"] = "/nonexistent"
+        self.build.build.mkdir(exist_ok=True)
+        self.build.cache.mkdir(exist_ok=True)
+        for path in (self.build.root, self.build.source, self.build.build, self.build.cache):
+            os.chown(path, parts.NOBODY, parts.NOBODY)
+        for path in (self.top, *self.top.rglob("*")):
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+    def test_layers_are_as_those_of_root(self):
+        parts.need_root("to compare with")
+        self.run_build(self.TEXT)
+        expected = self.layers()
+        for ids in ((), ("65534:100000:65536\n",)):
+            with self.subTest(ids):
+                shutil.rmtree(self.build.build)
+                shutil.rmtree(self.build.cache)
+                self.build.trace.unlink(missing_ok=True)
+                self.become(*ids)
+                result = self.run_build(self.TEXT)
+                self.assertEqual(self.layers(), expected)
+                self.assertEqual("no subordinate ids" in result.stdout, not ids)
+                stats = json.loads(self.build.tools("bottle-cache", "--json", "stats", expect=0).stdout)
+                self.assertEqual((stats["snapshots"]["count"], stats["caches"]["count"]), (3, 1))
+                self.build.tools("bottle-cache", "gc", "--max-size", "0", expect=0)
+                found = [path for name in ("snapshots", "cache", "run") for path in (self.build.cache / name).glob("*/*")
+                         if not path.name.startswith((".", "runtime-"))]
+                self.assertEqual(found, [])
+
+    def test_owners(self):
+        self.become("65534:100000:65536\n")
+        self.run_build("RUN echo x > /x; busybox chown 1000:1001 /x\nUSER 33\nRUN busybox id -u > /tmp/id; busybox id -u\n"
+                       .replace("/tmp/id", "/dev/null"))
+        layer = json.loads((self.build.build / "image.json").read_text())["layers"][1]["digest"].removeprefix("sha256:")
+        self.assertRegex((self.build.build / "layers" / f"{layer}.idx").read_text(), r"(?m)^f 644 1000 1001 ")
+
+    def test_one_id_is_not_enough_for_users(self):
+        self.become()
+        result = self.run_build("USER 33\nRUN true\n", expect=1)
+        self.assert_fails(result, r"Dockerfile:3:1: error: the user 33:0 cannot be had: this system gives you no subordinate ids")
 
 
 if __name__ == "__main__":

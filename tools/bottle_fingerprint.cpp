@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 
 #include "build_options.hpp"
+#include "check_option.hpp"
 #include "image/depfile.hpp"
+#include "image/describe.hpp"
 #include "image/resolve.hpp"
 #include "image/steps.hpp"
 #include "util/command_line.hpp"
@@ -12,6 +14,10 @@
 namespace {
 
 using namespace bottle;
+
+void print_document(const OrderedJson& document) {
+  fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
+}
 
 void print(const std::string& emit, const std::string& depfile_target, const image::FingerprintResult& result,
            bool json) {
@@ -23,7 +29,7 @@ void print(const std::string& emit, const std::string& depfile_target, const ima
     document["dependencies"] = OrderedJson::array();
     for (const std::string& path : result.dependencies)
       document["dependencies"].push_back(path);
-    fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
+    print_document(document);
   } else if (emit == "text") {
     fmt::print("{}", result.key_text);
   } else if (emit == "depfile") {
@@ -31,6 +37,16 @@ void print(const std::string& emit, const std::string& depfile_target, const ima
   } else {
     fmt::print("{}\n", result.key.hex());
   }
+}
+
+using Unlocked = image::Resolved::Unlocked;
+
+void describe(const std::string& what, const image::BuildSpec& spec) {
+  if (what == "ast") return print_document(image::describe_syntax(spec));
+  if (what == "stages") return print_document(image::describe_stages(spec));
+  const store::Store store = store::Store::open(spec.store);
+  const image::Resolved resolved(spec, store, Unlocked::left_open);
+  print_document(what == "inputs" ? image::describe_inputs(resolved) : image::describe_plan(resolved));
 }
 
 }  // namespace
@@ -47,25 +63,45 @@ int main(int argc, char** argv) {
     tools::BuildOptions options;
     options.add_to(app);
     std::string emit;
+    std::string what;
+    bool check = false;
     std::string depfile_target;
-    app.add_option("--emit", emit,
-                   "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
-        ->check(CLI::IsMember({"key", "text", "depfile"}));
+    CLI::Option* emit_option =
+        app.add_option("--emit", emit,
+                       "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
+            ->check(CLI::IsMember({"key", "text", "depfile"}));
+    CLI::Option* print_option =
+        app.add_option("--print", what,
+                       "say as JSON how the Dockerfile was understood and write nothing: `ast`, `stages`, "
+                       "`inputs` or `plan`")
+            ->check(CLI::IsMember({"ast", "stages", "inputs", "plan"}))
+            ->excludes(emit_option);
+    tools::add_check_option(app, check)->excludes(emit_option)->excludes(print_option);
     app.add_option("--depfile-target", depfile_target,
                    "the target that the depfile names (default: the stamp)");
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
     const image::BuildSpec spec = options.resolve();
+    if (check) return tools::run_check(spec, common);
+    if (!what.empty()) {
+      describe(what, spec);
+      return static_cast<int>(kSuccess);
+    }
     if (options.has_directory()) {
-      const image::FingerprintResult result = image::fingerprint_step(spec, depfile_target);
+      const auto warn = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
+      const image::FingerprintResult result = image::fingerprint_step(spec, depfile_target, warn);
       if (!emit.empty() || common.json) print(emit, depfile_target, result, common.json);
       return static_cast<int>(kSuccess);
     }
     const store::Store store = store::Store::open(spec.store);
-    const image::Resolved resolved(spec, store);
+    // What a build reads can be told without knowing what the outside sources are; a key cannot.
+    const bool only_files = emit == "depfile" && !common.json;
+    const image::Resolved resolved(spec, store, only_files ? Unlocked::left_open : Unlocked::refused);
     image::FingerprintResult result;
-    result.key_text = resolved.key_text();
-    result.key = sha256(result.key_text);
+    if (!only_files) {
+      result.key_text = resolved.key_text();
+      result.key = sha256(result.key_text);
+    }
     result.dependencies = resolved.dependencies();
     result.files_read = resolved.files_read();
     print(emit, depfile_target, result, common.json);

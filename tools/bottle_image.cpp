@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "build_options.hpp"
+#include "check_option.hpp"
 #include "image/steps.hpp"
 #include "store/store.hpp"
 #include "util/command_line.hpp"
@@ -33,8 +34,10 @@ OrderedJson export_json(const image::Exported& exported, const fs::path& layout)
           {"layersCopied", exported.layers_copied}};
 }
 
-int build(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
+int build(const tools::BuildOptions& options, const std::string& layout, bool check,
+          const CommonOptions& common) {
   image::BuildSpec spec = options.resolve();
+  if (check) return tools::run_check(spec, common);
   // Without a place for the plan it lives only as long as the export takes.
   // The open store keeps a collection from taking it.
   std::optional<store::Store> store;
@@ -99,8 +102,11 @@ int main(int argc, char** argv) {
     CLI::App* build_command =
         app.add_subcommand("build", "Build the image plan; with --oci also an OCI image layout.");
     build_options.add_to(*build_command);
-    build_command->add_option("--oci", build_layout,
-                              "write the image as an OCI image layout to this directory");
+    bool check = false;
+    CLI::Option* check_option = tools::add_check_option(*build_command, check);
+    build_command
+        ->add_option("--oci", build_layout, "write the image as an OCI image layout to this directory")
+        ->excludes(check_option);
     tools::BuildOptions export_options;
     std::string export_layout;
     CLI::App* export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
@@ -108,7 +114,7 @@ int main(int argc, char** argv) {
     export_command->add_option("--layout,--oci", export_layout,
                                "the directory to write (default: oci beside the plan)");
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
-    return build_command->parsed() ? build(build_options, build_layout, common)
+    return build_command->parsed() ? build(build_options, build_layout, check, common)
                                    : export_image(export_options, export_layout, common);
   });
 }

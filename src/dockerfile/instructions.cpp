@@ -384,6 +384,29 @@ class Builder {
 
 }  // namespace
 
+Position place_of(const SourceText& source, const Instruction& instruction, std::string_view text) {
+  const Position start = instruction.position;
+  if (text.empty()) return start;
+  const auto in_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const int last = std::min(instruction.lines.last, static_cast<int>(source.lines.size()));
+  for (int number = start.line; number > 0 && number <= last; ++number) {
+    const std::string& line = source.lines[static_cast<std::size_t>(number) - 1];
+    if (number > start.line && trim_left_space(line).starts_with('#')) continue;
+    std::size_t from = 0;
+    if (number == start.line && start.column > 0)
+      from = static_cast<std::size_t>(start.column) - 1 + instruction.keyword.size();
+    for (; (from = line.find(text, from)) != std::string::npos; ++from) {
+      const std::size_t end = from + text.size();
+      const bool begins = from == 0 || !in_name(line[from - 1]) || !in_name(text.front());
+      const bool ends = end == line.size() || !in_name(line[end]) || !in_name(text.back());
+      if (begins && ends) return {number, static_cast<int>(from) + 1};
+    }
+  }
+  return start;
+}
+
 const std::vector<std::string>& instruction_names() {
   static const std::vector<std::string> kNames{
       "ADD",   "ARG",        "CMD",     "COPY", "ENTRYPOINT", "ENV",        "EXPOSE", "FROM",   "HEALTHCHECK",

@@ -210,6 +210,10 @@ Instruction make_instruction(const Node& node, char escape, const SourceText& so
 // allowed there.
 Instruction parse_onbuild(std::string_view expression, const SourceText& source, const Instruction& from);
 
+// Where the instruction has the text on its own (not as a part of a longer name), behind its keyword and not
+// in a comment; the place of the instruction if nowhere.
+Position place_of(const SourceText& source, const Instruction& instruction, std::string_view text);
+
 // The names of all instructions, in upper case.
 const std::vector<std::string>& instruction_names();
 

@@ -77,11 +77,26 @@ class Linter {
     if (options.wants(rule))
       report_.warnings.push_back({std::string(rule), std::move(message), lines, position});
   }
-  void warn(const LintOptions& options, std::string_view rule, const Instruction& at, std::string message) {
-    warn_lines(options, rule, at.lines, at.position, std::move(message));
+  // `word` is what the caret shall point at, "" for the instruction itself.
+  void warn(const LintOptions& options, std::string_view rule, const Instruction& at, std::string message,
+            std::string_view word = {}) {
+    warn_lines(options, rule, at.lines, word.empty() ? at.position : place_of(at, word), std::move(message));
+  }
+
+  Position place_of(const Instruction& at, std::string_view word) const {
+    return dockerfile::place_of(*file_.source, at, word);
+  }
+
+  Position place_of_variable(const Instruction& at, const std::string& name) const {
+    const Position plain = place_of(at, "$" + name);
+    return plain == at.position ? place_of(at, "${" + name) : plain;
   }
 
   void read_options() {
+    if (facts_.options) {
+      options_ = *facts_.options;
+      return;
+    }
     const auto& check = file_.directives.check;
     if (!check) return;
     const auto options = parse_lint_options(check->value);
@@ -139,7 +154,7 @@ class Linter {
   void check_from(const LintOptions& options, const Instruction& instruction, const From& from) {
     if (!is_lower(from.name_as_written)) {
       warn(options, "StageNameCasing", instruction,
-           "Stage name '" + from.name_as_written + "' should be lowercase");
+           "Stage name '" + from.name_as_written + "' should be lowercase", from.name_as_written);
     }
     const bool lower = is_lower(instruction.keyword);
     const bool upper = is_upper(instruction.keyword);
@@ -147,7 +162,8 @@ class Linter {
                       (lower ? is_lower(from.as_keyword) : is_upper(from.as_keyword));
     if (!fits) {
       warn(options, "FromAsCasing", instruction,
-           "'" + from.as_keyword + "' and '" + instruction.keyword + "' keywords' casing do not match");
+           "'" + from.as_keyword + "' and '" + instruction.keyword + "' keywords' casing do not match",
+           from.as_keyword);
     }
     if (!from.name.empty()) check_description(options, instruction, "FROM", {from.name});
   }
@@ -169,11 +185,13 @@ class Linter {
       if (name.empty()) continue;
       if (name == "context" || name == "scratch") {
         warn(options_, "ReservedStageName", stage.from,
-             "Stage name should not use the same name as reserved stage " + quoted(name));
+             "Stage name should not use the same name as reserved stage " + quoted(name),
+             stage.header().name_as_written);
       }
       if (!seen.insert(name).second) {
         warn(options_, "DuplicateStageName", stage.from,
-             "Duplicate stage name " + quoted(name) + ", stage names should be unique");
+             "Duplicate stage name " + quoted(name) + ", stage names should be unique",
+             stage.header().name_as_written);
       }
     }
   }
@@ -231,7 +249,7 @@ class Linter {
       check_from_arguments(stage);
     StagePlan plan = plan_stages(file_, values_, facts_.contexts);
     std::vector<int> numbers = plan.needed;
-    if (values_.target.empty()) {
+    if (values_.target.empty() && !facts_.target_only) {
       numbers.clear();
       for (const PlannedStage& stage : plan.stages)
         numbers.push_back(stage.number);
@@ -253,7 +271,8 @@ class Linter {
           platform.text == globals_.find("TARGETPLATFORM")) {
         warn(options, "RedundantTargetPlatform", stage.from,
              "Setting platform to predefined " + from.platform +
-                 " in FROM is redundant as this is the default behavior");
+                 " in FROM is redundant as this is the default behavior",
+             "--platform");
       }
       if (platform.used.empty() && platform.unset.empty())
         check_constant_platform(options, stage, platform.text);
@@ -270,7 +289,7 @@ class Linter {
         name.find(platform->architecture) != std::string::npos)
       return;
     warn(options, "FromPlatformFlagConstDisallowed", stage.from,
-         "FROM --platform flag should not use constant value " + quoted(text));
+         "FROM --platform flag should not use constant value " + quoted(text), "--platform");
   }
 
   void report_undeclared(const LintOptions& options, const Instruction& from,
@@ -282,9 +301,9 @@ class Linter {
     }
     for (const std::string& name : unset) {
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      warn(options, "UndefinedArgInFrom", from,
-           with_guess("FROM argument '" + name + "' is not declared",
-                      nearest(name, std::span<const std::string>(known))));
+      warn_lines(options, "UndefinedArgInFrom", from.lines, place_of_variable(from, name),
+                 with_guess("FROM argument '" + name + "' is not declared",
+                            nearest(name, std::span<const std::string>(known))));
     }
   }
 
@@ -345,8 +364,8 @@ class Linter {
       for (const std::string& name : expanded.unset_mentions) {
         if (name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE") continue;
         const std::string near = nearest(name, std::span<const std::string>(known));
-        warn(options, "UndefinedVar", written,
-             with_guess("Usage of undefined variable '$" + name + "'", near.empty() ? "" : "$" + near));
+        warn_lines(options, "UndefinedVar", written.lines, place_of_variable(written, name),
+                   with_guess("Usage of undefined variable '$" + name + "'", near.empty() ? "" : "$" + near));
       }
     }
     const Instruction& instruction = expanded.instruction;
@@ -385,7 +404,7 @@ class Linter {
                     const std::string& key) {
     if (!names_secret(key)) return;
     warn(options, "SecretsUsedInArgOrEnv", at,
-         "Do not use ARG or ENV instructions for sensitive data (" + keyword + " " + quoted(key) + ")");
+         "Do not use ARG or ENV instructions for sensitive data (" + keyword + " " + quoted(key) + ")", key);
   }
 
   void check_pairs(const LintOptions& options, const Instruction& at, const std::vector<KeyValue>& pairs) {
@@ -422,7 +441,8 @@ class Linter {
         !path.empty() && (path[0] == '/' || (path[0] == '\\' && values_.target_platform.os == "windows"));
     if (!state.workdir_set && !drive && !rooted) {
       warn(options, "WorkdirRelativePath", at,
-           "Relative workdir " + quoted(path) + " can have unexpected results if the base image changes");
+           "Relative workdir " + quoted(path) + " can have unexpected results if the base image changes",
+           path);
     }
     state.workdir_set = true;
   }
@@ -435,12 +455,13 @@ class Linter {
         const PortSpec spec = parse_port(port);
         if (!is_lower(spec.protocol)) {
           warn(options, "ExposeProtoCasing", at,
-               "Defined protocol '" + port + "' in EXPOSE instruction should be lowercase");
+               "Defined protocol '" + port + "' in EXPOSE instruction should be lowercase", text);
         }
         if (spec.has_host_part) {
-          warn(options, "ExposeInvalidFormat", at,
-               "EXPOSE instruction should not define an IP address or host-port mapping, found '" + port +
-                   "'");
+          warn(
+              options, "ExposeInvalidFormat", at,
+              "EXPOSE instruction should not define an IP address or host-port mapping, found '" + port + "'",
+              text);
         }
       }
     }
@@ -462,7 +483,7 @@ class Linter {
         continue;
       if (!facts_.ignore->matches(source)) continue;
       warn(options, "CopyIgnoredFile", at,
-           "Attempting to " + verb + " file " + quoted(source) + " that is excluded by .dockerignore");
+           "Attempting to " + verb + " file " + quoted(source) + " that is excluded by .dockerignore", each);
     }
   }
 

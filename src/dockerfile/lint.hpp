@@ -22,8 +22,9 @@ struct LintWarning {
   LineRange lines;
   Position position;
 
-  // "Dockerfile:3:1: warning: <message> [FromAsCasing]" and the line with a caret.
+  // "Dockerfile:3:1: warning: <message> [FromAsCasing]", the line with a caret, and the hint.
   std::string text(const SourceText& source) const;
+  std::string hint() const;  // what to do about it
   // Where the rule is explained; "" for the one rule without a page.
   std::string url() const;
 };
@@ -57,15 +58,17 @@ struct LintFacts {
   // base may define the variable, unless unknown bases are taken to be empty.
   std::function<std::optional<BaseFacts>(const PlannedStage&)> base = {};
   bool unknown_bases_are_empty = false;
+  std::optional<LintOptions> options = {};  // in place of those of the file's "# check="
+  bool target_only = false;                 // check what the last stage needs when there is no target
 };
 
 struct LintReport {
   std::vector<LintWarning> warnings;  // by line
   std::optional<SourceError> error;   // what stopped the checks: the file would not build
-  bool warnings_are_errors = false;   // "# check=error=true"
+  bool warnings_are_errors = false;   // "error=true" is among the options
 };
 
-// Without a target in `values` all stages are checked, else those that the target needs.
+// Without a target in `values` all stages are checked (see LintFacts::target_only), else those that it needs.
 LintReport lint(const Dockerfile& file, const BuildValues& values, const LintFacts& facts = {});
 
 // All rule names, sorted.

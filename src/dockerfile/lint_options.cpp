@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "dockerfile/lint.hpp"
 #include "dockerfile/text.hpp"
@@ -95,7 +96,38 @@ const std::vector<std::string>& lint_rule_names() {
 std::string LintWarning::text(const SourceText& source) const {
   std::string result = source.where(position) + ": warning: " + message + " [" + rule + "]";
   const std::string excerpt = source.excerpt(position);
-  return excerpt.empty() ? result : result + "\n" + excerpt;
+  if (!excerpt.empty()) result += "\n" + excerpt;
+  return result + "\n  hint: " + hint();
+}
+
+std::string LintWarning::hint() const {
+  static const std::map<std::string_view, const char*> kHints{
+      {"ConsistentInstructionCasing", "write all instructions in one case"},
+      {"CopyIgnoredFile", "leave it out, or except it in the ignore file with a rule that starts with !"},
+      {"DuplicateStageName", "give each stage a name of its own"},
+      {"ExposeInvalidFormat", "write the port of the container only, for example EXPOSE 80/tcp"},
+      {"ExposeProtoCasing", "write the protocol in lower case"},
+      {"FromAsCasing", "write FROM and AS in the same case"},
+      {"FromPlatformFlagConstDisallowed",
+       "choose the platform with the build, or use an argument such as $BUILDPLATFORM"},
+      {"InvalidBaseImagePlatform", "take a base of this platform, or build for that of the base"},
+      {"InvalidDefaultArgInFrom", "give the ARG a default with which the image has a valid name"},
+      {"InvalidDefinitionDescription", "begin the comment with the name, or leave a line empty below it"},
+      {"JSONArgsRecommended", "write [\"program\", \"argument\"], or say with SHELL that a shell is meant"},
+      {"LegacyKeyValueFormat", "write key=value"},
+      {"MaintainerDeprecated", "write LABEL org.opencontainers.image.authors=<name>"},
+      {"MultipleInstructionsDisallowed", "remove all but the last one"},
+      {"NoEmptyContinuation", "remove the empty line, or make it a comment"},
+      {"RedundantTargetPlatform", "leave the flag out"},
+      {"ReservedStageName", "choose another name than scratch and context"},
+      {"SecretsUsedInArgOrEnv",
+       "use RUN --mount=type=secret: arguments and variables can be read from the image"},
+      {"StageNameCasing", "write the name in lower case"},
+      {"UndefinedArgInFrom", "declare it with ARG before the first FROM"},
+      {"UndefinedVar", "declare it above with ARG or ENV"},
+      {"WorkdirRelativePath", "begin the path with /"}};
+  const auto found = kHints.find(rule);
+  return found == kHints.end() ? std::string() : found->second;
 }
 
 // The page's name is the rule's in lower case with hyphens: "JSONArgsRecommended" is json-args-recommended.

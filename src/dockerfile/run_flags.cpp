@@ -181,6 +181,8 @@ class MountParser {
       }
       if (!mount_.source.empty() && !mount_.id.empty()) fail("both source and id can't be set");
     }
+    if (mount_.type == Mount::Type::ssh && !mount_.source.empty())
+      fail("ssh does not support source", "name the agent with id=");
     if (mount_.sharing != Mount::Sharing::unset && mount_.type != Mount::Type::cache) {
       fail("invalid cache sharing set for " + type_name(mount_.type) + " mount");
     }

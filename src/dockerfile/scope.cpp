@@ -58,11 +58,11 @@ class Scope::Work {
     try {
       std::visit([this](auto& body) { expand(body); }, instruction.body);
     } catch (const WordError& error) {
-      throw SourceError(*scope_.source_, instruction.position, error.message(), error.hint());
+      fail(error.message(), error.hint());
     } catch (const FieldError& error) {
-      throw SourceError(*scope_.source_, instruction.position, error.message(), error.hint());
+      fail(error.message(), error.hint());
     } catch (const PortError& error) {
-      throw SourceError(*scope_.source_, instruction.position, error.message(), error.hint());
+      fail(error.message(), error.hint());
     }
     std::vector<std::string>& mentions = result_.unset_mentions;
     for (const ArgDefinition& definition : scope_.declared_) {
@@ -76,6 +76,7 @@ class Scope::Work {
 
  private:
   Expansion expansion(std::string_view word, const ExpandOptions& options) {
+    if (!inside_) written_ = std::string(word);
     Expansion done = dockerfile::expand(word, environment_, options);
     used_.insert(done.used.begin(), done.used.end());
     unset_.insert(done.unset.begin(), done.unset.end());
@@ -83,7 +84,8 @@ class Scope::Work {
     return done;
   }
   [[noreturn]] void fail(std::string summary, std::string hint = {}) const {
-    throw SourceError(*scope_.source_, result_.instruction.position, std::move(summary), std::move(hint));
+    throw SourceError(*scope_.source_, place_of(*scope_.source_, result_.instruction, written_),
+                      std::move(summary), std::move(hint));
   }
   std::string word(std::string_view text) { return expansion(text, {.escape = scope_.escape_}).text; }
   void in_place(std::string& text) { text = word(text); }
@@ -119,6 +121,8 @@ class Scope::Work {
   void expand(Run& run) {
     run.mounts.clear();
     for (const std::string& text : run.mount_texts) {
+      written_ = text;
+      inside_ = true;
       run.mounts.push_back(parse_mount(text, [this](std::string_view value) { return word(value); }));
     }
   }
@@ -171,6 +175,8 @@ class Scope::Work {
   const Scope& scope_;
   Environment environment_;
   Expanded result_;
+  std::string written_;  // what is being expanded, for the place of errors
+  bool inside_ = false;  // of a flag that is more than one word
   std::set<std::string> used_;
   std::set<std::string> unset_;
 };

@@ -38,6 +38,7 @@ class Planner {
     for (const StageText& text : file_.stages)
       add_stage(text);
     for (PlannedStage& stage : plan_.stages) {
+      check_reference(stage.base, stage.from);
       for (PlannedInstruction& each : stage.instructions)
         resolve(each, stage);
     }
@@ -166,6 +167,15 @@ class Planner {
     return outside(name);
   }
 
+  // Also in stages that nobody needs, as BuildKit has it.
+  void check_reference(const Origin& origin, const Instruction& at) const {
+    if (origin.kind != Origin::Kind::image || familiar_name(origin.name)) return;
+    const bool has_upper = to_lower(origin.name) != origin.name && familiar_name(to_lower(origin.name));
+    fail(at, quoted(origin.name) + " is neither a stage nor the name of an image",
+         has_upper ? "names of images are in lower case: " + to_lower(origin.name)
+                   : "write [registry/]name[:tag][@digest]");
+  }
+
   void resolve(PlannedInstruction& planned, const PlannedStage& stage) const {
     planned.origins.clear();
     if (const Copy* copy = planned.instruction.as<Copy>()) {
@@ -175,6 +185,8 @@ class Planner {
       for (const Mount& mount : run->mounts)
         planned.origins.push_back(mount.from.empty() ? Origin{} : by_word(mount.from));
     }
+    for (const Origin& origin : planned.origins)
+      check_reference(origin, planned.instruction);
   }
 
   Origin copy_origin(const std::string& from, const Instruction& instruction,

@@ -136,8 +136,8 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
       scope = scopes_.at(planned.base.stage);
       from = "FROM stage " + stages_.at(planned.base.stage).name;
       break;
-    case Origin::Kind::scratch:
-      stage.emplace(ImageConfig(planned.platform.value_or(values_.target_platform), epoch_));
+    case Origin::Kind::scratch:  // BuildKit has no ear for --platform here
+      stage.emplace(ImageConfig(values_.target_platform, epoch_));
       break;
     default: {
       const auto image_name = open_image(planned.base, planned.platform, position, store);

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "image/build.hpp"
+#include "image/check.hpp"
 #include "image/depfile.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
@@ -39,12 +40,14 @@ void check_engine(const BuildSpec& spec) {
 
 }  // namespace
 
-FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target) {
+FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
+                                   const Warn& warn) {
   const Stopwatch watch;
   check_engine(spec);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const Resolved resolved(spec, store);
+  refuse_warnings(check(resolved), warn);
   FingerprintResult result;
   result.key_text = resolved.key_text();
   result.key = sha256(result.key_text);
@@ -75,6 +78,8 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const Resolved resolved(spec, store);
+  const CheckReport found = check(resolved);
+  refuse_warnings(found, warn);
   const std::string key_text = resolved.key_text();
   ImageResult result;
   result.key = sha256(key_text);
@@ -85,6 +90,8 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
   if (lookup.result) image = stored_image(*lookup.result, resolved, store);
   const bool is_stored = image.has_value();
   if (!is_stored) {
+    for (const dockerfile::LintWarning& warning : found.lint.warnings)
+      warn(warning.text(*found.source));
     const auto report = [&](const StepReport& step) {
       const bool was_executed = step.outcome == StepOutcome::executed;
       ++(was_executed ? result.executed : result.stored);

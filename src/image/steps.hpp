@@ -25,8 +25,10 @@ struct FingerprintResult {
 };
 
 // Writes `key`, `key.d` (for the target `depfile_target`; the stamp if empty) and touches `key.stamp` in
-// spec.directory.
-FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target);
+// spec.directory. The rules of the Dockerfile are looked at only for "check=error=true", since no key holds
+// what they find: warnings go to `warn` and fail the step then. image_step() shows them otherwise.
+FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
+                                   const Warn& warn);
 
 struct ImageResult {
   Digest key;
@@ -39,7 +41,7 @@ struct ImageResult {
 };
 
 // Builds the image, or finds it in the store, and saves its plan in spec.directory. Refuses engines that are
-// not the builtin one.
+// not the builtin one. What the rules of the Dockerfile find goes to `warn` when the image is really built.
 ImageResult image_step(const BuildSpec& spec, const Warn& warn);
 
 // Writes the OCI layout of the plan in spec.directory, and touches `oci.stamp` there.

@@ -155,6 +155,19 @@ TEST(Instructions, ErrorsNameThePlaceAndTheRemedy) {
     EXPECT_EQ(error_of(text), expected) << text;
 }
 
+TEST(Instructions, PlacesOfWords) {
+  const Dockerfile file = parse_dockerfile("FROM a\n\tcopy é copy \\\n # $x\n  $xy ${x}/b $x copyx");
+  const auto place = [&](std::string_view text) {
+    const Position found = place_of(*file.source, file.stages[0].instructions[0], text);
+    return std::to_string(found.line) + ":" + std::to_string(found.column);
+  };
+  EXPECT_EQ(place("copy"), "2:10");
+  EXPECT_EQ(place("$x"), "4:14");
+  EXPECT_EQ(place("${x}"), "4:7");
+  EXPECT_EQ(place("none"), "2:2");
+  EXPECT_EQ(place(""), "2:2");
+}
+
 TEST(Instructions, TriggersAreSingleInstructions) {
   const Dockerfile file = parse_dockerfile("\n\nFROM a");
   const Instruction& from = file.stages[0].from;
@@ -185,10 +198,11 @@ TEST(Mounts, HaveDefaultsByType) {
 }
 
 TEST(Mounts, RefuseWhatTheTypeHasNot) {
-  for (const char* text : {"type=bnd,target=/x", "target=/x,mode=1", "type=secret", "type=secret,id=a,from=b",
-                           "type=cache,size=1", "size=1x,type=tmpfs", "type=tmpfs,size=1x",
-                           "sharing=locked,target=/x", "type=secret,source=a,id=b", "tagret=/x", "loose",
-                           "required,target=/x", "type=secret,id=a,uid=-1", "\"open", "a\"b=c"}) {
+  for (const char* text :
+       {"type=bnd,target=/x", "target=/x,mode=1", "type=secret", "type=secret,id=a,from=b",
+        "type=cache,size=1", "size=1x,type=tmpfs", "type=tmpfs,size=1x", "sharing=locked,target=/x",
+        "type=secret,source=a,id=b", "tagret=/x", "loose", "required,target=/x", "type=secret,id=a,uid=-1",
+        "type=ssh,source=/x", "\"open", "a\"b=c"}) {
     EXPECT_THROW(mount(text), FieldError) << text;
   }
 }

@@ -98,8 +98,48 @@ TEST(Lint, WarningsShowThePlace) {
   EXPECT_EQ(report.warnings[0].text(*file.source),
             "dir/Dockerfile:2:3: warning: JSON arguments recommended for CMD to prevent unintended behavior "
             "related to OS signals "
-            "[JSONArgsRecommended]\n    2 |   CMD x\n      |   ^");
+            "[JSONArgsRecommended]\n    2 |   CMD x\n      |   ^\n"
+            "  hint: write [\"program\", \"argument\"], or say with SHELL that a shell is meant");
   EXPECT_EQ(report.warnings[0].url(), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
+}
+
+TEST(Lint, CaretsPointAtWhatIsMeant) {
+  const auto place = [](const std::string& text) {
+    const LintReport report = lint(parse_dockerfile(text), {}, {.unknown_bases_are_empty = true});
+    if (report.warnings.size() != 1) return std::to_string(report.warnings.size()) + " warnings";
+    const Position position = report.warnings[0].position;
+    return report.warnings[0].rule + " " + std::to_string(position.line) + ":" +
+           std::to_string(position.column);
+  };
+  EXPECT_EQ(place("FROM a\tas b"), "FromAsCasing 1:8");
+  EXPECT_EQ(place("FROM a AS \\\n  B"), "StageNameCasing 2:3");
+  EXPECT_EQ(place("FROM a\nCOPY /\xc3\xa4 \\\n # ${x}\n ${x} /"), "UndefinedVar 4:2");
+  EXPECT_EQ(place("FROM a\nARG xy\nCOPY $xy $x /"), "UndefinedVar 3:10");
+  EXPECT_EQ(place("FROM a\nENV a=b API_KEY=c"), "SecretsUsedInArgOrEnv 2:9");
+  EXPECT_EQ(place("FROM a\nEXPOSE 80 81/TCP"), "ExposeProtoCasing 2:11");
+  EXPECT_EQ(place("FROM --platform=linux/arm64 a"), "FromPlatformFlagConstDisallowed 1:6");
+  EXPECT_EQ(place("FROM a\nCMD x"), "JSONArgsRecommended 2:1");
+}
+
+TEST(Lint, GivenOptionsReplaceThoseOfTheFile) {
+  const LintFacts facts{.options = parse_lint_options("skip=FromAsCasing;error=true")};
+  const Dockerfile file = parse_dockerfile("# check=skip=JSONArgsRecommended\nFROM a as b\nCMD x");
+  const LintReport report = lint(file, {}, facts);
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_EQ(report.warnings[0].rule, "JSONArgsRecommended");
+  EXPECT_TRUE(report.warnings_are_errors);
+  EXPECT_EQ(fired("# check=nonsense\nFROM a as b", facts), Words{});
+}
+
+TEST(Lint, StagesThatTheTargetDoesNotNeedCanBeLeftOut) {
+  const char* text = "FROM a AS b\nCMD x\nFROM c\nCMD [\"y\"]";
+  EXPECT_EQ(fired(text), Words{"2 JSONArgsRecommended"});
+  EXPECT_EQ(fired(text, {.target_only = true}), Words{});
+}
+
+TEST(Lint, EachRuleSaysWhatToDo) {
+  for (const std::string& rule : lint_rule_names())
+    EXPECT_FALSE((LintWarning{rule, {}, {}, {}}.hint().empty())) << rule;
 }
 
 TEST(Lint, CheckOptions) {

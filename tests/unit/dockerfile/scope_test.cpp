@@ -83,12 +83,12 @@ TEST(Scope, ExpandsWhatTheLanguageExpands) {
   EXPECT_EQ(walked.expanded[6].unset, Words{"missing"});
 }
 
-TEST(Scope, ErrorsNameTheInstruction) {
+TEST(Scope, ErrorsNameTheWord) {
   try {
     const Walked walked("FROM x\n\nENV a='b");
     FAIL();
   } catch (const SourceError& error) {
-    EXPECT_EQ(error.where(), "Dockerfile:3:1");
+    EXPECT_EQ(error.where(), "Dockerfile:3:7");
   }
   EXPECT_THROW(Walked("FROM x\nEXPOSE nope"), SourceError);
   EXPECT_THROW(Walked("FROM x\nARG e=\nVOLUME $e"), SourceError);

@@ -21,10 +21,10 @@ std::string error_of(const std::string& text, const BuildValues& values = {}) {
 
 TEST(Stages, BasesAreStagesScratchContextsOrImages) {
   const StagePlan plan =
-      plan_of("FROM scratch AS a\nFROM A AS b\nFROM a\nFROM base\nFROM docker.io/library/alpine:latest", {},
+      plan_of("FROM scratch AS a\nFROM a:A AS b\nFROM a\nFROM base\nFROM docker.io/library/alpine:latest", {},
               {"base", "alpine"});
   EXPECT_EQ(plan.stages[0].base.kind, Origin::Kind::scratch);
-  EXPECT_EQ(plan.stages[1].base, (Origin{Origin::Kind::image, -1, "A"}));
+  EXPECT_EQ(plan.stages[1].base, (Origin{Origin::Kind::image, -1, "a:A"}));
   EXPECT_EQ(plan.stages[2].base, (Origin{Origin::Kind::stage, 0, ""}));
   EXPECT_EQ(plan.stages[3].base, (Origin{Origin::Kind::named_context, -1, "base"}));
   EXPECT_EQ(plan.stages[4].base, (Origin{Origin::Kind::named_context, -1, "alpine"}));
@@ -125,6 +125,12 @@ TEST(Stages, ErrorsNameThePlaceAndTheRemedy) {
        "AS <name> and copy from its name"},
       {"FROM a\nCOPY --from=7 b c",
        "Dockerfile:2:1: invalid stage index 7; there is no stage before this one"},
+      {"FROM Debian AS a\nFROM scratch",
+       "Dockerfile:1:1: \"Debian\" is neither a stage nor the name of an image; names of images are in lower "
+       "case: debian"},
+      {"FROM a\nCOPY --from=b:c:d e f",
+       "Dockerfile:2:1: \"b:c:d\" is neither a stage nor the name of an image; write "
+       "[registry/]name[:tag][@digest]"},
       {"FROM a AS b\nCOPY --from=b c d",
        "Dockerfile:2:1: circular dependency on stage b; a stage can take files from stages above it only"},
       {"FROM a AS b\nCOPY --from=c c d\nFROM b AS c",

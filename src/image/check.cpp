@@ -1,0 +1,125 @@
+#include "image/check.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "dockerfile/text.hpp"
+#include "image/read_dockerfile.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+
+namespace bottle::image {
+namespace {
+
+using namespace dockerfile;
+
+constexpr const char* kOptionsArgument = "BUILDKIT_DOCKERFILE_CHECK";
+
+std::optional<LintOptions> given_options(const BuildValues& values) {
+  const auto found = values.build_args.find(kOptionsArgument);
+  if (found == values.build_args.end()) return std::nullopt;
+  const auto options = parse_lint_options(found->second);
+  if (!options)
+    throw UsageError("invalid check option in " + dockerfile::quoted(found->second),
+                     {.where = std::string("the build argument ") + kOptionsArgument,
+                      .hint = "write for example skip=JSONArgsRecommended;error=true"});
+  return options;
+}
+
+// Of the build context, nullopt without an ignore file or with a broken one, which the build reports.
+std::optional<IgnoreMatcher> ignore_rules(const BuildSpec& spec) {
+  for (const fs::path& file :
+       {fs::path(spec.dockerfile.native() + ".dockerignore"), spec.context / ".dockerignore"}) {
+    try {
+      if (const auto text = read_file_if_exists(file, 16u << 20))
+        return IgnoreMatcher(read_ignore_file(*text));
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+BaseFacts facts_of(const OutsideImage& image) {
+  const ImageConfig config(image.config(), image.name(), 0);
+  return {.environment = config.environment(),
+          .shell = config.shell(),
+          .triggers = config.triggers(),
+          .platform = config.platform()};
+}
+
+CheckReport check(const BuildSpec& spec, const Dockerfile& file, LintFacts facts) {
+  const BuildValues values = build_values(spec);
+  const auto ignore = ignore_rules(spec);
+  facts.contexts = context_names(spec);
+  facts.ignore = ignore ? &*ignore : nullptr;
+  facts.options = given_options(values);
+  return {file.source, lint(file, values, facts)};
+}
+
+}  // namespace
+
+CheckReport check(const BuildSpec& spec) {
+  const Dockerfile file = read_dockerfile(spec);
+  const Platform platform = build_values(spec).target_platform;
+  LintFacts facts;
+  facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
+    for (const ContextSpec& context : spec.contexts) {
+      if (stage.base.kind != Origin::Kind::named_context || context.name != stage.base.name) continue;
+      try {
+        return facts_of(*open_outside(context, stage.platform.value_or(platform)));
+      } catch (const Error&) {
+        return std::nullopt;
+      }
+    }
+    return std::nullopt;
+  };
+  return check(spec, file, std::move(facts));
+}
+
+CheckReport check(const Resolved& resolved) {
+  LintFacts facts;
+  facts.target_only = true;
+  facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
+    const auto needed = resolved.stages().find(stage.number);
+    if (needed == resolved.stages().end() || needed->second.base_image.empty()) return std::nullopt;
+    return facts_of(resolved.image(needed->second.base_image));
+  };
+  return check(resolved.spec(), resolved.file(), std::move(facts));
+}
+
+nlohmann::ordered_json to_json(const CheckReport& report) {
+  using Json = nlohmann::ordered_json;
+  Json document{
+      {"file", report.source->name}, {"error", report.lint.warnings_are_errors}, {"warnings", Json::array()}};
+  for (const LintWarning& warning : report.lint.warnings)
+    document["warnings"].push_back({{"rule", warning.rule},
+                                    {"message", warning.message},
+                                    {"line", warning.position.line},
+                                    {"column", warning.position.column},
+                                    {"lines", {warning.lines.first, warning.lines.last}},
+                                    {"hint", warning.hint()},
+                                    {"url", warning.url()}});
+  if (const auto& error = report.lint.error)
+    document["buildError"] = {{"message", error->summary()},
+                              {"line", error->position().line},
+                              {"column", error->position().column},
+                              {"hint", error->hint()}};
+  return document;
+}
+
+void refuse_warnings(const CheckReport& report, const std::function<void(const std::string&)>& warn) {
+  if (!report.lint.warnings_are_errors || report.lint.warnings.empty()) return;
+  std::set<std::string> rules;
+  for (const LintWarning& warning : report.lint.warnings) {
+    warn(warning.text(*report.source));
+    rules.insert(warning.rule);
+  }
+  const std::vector<std::string> names(rules.begin(), rules.end());
+  throw Error(
+      "lint violation found for rules: " + join(names, ", "),
+      {.where = report.source->name,
+       .hint = "they are errors here by \"check=error=true\"; correct them, or name them after skip="});
+}
+
+}  // namespace bottle::image

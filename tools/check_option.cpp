@@ -1,0 +1,40 @@
+#include "check_option.hpp"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "image/check.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+#include <cstdio>
+
+namespace bottle::tools {
+
+CLI::Option* add_check_option(CLI::App& app, bool& check) {
+  return app.add_flag("--check", check,
+                      "only look for what is legal and probably not meant; the exit status is 3 if something "
+                      "was found");
+}
+
+int run_check(const image::BuildSpec& spec, const CommonOptions& common) {
+  const image::CheckReport report = image::check(spec);
+  const auto& warnings = report.lint.warnings;
+  if (common.json) {
+    fmt::print("{}\n", image::to_json(report).dump(1, ' ', false, OrderedJson::error_handler_t::replace));
+    if (report.lint.error) return kFailed;
+  } else {
+    for (const dockerfile::LintWarning& warning : warnings)
+      fmt::print("{}\n", warning.text(*report.source));
+    std::fflush(stdout);  // before what the error says on stderr
+    if (report.lint.error) throw dockerfile::SourceError(*report.lint.error);
+    if (!common.quiet)
+      fmt::print("{}: {}\n", report.source->name,
+                 warnings.empty()       ? "nothing found"
+                 : warnings.size() == 1 ? "1 warning"
+                                        : fmt::format("{} warnings", warnings.size()));
+  }
+  return warnings.empty() ? kSuccess : kCheckFound;
+}
+
+}  // namespace bottle::tools

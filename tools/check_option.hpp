@@ -1,0 +1,20 @@
+// --check: the rules of a Dockerfile and nothing else, of bottle-fingerprint and bottle-image.
+#pragma once
+
+#include "image/spec.hpp"
+#include "util/command_line.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace bottle::tools {
+
+CLI::Option* add_check_option(CLI::App& app, bool& check);
+
+// Prints on stdout what was found, and returns the exit status: 3 if a rule fired, 1 if the Dockerfile would
+// not build, else 0.
+int run_check(const image::BuildSpec& spec, const CommonOptions& common);
+
+}  // namespace bottle::tools

@@ -11,6 +11,8 @@
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/text.hpp"
 #include "image/read_dockerfile.hpp"
+#include "image/remote_git.hpp"
+#include "image/remote_url.hpp"
 #include "util/file.hpp"
 
 namespace bottle::image {

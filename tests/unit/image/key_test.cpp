@@ -189,12 +189,12 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   EXPECT_THAT(refused("FROM scratch\nCOPY none /\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("\"none\" is not in the context")));
   EXPECT_THAT(refused("FROM scratch\n\nCOPY --from=none a /\n"),
-              AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage nor a named context")));
+              AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage, nor a named context, nor locked")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));
   EXPECT_THAT(refused("FROM scratch\nRUN --security=insecure x\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("RUN --security=insecure")));
   EXPECT_THAT(refused("FROM scratch\nADD https://x.org/y /\n"),
-              AllOf(HasSubstr("Dockerfile:2"), HasSubstr("remote source")));
+              AllOf(HasSubstr("Dockerfile:2"), HasSubstr("not locked")));
   EXPECT_THAT(refused("FROM scratch\nCOPY [a /\n"), HasSubstr("Dockerfile:2"));
   BuildSpec bad = spec();
   dockerfile(kText);

@@ -60,6 +60,7 @@ TEST_F(SpecTest, TakesEveryMember) {
       {{"name", "base"}, {"kind", "bottle"}, {"value", "/build/base"}},
       {{"name", "debian"}, {"kind", "oci-layout"}, {"value", "/images/d"}, {"reference", "12"}},
       {{"name", "app"}, {"kind", "target"}, {"files", {"/build/a", "/build/b"}}},
+      {{"name", "tools"}, {"kind", "image"}, {"value", "debian:12"}},
   };
   document["engine"] = "docker";
   document["packer"] = "smolvm";
@@ -69,12 +70,14 @@ TEST_F(SpecTest, TakesEveryMember) {
                       {"env", {"K=V"}},   {"entrypoint", {"/a"}}, {"cmd", Json::array()},
                       {"runtime", "none"}};
   document["store"] = "/cache";
+  document["lock"] = "/locks/bottle.lock";
   const BuildSpec spec = load(document);
   EXPECT_THAT(spec.build_args, ElementsAre(Pair("A/B", "1"), Pair("C", "")));
-  ASSERT_EQ(spec.contexts.size(), 3u);
+  ASSERT_EQ(spec.contexts.size(), 4u);
   EXPECT_EQ(spec.contexts[0].kind, ContextKind::bottle);
   EXPECT_EQ(spec.contexts[1].reference, "12");
   EXPECT_THAT(spec.contexts[2].files, ElementsAre("/build/a", "/build/b"));
+  EXPECT_EQ(spec.contexts[3].reference, "debian:12");
   EXPECT_EQ(spec.target, "final");
   EXPECT_EQ(spec.engine, "docker");
   EXPECT_TRUE(spec.git_modes);
@@ -84,6 +87,8 @@ TEST_F(SpecTest, TakesEveryMember) {
   EXPECT_EQ(spec.pack.cmd, std::vector<std::string>{});
   EXPECT_EQ(spec.pack.runtime, "none");
   EXPECT_EQ(spec.store, "/cache");
+  EXPECT_EQ(lock_file(spec), "/locks/bottle.lock");
+  EXPECT_EQ(spec.file, directory() / "spec.json");
 }
 
 TEST_F(SpecTest, ErrorsNameTheMember) {
@@ -126,6 +131,8 @@ TEST_F(SpecTest, ErrorsNameTheMember) {
       {"/pack/env", {1}, "spec.json#/pack/env/0", "a string"},
       {"/pack/cmd", "a", "spec.json#/pack/cmd", "an array"},
       {"/store", 1, "spec.json#/store", "a string"},
+      {"/lock", "bottle.lock", "spec.json#/lock", "an absolute path"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "image"}, {"value", ""}}, "#/contexts/0/value", "reference"},
   };
   for (const auto& [pointer, value, place, expected] : kCases)
     EXPECT_THAT(refused(with(pointer, value)), AllOf(HasSubstr(place), HasSubstr(expected))) << pointer;

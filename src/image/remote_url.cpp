@@ -93,13 +93,23 @@ store::Output fetch_url(const std::string& url, const UrlExpectation& expected, 
   plain.resize(std::min(plain.find('#'), plain.size()));
   store::Store::Writer writer(store);
   Sha256 hasher;
-  const registry::Response response = access.http().download(
-      plain,
-      [&](std::span<const std::byte> data) {
-        hasher.update(data);
-        writer.write(data);
-      },
-      {.authorization = authorization_of(url), .maximum = expected.size.value_or(kMaximumFile)});
+  registry::Response response;
+  try {
+    response = access.http().download(
+        plain,
+        [&](std::span<const std::byte> data) {
+          hasher.update(data);
+          writer.write(data);
+        },
+        {.authorization = authorization_of(url), .maximum = expected.size.value_or(kMaximumFile)});
+  } catch (const registry::ConnectionError&) {
+    throw;
+  } catch (const Error& error) {
+    // Longer than what was locked, for example.
+    if (error.where() != shown) throw;
+    throw Error(error.message(),
+                {.where = shown, .hint = error.hint().empty() ? expected.hint : error.hint()});
+  }
   if (response.status != 200 && response.status != 206)
     throw Error("expected the file, found status " + std::to_string(response.status), {.where = shown});
   const Digest found = hasher.finish();

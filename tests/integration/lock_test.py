@@ -96,6 +96,7 @@ class Web:
 
 class Case(parts.TestCase):
     """A build whose context has a lock."""
+    is_all_ours = True  # no base brings files of its own
 
     def new(self, dockerfile, name="one build", **files):
         build = self.new_build({"Dockerfile": dockerfile, **files}, name)
@@ -120,13 +121,16 @@ class Case(parts.TestCase):
             with tarfile.open(path) as archive:
                 for info in archive:
                     self.assertEqual((info.uid, info.gid), (0, 0), info.name)
-                    self.assertEqual(info.mtime if info.isreg() else 0, 0, info.name)
+                    if self.is_all_ours:
+                        self.assertEqual(info.mtime, 0, info.name)
                     content = archive.extractfile(info).read() if info.isreg() else info.linkname
                     tree[info.name.strip("/")] = (info.mode, content)
         return tree
 
 
 class Images(Case):
+    is_all_ours = False
+
     @classmethod
     def setUpClass(cls):
         parts.need("docker-registry", "skopeo")
@@ -139,11 +143,13 @@ class Images(Case):
                           f"http: {{addr: '127.0.0.1:{port}'}}\n")
         self.server = Server("docker-registry", "serve", config, port=port, log=self.top / "registry.log")
         self.addCleanup(self.server.stop)
+        self.pushed = 0
         self.registry = f"127.0.0.1:{port}"
         self.base = f"{self.registry}/team/base:1"
 
     def push(self, content, reference=None, name="layout"):
-        directory = self.top / f"{name} {content}"
+        self.pushed += 1
+        directory = self.top / f"{name} {self.pushed}"
         layout = images.Layout(directory)
         layout.add(images.layer([images.member("etc", "directory"), images.member("etc/content", content=content)]), compress=True)
         layout.add(images.layer([images.member("second", content="2")]))
@@ -213,11 +219,16 @@ class Images(Case):
     def test_the_lock_is_a_dependency(self):
         self.push("one")
         build = self.new(f"FROM {self.base}\n")
-        missing = build.tools("bottle-fingerprint", "--context", build.source, "--emit", "depfile", "--platform", "linux/amd64", expect=1)
-        self.assertEqual(missing.returncode, 1)
+
+        def dependencies():
+            depfile = build.tools("bottle-fingerprint", "--context", build.source, "--emit", "depfile", "--platform", "linux/amd64")
+            return [line.replace("\\ ", " ").strip() for line in depfile.stdout.replace(" \\\n", "\n").splitlines()]
+
+        # Where it would be, until it is there.
+        self.assertIn(str(build.source), dependencies())
+        self.assertNotIn(str(build.source / "bottle.lock"), dependencies())
         self.lock(build)
-        depfile = build.tools("bottle-fingerprint", "--context", build.source, "--emit", "depfile", "--platform", "linux/amd64").stdout
-        self.assertIn("bottle.lock", depfile)
+        self.assertIn(str(build.source / "bottle.lock"), dependencies())
 
     def test_an_index_is_locked_for_all_its_platforms(self):
         one, two = self.push("one"), self.push("two", f"{self.registry}/team/other:1")
@@ -334,6 +345,75 @@ class Images(Case):
         self.assertEqual(self.tree(build)["etc/content"][1], b"one")
 
 
+class HostileRegistries(Case):
+    """A registry that says anything."""
+
+    def setUp(self):
+        super().setUp()
+        self.web = Web()
+        self.addCleanup(self.web.stop)
+        self.web.put("/v2/", "{}")
+        self.base = self.web.url.removeprefix("http://") + "/base"
+
+    def blob(self, data):
+        data = data if isinstance(data, bytes) else json.dumps(data).encode()
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        self.web.put(f"/v2/base/blobs/{digest}", data, **{"Content-Type": "application/octet-stream"})
+        return {"digest": digest, "size": len(data)}
+
+    def document(self, document, tag="1", media_type=images.MANIFEST):
+        data = json.dumps({"schemaVersion": 2, "mediaType": media_type, **document}).encode()
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        for target in (tag, digest):
+            self.web.put(f"/v2/base/manifests/{target}", data, **{"Content-Type": media_type})
+        return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+    def config(self, **members):
+        return {"mediaType": images.CONFIG, **self.blob({"os": "linux", "architecture": "amd64",
+                                                         "rootfs": {"type": "layers", "diff_ids": []}, **members})}
+
+    def refused(self, *patterns):
+        build = self.new(f"FROM {self.base}:1\n")
+        self.assert_fails(self.lock(build, "update", "--platform", "linux/amd64", expect=1), *patterns)
+        self.assertFalse((build.source / "bottle.lock").exists())
+        build.run(parts.settings.tools / "bottle-cache", "--store", build.cache, "verify")
+        self.assertEqual(build.leftovers(), [])
+        shutil.rmtree(build.root)
+
+    def test_documents(self):
+        self.web.put("/v2/base/manifests/1", "<html>welcome</html>", **{"Content-Type": "text/html"})
+        self.refused(self.base.split("/")[0])
+        self.document({"config": {"mediaType": "application/vnd.example+json", **self.blob({})}, "layers": []})
+        self.refused("an artifact, not an image")
+        self.document({"config": {"mediaType": images.CONFIG, "digest": "sha256:" + "1" * 64, "size": 1 << 40}, "layers": []})
+        self.refused("1099511627776|too large|at most")
+        config = self.config()
+        self.web.put(f"/v2/base/blobs/{config['digest']}", b"x" * config["size"])
+        self.document({"config": config, "layers": []})
+        self.refused(config["digest"])
+        self.document({"config": self.config(architecture="amd64/../.."), "layers": []})
+        self.refused("no usable platform")
+        self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": []})
+        self.refused("1 diff IDs, the manifest 0 layers")
+        layer = {"mediaType": "application/vnd.example.layer", **self.blob(b"x")}
+        self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": [layer]})
+        self.refused("layer 1 is a application/vnd.example.layer")
+
+    def test_indexes(self):
+        index = "application/vnd.oci.image.index.v1+json"
+        good = self.document({"config": self.config(), "layers": []}, "other")
+        for platform in ({"os": "unknown", "architecture": "unknown"}, {"os": "linux", "architecture": "a/b"},
+                         {"os": "linux\n", "architecture": "amd64"}):
+            self.document({"manifests": [{**good, "platform": platform}]}, media_type=index)
+            self.refused("the index lists no image")
+        self.document({"manifests": []}, media_type=index)
+        self.refused("the index lists no image")
+        other = self.document({"config": self.config(author="another"), "layers": []}, "another")
+        self.web.pages[f"/v2/base/manifests/{good['digest']}"] = self.web.pages[f"/v2/base/manifests/{other['digest']}"]
+        self.document({"manifests": [{**good, "platform": {"os": "linux", "architecture": "amd64"}}]}, media_type=index)
+        self.refused(good["digest"])
+
+
 class Urls(Case):
     def setUp(self):
         super().setUp()
@@ -400,11 +480,10 @@ class Urls(Case):
         build = self.new(f"FROM scratch\nADD {self.web.url}/none /\n")
         self.assert_fails(self.lock(build, expect=1), "status 404", f"{self.web.url}/none")
         self.assertFalse((build.source / "bottle.lock").exists())
-        # Endless, and shorter than promised.
         self.web.put("/short", b"abc", **{"Content-Length": "10"})
         self.web.put("/loop", b"", status=302, Location="/loop")
         self.web.put("/away", b"", status=302, Location="file:///etc/passwd")
-        for page in ("loop", "away"):
+        for page in ("short", "loop", "away"):
             build.write("Dockerfile", f"FROM scratch\nADD {self.web.url}/{page} /\n")
             self.assert_fails(self.lock(build, expect=1), self.web.url)
         self.assertEqual(build.leftovers(), [])
@@ -550,9 +629,9 @@ class Repositories(Case):
         build.write("Dockerfile", f"FROM scratch\nADD {main}#main:none /x\n")
         self.assert_fails(self.lock(build, expect=1), 'no directory "none"')
         build.write("Dockerfile", f"FROM scratch\nADD {main}#{'0' * 39}1 /x\n")
-        self.assert_fails(build.image(expect=1), "git fetch", main)
+        self.assertRegex(build.image(expect=1).stdout, f"{main}: error: git fetch 0+1 failed")
         build.write("Dockerfile", f"FROM scratch\nADD {self.url}/absent#main /x\n")
-        self.assert_fails(self.lock(build, expect=1), "git ls-remote failed", "absent")
+        self.assertRegex(self.lock(build, expect=1).stdout, f"{self.url}/absent: error: git ls-remote failed")
         # A directory that is a link leads nowhere else.
         os.symlink("/etc", self.repositories / "main" / "out")
         self.commit("main", {})

@@ -187,7 +187,8 @@ Lock load_lock(const fs::path& file) {
 
 bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change) {
   // A link stays one: its target is what is replaced.
-  const fs::path target = fs::weakly_canonical(file);
+  const fs::path target =
+      fs::weakly_canonical(fs::is_symlink(file) ? file.parent_path() / fs::read_symlink(file) : file);
   const DirectoryLock held(target.parent_path());
   Lock lock = load_lock(target);
   change(lock);

@@ -199,8 +199,8 @@ struct PushCommand {
     registry::PushSource source;
     registry::PushOptions options;
     options.into_index = index;
+    if (layout.empty()) open_store = store::Store::open(store);
     if (!image.empty()) {
-      open_store = store::Store::open(store);
       image::Distributed made = image::distribute(image, *open_store, distribute_options());
       source = std::move(made.source);
       options.platform = made.platform;
@@ -215,7 +215,7 @@ struct PushCommand {
     for (const Reference& target : targets) {
       registry::PushReport report;
       if (!pack.empty()) {
-        smolmachine::PackArtifact artifact = smolmachine::pack_artifact(pack, target);
+        smolmachine::PackArtifact artifact = smolmachine::pack_artifact(pack, target, *open_store);
         artifact.options.mount_from = mount_source(target, done);
         report = registry::push(client, artifact.source, target, artifact.options);
       } else {

@@ -83,6 +83,10 @@ struct ProbeResult {
   std::string url;
 };
 
+// Work on several blobs at once that ends for all with the first failure: each calls the check that it gets.
+void for_each_blob(std::size_t count, std::size_t threads,
+                   const std::function<void(std::size_t, const std::function<void()>& check)>& work);
+
 // May be used by several threads at once. Connections and tokens are kept for the client's life; nothing else
 // remembers a credential. Every Error names the URL, redacted.
 class Client {
@@ -103,7 +107,9 @@ class Client {
   bool has_blob(const Reference& repository, const Digest& digest) const;
   // Into the store, verified; nothing is asked for if it is there. A download that was interrupted, even by
   // the death of the process, goes on where it stopped.
-  void get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store) const;
+  // `check` (may be empty) is called now and then: what it throws ends the transfer.
+  void get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
+                const std::function<void()>& check = {}) const;
   // Several at once. The first failure ends all.
   void get_blobs(const Reference& repository, const std::vector<oci::Descriptor>& blobs,
                  const store::Store& store) const;
@@ -115,7 +121,7 @@ class Client {
   // Makes the blob be there: looks, mounts it from `mount_from` (a repository of the same registry, or ""),
   // else uploads it.
   PushedBlob put_blob(const Reference& repository, const oci::Descriptor& blob, const BlobContent& content,
-                      const std::string& mount_from = {}) const;
+                      const std::string& mount_from = {}, const std::function<void()>& check = {}) const;
   // Under the reference's digest, else its tag.
   PutManifest put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
                            const PutCondition& condition = {}) const;

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <exception>
+#include <mutex>
 
 #include "registry/attempts.hpp"
 #include "registry/session.hpp"
@@ -51,13 +53,14 @@ std::string upload_location(const Endpoint& endpoint, const Response& response) 
 class Upload {
  public:
   Upload(const Session& session, const Reference& repository, const oci::Descriptor& blob,
-         const BlobContent& content, PushedBlob& result)
+         const BlobContent& content, const std::function<void()>& check, PushedBlob& result)
       : session_(session),
         repository_(repository),
         endpoint_(session.endpoint(repository.registry)),
         scope_{repository.repository, "pull,push", {}},
         blob_(blob),
         content_(content),
+        check_(check),
         result_(result) {}
 
   // Asks for a place to upload to, or for the mount of `from`. False: the blob is there now.
@@ -124,6 +127,7 @@ class Upload {
     Body body;
     body.size = end - begin;
     body.on_progress = [this](std::uint64_t count) {
+      if (check_) check_();
       result_.bytes_sent += count;
       if (session_.options().on_progress) session_.options().on_progress(count);
     };
@@ -194,6 +198,7 @@ class Upload {
   Scope scope_;
   const oci::Descriptor& blob_;
   const BlobContent& content_;
+  const std::function<void()>& check_;
   PushedBlob& result_;
   std::optional<oci::FileRange> file_;
   std::string location_;
@@ -213,6 +218,34 @@ const char* to_string(BlobOutcome outcome) {
       return "uploaded";
   }
   return "";
+}
+
+void for_each_blob(std::size_t count, std::size_t threads,
+                   const std::function<void(std::size_t, const std::function<void()>& check)>& work) {
+  std::mutex mutex;
+  std::exception_ptr first;
+  std::atomic<bool> failed = false;
+  const std::function<void()> check = [&] {
+    if (failed) throw Error("another transfer failed");
+  };
+  const auto guarded = [&](std::size_t i) {
+    try {
+      check();
+      work(i, check);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::current_exception();
+      failed = true;
+      throw;
+    }
+  };
+  try {
+    parallel_for(count, threads, guarded);
+  } catch (...) {
+    // Who stopped because of another may have come in before it.
+    if (first) std::rethrow_exception(first);
+    throw;
+  }
 }
 
 bool Client::has_blob(const Reference& repository, const Digest& digest) const {
@@ -263,8 +296,8 @@ std::string Client::read_blob(const Reference& repository, const oci::Descriptor
   return text;
 }
 
-void Client::get_blob(const Reference& repository, const oci::Descriptor& blob,
-                      const store::Store& store) const {
+void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
+                      const std::function<void()>& check) const {
   if (is_whole(store, blob)) return;
   const Session& session = state_->session;
   const Endpoint endpoint = session.endpoint(repository.registry);
@@ -277,6 +310,7 @@ void Client::get_blob(const Reference& repository, const oci::Descriptor& blob,
     const Response response = session.download(
         endpoint, {repository.repository, "pull", {}}, url,
         [&](std::span<const std::byte> data) {
+          if (check) check();
           partial.write(data);
           if (session.options().on_progress) session.options().on_progress(data.size());
         },
@@ -303,17 +337,19 @@ void Client::get_blobs(const Reference& repository, const std::vector<oci::Descr
   // The largest first: nothing waits for one that began last.
   std::stable_sort(wanted.begin(), wanted.end(),
                    [](const auto& a, const auto& b) { return a.size > b.size; });
-  parallel_for(wanted.size(), options().threads,
-               [&](std::size_t i) { get_blob(repository, wanted[i], store); });
+  for_each_blob(wanted.size(), options().threads, [&](std::size_t i, const std::function<void()>& check) {
+    get_blob(repository, wanted[i], store, check);
+  });
 }
 
 PushedBlob Client::put_blob(const Reference& repository, const oci::Descriptor& blob,
-                            const BlobContent& content, const std::string& mount_from) const {
+                            const BlobContent& content, const std::string& mount_from,
+                            const std::function<void()>& check) const {
   const auto begun = Clock::now();
   PushedBlob result;
   result.descriptor = blob;
   if (!has_blob(repository, blob.digest)) {
-    Upload upload(state_->session, repository, blob, content, result);
+    Upload upload(state_->session, repository, blob, content, check, result);
     if (upload.begin(mount_from == repository.repository ? "" : mount_from)) {
       upload.run();
       result.outcome = BlobOutcome::uploaded;

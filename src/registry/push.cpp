@@ -54,10 +54,11 @@ void push_blobs(const Client& client, const PushSource& source, const Reference&
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return blobs[a]->descriptor.size > blobs[b]->descriptor.size;
   });
-  parallel_for(blobs.size(), client.options().threads, [&](std::size_t i) {
-    const BlobToPush& blob = *blobs[order[i]];
-    report.blobs[order[i]] = client.put_blob(reference, blob.descriptor, blob.content, mount_from);
-  });
+  for_each_blob(
+      blobs.size(), client.options().threads, [&](std::size_t i, const std::function<void()>& check) {
+        const BlobToPush& blob = *blobs[order[i]];
+        report.blobs[order[i]] = client.put_blob(reference, blob.descriptor, blob.content, mount_from, check);
+      });
   for (const PushedBlob& blob : report.blobs)
     report.bytes_sent += blob.bytes_sent;
 }

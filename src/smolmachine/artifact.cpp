@@ -1,6 +1,7 @@
 #include "smolmachine/artifact.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <vector>
 
 #include "smolmachine/pack_file.hpp"
@@ -27,6 +28,37 @@ Digest digest_of(const OpenPack& pack) {
   return hasher.finish();
 }
 
+Digest remembered_digest_of(const OpenPack& pack, const store::Store& store) {
+  // A file that was written just now may be written again within the resolution of its times.
+  constexpr std::time_t kSettled = 2;
+  const struct stat before = stat_of(pack.file.get(), pack.name);
+  const auto time = [](const struct timespec& when) {
+    return std::to_string(when.tv_sec) + "." + std::to_string(when.tv_nsec);
+  };
+  const Digest key =
+      sha256("pack digest/1\n" + fs::absolute(pack.name).native() + "\n" + std::to_string(before.st_dev) +
+             " " + std::to_string(before.st_ino) + " " + std::to_string(before.st_size) + " " +
+             time(before.st_mtim) + " " + time(before.st_ctim) + "\n");
+  const store::Store::Lookup found = store.find_action(key);
+  if (found.presence == store::Presence::present) {
+    const auto fact = found.result->facts.find("digest");
+    if (const auto digest = fact != found.result->facts.end() ? Digest::parse(fact->second) : std::nullopt)
+      return *digest;
+  }
+  const Digest digest = digest_of(pack);
+  const struct stat after = stat_of(pack.file.get(), pack.name);
+  const bool settled = std::time(nullptr) - std::max(after.st_mtim.tv_sec, after.st_ctim.tv_sec) > kSettled;
+  if (settled && time(before.st_ctim) == time(after.st_ctim)) {
+    store::ActionResult action;
+    action.kind = "pack digest";
+    action.label = fs::path(pack.name).filename().native();
+    action.facts["digest"] = digest.string();
+    action.tool_version = BOTTLE_VERSION;
+    store.put_action(key, action);
+  }
+  return digest;
+}
+
 OrderedJson short_descriptor(const oci::Descriptor& descriptor) {
   return {{"mediaType", descriptor.media_type},
           {"digest", descriptor.digest.string()},
@@ -50,7 +82,8 @@ oci::Platform guest_platform(const std::string& platform, const std::string& whe
   return {.os = "linux", .architecture = architecture, .variant = ""};
 }
 
-PackArtifact pack_artifact(const fs::path& path, const registry::Reference& reference) {
+PackArtifact pack_artifact(const fs::path& path, const registry::Reference& reference,
+                           const store::Store& store) {
   const auto pack = std::make_shared<OpenPack>(open_pack(path));
   if (!pack->footer.sidecar())
     throw Error("this is an executable with a pack in it; registries hold packs by themselves",
@@ -70,8 +103,9 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
   const std::string config_text = pack->manifest.serialize();
   const oci::Descriptor config{
       .media_type = std::string(kPackConfigType), .digest = sha256(config_text), .size = config_text.size()};
-  const oci::Descriptor layer{
-      .media_type = std::string(kPackLayerType), .digest = digest_of(*pack), .size = pack->size};
+  const oci::Descriptor layer{.media_type = std::string(kPackLayerType),
+                              .digest = remembered_digest_of(*pack, store),
+                              .size = pack->size};
   OrderedJson json;
   json["schemaVersion"] = 2;
   json["mediaType"] = oci::kManifestType;

@@ -25,8 +25,10 @@ struct PackArtifact {
   registry::PushOptions options;  // for the index and the platform's own tag
 };
 
-// The pack to be pushed as `reference`, which has a tag. Reads the file once, for its digest.
-PackArtifact pack_artifact(const fs::path& pack, const registry::Reference& reference);
+// The pack to be pushed as `reference`, which has a tag. Reads the file once, for its digest; the store
+// remembers that as long as the file's inode, size and times stay.
+PackArtifact pack_artifact(const fs::path& pack, const registry::Reference& reference,
+                           const store::Store& store);
 
 // "linux/amd64" also from "linux/x86_64"; an Error for what pull would never choose.
 oci::Platform guest_platform(const std::string& platform, const std::string& where);

@@ -510,6 +510,31 @@ class Hostile(Case):
                 blob = self.top / "layout" / "blobs" / "sha256" / digest(self.image.layer).removeprefix("sha256:")
                 self.assertEqual(blob.read_bytes(), self.image.layer)
 
+    def test_the_first_failure_ends_all(self):
+        big = 100_000_000
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        manifest = json.loads(self.image.manifest)
+        manifest["layers"].append({"mediaType": images.LAYER, "digest": digest(b"slow"), "size": big})
+        self.image.manifest = json.dumps(manifest).encode()
+        slow = threading.Event()
+
+        def script(request):
+            if request.path.endswith(digest(b"slow")):
+                request.send_response(200)
+                request.send_header("Content-Length", str(big))
+                request.end_headers()
+                while not stop.wait(0.01):
+                    request.wfile.write(b"x" * 1000)
+                    slow.set()
+            elif self.image.is_layer(request):
+                slow.wait(30)
+                request.answer(404)
+            else:
+                self.image.serve(request)
+        with Scripted(script) as registry:
+            self.assert_fails(self.tool("pull", f"{registry.name}/a", status=1), "answered 404")
+
     # -- statuses
 
     def test_what_passes_is_tried_again(self):

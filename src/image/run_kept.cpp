@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "image/run_runtime.hpp"
+#include "image/run_snapshot.hpp"
 #include "image/run_unpack.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -81,11 +82,11 @@ void find_snapshots(const fs::path& store, const std::string& owner, std::vector
                  .used = changed(place / "parent"),
                  .is_locked = false,
                  .problem = {}};
-    const auto parent = read_file_if_exists(place / "parent", 4096);
-    if (!parent)
+    const auto facts = read_snapshot(place);
+    if (!facts)
       item.tree.problem = "the file that names what it stands on is not there";
-    else if (!parent->empty())
-      item.parent = folder + "/" + *parent;
+    else if (!facts->parent.empty())
+      item.parent = folder + "/" + facts->parent;
     found.emplace(item.tree.name, std::move(item));
   }
   // What stands on another keeps that in use, and cannot be used without.

@@ -2,11 +2,13 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "image/run_kept.hpp"
 #include "oci/diff.hpp"
 #include "util/error.hpp"
+#include "util/text.hpp"
 
 namespace bottle::image {
 namespace {
@@ -28,7 +30,34 @@ LoadedPlan first_layers(const LoadedPlan& image, std::size_t count) {
   return part;
 }
 
+std::string parent_text(const std::string& parent, const std::string& boot) {
+  return parent + "\n" + boot + "\n";
+}
+
+// Whether every file of the tree has its size in the uppermost directory that has it.
+bool has_all_files(const oci::MergedTree& tree, const std::vector<fs::path>& lowers) {
+  bool has_all = true;
+  tree.walk([&](const std::string& path, const oci::MergedTree::Node& node) {
+    if (!has_all || node.inode->type != oci::EntryType::file) return;
+    struct stat status {};
+    bool is_found = false;
+    for (auto lower = lowers.begin(); lower != lowers.end() && !is_found; ++lower)
+      is_found = ::lstat((*lower / path).c_str(), &status) == 0;
+    has_all =
+        is_found && S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == node.inode->size;
+  });
+  return has_all;
+}
+
 }  // namespace
+
+std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot) {
+  const auto text = read_file_if_exists(snapshot / "parent", 4096);
+  if (!text) return std::nullopt;
+  const auto lines = split(*text, '\n');
+  return SnapshotFacts{.parent = std::string(lines.empty() ? "" : lines[0]),
+                       .boot = std::string(lines.size() < 2 ? "" : lines[1])};
+}
 
 Digest chain_digest(const LoadedPlan& image, std::size_t count) {
   std::string text;
@@ -43,6 +72,9 @@ Snapshots::Snapshots(const store::Store& store, Identity identity, unsigned user
       work_(std::move(work)) {
   options_.single_owner = identity == Identity::single;
   options_.devices = identity == Identity::root;
+  boot_ = read_file_if_exists("/proc/sys/kernel/random/boot_id", 4096).value_or("");
+  while (!boot_.empty() && boot_.back() == '\n')
+    boot_.pop_back();
   make_directories(directory_);
 }
 
@@ -54,11 +86,11 @@ std::vector<fs::path> Snapshots::chain_of(const Digest& chain) const {
   std::vector<fs::path> result;
   for (std::string name = short_name(chain); !name.empty();) {
     const fs::path snapshot = directory_ / name;
-    const auto parent = read_file_if_exists(snapshot / "parent", 4096);
-    if (!parent) return {};
+    const auto facts = read_snapshot(snapshot);
+    if (!facts) return {};
     use(snapshot);
     result.push_back(snapshot / "fs");
-    name = *parent;
+    name = facts->parent;
   }
   return result;
 }
@@ -75,6 +107,7 @@ void Snapshots::use(const fs::path& snapshot) const {
 std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t base) {
   const std::size_t count = image.layers.size();
   const Digest whole = chain_digest(image, count);
+  check_after_boot(image);
   if (auto found = chain_of(whole); !found.empty()) return found;
   std::size_t below = count;
   std::vector<fs::path> chain;
@@ -91,6 +124,33 @@ std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t bas
   auto made = chain_of(whole);
   if (made.empty()) throw Error("a snapshot vanished while it was used", {.where = place(whole).native()});
   return made;
+}
+
+void Snapshots::check_after_boot(const LoadedPlan& image) const {
+  for (std::size_t count = image.layers.size(); count > 0; --count) {
+    const auto lowers = chain_of(chain_digest(image, count));
+    if (lowers.empty()) continue;
+    const auto is_older = [this](const fs::path& lower) {
+      const auto facts = read_snapshot(lower.parent_path());
+      return facts && facts->boot != boot_;
+    };
+    if (std::none_of(lowers.begin(), lowers.end(), is_older)) return;
+    make_directories(directory_ / ".locks");
+    const FileLock checking(directory_ / ".locks" / "boot", FileLock::Mode::exclusive);
+    const bool is_whole = has_all_files(first_layers(image, count).merged(), lowers);
+    for (const fs::path& lower : lowers) {
+      const fs::path snapshot = lower.parent_path();
+      if (!is_older(lower)) continue;  // somebody else was first
+      if (is_whole) {
+        write_file(snapshot / "parent", parent_text(read_snapshot(snapshot)->parent, boot_), Durable::no);
+        continue;
+      }
+      const fs::path doomed = work_ / ("damaged-" + snapshot.filename().native());
+      fs::rename(snapshot, doomed);
+      remove_tree(doomed);
+    }
+    if (is_whole) return;
+  }
 }
 
 void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t count) {
@@ -123,7 +183,8 @@ void Snapshots::publish(const fs::path& directory, const Digest& chain, const st
   const fs::path prepared = directory.native() + ".snapshot";
   fs::create_directory(prepared);
   fs::rename(directory, prepared / "fs");
-  write_file(prepared / "parent", parent ? short_name(*parent) : std::string(), Durable::no);
+  write_file(prepared / "parent", parent_text(parent ? short_name(*parent) : std::string(), boot_),
+             Durable::no);
   std::error_code error;
   fs::rename(prepared, place(chain), error);
   if (!error) return;

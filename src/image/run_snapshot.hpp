@@ -3,13 +3,19 @@
 // <store>/snapshots/<kind>/<32 hex digits of the chain>/fs       what the chain adds to its parent, in
 //                                                                overlayfs's form
 //                                                      /parent   the parent's 32 digits, empty for none; its
-//                                                                time says when the snapshot was used
+//                                                                time says when the snapshot was used. A
+//                                                                second line names the boot of the machine
+// Snapshots are not flushed to the disk, since all of them can be made again. One that is of an earlier boot,
+// so that the power may have failed before it was written, is looked at before it is used: each file must be
+// there with its size.
+//
 // <store>/snapshots/<kind>/.locks/<2 hex digits>                held while one of those chains is made
 //
 // <kind> says who may use it: "root", or "<uid>-subordinate", "<uid>-single". A snapshot appears by rename
 // and is never changed afterwards.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +28,13 @@ namespace bottle::image {
 
 // What identifies the first `count` layers of an image.
 Digest chain_digest(const LoadedPlan& image, std::size_t count);
+
+// What the file `parent` of a snapshot says; nullopt if there is no snapshot.
+struct SnapshotFacts {
+  std::string parent;
+  std::string boot;
+};
+std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot);
 
 class Snapshots {
  public:
@@ -41,6 +54,7 @@ class Snapshots {
  private:
   fs::path place(const Digest& chain) const;
   std::vector<fs::path> chain_of(const Digest& chain) const;
+  void check_after_boot(const LoadedPlan& image) const;
   void use(const fs::path& snapshot) const;
   void make(const LoadedPlan& image, std::size_t below, std::size_t count);
 
@@ -48,6 +62,7 @@ class Snapshots {
   fs::path directory_;
   fs::path work_;
   UnpackOptions options_;
+  std::string boot_;
   int made_ = 0;
 };
 

@@ -66,8 +66,8 @@ class Run(parts.TestCase):
 
     def start_build(self, **environment):
         return subprocess.Popen(
-            [parts.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out", self.build.build,
-             "--build-context", f"base=oci-layout:{self.top / 'base'}"],
+            [*self.build.prefix, parts.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out",
+             self.build.build, "--build-context", f"base=oci-layout:{self.top / 'base'}"],
             env={**os.environ, "BOTTLE_CACHE_DIR": str(self.build.cache), **environment}, stderr=subprocess.DEVNULL)
 
     def processes(self, marker):
@@ -146,6 +146,11 @@ class Mounts(Run):
         self.build.write("in/file", "two\n")
         self.run_build(text)
         self.assertNotEqual((self.build.build / "image.json").read_text(), before)
+        self.build.tools("bottle-fingerprint", "--context", self.build.source, "--out", self.build.build,
+                         "--build-context", f"base=oci-layout:{self.top / 'base'}", expect=0)
+        depfile = (self.build.build / "key.d").read_text().replace("\\ ", " ")
+        self.assertIn(str(self.build.source / "in" / "file"), depfile)
+        self.assertNotIn(str(self.build.source / "other"), depfile)
 
     def test_a_cache_stays(self):
         self.run_build("RUN --mount=type=cache,target=/c echo kept > /c/file\n")
@@ -226,6 +231,22 @@ class Failures(Run):
 
     def test_a_program_that_is_not_there(self):
         self.assert_fails(self.run_build('RUN ["/nosuch"]\n', expect=1), r"Dockerfile:2:1: error: .*/nosuch")
+
+    def test_killed_at_any_time(self):
+        self.run_build("RUN true\n")  # the base is unpacked
+        for number in range(15):
+            self.build.write("Dockerfile", f"FROM base\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t echo {number} > /x\n")
+            tool = self.start_build()
+            try:
+                tool.wait(number * 0.015)  # a sample of the moments that there are
+            except subprocess.TimeoutExpired:
+                tool.kill()
+                tool.wait()
+            self.assertEqual(self.leftovers(), [])
+        self.wait_for(lambda: self.build.tools("bottle-cache", "--quiet", "gc", expect=None).returncode == 0 and
+                      not any(path.is_dir() for path in (self.build.cache / "run").iterdir()))
+        self.build.tools("bottle-cache", "verify", expect=0)
+        self.run_build("RUN echo more > /x\n")
 
     def test_the_network_is_off(self):
         self.assertNotRegex(self.run_build("RUN --network=none busybox ip -o link\n").stdout, r"#1 \d+: (?!lo:)")
@@ -462,11 +483,30 @@ class Kept(Run):
 
     def test_a_snapshot_without_what_it_stands_on(self):
         self.run_build("RUN echo x > /x\n")
-        base, = (path.parent for path in (self.build.cache / "snapshots").rglob("parent") if not path.read_text())
+        base, = (path.parent for path in (self.build.cache / "snapshots").rglob("parent") if path.read_text()[0] == "\n")
         shutil.rmtree(base)
         self.assertRegex(self.cache("verify", expect=3).stdout, "the snapshot .* that it stands on is not there")
         self.run_build("RUN echo x > /x\nRUN echo y > /y\n")  # made again
         self.cache("verify")
+
+    def test_after_a_power_failure(self):
+        """What an earlier boot of the machine made is whole, or made again."""
+        line = "RUN busybox test -s /data/two && echo x > /x\n"
+        self.run_build(line)
+        parents = list((self.build.cache / "snapshots").rglob("parent"))
+
+        def boot_again():
+            for path in parents:
+                path.write_text(path.read_text().split("\n")[0] + "\nanother boot\n")
+        boot_again()
+        times = {path: path.parent.stat().st_ino for path in parents}
+        self.run_build(line + "RUN echo more\n")
+        self.assertEqual({path: path.parent.stat().st_ino for path in parents}, times)  # taken as they are
+        self.assertNotIn("another boot", "".join(path.read_text() for path in parents))
+        boot_again()
+        two, = (path for path in (self.build.cache / "snapshots").rglob("fs/data/two"))
+        two.write_text("")
+        self.run_build(line + "RUN busybox test -s /data/two\n")
 
     def test_what_was_left(self):
         self.run_build("RUN true\n")
@@ -537,6 +577,17 @@ class Users(Run):
                        .replace("/tmp/id", "/dev/null"))
         layer = json.loads((self.build.build / "image.json").read_text())["layers"][1]["digest"].removeprefix("sha256:")
         self.assertRegex((self.build.build / "layers" / f"{layer}.idx").read_text(), r"(?m)^f 644 1000 1001 ")
+
+    def test_interrupted(self):
+        self.become("65534:100000:65536\n")
+        marker = f"7300.{os.getpid()}"
+        self.build.write("Dockerfile", f"FROM base\nRUN busybox chown 33 /data; busybox chmod 0 /data; busybox sleep {marker}\n")
+        tool = self.start_build()
+        self.wait_for(lambda: self.processes(marker))
+        tool.send_signal(signal.SIGTERM)
+        tool.wait()
+        self.assertEqual(self.processes(marker), [])
+        self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
 
     def test_one_id_is_not_enough_for_users(self):
         self.become()

@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "image/run_bundle.hpp"
 #include "image/run_request.hpp"
 #include "image/run_snapshot.hpp"
@@ -172,6 +174,30 @@ TEST(RunBundle, FollowsUserAndNetwork) {
   EXPECT_THAT(other["linux"]["namespaces"].dump(), Not(HasSubstr("\"network\"")));
 }
 
+TEST(RunBundle, LimitsWhatIsNotAskedFor) {
+  Bundle bundle;
+  const Json usual = Json::parse(bundle_config(bundle));
+  EXPECT_EQ(usual["process"]["capabilities"]["bounding"].size(), 14u);  // Docker's default
+  const Json& filter = usual["linux"]["seccomp"];
+  EXPECT_EQ(filter["defaultAction"], "SCMP_ACT_ERRNO");
+  std::set<std::string> names;
+  for (const Json& name : filter["syscalls"][0]["names"])
+    EXPECT_TRUE(names.insert(name.get<std::string>()).second) << name;
+  for (const char* allowed : {"openat", "execve", "chroot", "ptrace", "futex"})
+    EXPECT_TRUE(names.contains(allowed)) << allowed;
+  for (const char* refused :
+       {"mount", "unshare", "setns", "bpf", "init_module", "keyctl", "io_uring_setup", "clone3", "socket"})
+    EXPECT_FALSE(names.contains(refused)) << refused;
+
+  bundle.has_seccomp = false;
+  EXPECT_FALSE(Json::parse(bundle_config(bundle))["linux"].contains("seccomp"));
+  bundle.has_seccomp = true;
+  bundle.is_insecure = true;
+  const Json insecure = Json::parse(bundle_config(bundle));
+  for (const char* limit : {"seccomp", "maskedPaths", "readonlyPaths"})
+    EXPECT_FALSE(insecure["linux"].contains(limit)) << limit;
+}
+
 TEST(RunRequests, TextHoldsWhatDecidesTheResult) {
   RunRequest request;
   request.arguments = {"sh", "-c", "a b"};
@@ -185,6 +211,9 @@ TEST(RunRequests, TextHoldsWhatDecidesTheResult) {
   request.has_network = false;
   EXPECT_NE(request.text(), before);
   request.has_network = true;
+  request.is_insecure = true;
+  EXPECT_NE(request.text(), before);
+  request.is_insecure = false;
   request.environment[0].second = "2";
   EXPECT_NE(request.text(), before);
 }

@@ -61,6 +61,29 @@ TEST_F(Collections, MaxAgeEvictsByLastUse) {
   EXPECT_EQ(presence(2), Presence::present);
 }
 
+TEST_F(Collections, TreesGoInTheSameOrderByUse) {
+  const std::time_t now = ::time(nullptr);
+  std::vector<std::string> removed;
+  CollectOptions options{.max_size = 25000};
+  options.trees = [&] {
+    return std::vector<Tree>{{.name = "useless", .bytes = 5, .used = now, .is_garbage = true},
+                             {.name = "old", .bytes = 10000, .used = now - 5 * kDay},
+                             {.name = "new", .bytes = 2000, .used = now - kDay / 2}};
+  };
+  options.remove_trees = [&](const std::vector<std::string>& names) { removed = names; };
+  const CollectReport report = collect(root(), options);
+  EXPECT_THAT(removed, testing::ElementsAre("useless", "old"));
+  EXPECT_EQ(report.trees_evicted, 1u);
+  EXPECT_EQ(report.trees_kept, 1u);
+  EXPECT_EQ(report.actions_evicted, 1u);
+  EXPECT_EQ(presence(0), Presence::evicted);
+  EXPECT_LE(report.size_after, 25000u);
+
+  options = {.max_age = 60, .trees = options.trees, .remove_trees = options.remove_trees};
+  collect(root(), options);
+  EXPECT_THAT(removed, testing::ElementsAre("useless", "old", "new"));
+}
+
 TEST_F(Collections, ABlobStaysAsLongAsOneActionNamesIt) {
   const Digest other = put_action(open(), "shares the first blob", std::string(10000, 'a'));
   collect(root(), {.max_age = 12 * 3600});

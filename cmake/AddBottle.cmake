@@ -8,9 +8,10 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [DOCKERFILE <file>] [CONTEXT <directory>] [TARGET <stage>]
     [PLATFORMS <os/architecture>]
     [BUILD_ARGS <name=value>...] [CONTEXTS <name=kind:value>...] [BASES <slug>...]
+    [SECRETS <id=env:NAME|file:PATH>...] [LOCK <file>]
     [DEPENDS <target or file>...]
     [ENGINE <engine>] [PACKER <packer>]
-    [CPUS <n>] [MEMORY <MiB>] [NETWORK]
+    [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]]
     [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
     [EXCLUDE_FROM_ALL])
 
@@ -35,19 +36,33 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   Further places that ``FROM <name>`` and ``COPY --from=<name>`` find:
   ``path:<directory>``, ``bottle:<slug>``, ``target:<target>`` (the file of an
   executable or library, under its own name), ``oci-layout:<directory>``,
-  ``docker-archive:<file>`` (as ``docker save`` writes it).
+  ``docker-archive:<file>`` (as ``docker save`` writes it),
+  ``image:<reference>`` (an image of a registry, as the lock says).
 ``BASES``
   ``BASES base`` is ``CONTEXTS base=bottle:base``. A bottle may be declared
   after the ones that need it.
+``SECRETS``
+  What ``RUN --mount=type=secret`` may ask for, by its id: the value of an
+  environment variable, or a file's content, both read when a ``RUN`` needs
+  them. Another value builds nothing again: it is in no key, layer or log.
+``LOCK``
+  The file that says which content the references of outside sources stand for
+  (``bottle-lock``); default: the variable ``BOTTLE_LOCK``, else ``bottle.lock``
+  in the source directory of the project.
 ``DEPENDS``
   Targets and files to make first, for generated files in a context.
 ``ENGINE``, ``PACKER``
   What builds the image and the pack. This version has ``builtin`` and
   ``native``. The argument goes before the variable ``BOTTLE_ENGINE``, that
   before the environment's.
-``CPUS``, ``MEMORY``, ``NETWORK``
-  What a machine made from the pack gets unless told otherwise: 4, 8192 MiB, no
-  network.
+``CPUS``, ``MEMORY``
+  What a machine made from the pack gets unless told otherwise: 4, 8192 MiB.
+``NETWORK``
+  Two things, in any order. ``machine``, or the keyword alone: a machine made
+  from the pack has a network. ``none``: no ``RUN`` of this bottle has one, so
+  that nothing but its inputs can reach it, which is what we recommend;
+  ``host``, the default: each has this machine's, unless the Dockerfile says
+  ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
 ``ENV``, ``ENTRYPOINT``, ``CMD``
   Added to, or put in place of, what the image says, in the pack only.
 ``EXCLUDE_FROM_ALL``
@@ -68,7 +83,10 @@ Targets:
 ``bottle-<slug>-why``
   says why the last build ran what it ran;
 ``bottles``
-  all packs.
+  all packs;
+``bottle-lock``
+  brings the locks of all bottles up to date (``bottle-lock update``). It is
+  part of nothing else: a build never changes a lock.
 
 Example::
 
@@ -83,9 +101,9 @@ Since 0.1
 include_guard(GLOBAL)
 
 function(add_bottle slug)
-  set(options NETWORK EXCLUDE_FROM_ALL)
-  set(single DOCKERFILE CONTEXT TARGET ENGINE PACKER CPUS MEMORY)
-  set(multiple PLATFORMS BUILD_ARGS CONTEXTS BASES DEPENDS ENV ENTRYPOINT CMD)
+  set(options EXCLUDE_FROM_ALL)
+  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER CPUS MEMORY)
+  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENV ENTRYPOINT CMD)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -97,12 +115,16 @@ function(add_bottle slug)
   cmake_parse_arguments(ARG "${options}" "${single}" "${multiple}" ${arguments})
 
   _bottle_check_slug(add_bottle "${slug}")
+  _bottle_network(ARG add_bottle "${slug}")
   _bottle_refuse_unparsed(add_bottle "${slug}" "${options};${single};${multiple}" "${ARG_UNPARSED_ARGUMENTS}"
     "${ARG_KEYWORDS_MISSING_VALUES}")
   get_property(slugs GLOBAL PROPERTY _BOTTLE_SLUGS)
   if(slug IN_LIST slugs)
     get_property(place GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug})
     message(FATAL_ERROR "add_bottle(${slug}): there is a bottle of this name already, from ${place}")
+  endif()
+  if(slug STREQUAL "lock")
+    message(FATAL_ERROR "add_bottle(lock): the target bottle-lock is the one that brings locks up to date; choose another slug")
   endif()
   foreach(suffix IN ITEMS "" -image -oci -why)
     if(TARGET bottle-${slug}${suffix})
@@ -145,8 +167,17 @@ function(add_bottle slug)
   if(ARG_EXCLUDE_FROM_ALL)
     set(all "")
   endif()
-  _bottle_write_spec(${slug})
-  _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}")
+  if(ARG_LOCK)
+    _bottle_absolute(lock "${ARG_LOCK}" "${CMAKE_CURRENT_SOURCE_DIR}" "")
+  else()
+    _bottle_encode(lock "${BOTTLE_LOCK}")
+    if(NOT BOTTLE_LOCK)
+      set(lock "")
+    endif()
+    _bottle_absolute(lock "${lock}" "${PROJECT_SOURCE_DIR}" "bottle.lock")
+  endif()
+  _bottle_write_spec(${slug} "${lock}")
+  _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}" "${lock}")
   _bottle_settings(${slug})
   _bottle_register(${slug} "${CONTEXTS_BOTTLES}" "${CONTEXTS_TARGETS}")
 endfunction()
@@ -166,9 +197,10 @@ function(_bottle_settings slug)
   set(default_MEMORY 8192)
   set(default_NETWORK FALSE)
   set(default_GIT_MODES TRUE)
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK GIT_MODES)
+  set(default_RUN_NETWORK host)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
     get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
-    if(DEFINED ARG_${setting} AND (ARG_${setting} OR NOT setting STREQUAL "NETWORK"))
+    if(DEFINED ARG_${setting})
       _bottle_decode(value "${ARG_${setting}}")
     elseif("${value}" STREQUAL "")  # not set: not even defined
       set(value "${default_${setting}}")
@@ -176,4 +208,37 @@ function(_bottle_settings slug)
     _bottle_check_setting("add_bottle(${slug})" ${setting} "${value}")
     set_property(TARGET bottle-${slug} PROPERTY BOTTLE_${setting} "${value}")
   endforeach()
+endfunction()
+
+# NETWORK [machine] [none|host], which may be given without a value: <prefix>_NETWORK becomes TRUE if a machine is to have
+# one, <prefix>_RUN_NETWORK what RUN is to have; undefined if nothing is said.
+function(_bottle_network prefix function slug)
+  set(words "${${prefix}_NETWORK}")
+  set(missing "${${prefix}_KEYWORDS_MISSING_VALUES}")
+  unset(machine)
+  unset(run)
+  if("NETWORK" IN_LIST missing)
+    list(REMOVE_ITEM missing NETWORK)
+    set(machine TRUE)
+  endif()
+  foreach(word IN LISTS words)
+    if(word STREQUAL "machine" AND NOT DEFINED machine)
+      set(machine TRUE)
+    elseif(word MATCHES "^(none|host)$" AND NOT DEFINED run)
+      set(run ${word})
+    else()
+      _bottle_decode(word "${word}")
+      message(FATAL_ERROR "${function}(${slug}): NETWORK \"${word}\": expected \"machine\", for a machine made from the pack, "
+        "and one of \"none\" and \"host\", for RUN, each once")
+    endif()
+  endforeach()
+  unset(${prefix}_NETWORK PARENT_SCOPE)
+  unset(${prefix}_RUN_NETWORK PARENT_SCOPE)
+  if(DEFINED machine)
+    set(${prefix}_NETWORK TRUE PARENT_SCOPE)
+  endif()
+  if(DEFINED run)
+    set(${prefix}_RUN_NETWORK ${run} PARENT_SCOPE)
+  endif()
+  set(${prefix}_KEYWORDS_MISSING_VALUES "${missing}" PARENT_SCOPE)
 endfunction()

@@ -25,7 +25,8 @@ the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
 ``set_property(TARGET bottle-<slug> PROPERTY ...)``, overrides it:
 
 ``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
-``BOTTLE_MEMORY``, ``BOTTLE_NETWORK``, ``BOTTLE_GIT_MODES``
+``BOTTLE_MEMORY``, ``BOTTLE_NETWORK`` (of machines), ``BOTTLE_RUN_NETWORK``
+(``none`` or ``host``), ``BOTTLE_GIT_MODES``
 
 ``BOTTLE_GIT_MODES`` has no argument: if true, the default, files of a context
 have the permissions that git would give them (0755 if the owner may execute,
@@ -37,6 +38,9 @@ Further variables:
   How many images Ninja builds side by side (half of the cores, at least 2).
 ``BOTTLE_CACHE_DIR``
   The store that the tools use; default: what they find in the environment.
+``BOTTLE_LOCK``
+  The lock of bottles that name none (``LOCK``); default: ``bottle.lock`` in the
+  source directory of the project that declares the bottle.
 ``BOTTLE_TOOLS_DIR``
   A directory with the tools to use instead of the ones that came with this
   package. Needed when cross-compiling and they are not in ``PATH``.
@@ -48,7 +52,7 @@ include_guard(GLOBAL)
 # Functions remember the policies they are defined under, so a user's older cmake_minimum_required() changes nothing.
 cmake_policy(VERSION 3.25)
 
-foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK GIT_MODES)
+foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
   define_property(TARGET PROPERTY BOTTLE_${_bottle_setting} INITIALIZE_FROM_VARIABLE BOTTLE_${_bottle_setting}
     BRIEF_DOCS "${_bottle_setting} of a bottle; see add_bottle()")
 endforeach()

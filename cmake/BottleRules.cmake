@@ -37,9 +37,9 @@ function(_bottle_step)
   endif()
 endfunction()
 
-# _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named>)
+# _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named> <encoded lock>)
 # Needs spec.json, image.options.json and pack.options.json in the bottle's directory (BottleSpec.cmake).
-function(_bottle_rules slug all bottles files depends)
+function(_bottle_rules slug all bottles files depends lock)
   _bottle_tool(fingerprint fingerprint)
   _bottle_tool(image image)
   _bottle_tool(pack pack)
@@ -89,6 +89,26 @@ function(_bottle_rules slug all bottles files depends)
     add_custom_target(bottles)
   endif()
   add_dependencies(bottles bottle-${slug})
+  _bottle_lock_target("${lock}" "${directory}/spec.json")
+endfunction()
+
+# The target bottle-lock: for each lock, one call of the tool with the specifications of all bottles that name it.
+function(_bottle_lock_target lock spec)
+  get_property(locks GLOBAL PROPERTY _BOTTLE_LOCKS)
+  list(FIND locks "${lock}" number)
+  if(number EQUAL -1)
+    list(LENGTH locks number)
+    set_property(GLOBAL APPEND PROPERTY _BOTTLE_LOCKS "${lock}")
+    _bottle_tool(tool lock)
+    set(specs "$<GENEX_EVAL:$<TARGET_PROPERTY:_bottle-lock-${number},BOTTLE_SPECS>>")
+    add_custom_target(_bottle-lock-${number} COMMAND "${tool}" update "--spec;$<JOIN:${specs},;--spec;>"
+      COMMENT "Bringing a lock up to date" VERBATIM COMMAND_EXPAND_LISTS USES_TERMINAL)
+    if(NOT TARGET bottle-lock)
+      add_custom_target(bottle-lock)
+    endif()
+    add_dependencies(bottle-lock _bottle-lock-${number})
+  endif()
+  set_property(TARGET _bottle-lock-${number} APPEND PROPERTY BOTTLE_SPECS "${spec}")
 endfunction()
 
 # Images are built in a pool of their own, so that compile jobs keep going beside them.

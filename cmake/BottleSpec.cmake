@@ -1,13 +1,13 @@
 # The specification of a bottle: one JSON file that the tools are given, and two smaller ones that only say when to run.
 include_guard(GLOBAL)
 
-# _bottle_write_spec(<slug>): reads the variables of add_bottle(), its caller (ARG_* and CONTEXTS_*).
+# _bottle_write_spec(<slug> <encoded lock>): reads the variables of add_bottle(), its caller (ARG_* and CONTEXTS_*).
 #
 # spec.json is for the tools. A change in it runs the cheap fingerprint only; the image depends on the key and on
 # image.options.json, which says where things are and who builds; the pack on the plan and on pack.options.json. So an
 # edited memory size packs again and builds nothing, and an edited unused argument does neither. Properties of the target
 # are read when CMake generates, so that they may be set after add_bottle().
-function(_bottle_write_spec slug)
+function(_bottle_write_spec slug lock)
   _bottle_directory(directory "${slug}")
   _bottle_absolute(context "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" ".")
   _bottle_decode(plain_context "${context}")
@@ -27,14 +27,15 @@ function(_bottle_write_spec slug)
     list(APPEND excluded "${store}")
   endif()
   _bottle_json_array(excluded ${excluded})
-  foreach(name IN ITEMS dockerfile context store)
+  foreach(name IN ITEMS dockerfile context store lock)
     _bottle_json_string(${name} "${${name}}")
   endforeach()
   _bottle_json_string(target "${ARG_TARGET}")
   _bottle_json_object(build_args ${ARG_BUILD_ARGS})
   _bottle_json_array(env ${ARG_ENV})
+  _bottle_secrets(secrets "${slug}" ${ARG_SECRETS})
 
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK GIT_MODES)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
     string(TOLOWER "${setting}" name)
     set(${name} "$<TARGET_PROPERTY:bottle-${slug},BOTTLE_${setting}>")
   endforeach()
@@ -68,6 +69,9 @@ function(_bottle_write_spec slug)
   \"target\": ${target},
   \"platform\": \"${platform}\",
   \"buildArgs\": ${build_args},
+  \"runNetwork\": \"${run_network}\",
+  \"secrets\": ${secrets},
+  \"lock\": ${lock},
   ${places},
   ${packing}
 }
@@ -87,4 +91,34 @@ function(_bottle_absolute out path base otherwise)
     _bottle_encode(path "${path}")
   endif()
   set(${out} "${path}" PARENT_SCOPE)
+endfunction()
+
+# The "secrets" array of the specification, of encoded "id=env:NAME" and "id=file:PATH".
+function(_bottle_secrets out slug)
+  set(json "")
+  set(ids "")
+  foreach(secret IN LISTS ARGN)
+    if(NOT secret MATCHES "^([^=]+)=(env|file):(.+)$")
+      _bottle_decode(shown "${secret}")
+      message(FATAL_ERROR "add_bottle(${slug}): SECRETS \"${shown}\" is not of the form id=env:NAME or id=file:PATH; a secret's value "
+        "itself does not belong into a build script")
+    endif()
+    set(id "${CMAKE_MATCH_1}")
+    set(kind "${CMAKE_MATCH_2}")
+    set(value "${CMAKE_MATCH_3}")
+    if(id IN_LIST ids)
+      message(FATAL_ERROR "add_bottle(${slug}): two secrets have the id \"${id}\"")
+    endif()
+    list(APPEND ids "${id}")
+    if(kind STREQUAL "file")
+      _bottle_absolute(value "${value}" "${CMAKE_CURRENT_SOURCE_DIR}" "")
+    endif()
+    _bottle_json_string(id "${id}")
+    _bottle_json_string(value "${value}")
+    if(NOT json STREQUAL "")
+      string(APPEND json ",")
+    endif()
+    string(APPEND json "\n    {\"id\": ${id}, \"kind\": \"${kind}\", \"value\": ${value}}")
+  endforeach()
+  set(${out} "[${json}]" PARENT_SCOPE)
 endfunction()

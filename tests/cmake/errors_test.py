@@ -19,7 +19,7 @@ class ConfigureErrors(harness.TestCase):
     def test_unknown_keyword(self):
         self.refuses("add_bottle(a CONTEXTS x=path:. BILD_ARGS A=b)", r"add_bottle\(a\): CONTEXTS \"BILD_ARGS\" is not of the form")
         self.refuses("add_bottle(a DOKERFILE x)", r'add_bottle\(a\): unknown argument "DOKERFILE"; did you mean DOCKERFILE\?',
-                     "Known are: NETWORK EXCLUDE_FROM_ALL DOCKERFILE")
+                     "Known are: EXCLUDE_FROM_ALL DOCKERFILE")
         self.refuses("add_bottle(a CPUS 1 2)", r'unknown argument "2"')
         self.refuses("add_bottle(a network)", r'unknown argument "network"; did you mean NETWORK\?')
         self.refuses('add_bottle(a "")', r'unknown argument ""')
@@ -54,6 +54,19 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
         self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "one platform a bottle")
 
+    def test_network(self):
+        self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
+        self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
+        self.refuses("set(BOTTLE_RUN_NETWORK off)\nadd_bottle(a)", 'RUN_NETWORK "off": expected none or host')
+
+    def test_secrets(self):
+        self.refuses("add_bottle(a SECRETS token=abc)", r'SECRETS "token=abc" is not of the form id=env:NAME or id=file:PATH')
+        self.refuses("add_bottle(a SECRETS t=env:A t=file:b)", 'two secrets have the id "t"')
+
+    def test_lock(self):
+        self.refuses("add_bottle(lock)", r"add_bottle\(lock\): the target bottle-lock is the one that brings locks up to date")
+        self.refuses("add_bottle(a LOCK)", "LOCK needs a value")
+
     def test_engine_and_packer(self):
         self.refuses("add_bottle(a ENGINE docker)", 'ENGINE docker is not yet supported in this version; "builtin" is')
         self.refuses("add_bottle(a ENGINE bultin)", r'ENGINE "bultin" is unknown; did you mean builtin\?')
@@ -65,8 +78,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CONTEXTS x)", r'CONTEXTS "x" is not of the form name=kind:value')
         self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." does not say of which kind it is', "x=path:<directory>")
         self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
-        self.refuses("add_bottle(a CONTEXTS x=image:debian)", "image: are not yet supported in this version; these are: path:, bottle:")
-        self.refuses("add_bottle(a CONTEXTS x=gate:git)", "gate: are not yet supported")
+        self.refuses("add_bottle(a CONTEXTS x=gate:git)", "gate: are not yet supported in this version; these are: path:, bottle:")
         self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts are called "x"')
         self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts are called "b"')
         self.refuses("add_bottle(a CONTEXTS x=bottle:B)", '"B" is not a slug')
@@ -104,9 +116,18 @@ class ConfigureErrors(harness.TestCase):
           set(BOTTLE_MEMORY 512)
           add_bottle(a DOCKERFILE Dockerfile CONTEXT . TARGET x PLATFORMS linux/arm64 BUILD_ARGS A=b "C=" CONTEXTS l=oci-layout:l
             d=docker-archive:d.tar p=path:. b=bottle:b BASES c DEPENDS Dockerfile ENGINE builtin PACKER native CPUS 1 MEMORY 64
-            NETWORK ENV A=b ENTRYPOINT a b CMD c EXCLUDE_FROM_ALL)
-          add_bottle(b)
-          add_bottle(c)
+            SECRETS e=env:HOME f=file:secret LOCK my.lock NETWORK ENV A=b ENTRYPOINT a b CMD c EXCLUDE_FROM_ALL)
+          add_bottle(b NETWORK none CONTEXTS i=image:debian:12)
+          add_bottle(c NETWORK host machine LOCK my.lock)
+          foreach(row IN ITEMS "a TRUE host" "b FALSE none" "c TRUE host")
+            separate_arguments(row)
+            list(GET row 0 slug)
+            get_property(machine TARGET bottle-${slug} PROPERTY BOTTLE_NETWORK)
+            get_property(run TARGET bottle-${slug} PROPERTY BOTTLE_RUN_NETWORK)
+            if(NOT "${slug};${machine};${run}" STREQUAL "${row}")
+              message(FATAL_ERROR "${slug} ${machine} ${run}, and not ${row}")
+            endif()
+          endforeach()
           get_property(memory TARGET bottle-b PROPERTY BOTTLE_MEMORY)
           if(NOT memory EQUAL 512)
             message(FATAL_ERROR "the variable did not initialise the property: ${memory}")

@@ -244,6 +244,37 @@ class Arguments(harness.TestCase):
         project.configure("-DMEMORY=512")
         self.assert_ran(project, {})
 
+    def test_what_run_gets(self):
+        """Secrets are no input; nor is the network of a bottle without RUN."""
+        lists = "cmake_minimum_required(VERSION 3.25)\nproject(Nested LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\nadd_bottle(a {})\n"
+        bottle = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "f"})
+        bottle.configure()
+        self.assert_ran(bottle, {"a": ALL})
+        spec = bottle.directory("a") / "spec.json"
+        self.assertEqual(json.loads(spec.read_text())["secrets"], [])
+        for words, network, secrets in (
+                ("SECRETS s=env:HOME", "host", [{"id": "s", "kind": "env", "value": "HOME"}]),
+                ("SECRETS s=env:PATH t=file:t", "host", [{"id": "s", "kind": "env", "value": "PATH"},
+                                                         {"id": "t", "kind": "file", "value": str(bottle.source / "t")}]),
+                ("NETWORK none", "none", [])):
+            bottle.write("CMakeLists.txt", lists.format(words))
+            self.assert_ran(bottle, {"a": LOOKED})
+            document = json.loads(spec.read_text())
+            self.assertEqual((document["secrets"], document["runNetwork"], document["pack"]["network"]), (secrets, network, False))
+        bottle.write("CMakeLists.txt", lists.format("NETWORK machine none"))
+        self.assert_ran(bottle, {"a": "fingerprint pack"})
+        document = json.loads(spec.read_text())
+        self.assertEqual((document["runNetwork"], document["pack"]["network"]), ("none", True))
+
+    def test_locks(self):
+        bottle = self.project("add_bottle(a)\nset(BOTTLE_LOCK locks/b.lock)\nadd_bottle(b)\nadd_bottle(c LOCK c.lock)\nadd_bottle(d)\n",
+                              {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "f", "locks/README": "b.lock"})
+        bottle.configure()
+        names = {slug: json.loads((bottle.directory(slug) / "spec.json").read_text())["lock"] for slug in "abcd"}
+        self.assertEqual({slug: os.path.relpath(name, bottle.source) for slug, name in names.items()},
+                         {"a": "bottle.lock", "b": "locks/b.lock", "c": "c.lock", "d": "locks/b.lock"})
+        bottle.make("bottle-lock")
+
     def test_values_arrive_as_they_are(self):
         values = {"A": "x;y", "B": 'say "hi" to $HOME and ${X}', "C": "back\\", "D": "two\nlines", "E": "\\;", "F": "[open",
                   "G": "", "H": "tab\there", "I": "a=b", "J": "'single' #hash"}

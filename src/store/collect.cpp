@@ -212,8 +212,11 @@ class Collection {
       if (blob.references == 0 && !blob.removed) take(blob);
     auto tree = trees_.begin();
     const auto evict_trees = [&](std::optional<std::time_t> before) {
-      for (; tree != trees_.end() && size_ > limit && (!before || tree->tree.used <= *before); ++tree)
-        if (!tree->evicted) evict(*tree);
+      for (; tree != trees_.end() && size_ > limit; ++tree) {
+        if (tree->evicted) continue;
+        if (before && tree->tree.used > *before) return;
+        evict(*tree);
+      }
     };
     for (Action& action : actions_) {
       evict_trees(action.used);

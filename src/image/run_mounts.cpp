@@ -174,7 +174,14 @@ fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
                          sha256(identity).hex().substr(0, 32);
   make_directories(place);
   // Its time says when the cache was used.
-  if (!write_file_if_changed(place / "id", identity + "\n")) touch(place / "id");
+  if (fs::exists(place / "id")) {
+    touch(place / "id");
+  } else {
+    // By way of this run's own directory: others may be at it too.
+    const fs::path fresh = work_ / "id";
+    write_file(fresh, identity + "\n", Durable::no);
+    fs::rename(fresh, place / "id");
+  }
   return place;
 }
 

@@ -1,5 +1,6 @@
 #include "image/run_runtime.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -122,10 +123,15 @@ Runtime find_runtime(Identity identity, const fs::path& memory, const fs::path& 
       fs::create_directories(place);
       const std::string why_not = defect(program, identity, place, container, has_seccomp);
       if (why_not.empty()) {
-        // Others may be reading it.
-        AtomicFile file(memory, 0644, Durable::no);
-        file.write(identity_of(program, identity, has_seccomp));
-        file.commit();
+        // Others may be reading or writing it. Not an AtomicFile: in a process namespace of its own each of
+        // them has the same number.
+        const fs::path fresh = memory.native() + "." + container;
+        {
+          const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+          if (!file) throw_errno("cannot write", fresh.native());
+          write_all(file.get(), identity_of(program, identity, has_seccomp), fresh.native());
+        }
+        fs::rename(fresh, memory);
         return {program, has_seccomp};
       }
       if (has_seccomp) defects += fmt::format("; {}: {}", program.native(), why_not);

@@ -200,7 +200,7 @@ void put_secrets(Json& document, const Resolved& resolved) {
   document["secrets"] = Json::array();
   for (const auto& [id, is_required] : required) {
     const bool given = std::any_of(resolved.spec().secrets.begin(), resolved.spec().secrets.end(),
-                                   [&](const SecretSpec& secret) { return secret.id == id; });
+                                   [&, &name = id](const SecretSpec& secret) { return secret.id == name; });
     document["secrets"].push_back({{"id", id}, {"required", is_required}, {"given", given}});
   }
   document["ssh"] = ssh;

@@ -1,4 +1,5 @@
-// The connections of a server, and an end to those that take too long to say what they want.
+// The connections of a server, and an end to those whose client takes too long to say what it wants, or has
+// gone.
 #pragma once
 
 #include <chrono>
@@ -23,8 +24,9 @@ class Connections {
 
   void opened(int socket);
   void closed(int socket);
-  void request_begun(int socket);  // its headers are complete
-  void request_ended(int socket);  // the next one may come, whenever it likes to begin
+  enum class Phase { head, body, answer };
+  // What comes next. Phase::head is what a connection begins with, and what follows an answer.
+  void enter(int socket, Phase phase);
 
   unsigned now() const;
   std::uint64_t ever() const;
@@ -32,13 +34,14 @@ class Connections {
  private:
   struct State {
     Clock::time_point since;
-    bool waiting = true;
+    Phase phase = Phase::head;
+    bool seemed_ended = false;
   };
   void watch();
 
   std::chrono::seconds patience_;
   mutable std::mutex mutex_;
-  std::condition_variable ended_;
+  std::condition_variable changed_;
   bool stop_ = false;
   std::unordered_map<int, State> open_;
   std::uint64_t ever_ = 0;

@@ -133,7 +133,7 @@ struct HttpDaemon::Callbacks {
                         MHD_RequestTerminationCode code) {
     const std::unique_ptr<Exchange> exchange(static_cast<Exchange*>(*context));
     *context = nullptr;
-    self(cls).connections_.request_ended(socket_of(connection));
+    self(cls).connections_.enter(socket_of(connection), Connections::Phase::head);
     if (exchange && exchange->has_head)
       self(cls).record(*exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
   }
@@ -182,14 +182,16 @@ struct HttpDaemon::Callbacks {
                          std::size_t* size, Exchange& exchange) {
     if (!exchange.has_head) {
       exchange.has_head = true;
-      http.connections_.request_begun(socket_of(connection));
       exchange.method = method;
       exchange.request.method = parse_method(method);
       read_head(connection, exchange);
+      http.connections_.enter(socket_of(connection),
+                              exchange.has_body ? Connections::Phase::body : Connections::Phase::answer);
       http.answer(exchange);
-      const bool waits_for_body = exchange.has_body && !exchange.expects_continue &&
-                                  exchange.request.content_length.value_or(0) <= kDrainLimit;
-      return exchange.reply && !waits_for_body ? send(connection, exchange) : MHD_YES;
+      // An answer at this point ends the connection, which is right only for a body that nobody wants to see.
+      const bool unwanted = exchange.has_body && (exchange.expects_continue ||
+                                                  exchange.request.content_length.value_or(0) > kDrainLimit);
+      return exchange.reply && unwanted ? send(connection, exchange) : MHD_YES;
     }
     if (*size > 0) {
       exchange.received += *size;
@@ -202,6 +204,7 @@ struct HttpDaemon::Callbacks {
       *size = 0;
       return MHD_YES;
     }
+    http.connections_.enter(socket_of(connection), Connections::Phase::answer);
     if (exchange.reply) return exchange.queued ? MHD_YES : send(connection, exchange);
     MHD_suspend_connection(connection);
     Exchange* const waiting = &exchange;

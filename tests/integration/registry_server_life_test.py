@@ -1,0 +1,507 @@
+#!/usr/bin/env python3
+"""`bottle-registry serve` as a process: how it begins and ends, who may use it, what it serves, what bad clients and crashes
+can do to it, and other programs as its clients."""
+import base64
+import concurrent.futures
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import images
+import parts
+import served
+from served import DEADLINE, INDEX, MANIFEST, digest
+
+
+def eventually(condition, what):
+    """Waits for a condition of another process."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {DEADLINE} s: {what}")
+        time.sleep(0.01)
+
+
+def memory_of(process):
+    """Resident, and the most there has been, in KiB."""
+    status = pathlib.Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return tuple(int(status.split(f"{name}:")[1].split()[0]) for name in ("VmRSS", "VmHWM"))
+
+
+def can_connect(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Lifetime(served.TestCase):
+    def test_ready_and_gone(self):
+        port_file = self.top / "port"
+        server = self.serve("--port-file", port_file)
+        self.assertEqual(port_file.read_text(), f"{server.port}\n")
+        self.assertEqual(server.ready, {"url": f"http://127.0.0.1:{server.port}", "address": f"127.0.0.1:{server.port}",
+                                        "port": server.port, "pid": server.process.pid})
+        self.assertEqual(server.stop(), (0, ""))
+        self.assertFalse(port_file.exists())
+        self.assertFalse(can_connect(server.port))
+
+    def test_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            server = self.serve("--port-file", self.top / "port")
+            busy = server.connect()  # an open connection holds nothing up
+            server.request("GET", "/v2/", connection=busy)
+            self.assertEqual(server.stop(number)[0], 0)
+            busy.close()
+        self.assertEqual(os.listdir(self.top), ["root"])
+
+    def test_without_a_directory(self):
+        """The directory is made, and gone at the end."""
+        place = self.top / "tmp"
+        place.mkdir()
+        server = self.serve(environment={**os.environ, "TMPDIR": str(place)})
+        server.push_image("a", "tag")
+        server.session("a")
+        self.assertEqual(len(list(place.iterdir())), 1)
+        self.assertEqual(server.stop()[0], 0)
+        self.assertEqual(list(place.iterdir()), [])
+
+    def test_parent(self):
+        """Killed, so that it cannot clean up."""
+        script = ("import subprocess, sys, time\n"
+                  "subprocess.Popen(sys.argv[1:])\n"
+                  "time.sleep(600)\n")
+        port_file = self.top / "port"
+        parent = subprocess.Popen([sys.executable, "-c", script, parts.settings.tools / "bottle-registry", "serve", "--exit-with-parent",
+                                   "--port-file", str(port_file)], stdout=subprocess.PIPE)
+        ready = json.loads(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        eventually(lambda: not os.path.exists(f"/proc/{ready['pid']}") or not can_connect(ready["port"]), "the server ends")
+        eventually(lambda: not port_file.exists(), "its file is gone")
+        parent.stdout.close()
+
+    def test_parent_that_is_gone(self):
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", f"--exit-with-parent={gone.pid}"],
+                                capture_output=True, timeout=DEADLINE, check=False)
+        self.assertEqual((result.returncode, result.stdout), (0, b""))
+
+    def test_last_client(self):
+        server = self.serve("--exit-after-last-client=1s")
+        client = server.connect()
+        server.request("GET", "/v2/", connection=client)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            server.process.wait(timeout=2)
+        client.close()
+        self.assertEqual(server.process.wait(timeout=DEADLINE), 0)
+
+    def test_errors(self):
+        def fails(*arguments, status=1):
+            result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", *map(str, arguments)], text=True, timeout=DEADLINE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            self.assertEqual(result.returncode, status, result.stdout)
+            return result.stdout
+        self.assertRegex(fails("--listen", f"127.0.0.1:{self.server.port}"), "cannot listen on .*in use.*\n.*hint: .*another")
+        self.assertRegex(fails("--listen", "localhost:0"), "expected an IP address")
+        self.assertRegex(fails("--listen", "127.0.0.1:70000", status=2), "expected a port")
+        self.assertRegex(fails("--layout", self.top / "none", "--read-only"), "expected an OCI image layout")
+        self.assertRegex(fails("--root", self.top / "none", "--read-only"), "expected a directory")
+        self.assertRegex(fails("--root", self.top, "--layout", self.top, status=2), "excludes")
+        (self.top / "bad").mkdir()
+        (self.top / "bad" / "index.json").write_text("{}")
+        self.assertRegex(fails("--layout", self.top / "bad"), "manifests")
+
+
+class Access(served.TestCase):
+    def test_loopback_only(self):
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            address, port = line.split()[1].split(":")
+            if int(port, 16) == self.server.port and line.split()[3] == "0A":
+                self.assertEqual(address, "0100007F")
+                return
+        self.fail("the listening socket was not found")
+
+    def test_other_addresses(self):
+        server = self.serve("--listen", "[::1]:0")
+        self.assertEqual(server.address, f"[::1]:{server.port}")
+        with socket.create_connection(("::1", server.port), timeout=DEADLINE) as client:
+            client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(client.recv(64).startswith(b"HTTP/1.1 200"))
+
+    def test_token(self):
+        server = self.serve("--token")
+        token = server.ready["token"]
+        self.assertRegex(token, "^[0-9a-f]{64}$")
+        basic = base64.b64encode(f"who:{token}".encode()).decode()
+        for path, method in (("/v2/", "GET"), ("/v2/a/blobs/uploads/", "POST"), ("/v2/_catalog", "GET"), ("/nowhere", "GET")):
+            good = 202 if method == "POST" else 404 if path == "/nowhere" else 200
+            for value in (f"Bearer {token}", f"bearer {token}", f"Basic {basic}"):
+                self.assertEqual(server.request(method, path, headers={"Authorization": value}).status, good)
+        wrong = base64.b64encode(b"who:wrong").decode()
+        for value in ("", "Bearer", "Bearer ", "Bearer " + token[:-1], "Bearer " + token + "0", f"Basic {wrong}", "Basic ====", "Basic",
+                      "Digest x", token, f"Basic {basic}="):
+            answer = server.request("GET", "/v2/a/tags/list", headers={"Authorization": value})
+            self.assert_status(answer, 401, "UNAUTHORIZED")
+            self.assertEqual(answer.headers["WWW-Authenticate"], f'Bearer realm="http://{server.address}/token",'
+                                                                 'service="bottle-registry",scope="repository:a:pull"')
+        answer = server.request("GET", "/token?service=bottle-registry&scope=repository:a:pull", headers={"Authorization": f"Basic {basic}"})
+        self.assertEqual(self.assert_status(answer, 200).json()["token"], token)
+        self.assert_status(server.request("GET", "/token"), 401, "UNAUTHORIZED")
+        self.assert_status(server.request("GET", "/token", headers={"Authorization": f"Basic {wrong}"}), 401)
+        # A host that is none does not get into a header.
+        answer = server.request("GET", "/v2/", headers={"Host": 'x",y="z'})
+        self.assertNotIn("y=", answer.headers["WWW-Authenticate"])
+
+    def test_read_only(self):
+        text = self.server.push_image("a", "tag")
+        self.server.stop()
+        server = self.serve("--root", self.root, "--read-only")
+        self.assertEqual(server.request("GET", "/v2/a/manifests/tag").body, text)
+        before = served.files_below(self.root)
+        for method, path in (("POST", "blobs/uploads/"), ("PUT", "manifests/x"), ("DELETE", "manifests/tag"), ("DELETE", f"manifests/{digest(text)}"),
+                             ("DELETE", f"blobs/{digest(b'layer')}"), ("PATCH", "blobs/uploads/" + "0" * 8 + "-0000" * 3 + "-" + "0" * 12)):
+            for name in ("a", "new"):
+                self.assert_status(server.request(method, f"/v2/{name}/{path}", b"{}"), 405, "UNSUPPORTED")
+        self.assertEqual(served.files_below(self.root), before)
+
+
+class Sources(served.TestCase):
+    def test_layout(self):
+        text = self.server.push_image("some/name", "1.0", b"data" * 1000)
+        self.server.stop()
+        directory = self.root / "some+name"
+        for arguments in (("--layout", directory), ("--layout", directory, "--read-only")):
+            server = self.serve(*arguments)
+            for name in ("some/name", "other"):
+                self.assertEqual(server.request("GET", f"/v2/{name}/manifests/1.0").body, text)
+                self.assertEqual(server.request("GET", f"/v2/{name}/blobs/{digest(b'data' * 1000)}").body, b"data" * 1000)
+                self.assertEqual(server.request("GET", f"/v2/{name}/tags/list").json()["tags"], ["1.0"])
+
+    def test_names_in_layouts(self):
+        """Whole references as names, one image without a name, children of an index that nothing else lists."""
+        child = json.dumps({"schemaVersion": 2, "config": {}, "layers": []}).encode()
+        index = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": MANIFEST, "digest": digest(child), "size": len(child)}]}).encode()
+        directory = self.top / "layout"
+        (directory / "blobs" / "sha256").mkdir(parents=True)
+        for data in (child, index):
+            (directory / "blobs" / "sha256" / digest(data)[7:]).write_bytes(data)
+        listed = {"mediaType": INDEX, "digest": digest(index), "size": len(index)}
+        (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [listed]}))
+        server = self.serve("--layout", directory, "--read-only")
+        self.assertEqual(server.request("GET", "/v2/x/manifests/latest").body, index)
+        answer = server.request("GET", f"/v2/x/manifests/{digest(child)}")
+        self.assertEqual((answer.body, answer.headers["Content-Type"]), (child, MANIFEST))
+        # Changed by another program while it is served.
+        listed["annotations"] = {"org.opencontainers.image.ref.name": "docker.io/library/busybox:1.36"}
+        (directory / "new").write_text(json.dumps({"schemaVersion": 2, "manifests": [listed]}))
+        (directory / "new").rename(directory / "index.json")
+        self.assertEqual(server.request("GET", "/v2/x/tags/list").json()["tags"], ["1.36"])
+        self.assert_status(server.request("GET", "/v2/x/manifests/latest"), 404)
+        self.assertEqual(server.request("GET", "/v2/x/manifests/1.36").body, index)
+        # Damaged: an error, and what needs no index still works.
+        (directory / "index.json").write_text("no JSON")
+        self.assert_status(server.request("GET", "/v2/x/tags/list"), 500)
+        self.assert_status(server.request("GET", f"/v2/x/blobs/{digest(child)}"), 200)
+        self.assertRegex(server.stop()[1], "index.json")
+
+    def test_store(self):
+        text = json.dumps({"mediaType": MANIFEST, "config": {}, "layers": []}).encode()
+        cache = self.top / "cache"
+        blobs = (text, os.urandom(100000))
+        for data in blobs:
+            name = digest(data)[7:]
+            file = cache / "blobs" / "sha256" / name[:2] / name[2:]
+            file.parent.mkdir(parents=True)
+            file.write_bytes(data)
+        server = self.serve(f"--store={cache}")
+        for data in blobs:
+            answer = server.request("GET", f"/v2/any/name/blobs/{digest(data)}")
+            self.assertEqual(answer.body, data)
+        self.assertEqual(server.request("GET", f"/v2/any/name/manifests/{digest(text)}").headers["Content-Type"], MANIFEST)
+        self.assert_status(server.request("GET", f"/v2/any/name/blobs/{digest(b'none')}"), 404, "BLOB_UNKNOWN")
+        self.assert_status(server.request("POST", "/v2/any/name/blobs/uploads/"), 405, "UNSUPPORTED")
+        self.assertEqual(server.request("GET", "/v2/any/name/tags/list").json()["tags"], [])
+
+
+class Crashes(served.TestCase):
+    data = os.urandom(3 << 20)
+
+    def half(self, server, where, size=1 << 20):
+        """A client that goes away in the middle of its body."""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as client:
+            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(self.data)}\r\n\r\n".encode() + self.data[:size])
+            file = self.root / "a" / ".uploads" / (where.rsplit("/", 1)[1] + ".sha256")
+            eventually(lambda: file.stat().st_size == size, "the bytes are on disk")
+
+    def rest(self, server, where, size=1 << 20):
+        state = self.assert_status(server.request("GET", where), 204)
+        self.assertEqual(state.headers["Range"], f"0-{size - 1}")
+        answer = server.request("PUT", where, self.data[size:], {"Content-Range": f"{size}-{len(self.data) - 1}"}, {"digest": digest(self.data)})
+        self.assert_status(answer, 201)
+        self.assertEqual(server.request("GET", answer.headers["Location"]).body, self.data)
+
+    def test_client(self):
+        where = self.server.session("a")
+        self.half(self.server, where)
+        self.rest(self.server, where)
+
+    def test_client_that_still_seems_to_be_there(self):
+        where = self.server.session("a")
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
+            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0123456789".encode())
+            eventually(lambda: self.request("GET", where).headers["Range"] == "0-9", "the bytes have come")
+            answer = self.request("PUT", where, b"abc", {"Content-Range": "10-12"}, {"digest": digest(b"0123456789abc")})
+            self.assert_status(answer, 201)
+            client.sendall(b"x" * 90)  # too late: its upload has been taken over
+            self.assertNotIn(b" 202 ", client.recv(4096))
+        self.assertEqual(self.request("GET", answer.headers["Location"]).body, b"0123456789abc")
+
+    def test_server(self):
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            server = self.serve("--root", self.root)
+            where = server.session("a")
+            self.half(server, where)
+            server.stop(number)
+            again = self.serve("--root", self.root)
+            self.rest(again, where)
+            self.assert_status(again.request("DELETE", f"/v2/a/blobs/{digest(self.data)}"), 202)
+
+    def test_pulls_go_on(self):
+        blob = self.server.push_blob("a", self.data)
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
+            client.sendall(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.recv(1000)
+            self.server.stop(signal.SIGKILL)
+        again = self.serve("--root", self.root)
+        part = again.request("GET", f"/v2/a/blobs/{blob}", headers={"Range": "bytes=1000-"})
+        self.assertEqual((part.status, part.body), (206, self.data[1000:]))
+
+    def test_old_uploads_go(self):
+        new, old = self.server.session("a"), self.server.session("a")
+        file = self.root / "a" / ".uploads" / (old.rsplit("/", 1)[1] + ".sha256")
+        self.server.stop()
+        os.utime(file, (time.time() - 90000,) * 2)
+        again = self.serve("--root", self.root)
+        self.assert_status(again.request("GET", old), 404)
+        self.assert_status(again.request("GET", new), 204)
+
+    def test_two_servers_of_one_root(self):
+        """Tags of both are kept, and an upload has one writer."""
+        other = self.serve("--root", self.root)
+        where = self.server.session("a")
+        self.assert_status(other.request("GET", where), 409)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            def push(number):
+                (self.server, other)[number % 2].push_manifest("a", f"t{number}", {"config": {}, "layers": [number]})
+            list(pool.map(push, range(40)))
+        for server in (self.server, other):
+            self.assertEqual(len(server.request("GET", "/v2/a/tags/list").json()["tags"]), 40)
+
+    def test_same_blob_at_once(self):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertEqual(len(set(pool.map(lambda _: self.server.push_blob("a", self.data), range(16)))), 1)
+        self.assertEqual([name for name in served.files_below(self.root) if "index" not in name and "oci-layout" not in name],
+                         ["a/blobs/sha256/" + digest(self.data)[7:]])
+
+    def test_full_disk(self):
+        """A limit on the size of files stands for it."""
+        pid = self.server.process.pid
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+        where = self.server.session("a")
+        answer = self.request("PATCH", where, self.data)
+        self.assert_status(answer, 500)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.server.push_blob("a", self.data)
+        self.assertRegex(self.server.stop()[1], "cannot write")
+
+
+class Bounds(served.TestCase):
+    arguments = ("--idle-timeout", "2", "--max-connections", "64")
+
+    def raw(self, data):
+        client = socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE)
+        self.addCleanup(client.close)
+        client.sendall(data)
+        return client
+
+    def answers(self):
+        started = time.monotonic()
+        self.assert_status(self.request("GET", "/v2/"), 200)
+        return time.monotonic() - started
+
+    def test_slow_clients(self):
+        """They end, whatever they do, and nobody waits for them."""
+        where = self.server.session("a")
+        idle = self.raw(b"")
+        slow = [self.raw(b"GET /v2/ HT"), self.raw(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A"),
+                self.raw(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc".encode())]
+        dripping = self.raw(b"GET /v2/ HTTP/1.1\r\n")
+        started = time.monotonic()
+        ended = False
+        while not ended and time.monotonic() - started < DEADLINE:
+            self.assertLess(self.answers(), 1)
+            try:
+                dripping.sendall(b"X: y\r\n")  # never idle, never complete
+                dripping.settimeout(0.2)
+                ended = dripping.recv(1000) is not None
+            except TimeoutError:
+                pass
+            except OSError:
+                ended = True
+        self.assertTrue(ended)
+        for client in (idle, *slow):
+            client.settimeout(DEADLINE)
+            try:
+                while client.recv(1000):
+                    pass
+            except ConnectionError:
+                pass
+
+    def test_readers_that_do_not_read(self):
+        data = os.urandom(8 << 20)
+        blob = self.server.push_blob("a", data)
+        for _ in range(16):
+            self.raw(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.assertLess(self.answers(), 1)
+        self.assertEqual(self.request("GET", f"/v2/a/blobs/{blob}").body, data)
+
+    def test_large_heads(self):
+        for head in (b"GET /v2/" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                     b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * (1 << 20) + b"\r\n\r\n"):
+            client = socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE)
+            try:
+                client.sendall(head)
+                self.assertRegex(client.recv(4096), rb"^HTTP/1.1 (400|414|431) ")
+            except ConnectionError:
+                pass  # the answer may be lost where the rest of the head is refused
+            client.close()
+            self.answers()
+
+    def test_garbage(self):
+        for garbage in (b"\0" * 100, b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
+                        b"GET /v2/ HTTP/9.9\r\n\r\n", b"GET /v2/\0x HTTP/1.1\r\nHost: x\r\n\r\n", b"PATCH /v2/a/blobs/uploads/ HTTP/1.1\r\n"
+                        b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Length: -5\r\n\r\n", b"BREW /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"):
+            self.raw(garbage).close()
+        self.answers()
+        self.assertEqual(self.server.stop(), (0, ""))
+
+    def test_requests_that_break_off_cost_nothing(self):
+        def break_off(count):
+            for _ in range(count):
+                with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
+                    client.sendall(b"GET /v2/" + b"a" * 2000 + b"/tags/list HTTP/1.1\r\n")
+            self.answers()
+        break_off(100)
+        before = memory_of(self.server.process.pid)[0]
+        break_off(900)
+        self.assertLess(memory_of(self.server.process.pid)[0] - before, 1024)
+
+    def test_many_at_once(self):
+        """More than there are places: some wait, nobody fails."""
+        data = os.urandom(1 << 16)
+        blob = self.server.push_blob("a", data)
+        def client(number):
+            for _ in range(5):
+                self.assertEqual(self.request("GET", f"/v2/a/blobs/{blob}").body, data)
+                self.server.push_blob(f"b{number % 4}", data + bytes([number % 256]))
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            list(pool.map(client, range(100)))
+
+    def test_memory(self):
+        """Of the most expensive documents and of a large blob."""
+        hostile = b'{"config":{},"layers":[' + b",".join([b"[]"] * 1390000) + b"]}"
+        self.assertLess(len(hostile), 4 << 20)
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            statuses = pool.map(lambda i: self.request("PUT", f"/v2/a/manifests/t{i}", hostile).status, range(16))
+            self.assertEqual(set(statuses), {201})
+        self.server.push_blob("a", os.urandom(1 << 20) * 200)
+        self.assertLess(memory_of(self.server.process.pid)[1], 64 << 10)
+
+
+class Together(served.TestCase):
+    def test_200_clients(self):
+        """For five seconds: no error, and no growth after the first second."""
+        self.server.stop()
+        server = self.serve("--log")
+        text = server.push_image("a", "tag", b"x" * 100000)
+        blob = f"/v2/a/blobs/{digest(b'x' * 100000)}"
+        end = time.monotonic() + 5
+        grown = []
+        def watch():
+            time.sleep(1)
+            before = memory_of(server.process.pid)[0]
+            time.sleep(max(0, end - time.monotonic() - 0.3))
+            grown.append(memory_of(server.process.pid)[0] - before)
+        def client(number):
+            count, connection = 0, server.connect()
+            while time.monotonic() < end:
+                assert server.request("GET", "/v2/a/manifests/tag", connection=connection).body == text
+                assert server.request("HEAD", blob, connection=connection).status == 200
+                assert len(server.request("GET", blob, connection=connection).body) == 100000
+                if number % 10 == 0:
+                    server.push_blob(f"b{number}", b"%d %d" % (number, count))
+                count += 1
+            connection.close()
+            return count
+        drain = concurrent.futures.ThreadPoolExecutor(1).submit(lambda: sum(1 for line in server.process.stderr if "error" in line or " 0 in=" in line))
+        with concurrent.futures.ThreadPoolExecutor(201) as pool:
+            watching = pool.submit(watch)
+            counts = list(pool.map(client, range(200)))
+            watching.result()
+        self.assertTrue(all(counts), counts)
+        self.assertLess(grown[0], 8192)
+        server.process.terminate()
+        self.assertEqual((server.process.wait(timeout=DEADLINE), drain.result()), (0, 0))
+
+
+class Exchange(served.TestCase):
+    """skopeo and podman on the other side."""
+
+    def setUp(self):
+        parts.need("skopeo")
+        super().setUp()
+        self.source = self.top / "source"
+        layout = images.Layout(self.source)
+        layout.add(images.layer([images.member("file", content=os.urandom(300000).hex())]), compress=True)
+        layout.add(images.layer([images.member("other", content="text")]))
+        layout.finish()
+
+    def skopeo(self, *arguments):
+        result = subprocess.run(["skopeo", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                timeout=120, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        return result.stdout
+
+    def test_there_and_back(self):
+        for arguments, credentials in (((), []), (("--token=secret",), ["--creds", "who:secret"])):
+            server = self.serve(*arguments)
+            name = f"docker://{server.address}/a/b:tag"
+            back = self.top / f"back{len(arguments)}"
+            to = [option.replace("creds", "dest-creds") for option in credentials]
+            of = [option.replace("creds", "src-creds") for option in credentials]
+            self.skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", *to, f"oci:{self.source}", name)
+            self.skopeo("copy", "--preserve-digests", "--src-tls-verify=false", *of, name, f"oci:{back}")
+            blobs = "blobs/sha256"
+            self.assertEqual(sorted(os.listdir(back / blobs)), sorted(os.listdir(self.source / blobs)))
+            self.assertIn('"tag"', self.skopeo("list-tags", "--tls-verify=false", *credentials, name.rsplit(":", 1)[0]))
+            self.skopeo("delete", "--tls-verify=false", *credentials, name)
+            self.assertEqual(server.stop()[0], 0)
+
+    def test_layout_in_place(self):
+        """What skopeo wrote is served, and what the server takes skopeo can read."""
+        server = self.serve("--layout", self.source)
+        self.skopeo("copy", "--src-tls-verify=false", "--dest-tls-verify=false", f"docker://{server.address}/x:latest",
+                    f"docker://{server.address}/x:again")
+        server.stop()
+        self.skopeo("inspect", f"oci:{self.source}:again")
+
+
+if __name__ == "__main__":
+    parts.main()

@@ -2,6 +2,7 @@
 
     root.tar   a Debian root file system by debootstrap, from the package mirror that this machine is configured with
     layout     an OCI image layout of it and of two more layers that add, change and delete
+    plain      one of it alone
 """
 import os
 import pathlib
@@ -122,11 +123,26 @@ def make_root(directory):
     (directory / "root.tar.new").rename(directory / "root.tar")
 
 
+def make_plain(directory, layout):
+    """A layout of the layers that `layout` has so far; it shares their blobs."""
+    new = directory / "plain.new"
+    shutil.rmtree(new, ignore_errors=True)
+    plain = images.Layout(new)
+    for descriptor in layout.layers:
+        name = descriptor["digest"].removeprefix("sha256:")
+        os.link(layout.blobs / name, plain.blobs / name)
+    plain.layers, plain.diff_ids = list(layout.layers), list(layout.diff_ids)
+    plain.finish({"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/"})
+    shutil.rmtree(directory / "plain", ignore_errors=True)
+    os.rename(new, directory / "plain")
+
+
 def make_layout(directory):
     new = directory / "layout.new"
     shutil.rmtree(new, ignore_errors=True)
     layout = images.Layout(new)
     layout.add(directory / "root.tar", compress=True)
+    make_plain(directory, layout)
     layout.add(images.layer(second_layer()), compress=True)
     layout.add(images.layer(third_layer()))
     layout.finish({"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/"})

@@ -1,9 +1,10 @@
-// How long it takes to understand Dockerfiles: parse, plan the stages, expand every instruction that the last stage needs.
+// How long it takes to understand Dockerfiles: parse, plan the stages, expand every instruction that the last
+// stage needs.
 //
 //   bottle-bench-plan ROUNDS FILE...
 //
-// Prints one JSON object: files, lines, refused (files that are errors without the build's arguments), and the
-// milliseconds of each round for all files together.
+// Prints one JSON object: files, lines, refused (files that are errors without the build's arguments), and
+// the milliseconds of each round for all files together.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -47,7 +48,8 @@ int main(int argc, char** argv) {
   try {
     for (int number = 2; number < argc; ++number) {
       texts.push_back(bottle::read_file(argv[number]));
-      for (const char character : texts.back()) lines += character == '\n' ? 1 : 0;
+      for (const char character : texts.back())
+        lines += character == '\n' ? 1 : 0;
     }
   } catch (const bottle::Error& error) {
     std::fprintf(stderr, "%s\n", error.message().c_str());
@@ -69,7 +71,8 @@ int main(int argc, char** argv) {
     const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begin;
     rounds += (rounds.empty() ? "" : ", ") + std::to_string(taken.count());
   }
-  std::printf("{\"files\": %zu, \"lines\": %zu, \"instructions\": %zu, \"refused\": %zu, \"milliseconds\": [%s]}\n",
-              texts.size(), lines, instructions, refused, rounds.c_str());
+  std::printf(
+      "{\"files\": %zu, \"lines\": %zu, \"instructions\": %zu, \"refused\": %zu, \"milliseconds\": [%s]}\n",
+      texts.size(), lines, instructions, refused, rounds.c_str());
   return 0;
 }

@@ -1,5 +1,5 @@
-// Gives every file of a directory to a fuzzer's function, without libFuzzer: any compiler, and any sanitizer, can replay what
-// fuzzing has found.
+// Gives every file of a directory to a fuzzer's function, without libFuzzer: any compiler, and any sanitizer,
+// can replay what fuzzing has found.
 //
 //   fuzz-replay-<name> DIRECTORY
 #include <cstddef>

@@ -508,7 +508,10 @@ class Repositories(Case):
     @classmethod
     def setUpClass(cls):
         parts.need("git")
-        if subprocess.run(["git", "daemon", "--help"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode > 1:
+        # Itself: "git daemon" would be its parent, and end without it.
+        directory = subprocess.run(["git", "--exec-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        cls.daemon = pathlib.Path(directory) / "git-daemon"
+        if not cls.daemon.exists():
             raise unittest.SkipTest("needs git daemon, which is not installed")
 
     def setUp(self):
@@ -518,7 +521,7 @@ class Repositories(Case):
         self.url = f"git://127.0.0.1:{port}"
         for name in ("main", "part"):
             self.git(name, "init", "--quiet", "--initial-branch=main", directory=name)
-        self.server = Server("git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}",
+        self.server = Server(self.daemon, "--reuseaddr", "--listen=127.0.0.1", f"--port={port}",
                              f"--base-path={self.repositories}", "--export-all", str(self.repositories), port=port,
                              log=self.top / "git.log", environment=self.environment())
         self.addCleanup(self.server.stop)

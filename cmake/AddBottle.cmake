@@ -13,6 +13,7 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [ENGINE <engine>] [PACKER <packer>]
     [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]]
     [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
+    [PUSH <reference>...] [PUSH_PACK <reference>...]
     [EXCLUDE_FROM_ALL])
 
 ``<slug>``
@@ -65,6 +66,11 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
 ``ENV``, ``ENTRYPOINT``, ``CMD``
   Added to, or put in place of, what the image says, in the pack only.
+``PUSH``, ``PUSH_PACK``
+  Where ``bottle-<slug>-push`` sends the image, and the pack:
+  ``registry/repository:tag``. What happened to each blob is in
+  ``push/*.json`` beside the pack. Credentials come from Docker's
+  configuration.
 ``EXCLUDE_FROM_ALL``
   Leaves the bottle out of the default target.
 
@@ -82,8 +88,11 @@ Targets:
   the OCI image layout ``oci/`` beside the pack;
 ``bottle-<slug>-why``
   says why the last build ran what it ran;
-``bottles``
-  all packs;
+``bottle-<slug>-push``
+  sends image and pack to the registries of ``PUSH`` and ``PUSH_PACK``; only
+  what the registry lacks is sent, and nothing is asked if nothing changed;
+``bottles``, ``bottles-push``
+  all packs; all pushes;
 ``bottle-lock``
   brings the locks of all bottles up to date (``bottle-lock update``). It is
   part of nothing else: a build never changes a lock.
@@ -103,7 +112,7 @@ include_guard(GLOBAL)
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
   set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER CPUS MEMORY)
-  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENV ENTRYPOINT CMD)
+  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -126,7 +135,7 @@ function(add_bottle slug)
   if(slug STREQUAL "lock")
     message(FATAL_ERROR "add_bottle(lock): the target bottle-lock is the one that brings locks up to date; choose another slug")
   endif()
-  foreach(suffix IN ITEMS "" -image -oci -why)
+  foreach(suffix IN ITEMS "" -image -oci -why -push)
     if(TARGET bottle-${slug}${suffix})
       message(FATAL_ERROR "add_bottle(${slug}): there is a target bottle-${slug}${suffix} already; it may be one of another bottle's")
     endif()
@@ -178,6 +187,7 @@ function(add_bottle slug)
   endif()
   _bottle_write_spec(${slug} "${lock}")
   _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}" "${lock}")
+  _bottle_push(${slug} "${ARG_PUSH}" "${ARG_PUSH_PACK}")
   _bottle_settings(${slug})
   _bottle_register(${slug} "${CONTEXTS_BOTTLES}" "${CONTEXTS_TARGETS}")
 endfunction()

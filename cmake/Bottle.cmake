@@ -26,11 +26,14 @@ the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
 
 ``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
 ``BOTTLE_MEMORY``, ``BOTTLE_NETWORK`` (of machines), ``BOTTLE_RUN_NETWORK``
-(``none`` or ``host``), ``BOTTLE_GIT_MODES``
+(``none`` or ``host``), ``BOTTLE_GIT_MODES``, ``BOTTLE_PUSH_OPTIONS``
 
 ``BOTTLE_GIT_MODES`` has no argument: if true, the default, files of a context
 have the permissions that git would give them (0755 if the owner may execute,
 else 0644), so that two checkouts give the same image whatever their umask.
+
+``BOTTLE_PUSH_OPTIONS`` has none either: further options of ``bottle-registry
+push``, for example ``--compression;zstd`` or ``--index``.
 
 Further variables:
 
@@ -41,6 +44,9 @@ Further variables:
 ``BOTTLE_LOCK``
   The lock of bottles that name none (``LOCK``); default: ``bottle.lock`` in the
   source directory of the project that declares the bottle.
+``BOTTLE_VERIFY_REMOTE``
+  If true, ``bottle-<slug>-push`` asks the registry each time whether it still
+  has what was pushed, and sends what it lost.
 ``BOTTLE_TOOLS_DIR``
   A directory with the tools to use instead of the ones that came with this
   package. Needed when cross-compiling and they are not in ``PATH``.
@@ -52,7 +58,7 @@ include_guard(GLOBAL)
 # Functions remember the policies they are defined under, so a user's older cmake_minimum_required() changes nothing.
 cmake_policy(VERSION 3.25)
 
-foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
+foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES PUSH_OPTIONS)
   define_property(TARGET PROPERTY BOTTLE_${_bottle_setting} INITIALIZE_FROM_VARIABLE BOTTLE_${_bottle_setting}
     BRIEF_DOCS "${_bottle_setting} of a bottle; see add_bottle()")
 endforeach()
@@ -64,6 +70,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/BottleTools.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleContexts.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleSpec.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleRules.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/BottlePush.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleChecks.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleOutputs.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/AddBottle.cmake")

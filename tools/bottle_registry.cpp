@@ -10,79 +10,29 @@
 #include <thread>
 
 #include "bottle_registry_serve.hpp"
-#include "image/distribute.hpp"
 #include "registry/pull.hpp"
 #include "registry/push.hpp"
 #include "registry/sources.hpp"
+#include "registry_connection.hpp"
+#include "registry_push.hpp"
 #include "smolmachine/artifact.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
-#include "util/parallel.hpp"
 #include "util/text.hpp"
 #include "util/tool_main.hpp"
 
 using namespace bottle;
 using registry::Client;
 using registry::Reference;
+using tools::Connection;
+using tools::parse_platform;
+using tools::print;
 
 namespace {
 
 constexpr std::uint64_t kMaximumShown = 1u << 20;  // of a configuration in `inspect`
-
-// A registry is the same for all sub-commands.
-struct Connection {
-  registry::ClientOptions options;
-  std::string auth_file;
-  std::vector<std::string> certificates;
-  std::string timeout = "30s";
-  unsigned retries = 4;
-
-  void add_to(CLI::App& command) {
-    command.add_flag("--plain-http", options.plain_http,
-                     "Speak plain HTTP (loopback is spoken to so anyway)");
-    command.add_flag("--tls", options.tls, "Speak TLS to loopback too");
-    command.add_option("--auth-file", auth_file,
-                       "Credentials, as Docker's config.json (default: where Docker looks)");
-    command.add_option("--certs", certificates, "A directory like /etc/docker/certs.d, instead of it");
-    command.add_option("--timeout", timeout, "Without any progress a connection is lost")
-        ->capture_default_str();
-    command.add_option("--retries", retries, "Further attempts at what fails for a time")
-        ->capture_default_str();
-    command.add_option("--threads", options.threads, "Blobs at once")->capture_default_str();
-  }
-
-  Client client() const {
-    registry::ClientOptions result = options;
-    result.auth_file = auth_file;
-    const auto seconds = parse_duration(timeout);
-    if (!seconds || *seconds == 0)
-      throw UsageError("--timeout: expected a length of time, found \"" + timeout + '"');
-    result.http.idle_timeout = std::chrono::seconds(*seconds);
-    result.http.connect_timeout = std::min(result.http.connect_timeout, result.http.idle_timeout);
-    result.http.request_timeout = std::min(result.http.request_timeout, 4 * result.http.idle_timeout);
-    result.http.retry.attempts = retries + 1;
-    for (const std::string& directory : certificates)
-      result.http.certificate_directories.emplace_back(directory);
-    if (result.threads == 0) result.threads = 1;
-    return Client(result);
-  }
-};
-
-std::optional<oci::Platform> parse_platform(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  const auto parts = split(text, '/');
-  if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty())
-    throw UsageError("--platform: expected <os>/<architecture>[/<variant>], found \"" + text + '"');
-  return oci::Platform{.os = std::string(parts[0]),
-                       .architecture = std::string(parts[1]),
-                       .variant = parts.size() > 2 ? std::string(parts[2]) : ""};
-}
-
-void print(const OrderedJson& json) {
-  std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
-}
 
 struct PullCommand {
   Connection connection;
@@ -139,153 +89,6 @@ struct PullCommand {
     else if (!common.quiet)
       fmt::print("{}: {} ({})\n", pack, found.layer.digest.string(), human_size(found.layer.size));
     return kSuccess;
-  }
-};
-
-struct PushCommand {
-  Connection connection;
-  std::vector<std::string> references;
-  std::string layout;
-  std::string image;
-  std::string pack;
-  std::string name;
-  std::string compression = "gzip";
-  int level = 0;
-  std::string mount_from;
-  std::string chunk_size;
-  std::string result;
-  std::string store;
-  bool index = false;
-
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command =
-        app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
-    command->add_option("references", references, "Where to")->required();
-    command->add_option("--layout", layout, "From an image layout, or a tar of one");
-    command->add_option("--image", image, "From a bottle's build directory (with image.json)");
-    command->add_option("--pack", pack, "A .smolmachine file");
-    command->add_option("--name", name, "Which image of the layout: its name or digest");
-    command->add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
-        ->check(CLI::IsMember({"gzip", "zstd", "none"}))
-        ->capture_default_str();
-    command->add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
-    command->add_flag("--index", index,
-                      "Put the image into the index at the tag, beside those for other platforms");
-    command->add_option("--mount-from", mount_from,
-                        "A repository of the same registry that may have the blobs");
-    command->add_option("--chunk-size", chunk_size,
-                        "Upload blobs in chunks of this size (default: in one piece)");
-    command->add_option("--result", result, "Write push.json to this file");
-    command->add_option("--store", store, "The store's directory");
-    connection.add_to(*command);
-    return command;
-  }
-
-  int run(const CommonOptions& common) {
-    if ((layout.empty() ? 0 : 1) + (image.empty() ? 0 : 1) + (pack.empty() ? 0 : 1) != 1)
-      throw UsageError("push: expected one of --layout, --image and --pack");
-    if (!mount_from.empty() && !registry::is_repository(mount_from))
-      throw UsageError("--mount-from: expected a repository, found \"" + mount_from + '"');
-    if (!chunk_size.empty()) {
-      const auto size = parse_size(chunk_size);
-      if (!size || *size == 0) throw UsageError("--chunk-size: expected a size, found \"" + chunk_size + '"');
-      connection.options.chunk_size = *size;
-    }
-    std::vector<Reference> targets;
-    for (const std::string& text : references)
-      targets.push_back(Reference::parse(text));
-    const Client client = connection.client();
-    std::optional<store::Store> open_store;
-    registry::PushSource source;
-    registry::PushOptions options;
-    options.into_index = index;
-    if (layout.empty()) open_store = store::Store::open(store);
-    if (!image.empty()) {
-      image::Distributed made = image::distribute(image, *open_store, distribute_options());
-      source = std::move(made.source);
-      options.platform = made.platform;
-    } else if (!layout.empty()) {
-      source = registry::layout_source(layout, name);
-      if (index) options.platform = platform_of(source);
-    }
-    OrderedJson document{{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}};
-    std::uint64_t sent = 0;
-    std::uint64_t milliseconds = 0;
-    std::vector<Reference> done;
-    for (const Reference& target : targets) {
-      registry::PushReport report;
-      if (!pack.empty()) {
-        smolmachine::PackArtifact artifact = smolmachine::pack_artifact(pack, target, *open_store);
-        artifact.options.mount_from = mount_source(target, done);
-        report = registry::push(client, artifact.source, target, artifact.options);
-      } else {
-        options.mount_from = mount_source(target, done);
-        report = registry::push(client, source, target, options);
-      }
-      done.push_back(target);
-      sent += report.bytes_sent;
-      milliseconds += report.milliseconds;
-      if (!common.quiet && !common.json) say(report);
-      document["pushes"].push_back(report.json());
-    }
-    document["bytesSent"] = sent;
-    document["milliseconds"] = milliseconds;
-    if (!result.empty()) write_file(result, document.dump(1) + "\n");
-    if (common.json) print(document);
-    return kSuccess;
-  }
-
- private:
-  image::DistributeOptions distribute_options() const {
-    image::DistributeOptions options;
-    options.compression = compression == "gzip"   ? oci::Compression::gzip
-                          : compression == "zstd" ? oci::Compression::zstd
-                                                  : oci::Compression::none;
-    options.level = level != 0 ? level : oci::default_level(options.compression);
-    if (!oci::is_level(options.compression, options.level))
-      throw UsageError("--level: there is no level " + std::to_string(options.level) + " of " + compression);
-    options.threads = default_threads();
-    return options;
-  }
-
-  // Of the one image manifest that goes into an index.
-  static oci::Platform platform_of(const registry::PushSource& source) {
-    if (oci::is_index_type(source.root().descriptor.media_type))
-      throw Error("--index takes an image, found an index");
-    const oci::Manifest manifest = oci::parse_manifest(source.root().bytes, "manifest");
-    for (const registry::BlobToPush& blob : source.blobs)
-      if (blob.descriptor.digest == manifest.config.digest && blob.content.open &&
-          blob.descriptor.size <= oci::kMaximumConfig) {
-        const oci::FileRange file = blob.content.open();
-        std::string text(static_cast<std::size_t>(file.size), '\0');
-        text.resize(
-            pread_some(file.file->get(), std::as_writable_bytes(std::span(text)), file.offset, file.name));
-        return oci::parse_config(text, file.name).platform;
-      }
-    throw Error("--index takes an image with a configuration");
-  }
-
-  std::string mount_source(const Reference& target, const std::vector<Reference>& done) const {
-    if (!mount_from.empty()) return mount_from;
-    for (const Reference& other : done)
-      if (other.registry == target.registry && other.repository != target.repository) return other.repository;
-    return {};
-  }
-
-  static void say(const registry::PushReport& report) {
-    std::size_t uploaded = 0;
-    std::size_t mounted = 0;
-    for (const registry::PushedBlob& blob : report.blobs) {
-      uploaded += blob.outcome == registry::BlobOutcome::uploaded ? 1u : 0u;
-      mounted += blob.outcome == registry::BlobOutcome::mounted ? 1u : 0u;
-    }
-    if (report.unchanged)
-      fmt::print("{}: {} is there already; nothing was sent\n", report.reference.string(),
-                 report.root.digest.string());
-    else
-      fmt::print("{}: {}, {} blobs uploaded ({}), {} mounted, {} present\n", report.reference.string(),
-                 report.root.digest.string(), uploaded, human_size(report.bytes_sent), mounted,
-                 report.blobs.size() - uploaded - mounted);
   }
 };
 
@@ -464,7 +267,7 @@ int run(int argc, char** argv) {
   add_common_options(app, common);
   app.require_subcommand(1);
   PullCommand pull;
-  PushCommand push;
+  tools::PushCommand push;
   CopyCommand copy;
   TagsCommand tags;
   InspectCommand inspect;

@@ -25,7 +25,11 @@ class ConfigureErrors(harness.TestCase):
         self.refuses('add_bottle(a "")', r'unknown argument ""')
 
     def test_keyword_of_a_later_version(self):
-        self.refuses("add_bottle(a PUSH example.org/a)", "PUSH is not supported in this version")
+        self.refuses("add_bottle(a SIZE_BUDGET 1)", "SIZE_BUDGET is not supported in this version")
+
+    def test_references(self):
+        self.refuses('add_bottle(a PUSH "b c")', r'add_bottle\(a\): "b c" is not a reference of the form registry/repository')
+        self.refuses("add_bottle(a PUSH_PACK x/a x/a)", r"add_bottle\(a\): the pack is to be pushed to x/a twice")
 
     def test_keyword_without_value(self):
         self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value and has none")

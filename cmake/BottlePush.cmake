@@ -1,0 +1,86 @@
+# What sends a bottle to registries: the targets bottle-<slug>-push and bottles-push.
+include_guard(GLOBAL)
+
+# _bottle_push(<slug> <references of images> <references of packs>), all encoded.
+#
+# A rule for each reference, so that a new one sends nothing to the others. Its result depends on a file that changes only
+# if the image, or the pack, does; the tool keeps beside it which content the reference was given, and asks the registry
+# nothing while both are the same (BOTTLE_VERIFY_REMOTE: it asks each time). Nothing here is part of another target.
+function(_bottle_push slug images packs)
+  if(NOT images AND NOT packs)
+    return()
+  endif()
+  _bottle_tool(tool registry)
+  _bottle_directory(directory "${slug}")
+  _bottle_push_pool()
+  set(options "$<TARGET_PROPERTY:bottle-${slug},BOTTLE_PUSH_OPTIONS>")
+  set(store "")
+  if(BOTTLE_CACHE_DIR)
+    get_filename_component(store "${BOTTLE_CACHE_DIR}" ABSOLUTE BASE_DIR "${CMAKE_SOURCE_DIR}")
+    set(store --store "${store}")
+  endif()
+
+  set(results "")
+  set(verify "")
+  foreach(kind IN ITEMS image pack)
+    if(kind STREQUAL "image")
+      set(references "${images}")
+      set(source --image "${directory}")
+      set(dependency "${directory}/image.json")
+    else()
+      set(references "${packs}")
+      set(source --pack "${directory}/${slug}.smolmachine")
+      set(dependency "${directory}/${slug}.smolmachine")
+    endif()
+    foreach(reference IN LISTS references)
+      _bottle_decode(reference "${reference}")
+      _bottle_check_reference("${slug}" "${reference}")
+      string(SHA256 name "${kind} ${reference}")
+      string(SUBSTRING "${name}" 0 16 name)
+      set(result "${directory}/push/${name}.json")
+      if(result IN_LIST results)
+        message(FATAL_ERROR "add_bottle(${slug}): the ${kind} is to be pushed to ${reference} twice")
+      endif()
+      list(APPEND results "${result}")
+      set(command COMMAND "${tool}" push ${source} --result "${result}" --stamp "${directory}/push/${name}.stamp"
+        ${store} "${options}" "${reference}")
+      list(APPEND verify ${command} --verify-remote)
+      set(pool "")
+      if(CMAKE_GENERATOR MATCHES "Ninja")
+        set(pool JOB_POOL bottle_push)
+      endif()
+      add_custom_command(OUTPUT "${result}" ${command} DEPENDS "${dependency}" "${tool}" ${pool}
+        COMMENT "Pushing the ${kind} of bottle ${slug} to ${reference}" VERBATIM COMMAND_EXPAND_LISTS)
+    endforeach()
+  endforeach()
+
+  if(BOTTLE_VERIFY_REMOTE)
+    add_custom_target(bottle-${slug}-push ${verify} COMMENT "Pushing bottle ${slug}" DEPENDS ${results} VERBATIM
+      COMMAND_EXPAND_LISTS)
+  else()
+    add_custom_target(bottle-${slug}-push DEPENDS ${results})
+  endif()
+  add_dependencies(bottle-${slug}-push bottle-${slug}-image)
+  if(packs)
+    add_dependencies(bottle-${slug}-push bottle-${slug})
+  endif()
+  if(NOT TARGET bottles-push)
+    add_custom_target(bottles-push)
+  endif()
+  add_dependencies(bottles-push bottle-${slug}-push)
+endfunction()
+
+# A mistyped reference is said when the project is configured, not after the image was built. The tool knows the rest.
+function(_bottle_check_reference slug reference)
+  if(NOT reference MATCHES "\\$<" AND NOT reference MATCHES "^[A-Za-z0-9[][^ \t\n@]*$")
+    message(FATAL_ERROR "add_bottle(${slug}): \"${reference}\" is not a reference of the form registry/repository[:tag]")
+  endif()
+endfunction()
+
+# Pushes wait for the network, not for a core: a pool of their own keeps them from holding up, or being held up by, builds.
+function(_bottle_push_pool)
+  get_property(pools GLOBAL PROPERTY JOB_POOLS)
+  if(NOT pools MATCHES "bottle_push=")
+    set_property(GLOBAL APPEND PROPERTY JOB_POOLS "bottle_push=2")
+  endif()
+endfunction()

@@ -1,0 +1,204 @@
+#include "registry_push.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+
+#include "image/plan.hpp"
+#include "registry/sources.hpp"
+#include "smolmachine/artifact.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/parallel.hpp"
+#include "util/text.hpp"
+#include "util/tool_main.hpp"
+
+namespace bottle::tools {
+
+using registry::Reference;
+
+namespace {
+
+// Of the one image manifest that goes into an index.
+oci::Platform platform_of(const registry::PushSource& source) {
+  if (oci::is_index_type(source.root().descriptor.media_type))
+    throw Error("--index takes an image, found an index");
+  const oci::Manifest manifest = oci::parse_manifest(source.root().bytes, "manifest");
+  for (const registry::BlobToPush& blob : source.blobs)
+    if (blob.descriptor.digest == manifest.config.digest && blob.content.open &&
+        blob.descriptor.size <= oci::kMaximumConfig) {
+      const oci::FileRange file = blob.content.open();
+      std::string text(static_cast<std::size_t>(file.size), '\0');
+      text.resize(
+          pread_some(file.file->get(), std::as_writable_bytes(std::span(text)), file.offset, file.name));
+      return oci::parse_config(text, file.name).platform;
+    }
+  throw Error("--index takes an image with a configuration");
+}
+
+void say(const registry::PushReport& report) {
+  std::size_t uploaded = 0;
+  std::size_t mounted = 0;
+  for (const registry::PushedBlob& blob : report.blobs) {
+    uploaded += blob.outcome == registry::BlobOutcome::uploaded ? 1u : 0u;
+    mounted += blob.outcome == registry::BlobOutcome::mounted ? 1u : 0u;
+  }
+  if (report.unchanged)
+    fmt::print("{}: {} is there already; nothing was sent\n", report.reference.string(),
+               report.root.digest.string());
+  else
+    fmt::print("{}: {}, {} blobs uploaded ({}), {} mounted, {} present\n", report.reference.string(),
+               report.root.digest.string(), uploaded, human_size(report.bytes_sent), mounted,
+               report.blobs.size() - uploaded - mounted);
+}
+
+}  // namespace
+
+CLI::App* PushCommand::add_to(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
+  command->add_option("references", references, "Where to")->required();
+  command->add_option("--layout", layout, "From an image layout, or a tar of one");
+  command->add_option("--image", image, "From a bottle's build directory (with image.json)");
+  command->add_option("--pack", pack, "A .smolmachine file");
+  command->add_option("--name", name, "Which image of the layout: its name or digest");
+  command->add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
+      ->check(CLI::IsMember({"gzip", "zstd", "none"}))
+      ->capture_default_str();
+  command->add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
+  command->add_flag("--index", index,
+                    "Put the image into the index at the tag, beside those for other platforms");
+  command->add_option("--mount-from", mount_from,
+                      "A repository of the same registry that may have the blobs");
+  command->add_option("--chunk-size", chunk_size,
+                      "Upload blobs in chunks of this size (default: in one piece)");
+  command->add_option("--result", result, "Write push.json to this file");
+  command->add_option("--stamp", stamp,
+                      "Remember in this file what was pushed; what it says already is not pushed again");
+  command->add_flag("--verify-remote", verify_remote, "Ask the registry whatever the stamp says")
+      ->needs("--stamp");
+  command->add_option("--store", store, "The store's directory");
+  connection.add_to(*command);
+  return command;
+}
+
+int PushCommand::run(const CommonOptions& common) {
+  if ((layout.empty() ? 0 : 1) + (image.empty() ? 0 : 1) + (pack.empty() ? 0 : 1) != 1)
+    throw UsageError("push: expected one of --layout, --image and --pack");
+  if (!mount_from.empty() && !registry::is_repository(mount_from))
+    throw UsageError("--mount-from: expected a repository, found \"" + mount_from + '"');
+  if (!chunk_size.empty()) {
+    const auto size = parse_size(chunk_size);
+    if (!size || *size == 0) throw UsageError("--chunk-size: expected a size, found \"" + chunk_size + '"');
+    connection.options.chunk_size = *size;
+  }
+  std::vector<Reference> targets;
+  for (const std::string& text : references)
+    targets.push_back(Reference::parse(text));
+  std::optional<store::Store> open_store;
+  if (layout.empty()) open_store = store::Store::open(store);
+  registry::PushSource source;
+  registry::PushOptions options;
+  options.into_index = index;
+  std::vector<smolmachine::PackArtifact> packs;  // one for each target, whose name is in its manifest
+  std::string content;
+  if (!image.empty()) {
+    content = image::load_plan(image).plan.digest().string();
+    if (is_stamped(stamp_text(targets, content))) return say_stamped(common);
+    image::Distributed made = image::distribute(image, *open_store, distribute_options());
+    source = std::move(made.source);
+    options.platform = made.platform;
+  } else if (!layout.empty()) {
+    source = registry::layout_source(layout, name);
+    content = source.root().descriptor.digest.string();
+    if (index) options.platform = platform_of(source);
+  } else {
+    for (const Reference& target : targets) {
+      packs.push_back(smolmachine::pack_artifact(pack, target, *open_store));
+      content += (content.empty() ? "" : " ") + packs.back().source.root().descriptor.digest.string();
+    }
+  }
+  const std::string stamped = stamp_text(targets, content);
+  if (is_stamped(stamped)) return say_stamped(common);
+  const registry::Client client = connection.client();
+  OrderedJson document{{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}};
+  std::uint64_t sent = 0;
+  std::uint64_t milliseconds = 0;
+  std::vector<Reference> done;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const Reference& target = targets[i];
+    registry::PushReport report;
+    if (!pack.empty()) {
+      packs[i].options.mount_from = mount_source(target, done);
+      report = registry::push(client, packs[i].source, target, packs[i].options);
+    } else {
+      options.mount_from = mount_source(target, done);
+      report = registry::push(client, source, target, options);
+    }
+    done.push_back(target);
+    sent += report.bytes_sent;
+    milliseconds += report.milliseconds;
+    if (!common.quiet && !common.json) say(report);
+    document["pushes"].push_back(report.json());
+  }
+  document["bytesSent"] = sent;
+  document["milliseconds"] = milliseconds;
+  if (!result.empty()) {
+    make_directories(fs::absolute(result).parent_path());
+    write_file(result, document.dump(1) + "\n");
+  }
+  // After the result: a stamp without one counts for nothing.
+  if (!stamp.empty()) {
+    make_directories(fs::absolute(stamp).parent_path());
+    write_file(stamp, stamped);
+  }
+  if (common.json) print(document);
+  return kSuccess;
+}
+
+image::DistributeOptions PushCommand::distribute_options() const {
+  image::DistributeOptions options;
+  options.compression = compression == "gzip"   ? oci::Compression::gzip
+                        : compression == "zstd" ? oci::Compression::zstd
+                                                : oci::Compression::none;
+  options.level = level != 0 ? level : oci::default_level(options.compression);
+  if (!oci::is_level(options.compression, options.level))
+    throw UsageError("--level: there is no level " + std::to_string(options.level) + " of " + compression);
+  options.threads = default_threads();
+  return options;
+}
+
+std::string PushCommand::mount_source(const Reference& target, const std::vector<Reference>& done) const {
+  if (!mount_from.empty()) return mount_from;
+  for (const Reference& other : done)
+    if (other.registry == target.registry && other.repository != target.repository) return other.repository;
+  return {};
+}
+
+std::string PushCommand::stamp_text(const std::vector<Reference>& targets, const std::string& content) const {
+  std::string text = "schema = bottle-push 1\ncontent = " + content + "\n";
+  if (!image.empty()) text += "compression = " + compression + " " + std::to_string(level) + "\n";
+  text += std::string("index = ") + (index ? "yes" : "no") + "\n";
+  for (const Reference& target : targets)
+    text += "target = " + target.string() + "\n";
+  return text;
+}
+
+bool PushCommand::is_stamped(const std::string& text) const {
+  constexpr std::uint64_t kLimit = 1u << 20;
+  return !stamp.empty() && !verify_remote && read_file_if_exists(stamp, kLimit) == text &&
+         (result.empty() || fs::exists(result));
+}
+
+int PushCommand::say_stamped(const CommonOptions& common) const {
+  if (!result.empty()) touch(result);  // for who compares times
+  if (common.json)
+    print({{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}, {"stamped", true}});
+  else if (!common.quiet)
+    fmt::print("{} says that this was pushed before; --verify-remote asks the registry\n", stamp);
+  return kSuccess;
+}
+
+}  // namespace bottle::tools

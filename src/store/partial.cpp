@@ -3,6 +3,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "store/shared.hpp"
@@ -11,6 +16,76 @@
 #include "util/interrupt.hpp"
 
 namespace bottle::store {
+namespace {
+
+constexpr std::size_t kBlock = 256u << 10;
+constexpr std::size_t kWaiting = 8;  // blocks: more than that and who receives waits for who hashes
+
+// Hashes blocks in order on a thread of its own, which begins with the first: what comes over a network is
+// received and written meanwhile.
+class BackgroundHash {
+ public:
+  ~BackgroundHash() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      waiting_.clear();
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // Takes the block, and gives an empty one with room in its place.
+  void update(std::vector<std::byte>& block) {
+    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_.size() < kWaiting; });
+    waiting_.push_back(std::move(block));
+    block = {};
+    if (!spare_.empty()) {
+      block = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    changed_.notify_all();
+  }
+
+  // When all that was given has been hashed: the caller's until the next update().
+  Sha256& settled() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_.empty() && !busy_; });
+    return hasher_;
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return ended_ || !waiting_.empty(); });
+      if (ended_) return;
+      std::vector<std::byte> block = std::move(waiting_.front());
+      waiting_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      hasher_.update(block);
+      block.clear();
+      lock.lock();
+      busy_ = false;
+      spare_.push_back(std::move(block));
+      changed_.notify_all();
+    }
+  }
+
+  Sha256 hasher_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::vector<std::byte>> waiting_;
+  std::vector<std::vector<std::byte>> spare_;
+  bool busy_ = false;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
 
 struct Store::Partial::State {
   std::shared_ptr<Shared> shared;
@@ -18,8 +93,10 @@ struct Store::Partial::State {
   Fd file;
   fs::path path;
   bool kept = false;  // under the digest's own name, for the next one
-  Sha256 hasher;
-  std::uint64_t size = 0;
+  BackgroundHash hash;
+  std::vector<std::byte> block;  // received, not written yet
+  std::uint64_t size = 0;        // with it
+  bool writing = false;          // a write has begun that may have failed in its middle
 
   State(std::shared_ptr<Shared> open_store, const Digest& wanted)
       : shared(std::move(open_store)), digest(wanted) {
@@ -29,10 +106,19 @@ struct Store::Partial::State {
     path = std::move(temporary.path);
   }
   ~State() {
+    // Kept for the next one if it can be.
+    if (file && kept && !writing && !block.empty())
+      static_cast<void>(!::write(file.get(), block.data(), block.size()));
     if (file && (!kept || size == 0)) ::unlink(path.c_str());
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
+
+  void write_block() {
+    writing = true;
+    write_all(file.get(), block, shared->layout.root().native());
+    writing = false;
+  }
 
   // Opens the file that another may have left, unless somebody writes it now.
   bool open_kept() {
@@ -51,7 +137,7 @@ struct Store::Partial::State {
     for (;;) {
       check_interrupted();
       const std::size_t count = read_some(file.get(), buffer, path.native());
-      hasher.update(std::span(buffer).first(count));
+      hash.settled().update(std::span(buffer).first(count));
       size += count;
       if (count < buffer.size()) return true;
     }
@@ -68,20 +154,33 @@ std::uint64_t Store::Partial::size() const {
 }
 
 void Store::Partial::write(std::span<const std::byte> data) {
-  write_all(state_->file.get(), data, state_->shared->layout.root().native());
-  state_->hasher.update(data);
+  std::vector<std::byte>& block = state_->block;
   state_->size += data.size();
+  while (!data.empty()) {
+    block.reserve(kBlock);
+    const std::size_t count = std::min(kBlock - block.size(), data.size());
+    block.insert(block.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(count));
+    data = data.subspan(count);
+    if (block.size() < kBlock) return;
+    state_->write_block();
+    state_->hash.update(block);
+  }
 }
 
 void Store::Partial::restart() {
   if (::ftruncate(state_->file.get(), 0) != 0 || ::lseek(state_->file.get(), 0, SEEK_SET) != 0)
     throw_errno("cannot write to the store", state_->path.native());
-  state_->hasher = Sha256();
+  state_->hash.settled() = Sha256();
+  state_->block.clear();
   state_->size = 0;
 }
 
 Output Store::Partial::commit() {
-  const Output output{state_->hasher.finish(), state_->size};
+  state_->write_block();
+  Sha256& hasher = state_->hash.settled();
+  hasher.update(state_->block);
+  state_->block.clear();
+  const Output output{hasher.finish(), state_->size};
   if (output.digest != state_->digest) {
     restart();
     throw Error("the content of " + std::to_string(output.size) + " bytes has digest " +

@@ -866,7 +866,7 @@ class Killed(Case):
                 image.serve(request)
         with Scripted(script) as registry:
             process = self.start("pull", f"{registry.name}/a:1")
-            wait_until(lambda: any(path.stat().st_size >= 2_900_000 for path in self.store.glob("tmp/*.part")), "most of the layer")
+            wait_until(lambda: any(path.stat().st_size >= 2_700_000 for path in self.store.glob("tmp/*.part")), "most of the layer")
             process.send_signal(signal.SIGKILL)
             process.wait()
             stop.set()
@@ -874,7 +874,7 @@ class Killed(Case):
             self.tool("pull", f"{registry.name}/a:1", "--layout", self.top / "layout")
             ranges = [headers.get("range") for method, path, headers in registry.requests[before:] if path.endswith(digest(image.layer))]
         self.assertEqual(len(ranges), 1)
-        self.assertGreaterEqual(int(ranges[0].removeprefix("bytes=").removesuffix("-")), 2_900_000)
+        self.assertGreaterEqual(int(ranges[0].removeprefix("bytes=").removesuffix("-")), 2_700_000)
         blob = self.top / "layout" / "blobs" / "sha256" / digest(image.layer).removeprefix("sha256:")
         self.assertEqual(digest(blob.read_bytes()), digest(image.layer))
         self.assertEqual(list(self.store.glob("tmp/*")), [])
@@ -932,7 +932,7 @@ class Killed(Case):
                 image.serve(request)
         with Scripted(script) as registry:
             process = self.start("pull", f"{registry.name}/a:1", "--layout", self.top / "layout")
-            wait_until(lambda: any(path.stat().st_size >= 900_000 for path in self.store.glob("tmp/*.part")), "half of the layer")
+            wait_until(lambda: any(path.stat().st_size >= 700_000 for path in self.store.glob("tmp/*.part")), "half of the layer")
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(10), 128 + signal.SIGTERM)
             stop.set()

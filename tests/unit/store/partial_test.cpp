@@ -32,6 +32,29 @@ TEST_F(PartialBlob, GoesOnWhereTheLastStopped) {
   EXPECT_EQ(Store::Partial(store_, digest).size(), 0u);
 }
 
+TEST_F(PartialBlob, OfManyBlocksInOddPieces) {
+  std::string text;
+  for (int i = 0; text.size() < 5'000'000; ++i)
+    text += std::to_string(i * 7919);
+  const Digest digest = sha256(text);
+  const auto write = [&](Store::Partial& partial, std::size_t begin, std::size_t end, std::size_t step) {
+    for (std::size_t at = begin; at < end; at += step)
+      partial.write(bytes(std::string_view(text).substr(at, std::min(step, end - at))));
+  };
+  {
+    Store::Partial first(store_, digest);
+    write(first, 0, 1'234'567, 10'007);
+    EXPECT_EQ(first.size(), 1'234'567u);
+  }
+  Store::Partial second(store_, digest);
+  EXPECT_EQ(second.size(), 1'234'567u) << "also what was not a whole block";
+  second.restart();
+  write(second, 0, 3'000'000, 700'001);
+  write(second, 3'000'000, text.size(), 16'384);
+  second.commit();
+  EXPECT_TRUE(read_file(*store_.find_blob(digest)) == text);
+}
+
 TEST_F(PartialBlob, OfTwoAtOnceOneBeginsAtNothing) {
   const Digest digest = sha256(std::string_view("abcdef"));
   Store::Partial first(store_, digest);

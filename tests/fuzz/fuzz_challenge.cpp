@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const Url url = token_url(endpoint, challenge, {"a/b", "pull", "c"}, "where");
       // What comes out is asked for: it must be one URL over TLS, without anything that ends a line.
       if (url.scheme != "https" || url.target.find_first_of("\r\n ") != std::string::npos) __builtin_trap();
-      if (url.target.find("delete") != std::string::npos && challenge.find("realm")->find("delete") == std::string::npos &&
+      if (url.target.find("delete") != std::string::npos &&
+          challenge.find("realm")->find("delete") == std::string::npos &&
           url.target.find("scope=repository:a/b:delete") != std::string::npos)
         __builtin_trap();
     } catch (const Error& error) {

@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Reference reference = Reference::parse({reinterpret_cast<const char*>(data), size});
     if (!is_registry(reference.registry) || !is_repository(reference.repository)) __builtin_trap();
     if (!reference.tag.empty() && !is_tag(reference.tag)) __builtin_trap();
-    if (reference.target().empty() || reference.target().find_first_of("/?#% ") != std::string::npos) __builtin_trap();
+    if (reference.target().empty() || reference.target().find_first_of("/?#% ") != std::string::npos)
+      __builtin_trap();
     // "library/" may make a path of 255 bytes too long to be written out.
-    if (reference.string().size() <= 1024 && Reference::parse(reference.string()) != reference) __builtin_trap();
+    if (reference.string().size() <= 1024 && Reference::parse(reference.string()) != reference)
+      __builtin_trap();
     is_loopback(reference.registry);
   } catch (const Error& error) {
     if (error.message().find("expected") == std::string::npos) __builtin_trap();

@@ -15,7 +15,8 @@ using namespace bottle::registry;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  static constexpr std::array<std::string_view, 4> kTypes{"", oci::kIndexType, oci::kManifestType, "text/plain"};
+  static constexpr std::array<std::string_view, 4> kTypes{"", oci::kIndexType, oci::kManifestType,
+                                                          "text/plain"};
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   error_summary(text);
   try {
@@ -27,7 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto list = oci::parse_index(text, "fuzz");
     choose_platform(list, {"linux", "amd64", ""});
-    oci::Descriptor entry{.media_type = std::string(oci::kManifestType), .size = 1, .platform = oci::Platform{"linux", "amd64", ""}};
+    oci::Descriptor entry{.media_type = std::string(oci::kManifestType),
+                          .size = 1,
+                          .platform = oci::Platform{"linux", "amd64", ""}};
     const auto merged = merged_index(std::string(text), entry, -1);
     if (merged && merged_index(*merged, entry, -1)) __builtin_trap();
   } catch (const Error& error) {

@@ -41,10 +41,9 @@ TEST(Challenge, SchemesWithoutParametersOrWithAToken) {
 }
 
 TEST(Challenge, WhatIsNone) {
-  for (const char* text :
-       {"", " ", ",", "Bearer realm=\"x", "Bearer realm=\"x\\",
-        "Bearer realm=x y=z", "Bearer realm=x, realm=y", "=x", "Bearer realm=x;service=y",
-        "Bearer realm=\"a\"b", "Bear\x01er realm=x", "Bearer realm=\"a\r\nX: y\""})
+  for (const char* text : {"", " ", ",", "Bearer realm=\"x", "Bearer realm=\"x\\", "Bearer realm=x y=z",
+                           "Bearer realm=x, realm=y", "=x", "Bearer realm=x;service=y", "Bearer realm=\"a\"b",
+                           "Bear\x01er realm=x", "Bearer realm=\"a\r\nX: y\""})
     EXPECT_FALSE(parse_challenges(text)) << text;
   EXPECT_FALSE(parse_challenges("Bearer realm=\"" + std::string(9000, 'x') + '"'));
   std::string many;

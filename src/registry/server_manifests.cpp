@@ -49,7 +49,7 @@ class ManifestReceiver : public Work {
   }
 
   Reply finish() override {
-    Upload& upload = *facts_.session.upload;
+    UploadFile& upload = *facts_.session.upload;
     const Algorithm algorithm = facts_.digest ? facts_.digest->algorithm : Algorithm::sha256;
     const ContentDigest digest = upload.finish(facts_.turn, algorithm);
     if (facts_.digest && digest != *facts_.digest)

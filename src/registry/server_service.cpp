@@ -27,29 +27,29 @@ void Service::need_writable() const {
 }
 
 Answer Service::answer(const ServerRequest& request) {
-  if (request.target.endpoint == Endpoint::token) return token_reply(request);
+  if (request.target.endpoint == ApiEndpoint::token) return token_reply(request);
   if (auto refusal = refuse_stranger(request)) return std::move(*refusal);
   const bool reads = request.method == Method::get || request.method == Method::head;
   switch (request.target.endpoint) {
-    case Endpoint::base:
+    case ApiEndpoint::base:
       return reads ? json_reply("{}\n") : method_not_allowed("GET, HEAD");
-    case Endpoint::catalog:
+    case ApiEndpoint::catalog:
       return reads ? catalog(request) : method_not_allowed("GET, HEAD");
-    case Endpoint::tags:
+    case ApiEndpoint::tags:
       return reads ? tags(request) : method_not_allowed("GET, HEAD");
-    case Endpoint::referrers:
+    case ApiEndpoint::referrers:
       if (!reads) return method_not_allowed("GET, HEAD");
       // Looks into each manifest of the repository when it is asked for the first time.
       return later([this, request] { return referrers(request); });
-    case Endpoint::blob:
+    case ApiEndpoint::blob:
       return blob(request);
-    case Endpoint::manifest:
+    case ApiEndpoint::manifest:
       return manifest(request);
-    case Endpoint::uploads:
+    case ApiEndpoint::uploads:
       return uploads(request);
-    case Endpoint::upload:
+    case ApiEndpoint::upload:
       return upload(request);
-    case Endpoint::token:
+    case ApiEndpoint::token:
       break;
   }
   return error_reply(404, "UNSUPPORTED", "there is nothing at this path");

@@ -41,7 +41,7 @@ class Service {
   Answer upload(const ServerRequest& request);
   Answer start_upload(const ServerRequest& request, const std::shared_ptr<Layout>& layout);
   Answer receive(const ServerRequest& request, const std::shared_ptr<Layout>& layout,
-                 const std::string& session, const std::shared_ptr<Upload>& upload);
+                 const std::string& session, const std::shared_ptr<UploadFile>& upload);
   // server_manifests.cpp
   Answer manifest(const ServerRequest& request);
   Reply get_manifest(const ServerRequest& request);

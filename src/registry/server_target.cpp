@@ -86,7 +86,7 @@ ParsedTarget unknown_path() {
 
 // The part of the path below /v2/, from its end: a repository may be called "a/blobs" or "tags".
 struct Parts {
-  Endpoint endpoint;
+  ApiEndpoint endpoint;
   std::string_view repository;
   std::string_view reference;
 };
@@ -97,19 +97,19 @@ std::optional<std::string_view> without_suffix(std::string_view text, std::strin
 }
 
 std::optional<Parts> split_path(std::string_view path) {
-  if (const auto name = without_suffix(path, "/tags/list")) return Parts{Endpoint::tags, *name, {}};
-  if (const auto name = without_suffix(path, "/blobs/uploads")) return Parts{Endpoint::uploads, *name, {}};
+  if (const auto name = without_suffix(path, "/tags/list")) return Parts{ApiEndpoint::tags, *name, {}};
+  if (const auto name = without_suffix(path, "/blobs/uploads")) return Parts{ApiEndpoint::uploads, *name, {}};
   const std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const std::string_view reference = path.substr(slash + 1);
   const std::string_view front = path.substr(0, slash);
   if (const auto name = without_suffix(front, "/blobs/uploads"))
-    return Parts{reference.empty() ? Endpoint::uploads : Endpoint::upload, *name, reference};
+    return Parts{reference.empty() ? ApiEndpoint::uploads : ApiEndpoint::upload, *name, reference};
   if (const auto name = without_suffix(front, "/manifests"))
-    return Parts{Endpoint::manifest, *name, reference};
-  if (const auto name = without_suffix(front, "/blobs")) return Parts{Endpoint::blob, *name, reference};
+    return Parts{ApiEndpoint::manifest, *name, reference};
+  if (const auto name = without_suffix(front, "/blobs")) return Parts{ApiEndpoint::blob, *name, reference};
   if (const auto name = without_suffix(front, "/referrers"))
-    return Parts{Endpoint::referrers, *name, reference};
+    return Parts{ApiEndpoint::referrers, *name, reference};
   return std::nullopt;
 }
 
@@ -175,11 +175,11 @@ ParsedTarget parse_target(std::string_view text) {
   target.query = std::move(*query);
   if (*path == "/v2" || *path == "/v2/") return {std::move(target), {}};
   if (*path == "/token") {
-    target.endpoint = Endpoint::token;
+    target.endpoint = ApiEndpoint::token;
     return {std::move(target), {}};
   }
   if (*path == "/v2/_catalog") {
-    target.endpoint = Endpoint::catalog;
+    target.endpoint = ApiEndpoint::catalog;
     return {std::move(target), {}};
   }
   if (!path->starts_with("/v2/")) return unknown_path();
@@ -191,7 +191,7 @@ ParsedTarget parse_target(std::string_view text) {
   target.repository = parts->repository;
   target.reference = parts->reference;
   target.digest = ContentDigest::parse(parts->reference);
-  const bool needs_digest = parts->endpoint == Endpoint::blob || parts->endpoint == Endpoint::referrers;
+  const bool needs_digest = parts->endpoint == ApiEndpoint::blob || parts->endpoint == ApiEndpoint::referrers;
   const bool looks_like_digest = target.reference.find(':') != std::string::npos;
   if (!target.digest && (needs_digest || looks_like_digest))
     return fault(400, "DIGEST_INVALID", "expected sha256:<64 hex digits> or sha512:<128 hex digits>");

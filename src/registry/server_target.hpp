@@ -28,7 +28,7 @@ class Query {
   std::vector<std::pair<std::string, std::string>> parameters_;
 };
 
-enum class Endpoint {
+enum class ApiEndpoint {
   base,       // /v2/
   catalog,    // /v2/_catalog
   token,      // /token
@@ -41,7 +41,7 @@ enum class Endpoint {
 };
 
 struct Target {
-  Endpoint endpoint = Endpoint::base;
+  ApiEndpoint endpoint = ApiEndpoint::base;
   std::string repository;               // valid where the endpoint has one
   std::string reference;                // the last part as it was said: tag, digest or session
   std::optional<ContentDigest> digest;  // of `reference`, where it is one

@@ -43,7 +43,7 @@ fs::path file_of(const fs::path& layout, const std::string& id, Algorithm algori
 
 }  // namespace
 
-Upload::Upload(fs::path file, Algorithm algorithm, Durable durable)
+UploadFile::UploadFile(fs::path file, Algorithm algorithm, Durable durable)
     : file_(std::move(file)), durable_(durable), hasher_(algorithm) {
   const auto open = [&] {
     descriptor_ = Fd(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
@@ -60,24 +60,24 @@ Upload::Upload(fs::path file, Algorithm algorithm, Durable durable)
   size_ = static_cast<std::uint64_t>(stat_of(descriptor_.get(), file_.native()).st_size);
 }
 
-void Upload::check_not_finishing() const {
+void UploadFile::check_not_finishing() const {
   if (finishing_.load())
     throw Refusal(409, "BLOB_UPLOAD_INVALID", "another request is completing this upload");
 }
 
-std::uint64_t Upload::size() const {
+std::uint64_t UploadFile::size() const {
   check_not_finishing();
   const std::lock_guard guard(mutex_);
   return size_;
 }
 
-void Upload::check(std::uint64_t turn) const {
+void UploadFile::check(std::uint64_t turn) const {
   if (turn != turn_ || !descriptor_)
     throw Refusal(409, "BLOB_UPLOAD_INVALID", "another request has taken this upload over");
 }
 
-std::optional<std::uint64_t> Upload::begin(std::optional<std::uint64_t> offset,
-                                           std::optional<Algorithm> algorithm) {
+std::optional<std::uint64_t> UploadFile::begin(std::optional<std::uint64_t> offset,
+                                               std::optional<Algorithm> algorithm) {
   check_not_finishing();
   const std::lock_guard guard(mutex_);
   if (!descriptor_) throw Refusal(404, "BLOB_UPLOAD_UNKNOWN", "the upload has ended");
@@ -86,7 +86,7 @@ std::optional<std::uint64_t> Upload::begin(std::optional<std::uint64_t> offset,
   return ++turn_;
 }
 
-void Upload::write(std::uint64_t turn, std::span<const std::byte> data) {
+void UploadFile::write(std::uint64_t turn, std::span<const std::byte> data) {
   check_not_finishing();
   const std::lock_guard guard(mutex_);
   check(turn);
@@ -104,7 +104,7 @@ void Upload::write(std::uint64_t turn, std::span<const std::byte> data) {
   size_ += data.size();
 }
 
-void Upload::truncate(std::uint64_t turn, std::uint64_t size) {
+void UploadFile::truncate(std::uint64_t turn, std::uint64_t size) {
   const std::lock_guard guard(mutex_);
   check(turn);
   if (size >= size_) return;
@@ -116,7 +116,7 @@ void Upload::truncate(std::uint64_t turn, std::uint64_t size) {
   hashed_ = 0;
 }
 
-ContentDigest Upload::finish(std::uint64_t turn, Algorithm algorithm) {
+ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
   const std::lock_guard guard(mutex_);
   check(turn);
   finishing_ = true;
@@ -147,28 +147,28 @@ ContentDigest Upload::finish(std::uint64_t turn, Algorithm algorithm) {
   return digest;
 }
 
-void Upload::reopen() {
+void UploadFile::reopen() {
   finishing_ = false;
 }
 
-void Upload::cancel() {
+void UploadFile::cancel() {
   check_not_finishing();
   discard();
 }
 
-void Upload::discard() {
+void UploadFile::discard() {
   const std::lock_guard guard(mutex_);
   if (!descriptor_) return;
   ::unlink(file_.c_str());
   descriptor_.reset();
 }
 
-void Upload::done() {
+void UploadFile::done() {
   const std::lock_guard guard(mutex_);
   descriptor_.reset();
 }
 
-std::shared_ptr<Upload> Uploads::remember(const std::string& id, std::shared_ptr<Upload> upload) {
+std::shared_ptr<UploadFile> Uploads::remember(const std::string& id, std::shared_ptr<UploadFile> upload) {
   const auto known = known_.find(id);
   if (known != known_.end()) {
     uses_.splice(uses_.begin(), uses_, known->second.use);
@@ -190,13 +190,13 @@ std::shared_ptr<Upload> Uploads::remember(const std::string& id, std::shared_ptr
 Uploads::Session Uploads::create(const fs::path& layout, Algorithm algorithm) {
   make_directories(layout / kFolder);
   std::string id = new_session();
-  auto upload = std::make_shared<Upload>(file_of(layout, id, algorithm), algorithm, durable_);
+  auto upload = std::make_shared<UploadFile>(file_of(layout, id, algorithm), algorithm, durable_);
   const std::lock_guard guard(mutex_);
   upload = remember(id, std::move(upload));
   return {std::move(id), std::move(upload)};
 }
 
-std::shared_ptr<Upload> Uploads::find(const fs::path& layout, const std::string& id) {
+std::shared_ptr<UploadFile> Uploads::find(const fs::path& layout, const std::string& id) {
   const std::lock_guard guard(mutex_);
   const auto known = known_.find(id);
   if (known != known_.end()) {
@@ -207,7 +207,7 @@ std::shared_ptr<Upload> Uploads::find(const fs::path& layout, const std::string&
   for (const Algorithm algorithm : {Algorithm::sha256, Algorithm::sha512}) {
     const fs::path file = file_of(layout, id, algorithm);
     if (::access(file.c_str(), F_OK) == 0)
-      return remember(id, std::make_shared<Upload>(file, algorithm, durable_));
+      return remember(id, std::make_shared<UploadFile>(file, algorithm, durable_));
   }
   return nullptr;
 }

@@ -21,10 +21,10 @@ namespace bottle::registry {
 
 // May be used by several threads. Somebody who begins to write takes the upload over: a client that comes
 // back after its connection broke need not wait until the old connection is found dead.
-class Upload {
+class UploadFile {
  public:
   // Opens, or creates, the file and holds a lock on it; throws a Refusal (409) if another process has it.
-  Upload(fs::path file, Algorithm algorithm, Durable durable);
+  UploadFile(fs::path file, Algorithm algorithm, Durable durable);
 
   const fs::path& file() const { return file_; }
   std::uint64_t size() const;
@@ -71,11 +71,11 @@ class Uploads {
 
   struct Session {
     std::string id;
-    std::shared_ptr<Upload> upload;
+    std::shared_ptr<UploadFile> upload;
   };
   // `layout` is a layout's directory.
   Session create(const fs::path& layout, Algorithm algorithm);
-  std::shared_ptr<Upload> find(const fs::path& layout, const std::string& id);
+  std::shared_ptr<UploadFile> find(const fs::path& layout, const std::string& id);
   // After it was published or cancelled.
   void forget(const std::string& id);
 
@@ -84,10 +84,10 @@ class Uploads {
   static void expire(const fs::path& layout, std::uint64_t seconds);
 
  private:
-  std::shared_ptr<Upload> remember(const std::string& id, std::shared_ptr<Upload> upload);
+  std::shared_ptr<UploadFile> remember(const std::string& id, std::shared_ptr<UploadFile> upload);
 
   struct Known {
-    std::shared_ptr<Upload> upload;
+    std::shared_ptr<UploadFile> upload;
     std::list<std::string>::iterator use;
   };
   Durable durable_;

@@ -49,7 +49,7 @@ class Receiver : public Work {
     std::string repository;
     std::string session;
     std::string location;
-    std::shared_ptr<Upload> upload;
+    std::shared_ptr<UploadFile> upload;
     std::uint64_t turn;
     std::uint64_t begin;                    // the size before
     std::optional<std::uint64_t> expected;  // bytes of the body, as Content-Range says
@@ -193,7 +193,7 @@ Answer Service::upload(const ServerRequest& request) {
 }
 
 Answer Service::receive(const ServerRequest& request, const std::shared_ptr<Layout>& layout,
-                        const std::string& session, const std::shared_ptr<Upload>& upload) {
+                        const std::string& session, const std::shared_ptr<UploadFile>& upload) {
   std::optional<ContentDigest> digest;
   if (request.method == Method::put) {
     digest = digest_parameter(request, "digest");

@@ -18,8 +18,7 @@ std::string last_component(const std::string& path) {
 }
 
 std::string absolute_target(const std::string& workdir, const std::string& target) {
-  if (target.empty()) return {};
-  return "/" + path_in_root(target.front() == '/' ? target : workdir + "/" + target);
+  return "/" + path_in_root(target.starts_with('/') ? target : workdir + "/" + target);
 }
 
 }  // namespace
@@ -65,7 +64,9 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
     item.mount = run.mounts[i];
     Mount& mount = item.mount;
     item.source = mount.source.empty() ? "/" : mount.source;
-    item.target = absolute_target(request.workdir, mount.target);
+    // A directory that is not named is WORKDIR; secrets and agents have places of their own.
+    const bool has_place = mount.type == Mount::Type::secret || mount.type == Mount::Type::ssh;
+    if (!mount.target.empty() || !has_place) item.target = absolute_target(request.workdir, mount.target);
     switch (mount.type) {
       case Mount::Type::bind:
       case Mount::Type::cache: {
@@ -88,8 +89,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
       case Mount::Type::tmpfs:
         break;
     }
-    const bool needs_target = mount.type != Mount::Type::secret && mount.type != Mount::Type::ssh;
-    if (item.target == "/" || (needs_target && item.target.empty()))
+    if (item.target == "/")
       fail(step.position, "the mount needs a target other than \"/\"", "add target=<directory>");
     request.mounts.push_back(std::move(item));
   }

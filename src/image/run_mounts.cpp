@@ -164,8 +164,12 @@ void RunMounts::bind(const RunMount& item, const RunTree& tree, int number) {
 // The directory of a cache: its contents in numbered directories, a lock for each, and its name for people.
 fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
   const Mount& mount = item.mount;
+  // Without an id it is the target as it is written: a relative one is the same cache in each WORKDIR.
+  const fs::path written = fs::path(mount.target).lexically_normal();
+  const fs::path named = written.has_filename() || written == "/" ? written : written.parent_path();
+  const std::string default_id = named.empty() ? "." : named.native();
   std::string identity =
-      fmt::format("cache {} {} {} {:o}", escape_word(mount.id.empty() ? item.target : mount.id),
+      fmt::format("cache {} {} {} {:o}", escape_word(mount.id.empty() ? default_id : mount.id),
                   mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0755));
   if (tree != nullptr && tree->taken) identity += " " + tree->taken->digest().hex();
   if (tree != nullptr && !tree->taken)

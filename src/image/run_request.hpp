@@ -14,7 +14,7 @@ namespace bottle::image {
 
 struct RunMount {
   dockerfile::Mount mount;           // as parsed
-  std::string target;                // absolute; "" for a secret that is a variable only
+  std::string target;                // absolute; "" for a secret that is a variable only, and for ssh
   std::string source = "/";          // of bind and cache: the path in the tree that `from` is
   std::optional<FileSource> from{};  // of bind always, of cache if given
 };

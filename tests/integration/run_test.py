@@ -156,6 +156,14 @@ class Mounts(Run):
         self.run_build("RUN --mount=type=cache,target=/c echo kept > /c/file\n")
         self.assertIn("#1 kept", self.run_build("RUN --mount=type=cache,target=/c busybox cat /c/file\n").stdout)
 
+    def test_a_mount_without_a_target_is_on_the_working_directory(self):
+        self.build.write("in/file", "content\n")
+        found = self.run_build("WORKDIR /a\nRUN --mount=source=in busybox cat file\nRUN --mount=type=cache echo kept > f\n"
+                               "WORKDIR /b\nRUN --mount=type=cache,target=. busybox cat f\n"
+                               "RUN --mount=type=tmpfs busybox touch gone && busybox ls /b\n").stdout
+        for said in ("#2 content", "#5 kept", "#6 gone"):
+            self.assertIn(said, found)
+        self.assertEqual([set(layer) - {"a", "b"} for layer in self.layers()], [set()] * 6)
 
     def test_secrets_have_owners_and_modes(self):
         (self.top / "secret").write_text(SECRET)

@@ -277,7 +277,7 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
       result.name = kMainContext;
       break;
     case Origin::Kind::scratch:
-      fail(position, "\"scratch\" holds no files", "name a stage, an image or a context");
+      return {.kind = FileSource::Kind::image, .name = open_scratch()};
   }
   if (survey_) return result;
   if (taken.empty()) return result;  // heredocs and what is fetched only

@@ -123,7 +123,8 @@ class Resolved {
                                             const dockerfile::Position& position);
   ContextScan& open_scan(const std::string& context_name, const store::Store& store);
   dockerfile::IgnoreMatcher read_ignore(const std::vector<fs::path>& candidates, std::string& name);
-  // The name of the image in images_; nullopt if it is left open.
+  // The names of images in images_; nullopt if it is left open.
+  std::string open_scratch();
   std::optional<std::string> open_image(const dockerfile::Origin& origin,
                                         const std::optional<dockerfile::Platform>& platform,
                                         const dockerfile::Position& position, const store::Store& store);

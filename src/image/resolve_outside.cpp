@@ -21,23 +21,41 @@ std::string platforms_text(const LockedImage& image) {
   return text;
 }
 
-// In the place of an image that is not there yet.
-class NoImage : public OutsideImage {
+// What holds nothing: COPY --from=scratch.
+class EmptyImage : public OutsideImage {
  public:
-  explicit NoImage(const Platform& platform)
+  explicit EmptyImage(const Platform& platform)
       : config_("{\"architecture\":\"" + platform.architecture + "\",\"config\":{},\"history\":[],\"os\":\"" +
                 platform.os + "\"}") {}
   const std::string& config() const override { return config_; }
-  std::string name() const override { return "an image that is not built"; }
+  std::string name() const override { return "scratch"; }
   std::string identity() const override { return "nothing"; }
   std::vector<fs::path> dependencies() const override { return {}; }
-  LoadedPlan load(const store::Store&) const override { throw Error("the image is not built"); }
+  LoadedPlan load(const store::Store&) const override {
+    LoadedPlan loaded;
+    loaded.plan.config = config_;
+    return loaded;
+  }
 
  private:
   std::string config_;
 };
 
+// In the place of an image that is not there yet.
+class NoImage : public EmptyImage {
+ public:
+  using EmptyImage::EmptyImage;
+  std::string name() const override { return "an image that is not built"; }
+  LoadedPlan load(const store::Store&) const override { throw Error("the image is not built"); }
+};
+
 }  // namespace
+
+std::string Resolved::open_scratch() {
+  const std::string name = "scratch";
+  if (!images_.contains(name)) images_.emplace(name, std::make_unique<EmptyImage>(values_.target_platform));
+  return name;
+}
 
 std::optional<std::string> Resolved::open_image(const Origin& origin, const std::optional<Platform>& platform,
                                                 const Position& position, const store::Store& store) {

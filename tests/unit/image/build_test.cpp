@@ -56,6 +56,18 @@ TEST_F(BuildTest, ExecutesFromTheFirstAffectedInstruction) {
   EXPECT_THAT(build().executed, SizeIs(3)) << "times are in every layer";
 }
 
+TEST_F(BuildTest, ScratchIsASourceWithoutFiles) {
+  dockerfile("FROM scratch\nCOPY --from=scratch / /x/y\nCOPY --from=scratch . /x/z/\n");
+  const LoadedPlan image = build().image;
+  EXPECT_THAT(paths_of(image), ElementsAre("x", "x/y", "x/z"));
+  const oci::MergedTree tree = image.merged();
+  EXPECT_EQ(tree.find("x/y")->inode->type, oci::EntryType::directory);
+  EXPECT_EQ(tree.find("x/y")->inode->mode, 0755u);
+  EXPECT_THAT(build().executed, IsEmpty());
+  dockerfile("FROM scratch\nCOPY --from=scratch /a /x\n");
+  EXPECT_THAT(error_of([&] { build(); }), AllOf(HasSubstr("Dockerfile:2:1"), HasSubstr("\"/a\"")));
+}
+
 TEST_F(BuildTest, AnEmptiedStoreGivesTheSameImage) {
   three_steps();
   const Digest before = build().image.plan.digest();

@@ -24,6 +24,8 @@ class OutsideImage {
   // What finding its bytes needs here: see LoadedPlan.
   virtual std::map<std::string, fs::path> context_roots() const { return {}; }
   virtual std::vector<fs::path> blob_directories() const { return {}; }
+  // The keys of what the store keeps of it, whether it is there now or not: to find it without a network.
+  virtual std::vector<Digest> actions() const { return {}; }
   // Its layers, brought into the store if they are not there. Every digest and size is checked on the way.
   virtual LoadedPlan load(const store::Store& store) const = 0;
 };

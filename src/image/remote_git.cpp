@@ -299,10 +299,6 @@ bool keeps_git(const GitSource& source) {
   return source.keep_git_dir.value_or(false) && path_in_root(source.subdir).empty();
 }
 
-Digest action_key(const GitSource& source, const LockedGit& locked) {
-  return sha256(std::string(kSchema) + "\n" + git_identity(source, locked) + "\n");
-}
-
 oci::LayerIndex check_out(const GitSource& source, const LockedGit& locked, const store::Store& store,
                           store::Output& content) {
   check(source);
@@ -395,8 +391,12 @@ std::string git_identity(const GitSource& source, const LockedGit& locked) {
   return text;
 }
 
+Digest git_action(const GitSource& source, const LockedGit& locked) {
+  return sha256(std::string(kSchema) + "\n" + git_identity(source, locked) + "\n");
+}
+
 oci::LayerIndex fetch_git(const GitSource& source, const LockedGit& locked, const store::Store& store) {
-  const Digest key = action_key(source, locked);
+  const Digest key = git_action(source, locked);
   if (const auto lookup = store.find_action(key); lookup.result)
     if (auto index = read_stored_index(lookup.result->outputs.at("index").digest, store))
       return std::move(*index);

@@ -28,6 +28,9 @@ LockedGit resolve_git(const dockerfile::GitSource& source);
 // submodules are there.
 std::string git_identity(const dockerfile::GitSource& source, const LockedGit& locked);
 
+// The key by which the store keeps them.
+Digest git_action(const dockerfile::GitSource& source, const LockedGit& locked);
+
 // The files, below a root "" of mode 0755: owner 0:0, 0644 or 0755, times 0; the root table names one blob of
 // the store. From the store, else fetched.
 oci::LayerIndex fetch_git(const dockerfile::GitSource& source, const LockedGit& locked,

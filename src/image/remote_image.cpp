@@ -115,6 +115,13 @@ class RegistryImage : public OutsideImage {
   std::string name() const override { return reference_.string(); }
   std::string identity() const override { return "image " + reference_.digest->string(); }
   std::vector<fs::path> dependencies() const override { return {}; }  // the lock's, which names the image
+  std::vector<Digest> actions() const override {
+    std::vector<Digest> keys{document_action(*reference_.digest),
+                             action_key(kConfigSchema, manifest_.config.digest)};
+    for (std::size_t i = 0; i < diff_ids_.size(); ++i)
+      keys.push_back(layer_action(manifest_.layers[i].digest, diff_ids_[i]));
+    return keys;
+  }
 
   LoadedPlan load(const store::Store& store) const override {
     LoadedPlan loaded;
@@ -160,12 +167,16 @@ class RegistryImage : public OutsideImage {
 
 }  // namespace
 
+Digest document_action(const Digest& digest) {
+  return action_key(kDocumentSchema, digest);
+}
+
 void keep_document(const Digest& digest, const StoredDocument& document, const store::Store& store) {
   store::ActionResult result{.kind = "manifest", .label = document.media_type};
   result.outputs["manifest"] = store.put(document.text);
   result.facts["mediaType"] = document.media_type;
   result.tool_version = BOTTLE_VERSION;
-  store.put_action(action_key(kDocumentSchema, digest), result);
+  store.put_action(document_action(digest), result);
 }
 
 void keep_config(const Digest& digest, const std::string& text, const std::string& label,

@@ -25,6 +25,8 @@ struct StoredDocument {
 // says, if it does. Throws naming the reference.
 StoredDocument fetch_document(const registry::Reference& reference, const store::Store& store,
                               const RemoteAccess& access);
+// The key by which the store keeps one.
+Digest document_action(const Digest& digest);
 // Keeps one, so that fetch_document() finds it.
 void keep_document(const Digest& digest, const StoredDocument& document, const store::Store& store);
 // The same of a configuration.

@@ -13,6 +13,12 @@ std::string RemoteSource::identity() const {
   return git_identity(git.source, git.locked);
 }
 
+Digest RemoteSource::action() const {
+  if (const auto* url = std::get_if<RemoteUrl>(&what)) return url_action(*url->expected.digest);
+  const auto& git = std::get<RemoteGit>(what);
+  return git_action(git.source, git.locked);
+}
+
 std::string RemoteSource::path() const {
   const auto* url = std::get_if<RemoteUrl>(&what);
   return url != nullptr ? url->source.file_name : "";

@@ -33,6 +33,7 @@ struct RemoteSource {
   std::string identity() const;
   // What of its tree is taken: the file, or everything.
   std::string path() const;
+  Digest action() const;  // the key by which the store keeps it
   bool is_url() const { return std::holds_alternative<RemoteUrl>(what); }
 };
 

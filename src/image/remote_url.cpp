@@ -10,10 +10,6 @@ namespace {
 constexpr const char* kSchema = "bottle-url 1";
 constexpr std::uint64_t kMaximumFile = std::uint64_t{64} << 30;
 
-Digest action_key(const Digest& digest) {
-  return sha256(std::string(kSchema) + "\ndigest = " + digest.hex() + "\n");
-}
-
 // Where "user:password@" begins and ends: [first, second), empty if there is none.
 std::pair<std::size_t, std::size_t> credentials_in(const std::string& url) {
   const std::size_t scheme = url.find("://");
@@ -60,6 +56,10 @@ std::string authorization_of(const std::string& url) {
 
 }  // namespace
 
+Digest url_action(const Digest& digest) {
+  return sha256(std::string(kSchema) + "\ndigest = " + digest.hex() + "\n");
+}
+
 std::string without_credentials(const std::string& url) {
   auto [begin, end] = credentials_in(url);
   if (url.starts_with("ssh://") && begin != end) {
@@ -85,7 +85,7 @@ std::string without_credentials(const std::string& url) {
 store::Output fetch_url(const std::string& url, const UrlExpectation& expected, const store::Store& store,
                         const RemoteAccess& access) {
   if (expected.digest) {
-    const auto lookup = store.find_action(action_key(*expected.digest));
+    const auto lookup = store.find_action(url_action(*expected.digest));
     if (lookup.result) return lookup.result->outputs.at("content");
   }
   const std::string shown = registry::redacted(url);
@@ -121,7 +121,7 @@ store::Output fetch_url(const std::string& url, const UrlExpectation& expected, 
   store::ActionResult result{.kind = "url", .label = shown};
   result.outputs["content"] = content;
   result.tool_version = BOTTLE_VERSION;
-  store.put_action(action_key(found), result);
+  store.put_action(url_action(found), result);
   return content;
 }
 

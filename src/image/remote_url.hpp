@@ -22,6 +22,9 @@ struct UrlExpectation {
   std::string hint;  // what to do when it gives something else
 };
 
+// The key by which the store keeps a file.
+Digest url_action(const Digest& digest);
+
 // Downloads it into the store, or finds it there by the digest. At most 64 GiB. Throws naming the URL.
 store::Output fetch_url(const std::string& url, const UrlExpectation& expected, const store::Store& store,
                         const RemoteAccess& access);

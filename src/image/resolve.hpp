@@ -95,6 +95,8 @@ class Resolved {
   // they are there. In the order of step.remotes.
   std::vector<oci::LayerIndex> fetch(const FileStep& step, const store::Store& store) const;
 
+  // The keys by which the store keeps what comes over the network: manifests, layers, files, commits.
+  std::vector<Digest> source_actions() const;
   // What the names of context roots stand for here.
   std::map<std::string, fs::path> context_roots() const;
   // The key text (docs/formats/key.md).
@@ -150,6 +152,7 @@ class Resolved {
   std::map<int, dockerfile::Scope> scopes_;
   std::map<std::string, OpenScan> scans_;
   std::map<std::string, std::unique_ptr<OutsideImage>> images_;
+  std::set<Digest> pinned_;  // manifests and indexes that references by digest name
   std::vector<fs::path> dependencies_;
 };
 

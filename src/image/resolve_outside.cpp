@@ -98,8 +98,10 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   // A digest says what it is; the lock has nothing to add.
   std::optional<LockedImage> locked;
   if (!reference.digest || survey_) locked = source_lock().image(reference);
-  if (!locked && reference.digest && unlocked_ == Unlocked::refused)
+  if (!locked && reference.digest && unlocked_ == Unlocked::refused) {
     locked = pinned_image(reference, store, *access_);
+    pinned_.insert(*reference.digest);
+  }
   if (!locked) {
     if (unlocked_ == Unlocked::left_open) {
       open_sources_.insert(written);
@@ -177,6 +179,20 @@ std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, 
   }
   remote.what = RemoteGit{git, locked};
   return remote;
+}
+
+std::vector<Digest> Resolved::source_actions() const {
+  std::set<Digest> keys;
+  for (const Digest& digest : pinned_)
+    keys.insert(document_action(digest));
+  for (const auto& [name, image] : images_)
+    for (const Digest& key : image->actions())
+      keys.insert(key);
+  for (const auto& [number, stage] : stages_)
+    for (const FileStep& step : stage.steps)
+      for (const RemoteSource& source : step.remotes)
+        keys.insert(source.action());
+  return {keys.begin(), keys.end()};
 }
 
 std::vector<oci::LayerIndex> Resolved::fetch(const FileStep& step, const store::Store& store) const {

@@ -38,6 +38,11 @@ void check_engine(const BuildSpec& spec) {
               {.where = "bottle " + spec.slug, .hint = "use ENGINE builtin"});
 }
 
+// What the lock names is found without a network as long as the store has it.
+void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
+  store.register_root(spec.directory, "sources", resolved.source_actions());
+}
+
 }  // namespace
 
 FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
@@ -47,6 +52,7 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& dep
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const Resolved resolved(spec, store);
+  keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
   FingerprintResult result;
   result.key_text = resolved.key_text();
@@ -78,6 +84,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const Resolved resolved(spec, store);
+  keep_sources(spec, resolved, store);
   const CheckReport found = check(resolved);
   refuse_warnings(found, warn);
   const std::string key_text = resolved.key_text();

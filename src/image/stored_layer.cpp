@@ -9,11 +9,6 @@ namespace {
 
 constexpr const char* kLayerSchema = "bottle-layer 1";
 
-Digest layer_key(const std::optional<Digest>& blob, const Digest& diff_id) {
-  return sha256(std::string(kLayerSchema) + "\nblob = " + (blob ? blob->hex() : "") +
-                "\ndiff = " + diff_id.hex() + "\n");
-}
-
 enum class Blob { keep, is_there };
 
 StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store& store) {
@@ -31,13 +26,18 @@ StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store&
                                          : store::Output{imported.digest, imported.size};
   result.outputs["index"] = store.put(imported.index.serialize());
   result.tool_version = BOTTLE_VERSION;
-  store.put_action(layer_key(layer.digest, layer.diff_id), result);
+  store.put_action(layer_action(layer.digest, layer.diff_id), result);
   return {.index = imported.index,
           .blob = result.outputs["blob"].digest,
           .blob_size = result.outputs["blob"].size};
 }
 
 }  // namespace
+
+Digest layer_action(const std::optional<Digest>& blob, const Digest& diff_id) {
+  return sha256(std::string(kLayerSchema) + "\nblob = " + (blob ? blob->hex() : "") +
+                "\ndiff = " + diff_id.hex() + "\n");
+}
 
 PlanLayer StoredLayer::plan_layer(const Digest& diff_id, const std::string& media_type) const {
   return {.digest = index.digest(),
@@ -50,7 +50,7 @@ PlanLayer StoredLayer::plan_layer(const Digest& diff_id, const std::string& medi
 
 std::optional<StoredLayer> find_layer(const std::optional<Digest>& blob, const Digest& diff_id,
                                       const store::Store& store) {
-  const auto lookup = store.find_action(layer_key(blob, diff_id));
+  const auto lookup = store.find_action(layer_action(blob, diff_id));
   if (!lookup.result) return std::nullopt;
   const auto& outputs = lookup.result->outputs;
   auto index = read_stored_index(outputs.at("index").digest, store);

@@ -21,6 +21,7 @@ struct StoredLayer {
 };
 
 // `blob` is the digest of the blob as it came; absent for a layer of an old archive, which does not say it.
+Digest layer_action(const std::optional<Digest>& blob, const Digest& diff_id);
 std::optional<StoredLayer> find_layer(const std::optional<Digest>& blob, const Digest& diff_id,
                                       const store::Store& store);
 

@@ -25,9 +25,12 @@ void Store::register_root(const fs::path& directory, std::string_view step,
           .dump(-1, ' ', false, OrderedJson::error_handler_t::replace) +
       "\n";
   const fs::path path = shared_->layout.roots() / sha256(canonical.native() + "\n" + std::string(step)).hex();
-  if (read_file_if_exists(path, kActionLimit) == text) return;
+  if (keys.empty() ? !fs::exists(path) : read_file_if_exists(path, kActionLimit) == text) return;
   if (::access(directory_.c_str(), W_OK) != 0 && (errno == EROFS || errno == EACCES)) return;
-  shared_->write(path, text);
+  if (keys.empty())
+    fs::remove(path);
+  else
+    shared_->write(path, text);
 }
 
 std::vector<Root> read_roots(const Layout& layout) {

@@ -106,8 +106,8 @@ class Store {
   void drop_damaged_action(const Digest& key, const std::string& reason) const;
 
   // Notes that `step` of the build directory `directory` was made from the actions `keys`, in place of what
-  // was noted for it before. `bottle-cache gc --keep-referenced` keeps those as long as the directory exists.
-  // Does nothing in a store that cannot be written to.
+  // was noted for it before; without keys there is nothing to note. `bottle-cache gc --keep-referenced` keeps
+  // those as long as the directory exists. Does nothing in a store that cannot be written to.
   void register_root(const fs::path& directory, std::string_view step, const std::vector<Digest>& keys) const;
 
  private:

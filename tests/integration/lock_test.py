@@ -158,6 +158,10 @@ class Images(Case):
                         "docker://" + (reference or self.base)], check=True, stdin=subprocess.DEVNULL)
         return directory
 
+    def outcome(self, build, *options):
+        result = build.tools("bottle-image", "--json", "build", "--context", build.source, "--out", build.build, *options)
+        return json.loads(result.stdout)
+
     def digest(self, directory):
         return json.loads((directory / "index.json").read_text())["manifests"][0]["digest"]
 
@@ -191,6 +195,31 @@ class Images(Case):
         shutil.rmtree(build.cache)
         shutil.rmtree(build.build)
         self.assert_fails(build.image("--platform", "linux/amd64", expect=1), "Failed to connect|connection", self.registry)
+
+    def test_a_collection_keeps_what_a_build_tree_needs(self):
+        layout = self.push("one")
+        web = Web()
+        self.addCleanup(web.stop)
+        web.put("/file", "from far")
+        pinned = f"{self.base.removesuffix(':1')}@{self.digest(layout)}"
+        options = ("--platform", "linux/amd64")
+        build = self.new(f"FROM {self.base} AS first\nADD {web.url}/file /file\nFROM {pinned}\nCOPY --from=first /file /file\n")
+        self.lock(build, "update", *options)
+        build.image(*options)
+        build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
+        self.server.stop()
+        web.stop()
+        build.tools("bottle-fingerprint", "--context", build.source, "--out", build.build, *options)
+        self.assertEqual(self.outcome(build, *options)["outcome"], "unchanged")
+        build.write("Dockerfile", (build.source / "Dockerfile").read_text().replace("ADD", "ADD --chmod=600"))
+        build.image(*options)
+        self.assertEqual(self.tree(build)["file"], (0o600, b"from far"))
+        # Nothing is kept for what does not name it any more.
+        build.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+        build.image(*options)
+        build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
+        build.write("Dockerfile", f"FROM {self.base}\n")
+        self.assert_fails(build.image(*options, expect=1), self.registry)
 
     def test_a_moved_tag_is_drift_and_not_an_input(self):
         first = self.push("one")

@@ -13,10 +13,10 @@ using Checks = StoreTest;
 
 TEST_F(Checks, FiguresCountEverything) {
   const Store store = open();
-  put_action(store, "one", "content");
+  const Digest key = put_action(store, "one", "content");
   put_action(store, "two", "content");
   store.put("unnamed");
-  store.register_root(directory_.path(), "image", {});
+  store.register_root(directory_.path(), "image", {key});
   write_file(layout().temporaries() / "999999.0", "left");
   const Figures result = figures(root());
   EXPECT_EQ(result.blobs, 2u);

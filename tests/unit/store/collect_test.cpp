@@ -130,6 +130,9 @@ TEST_F(Collections, RootsAreReplacedStepByStep) {
   store.register_root(build, "image", {keys_[1]});
   store.register_root(build, "pack", {keys_[2]});
   EXPECT_EQ(files_in(layout().roots()), 2u);
+  store.register_root(build, "pack", {});
+  store.register_root(build, "none", {});
+  EXPECT_EQ(files_in(layout().roots()), 1u);
 }
 
 TEST_F(Collections, UnnamedBlobsHaveAGrace) {

@@ -6,6 +6,17 @@
 #include "dockerfile/text.hpp"
 
 namespace bottle::dockerfile {
+namespace {
+
+std::string boolean_forms(const std::string& flag) {
+  return flag + " or " + flag + "=false";
+}
+
+std::string not_boolean(const std::string& flag, const std::string& value) {
+  return "flag " + flag + " is true or false, not " + value;
+}
+
+}  // namespace
 
 FlagSet::FlagSet(const Node& node, const SourceText& source, std::vector<Declared> declared) {
   for (const Flag& flag : node.flags) {
@@ -21,6 +32,7 @@ FlagSet::FlagSet(const Node& node, const SourceText& source, std::vector<Declare
                                     [&](const Declared& each) { return each.name == name; });
     if (known == declared.end()) {
       std::vector<std::string_view> names;
+      names.reserve(declared.size());
       for (const Declared& each : declared)
         names.push_back(each.name);
       const std::string near = nearest(name, std::span<const std::string_view>(names));
@@ -32,7 +44,7 @@ FlagSet::FlagSet(const Node& node, const SourceText& source, std::vector<Declare
       } else {
         std::sort(names.begin(), names.end());
         for (const std::string_view each : names)
-          hint += (hint.empty() ? "it takes --" : ", --") + std::string(each);
+          hint.append(hint.empty() ? "it takes --" : ", --").append(each);
       }
       fail("unknown flag " + shown + " for " + to_upper(node.keyword), hint);
     }
@@ -42,9 +54,9 @@ FlagSet::FlagSet(const Node& node, const SourceText& source, std::vector<Declare
     std::string value = has_value ? flag.text.substr(equals + 1) : std::string();
     if (known->kind == Kind::boolean) {
       if (has_value && value.empty())
-        fail("missing a value on flag " + shown, "write " + shown + " or " + shown + "=false");
+        fail("missing a value on flag " + shown, "write " + boolean_forms(shown));
       value = value.empty() ? "true" : to_lower(value);
-      if (value != "true" && value != "false") fail("flag " + shown + " is true or false, not " + value);
+      if (value != "true" && value != "false") fail(not_boolean(shown, value));
     } else if (!has_value) {
       fail("missing a value on flag " + shown, "write " + shown + "=<value>");
     }

@@ -257,7 +257,7 @@ bool IgnoreMatcher::matches(std::string_view path, const Results& parent, Result
       match = pattern.matches(path) || (!known && pattern.matches_parent(path));
     }
     if (match) ignored = !pattern.exception;
-    if (own != nullptr) own->matched[index] = match;
+    if (own != nullptr) own->matched[index] = static_cast<char>(match);
   }
   return ignored;
 }

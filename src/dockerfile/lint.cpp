@@ -12,7 +12,7 @@
 namespace bottle::dockerfile {
 namespace {
 
-std::string with_guess(std::string message, const std::string& near) {
+std::string with_guess(const std::string& message, const std::string& near) {
   return near.empty() ? message : message + " (did you mean " + near + "?)";
 }
 

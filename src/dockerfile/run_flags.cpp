@@ -22,6 +22,11 @@ std::string did_you_mean(std::string_view value, std::span<const std::string_vie
   return near.empty() ? std::string() : "did you mean " + near + "?";
 }
 
+[[noreturn]] void fail_unexpected(const std::string& key, const std::string& field,
+                                  std::span<const std::string_view> known) {
+  fail("unexpected key '" + key + "' in '" + field + "'", did_you_mean(key, known));
+}
+
 bool parse_bool(const std::string& key, const std::string& value) {
   constexpr std::array<std::string_view, 6> kTrue{"1", "t", "T", "true", "TRUE", "True"};
   constexpr std::array<std::string_view, 6> kFalse{"0", "f", "F", "false", "FALSE", "False"};
@@ -160,7 +165,7 @@ class MountParser {
       constexpr std::array<std::string_view, 20> kKeys{
           "type", "from", "source", "target", "readonly",    "id", "sharing", "size", "required", "mode",
           "uid",  "gid",  "src",    "dst",    "destination", "ro", "rw",      "env",  "readwrite"};
-      fail("unexpected key '" + key + "' in '" + field + "'", did_you_mean(key, std::span(kKeys).first(19)));
+      fail_unexpected(key, field, std::span(kKeys).first(19));
     }
   }
 
@@ -266,7 +271,7 @@ Device parse_device(std::string_view text) {
       device.name = field;  // a fully qualified device name holds an equals sign: vendor/class=name
     } else {
       constexpr std::array<std::string_view, 2> kKeys{"name", "required"};
-      fail("unexpected key '" + key + "' in '" + field + "'", did_you_mean(key, kKeys));
+      fail_unexpected(key, field, kKeys);
     }
   }
   return device;

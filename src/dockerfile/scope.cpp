@@ -33,7 +33,7 @@ std::string joined(std::string_view base, std::string_view path) {
 }
 
 std::string absolute(std::string_view current, std::string_view path) {
-  const std::string parent =
+  std::string parent =
       current.empty() || current.front() != '/' ? joined("/", current) : std::string(current);
   if (path.empty()) return parent;
   if (path.front() == '/') return std::string(path);

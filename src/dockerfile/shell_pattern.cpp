@@ -88,7 +88,7 @@ std::optional<std::size_t> match_end(const std::vector<Token>& tokens, std::u32s
   }
 }
 
-std::u32string without_prefix(std::u32string_view pattern, std::u32string value, Reach reach) {
+std::u32string without_prefix(std::u32string_view pattern, const std::u32string& value, Reach reach) {
   const auto end = match_end(tokens_of(pattern), value, 0, reach);
   return end ? value.substr(*end) : value;
 }

@@ -32,31 +32,51 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
 }
 
 struct StageImage {
-  LoadedPlan image;
+  LoadedPlan image;                     // without the layers of the outside image until that is loaded
   std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
   std::size_t base_layers = 0;          // what the outside image brought
+  const OutsideImage* not_loaded = nullptr;
+  std::string base_ids;  // what stands for the layers of an outside image that need not be loaded
+  std::string own_ids;   // of the other layers, with the places
 
-  const oci::MergedTree& merged() {
-    if (!tree) tree = image.merged();
-    return *tree;
-  }
   // What lies below an instruction, for its key.
   Digest identity() const {
-    std::string text;
-    for (const PlanLayer& layer : image.plan.layers)
-      text += layer.digest.hex() + "\n";
+    std::string text = base_ids;
+    for (std::size_t i = base_ids.empty() ? 0 : base_layers; i < image.plan.layers.size(); ++i)
+      text += image.plan.layers[i].digest.hex() + "\n";
     return sha256(text);
   }
   // The same with the places of the bytes: what an instruction that copies from here depends on.
   Digest identity_with_places() const {
     Sha256 hasher;
-    for (std::size_t i = 0; i < image.layers.size(); ++i) {
+    hasher.update(base_ids);
+    for (std::size_t i = 0; i < base_layers && base_ids.empty(); ++i) {
       hasher.update(image.plan.layers[i].scope + "\n");
       hasher.update(image.layers[i].serialize());
     }
+    hasher.update(own_ids);
     return hasher.finish();
   }
-  void add(oci::LayerIndex layer) {
+  // `serialized` is the digest of the index as it is kept in the store.
+  void add(oci::LayerIndex layer, const Digest& serialized) {
+    own_ids += serialized.hex() + "\n";
+    append(std::move(layer));
+  }
+  // Puts the layers of the outside image below those that are there.
+  void load(LoadedPlan base) {
+    not_loaded = nullptr;
+    base_layers = base.layers.size();
+    std::swap(image.plan, base.plan);
+    std::swap(image.layers, base.layers);
+    image.context_roots.merge(base.context_roots);
+    image.blob_directories.insert(image.blob_directories.end(), base.blob_directories.begin(),
+                                  base.blob_directories.end());
+    for (oci::LayerIndex& layer : base.layers)
+      append(std::move(layer));
+  }
+
+ private:
+  void append(oci::LayerIndex layer) {
     PlanLayer added{.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}};
     // The same layer a second time takes its bytes from where the first does: a plan keeps one index for
     // both.
@@ -172,7 +192,7 @@ class Builder {
       stop();
       throw;
     }
-    LoadedPlan image = std::move(works_.at(resolved_.target_number()).image.image);
+    LoadedPlan image = std::move(loaded(works_.at(resolved_.target_number()).image).image);
     image.plan.config = resolved_.target().config.text();
     return image;
   }
@@ -280,7 +300,8 @@ class Builder {
     if (!lookup.result) return false;
     auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_);
     if (!stored) return false;
-    end_step(work, step, StepOutcome::stored, key, std::move(*stored));
+    end_step(work, step, StepOutcome::stored, key, std::move(*stored),
+             lookup.result->outputs.at("index").digest);
     return true;
   }
 
@@ -320,14 +341,14 @@ class Builder {
     add_blob_outputs(layer, store_, result.outputs);
     result.tool_version = BOTTLE_VERSION;
     store_.put_action(key, result);
-    end_step(work, step, StepOutcome::executed, key, std::move(layer));
+    end_step(work, step, StepOutcome::executed, key, std::move(layer), result.outputs["index"].digest);
   }
 
   void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
-                oci::LayerIndex layer) {
+                oci::LayerIndex layer, const Digest& serialized) {
     adopt(work.image, step);
     on_step_({*work.stage, step, outcome, key});
-    work.image.add(std::move(layer));
+    work.image.add(std::move(layer), serialized);
     work.run_key.reset();
     work.is_missing = false;
     ++work.next;
@@ -348,9 +369,8 @@ class Builder {
 
   oci::LayerIndex execute_workdir(StageImage& state, const FileStep& step) {
     Owner owner;
-    if (!step.user.empty())
-      owner = resolve_owner(step.user, state.merged(), content_of(state), warn_at(step));
-    return make_workdir(state.merged(), step.directory, owner, resolved_.epoch());
+    if (!step.user.empty()) owner = resolve_owner(step.user, merged(state), content_of(state), warn_at(step));
+    return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
   }
 
   oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::LayerIndex& taken) {
@@ -359,7 +379,7 @@ class Builder {
     oci::MergedTree scanned;
     if (step.source.kind == FileSource::Kind::scan) scanned.apply(taken, step.source.name);
     const oci::MergedTree& source =
-        step.source.kind == FileSource::Kind::scan ? scanned : source_image(step).merged();
+        step.source.kind == FileSource::Kind::scan ? scanned : merged(source_image(step));
     const oci::ContentReader source_reader = source_reader_of(step);
     CopyRequest request = step.request;
     request.read_destination = content_of(state);
@@ -374,7 +394,7 @@ class Builder {
                                       .path = remote.path(),
                                       .unpack = remote.is_url() && request.unpack.value_or(false)};
     }
-    return copy(source, state.merged(), request, make_archive_opener(store_, source_reader));
+    return copy(source, merged(state), request, make_archive_opener(store_, source_reader));
   }
 
   // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
@@ -386,7 +406,7 @@ class Builder {
       const bool is_bind = mount.mount.type == dockerfile::Mount::Type::bind;
       const Digest digest = mount.from->kind == FileSource::Kind::scan
                                 ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
-                            : is_bind ? subtree_digest(source_image(*mount.from).merged(), mount.source)
+                            : is_bind ? subtree_digest(merged(source_image(*mount.from)), mount.source)
                                       : source_image(*mount.from).identity();
       text += "source = " + digest.hex() + "\n";
     }
@@ -404,7 +424,7 @@ class Builder {
       tree.image.context_roots = resolved_.context_roots();
       tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
     } else {
-      const StageImage& source = source_image(*mount.from);
+      const StageImage& source = loaded(source_image(*mount.from));
       tree.image = source.image;
       tree.base_layers = source.base_layers;
     }
@@ -413,10 +433,11 @@ class Builder {
 
   RunContext run_context(StageWork& work, const FileStep& step) {
     const std::string prefix = "#" + std::to_string(work.first_ordinal + work.next) + " ";
+    const oci::MergedTree& tree = merged(work.image);
     RunContext context{
         .store = store_,
         .image = work.image.image,
-        .tree = work.image.merged(),
+        .tree = tree,
         .base_layers = work.image.base_layers,
         .epoch = resolved_.epoch(),
         .mounts = {},
@@ -452,14 +473,41 @@ class Builder {
     return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image : outside(source.name);
   }
 
-  static StageImage below(const StageImage& base) { return {base.image, std::nullopt, base.base_layers}; }
+  static StageImage below(const StageImage& base) {
+    StageImage image;
+    image.image = base.image;
+    image.base_layers = base.base_layers;
+    image.not_loaded = base.not_loaded;
+    image.base_ids = base.base_ids;
+    image.own_ids = base.own_ids;
+    return image;
+  }
 
   StageImage& outside(const std::string& name) {
-    const auto found = outside_.find(name);
-    if (found != outside_.end()) return found->second;
-    LoadedPlan image = resolved_.image(name).load(store_);
-    const std::size_t count = image.layers.size();
-    return outside_.emplace(name, StageImage{std::move(image), std::nullopt, count}).first->second;
+    const auto [found, is_new] = outside_.try_emplace(name);
+    StageImage& image = found->second;
+    if (!is_new) return image;
+    image.not_loaded = &resolved_.image(name);
+    const auto ids = image.not_loaded->diff_ids();
+    if (!ids) return loaded(image);
+    for (const Digest& id : *ids)
+      image.base_ids += "diff " + id.hex() + "\n";
+    return image;
+  }
+
+  // Its outside image may be far away: until here only what is known of it was needed.
+  StageImage& loaded(StageImage& state) {
+    if (state.not_loaded == nullptr) return state;
+    const auto found = plans_.find(state.not_loaded);
+    state.load(found != plans_.end()
+                   ? found->second
+                   : plans_.emplace(state.not_loaded, state.not_loaded->load(store_)).first->second);
+    return state;
+  }
+
+  const oci::MergedTree& merged(StageImage& state) {
+    if (!loaded(state).tree) state.tree = state.image.merged();
+    return *state.tree;
   }
 
   const Resolved& resolved_;
@@ -470,6 +518,7 @@ class Builder {
   std::map<int, StageWork> works_;
   std::set<Digest> at_work_;  // keys of RUNs
   std::map<std::string, StageImage> outside_;
+  std::map<const OutsideImage*, LoadedPlan> plans_;  // loaded
 };
 
 }  // namespace

@@ -49,6 +49,12 @@ class FileImage : public OutsideImage {
                 ? context_.value / "index.json"
                 : context_.value};
   }
+  std::optional<std::vector<Digest>> diff_ids() const override {
+    std::vector<Digest> ids;
+    for (const oci::SourceLayer& layer : source_.layers)
+      ids.push_back(layer.diff_id);
+    return ids;
+  }
 
   LoadedPlan load(const store::Store& store) const override {
     LoadedPlan loaded;

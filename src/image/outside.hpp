@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class OutsideImage {
   // What finding its bytes needs here: see LoadedPlan.
   virtual std::map<std::string, fs::path> context_roots() const { return {}; }
   virtual std::vector<fs::path> blob_directories() const { return {}; }
+  // The diff IDs of its layers, where they alone decide entries and places: then what is on top of it can be
+  // looked up without loading it.
+  virtual std::optional<std::vector<Digest>> diff_ids() const { return std::nullopt; }
   // The keys of what the store keeps of it, whether it is there now or not: to find it without a network.
   virtual std::vector<Digest> actions() const { return {}; }
   // Its layers, brought into the store if they are not there. Every digest and size is checked on the way.

@@ -115,6 +115,7 @@ class RegistryImage : public OutsideImage {
   std::string name() const override { return reference_.string(); }
   std::string identity() const override { return "image " + reference_.digest->string(); }
   std::vector<fs::path> dependencies() const override { return {}; }  // the lock's, which names the image
+  std::optional<std::vector<Digest>> diff_ids() const override { return diff_ids_; }
   std::vector<Digest> actions() const override {
     std::vector<Digest> keys{document_action(*reference_.digest),
                              action_key(kConfigSchema, manifest_.config.digest)};

@@ -196,6 +196,28 @@ class Images(Case):
         shutil.rmtree(build.build)
         self.assert_fails(build.image("--platform", "linux/amd64", expect=1), "Failed to connect|connection", self.registry)
 
+    def test_layers_come_when_they_are_needed(self):
+        self.push("one")
+        other = f"{self.registry}/team/other:1"
+        layout = self.push("two", other)
+        options = ("--platform", "linux/amd64")
+        build = self.new(f"FROM {other} AS first\nCOPY file /copied\nFROM {self.base}\nCOPY --from={other} /etc/content /a\n"
+                         "COPY --from=first /copied /b\n", file="1")
+        self.lock(build, "update", *options)
+        build.image(*options)
+        before = self.tree(build)
+        self.assertEqual((before["a"][1], before["b"][1]), (b"two", b"1"))
+        # A store that has lost a layer of the image that files are only copied from.
+        manifest = json.loads((layout / "blobs" / "sha256" / self.digest(layout).removeprefix("sha256:")).read_text())
+        lost, = build.cache.rglob(manifest["layers"][0]["digest"].removeprefix("sha256:")[2:])
+        lost.unlink()
+        self.server.stop()
+        shutil.rmtree(build.build)
+        build.write("Dockerfile", (build.source / "Dockerfile").read_text() + "LABEL a=b\n")
+        self.assertEqual(self.outcome(build, *options)["instructions"], {"executed": 0, "stored": 3})
+        build.write("file", "2")
+        self.assert_fails(build.image(*options, expect=1), self.registry)
+
     def test_a_collection_keeps_what_a_build_tree_needs(self):
         layout = self.push("one")
         web = Web()

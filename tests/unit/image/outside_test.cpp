@@ -1,6 +1,7 @@
 #include "image/outside.hpp"
 
 #include "image/export.hpp"
+#include "image/stored_layer.hpp"
 #include "oci/image_source.hpp"
 #include "store/layout.hpp"
 #include "testing.hpp"
@@ -61,6 +62,38 @@ TEST_F(OutsideTest, IsImportedOnceOnly) {
   EXPECT_THAT(build(child()).executed, ::testing::IsEmpty());
   fs::remove_all(store_directory());
   EXPECT_THAT(error_of([&] { build(child()); }), HasSubstr("layout"));
+}
+
+TEST_F(OutsideTest, WhatIsOnlyCopiedFromIsNotLoaded) {
+  const std::string text =
+      "FROM image AS first\nCOPY base /d\nFROM scratch\nCOPY --from=first /d /d\nCOPY --from=image /a /b\n";
+  dockerfile(text);
+  const Digest before = build(child()).image.plan.digest();
+  for (const oci::SourceLayer& layer : oci::open_layout(layout()).layers) {
+    const fs::path blob = layout() / "blobs/sha256" / layer.digest->hex();
+    const auto size = fs::file_size(blob);
+    fs::remove(blob);
+    write_file(blob, std::string(size, 'x'));
+    fs::remove(store::Layout(store_directory()).action(layer_action(layer.digest, layer.diff_id)));
+  }
+  const BuiltImage again = build(child());
+  EXPECT_THAT(again.executed, ::testing::IsEmpty());
+  EXPECT_EQ(again.image.plan.digest(), before);
+  EXPECT_EQ(content(again.image, "b"), "a of base");
+  dockerfile(text + "COPY --from=image /a /c\n");
+  EXPECT_THAT(error_of([&] { build(child()); }), HasSubstr("layout"));
+}
+
+// The same layer twice takes its bytes from one place, in whatever order they are looked at.
+TEST_F(OutsideTest, ALayerThatTheBaseHasTooIsTheSame) {
+  dockerfile("FROM image\nCOPY Dockerfile /a\nCOPY base/a /a\n");
+  const BuiltImage first = build(child());
+  EXPECT_EQ(first.image.plan.layers[0].digest, first.image.plan.layers[3].digest);
+  EXPECT_EQ(first.image.layers[0].serialize(), first.image.layers[3].serialize());
+  const BuiltImage again = build(child());
+  EXPECT_THAT(again.executed, ::testing::IsEmpty());
+  for (std::size_t i = 0; i < first.image.layers.size(); ++i)
+    EXPECT_EQ(first.image.layers[i].serialize(), again.image.layers[i].serialize()) << i;
 }
 
 TEST_F(OutsideTest, WhatIsDamagedInTheStoreIsImportedAgain) {

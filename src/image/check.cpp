@@ -5,6 +5,7 @@
 
 #include "dockerfile/text.hpp"
 #include "image/read_dockerfile.hpp"
+#include "image/remote_image.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 
@@ -40,12 +41,40 @@ std::optional<IgnoreMatcher> ignore_rules(const BuildSpec& spec) {
   return std::nullopt;
 }
 
-BaseFacts facts_of(const OutsideImage& image) {
-  const ImageConfig config(image.config(), image.name(), 0);
+BaseFacts facts_of(const std::string& text, const std::string& name) {
+  const ImageConfig config(text, name, 0);
   return {.environment = config.environment(),
           .shell = config.shell(),
           .triggers = config.triggers(),
           .platform = config.platform()};
+}
+
+BaseFacts facts_of(const OutsideImage& image) {
+  return facts_of(image.config(), image.name());
+}
+
+// Of an image of a registry, as far as the lock and the store know it.
+std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& name,
+                                      const Platform& platform) {
+  const fs::path directory = spec.store.empty() ? store::Store::default_directory() : spec.store;
+  if (!fs::exists(directory)) return std::nullopt;
+  const registry::Reference reference = registry::Reference::parse(name);
+  const oci::Platform wanted{
+      .os = platform.os, .architecture = platform.architecture, .variant = platform.variant};
+  std::optional<Digest> digest = reference.digest;
+  if (!digest) {
+    const auto locked = LockFile(lock_file(spec)).image(reference);
+    if (!locked) return std::nullopt;
+    const LockedManifest* manifest = locked->find(wanted);
+    // A tag that names one image is that image, for whatever platform.
+    if (manifest == nullptr && !locked->index && locked->platforms.size() == 1)
+      manifest = &locked->platforms.begin()->second;
+    if (manifest == nullptr) return std::nullopt;
+    digest = manifest->digest;
+  }
+  const auto config = stored_config(*digest, wanted, store::Store::open(directory));
+  if (!config) return std::nullopt;
+  return facts_of(*config, reference.string());
 }
 
 CheckReport check(const BuildSpec& spec, const Dockerfile& file, LintFacts facts) {
@@ -64,15 +93,16 @@ CheckReport check(const BuildSpec& spec) {
   const Platform platform = build_values(spec).target_platform;
   LintFacts facts;
   facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
-    for (const ContextSpec& context : spec.contexts) {
-      if (stage.base.kind != Origin::Kind::named_context || context.name != stage.base.name) continue;
-      try {
-        return facts_of(*open_outside(context, stage.platform.value_or(platform)));
-      } catch (const Error&) {
-        return std::nullopt;
-      }
+    const Platform wanted = stage.platform.value_or(platform);
+    const bool is_context = stage.base.kind == Origin::Kind::named_context;
+    const ContextSpec* context = is_context ? find_context(spec, stage.base.name) : nullptr;
+    try {
+      if (context == nullptr) return locked_facts(spec, stage.base.name, wanted);
+      if (context->kind == ContextKind::image) return locked_facts(spec, context->reference, wanted);
+      return facts_of(*open_outside(*context, wanted));
+    } catch (const Error&) {
+      return std::nullopt;
     }
-    return std::nullopt;
   };
   return check(spec, file, std::move(facts));
 }

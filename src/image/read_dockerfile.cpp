@@ -54,4 +54,13 @@ std::set<std::string> context_names(const BuildSpec& spec) {
   return names;
 }
 
+const ContextSpec* find_context(const BuildSpec& spec, const std::string& name) {
+  auto found = std::find_if(spec.contexts.begin(), spec.contexts.end(),
+                            [&](const ContextSpec& context) { return context.name == name; });
+  if (found == spec.contexts.end())
+    found = std::find_if(spec.contexts.begin(), spec.contexts.end(),
+                         [&](const ContextSpec& context) { return familiar_name(context.name) == name; });
+  return found == spec.contexts.end() ? nullptr : &*found;
+}
+
 }  // namespace bottle::image

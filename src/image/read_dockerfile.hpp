@@ -15,5 +15,7 @@ dockerfile::Dockerfile read_dockerfile(const BuildSpec& spec);
 // Throws UsageError for a platform that is none.
 dockerfile::BuildValues build_values(const BuildSpec& spec);
 std::set<std::string> context_names(const BuildSpec& spec);
+// By one of those names; null if there is none.
+const ContextSpec* find_context(const BuildSpec& spec, const std::string& name);
 
 }  // namespace bottle::image

@@ -219,6 +219,21 @@ std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, 
   return platforms;
 }
 
+std::optional<std::string> stored_config(const Digest& digest, const oci::Platform& platform,
+                                         const store::Store& store) {
+  StoredDocument document;
+  auto text = find_kept(kDocumentSchema, digest, store, &document.media_type);
+  if (!text) return std::nullopt;
+  document.text = std::move(*text);
+  const std::string name = digest.string();
+  if (oci::is_manifest_type(document.media_type))
+    return find_kept(kConfigSchema, oci::parse_manifest(document.text, name).config.digest, store);
+  const LockedImage image{.tag = {}, .index = {}, .platforms = platforms_of(document, name)};
+  const LockedManifest* manifest = image.find(platform);
+  return manifest == nullptr || manifest->digest == digest ? std::nullopt
+                                                           : stored_config(manifest->digest, platform, store);
+}
+
 LockedImage resolve_image(const Reference& reference, const store::Store& store, const RemoteAccess& access) {
   if (reference.digest) return pinned_image(reference, store, access);
   registry::FetchedManifest fetched = access.client().get_manifest(reference);

@@ -33,6 +33,11 @@ void keep_document(const Digest& digest, const StoredDocument& document, const s
 void keep_config(const Digest& digest, const std::string& text, const std::string& label,
                  const store::Store& store);
 
+// The configuration of a manifest, or of what an index has for the platform; nullopt if the store has not all
+// of that. Asks nobody.
+std::optional<std::string> stored_config(const Digest& digest, const oci::Platform& platform,
+                                         const store::Store& store);
+
 // Which images an index has: the first manifest for each platform, attestations left out.
 std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, const std::string& name);
 

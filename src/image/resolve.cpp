@@ -263,7 +263,7 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
     case Origin::Kind::stage:
       return {.kind = FileSource::Kind::stage, .name = {}, .set = 0, .stage = origin.stage};
     case Origin::Kind::named_context:
-      if (const ContextKind kind = find_context(origin.name)->kind;
+      if (const ContextKind kind = find_context(spec_, origin.name)->kind;
           kind == ContextKind::path || kind == ContextKind::target) {
         result.name = std::string(kMainContext) + ":" + origin.name;
         break;
@@ -293,15 +293,6 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
     fail(position, error.message(), error.hint());
   }
   return result;
-}
-
-const ContextSpec* Resolved::find_context(const std::string& name) const {
-  auto found = std::find_if(spec_.contexts.begin(), spec_.contexts.end(),
-                            [&](const ContextSpec& context) { return context.name == name; });
-  if (found == spec_.contexts.end())
-    found = std::find_if(spec_.contexts.begin(), spec_.contexts.end(),
-                         [&](const ContextSpec& context) { return familiar_name(context.name) == name; });
-  return found == spec_.contexts.end() ? nullptr : &*found;
 }
 
 IgnoreMatcher Resolved::read_ignore(const std::vector<fs::path>& candidates, std::string& name) {
@@ -337,7 +328,8 @@ ContextScan& Resolved::open_scan(const std::string& context_name, const store::S
         read_ignore({fs::path(spec_.dockerfile.native() + ".dockerignore"), spec_.context / ".dockerignore"},
                     options.ignore_name);
   } else {
-    const ContextSpec& context = *find_context(context_name.substr(std::string(kMainContext).size() + 1));
+    const ContextSpec& context =
+        *find_context(spec_, context_name.substr(std::string(kMainContext).size() + 1));
     if (context.kind == ContextKind::target) {
       options.root = spec_.directory / "contexts" / context.name;
       for (const fs::path& file : context.files)

@@ -134,7 +134,6 @@ class Resolved {
                                          const dockerfile::Platform& platform,
                                          const dockerfile::Position& position, const store::Store& store);
   SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
-  const ContextSpec* find_context(const std::string& name) const;
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;
 

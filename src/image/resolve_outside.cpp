@@ -1,4 +1,5 @@
 // Images, URLs and repositories that a Dockerfile names: what they stand for, by the lock.
+#include "image/read_dockerfile.hpp"
 #include "image/remote_git.hpp"
 #include "image/remote_image.hpp"
 #include "image/resolve.hpp"
@@ -61,7 +62,7 @@ std::optional<std::string> Resolved::open_image(const Origin& origin, const std:
                                                 const Position& position, const store::Store& store) {
   const Platform wanted = platform ? normalized(*platform) : values_.target_platform;
   const ContextSpec* context =
-      origin.kind == Origin::Kind::named_context ? find_context(origin.name) : nullptr;
+      origin.kind == Origin::Kind::named_context ? find_context(spec_, origin.name) : nullptr;
   if (context == nullptr) return open_locked(origin.name, origin.name, wanted, position, store);
   if (context->kind == ContextKind::image)
     return open_locked(origin.name, context->reference, wanted, position, store);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "image/engine.hpp"
 #include "util/error.hpp"
 
 namespace bottle::tools {
@@ -141,7 +142,11 @@ void BuildOptions::add_to(CLI::App& app) {
             ->allow_extra_args(false));
   apart(
       app.add_flag("--git-modes", git_modes, "permissions of context files as git keeps them: 0755 or 0644"));
-  apart(app.add_option("--engine", engine, "builtin"));
+  apart(app.add_option("--engine", engine,
+                       "builtin, docker, podman, buildah or buildx (default: $BOTTLE_ENGINE)"));
+  apart(app.add_option("--engine-option", engine_options,
+                       "a word for the engine's build command; may be repeated")
+            ->allow_extra_args(false));
   app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
   app.add_option("--lock", lock,
                  "the file that says what outside sources stand for (default: bottle.lock in the context)");
@@ -160,7 +165,10 @@ image::BuildSpec BuildOptions::resolve() const {
     result.dockerfile = file.empty() ? result.context / "Dockerfile" : absolute(file);
     result.target = target;
     result.platform = platform;
-    result.engine = engine;
+    const char* chosen = std::getenv("BOTTLE_ENGINE");
+    result.engine = !engine.empty() ? engine : chosen != nullptr && *chosen != '\0' ? chosen : "builtin";
+    image::check_engine_name(result.engine, "--engine");
+    result.engine_options = engine_options;
     result.git_modes = git_modes;
     for (const std::string& text : build_args) {
       const char* environment = text.find('=') == std::string::npos ? std::getenv(text.c_str()) : nullptr;

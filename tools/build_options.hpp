@@ -20,7 +20,8 @@ struct BuildOptions {
   std::string target;
   std::string platform;
   std::string tag;
-  std::string engine = "builtin";
+  std::string engine;  // "": as the environment says, else builtin
+  std::vector<std::string> engine_options;
   std::string store;
   std::string lock;
   std::vector<std::string> build_args;

@@ -57,7 +57,10 @@ Exported export_layout(const LoadedPlan& image, const store::Store& store, const
   }
   Json config = parse_json(image.plan.config, "image plan: configuration");
   config["rootfs"] = {{"type", "layers"}, {"diff_ids", diff_ids}};
-  const oci::Descriptor config_descriptor = writer.write_blob(oci::kConfigType, config.dump());
+  // What an outside engine made keeps its image ID.
+  const std::string& engine_config = image.plan.engine_config;
+  const oci::Descriptor config_descriptor =
+      writer.write_blob(oci::kConfigType, engine_config.empty() ? config.dump() : engine_config);
   const oci::Descriptor manifest = writer.write_manifest(config_descriptor, descriptors);
   result.image_id = config_descriptor.digest;
   result.image_digest = manifest.digest;

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "image/engine.hpp"
 #include "image/resolve.hpp"
 #include "util/text.hpp"
 
@@ -43,7 +44,12 @@ std::string Resolved::key_text() const {
     lines.push_back(subject + " = " + value + "\n");
   };
   // In this order they are sorted already, unless escapes or many instructions make a difference.
-  add("engine", spec_.engine);
+  add("engine", spec_.engine + (spec_.engine_version.empty() ? "" : " " + escape_word(spec_.engine_version)));
+  if (!is_builtin(spec_)) {
+    for (std::size_t i = 0; i < spec_.engine_options.size(); ++i)
+      add("engine option " + std::to_string(i), escape_word(spec_.engine_options[i]));
+    if (const auto& syntax = file_.directives.syntax) add("engine syntax", escape_word(syntax->value));
+  }
   add("epoch", std::to_string(epoch_));
   for (const auto& [name, open] : scans_) {
     const std::string subject = "input " + escape_word(name) + " ";

@@ -47,6 +47,7 @@ Digest Plan::digest() const {
   std::string text = "bottle-plan " + std::to_string(kSchema) + "\nconfig " + sha256(config).string() + "\n";
   for (const PlanLayer& layer : layers)
     text += "layer " + layer.digest.string() + "\n";
+  if (!engine_config.empty()) text += "image " + sha256(engine_config).string() + "\n";
   return sha256(text);
 }
 
@@ -54,6 +55,10 @@ std::string Plan::serialize() const {
   OrderedJson document;
   document["schema"] = kSchema;
   document["planDigest"] = digest().string();
+  if (!engine_config.empty()) {
+    document["imageId"] = sha256(engine_config).string();
+    document["engineConfig"] = engine_config;
+  }
   document["config"] = Json::parse(config);
   document["layers"] = OrderedJson::array();
   for (const PlanLayer& layer : layers) {
@@ -75,6 +80,7 @@ Plan Plan::parse(std::string_view text, const std::string& name) {
                 {.where = name, .hint = "build the bottle again"});
   Plan plan;
   plan.config = view.at("config").value().dump();
+  plan.engine_config = view.string_or("engineConfig", "");
   for (const JsonView& item : view.at("layers").elements()) {
     PlanLayer layer;
     layer.digest = digest_at(item.at("digest"));

@@ -39,6 +39,9 @@ struct Plan {
   // JSON text with sorted keys (canonical).
   std::string config;
   std::vector<PlanLayer> layers;
+  // The configuration's bytes as an outside engine wrote them; "" if Bottle made the image. Their digest is
+  // the image ID, which an export keeps.
+  std::string engine_config;
 
   // Merkle digest: SHA-256 over the config text and the layers' identity digests.
   Digest digest() const;

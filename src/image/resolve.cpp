@@ -7,6 +7,7 @@
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/history.hpp"
 #include "image/copy_mode.hpp"
+#include "image/engine.hpp"
 #include "image/read_dockerfile.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -75,6 +76,9 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, const Surve
 }
 
 void Resolved::resolve(const store::Store& store) {
+  // Whoever only looks at the sources asks no engine.
+  if (!is_builtin(spec_) && !survey_ && unlocked_ == Unlocked::refused && spec_.engine_version.empty())
+    spec_.engine_version = known_engine_version(spec_, store);
   values_ = build_values(spec_);
   file_ = read_dockerfile(spec_);
   dependencies_.push_back(spec_.dockerfile);

@@ -115,7 +115,7 @@ BuildSpec load_spec(const fs::path& file) {
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
   refuse_unknown(view, {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform",
-                         "buildArgs", "contexts", "engine", "packer", "tag", "gitModes", "pack", "store",
+                         "buildArgs", "contexts", "engine", "engineOptions", "packer", "tag", "gitModes", "pack", "store",
                          "secrets", "runNetwork", "allow", "lock"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
@@ -144,6 +144,7 @@ BuildSpec load_spec(const fs::path& file) {
   spec.run_has_network = network == "host";
   spec.allowed = view.strings_or_empty("allow");
   spec.engine = view.string_or("engine", "builtin");
+  spec.engine_options = view.strings_or_empty("engineOptions");
   spec.packer = view.string_or("packer", "native");
   spec.tag = view.string_or("tag", "");
   spec.git_modes = view.boolean_or("gitModes", false);

@@ -62,6 +62,8 @@ struct BuildSpec {
   bool run_has_network = true;       // false: RUN has none
   std::vector<std::string> allowed;  // entitlements: "security.insecure"
   std::string engine = "builtin";
+  std::vector<std::string> engine_options;  // words for an outside engine's build command
+  std::string engine_version;               // never from a file: what the key says of an outside engine
   std::string packer = "native";
   std::string tag;  // "" is <slug>:latest
   bool git_modes =

@@ -1,10 +1,12 @@
 #include "image/steps.hpp"
 
 #include <chrono>
+#include <memory>
 
 #include "image/build.hpp"
 #include "image/check.hpp"
 #include "image/depfile.hpp"
+#include "image/engine.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
 #include "store/step_record.hpp"
@@ -32,12 +34,6 @@ FileLock lock_directory(const BuildSpec& spec) {
   return FileLock(spec.directory / ".lock", FileLock::Mode::exclusive);
 }
 
-void check_engine(const BuildSpec& spec) {
-  if (spec.engine == "builtin") return;
-  throw Error("the engine \"" + spec.engine + "\" is not part of this version",
-              {.where = "bottle " + spec.slug, .hint = "use ENGINE builtin"});
-}
-
 // What the lock names is found without a network as long as the store has it.
 void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
   store.register_root(spec.directory, "sources", resolved.source_actions());
@@ -48,7 +44,7 @@ void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::
 FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
                                    const Warn& warn) {
   const Stopwatch watch;
-  check_engine(spec);
+  check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const Resolved resolved(spec, store);
@@ -80,17 +76,26 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& dep
 
 ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
   const Stopwatch watch;
-  check_engine(spec);
+  check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
-  const Resolved resolved(spec, store);
-  keep_sources(spec, resolved, store);
-  const CheckReport found = check(resolved);
+  auto now = std::make_unique<Resolved>(spec, store);
+  keep_sources(spec, *now, store);
+  const CheckReport found = check(*now);
   refuse_warnings(found, warn);
-  const std::string key_text = resolved.key_text();
+  std::string key_text = now->key_text();
   ImageResult result;
   result.key = sha256(key_text);
-  const store::Store::Lookup lookup = store.find_action(result.key);
+  store::Store::Lookup lookup = store.find_action(result.key);
+  // An outside engine that has to run may be another one behind the same program: its version is in the key.
+  if (!is_builtin(spec) && !lookup.result &&
+      fresh_engine_version(spec, store) != now->spec().engine_version) {
+    now = std::make_unique<Resolved>(spec, store);
+    key_text = now->key_text();
+    result.key = sha256(key_text);
+    lookup = store.find_action(result.key);
+  }
+  const Resolved& resolved = *now;
   const store::RunReason reason = store::run_reason(spec.directory, "image", key_text, lookup);
 
   std::optional<LoadedPlan> image;
@@ -107,7 +112,13 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
                   {"stage", step.stage.name},
                   {"key", step.key.hex()}});
     };
-    image = build(resolved, store, report, warn, default_threads());
+    if (is_builtin(spec)) {
+      image = build(resolved, store, report, warn, default_threads());
+    } else {
+      image = build_with_engine(resolved, store, warn);
+      trace_step("bottle-image", spec.slug, "engine", "ran",
+                 {{"engine", spec.engine}, {"imageId", sha256(image->plan.engine_config).string()}});
+    }
     store_image(*image, result.key, spec.slug, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();

@@ -40,8 +40,9 @@ struct ImageResult {
   std::uint64_t milliseconds = 0;
 };
 
-// Builds the image, or finds it in the store, and saves its plan in spec.directory. Refuses engines that are
-// not the builtin one. What the rules of the Dockerfile find goes to `warn` when the image is really built.
+// Builds the image, or finds it in the store, and saves its plan in spec.directory. An outside engine is
+// started only when the store has no image for the key. What the rules of the Dockerfile find goes to `warn`
+// when the image is really built.
 ImageResult image_step(const BuildSpec& spec, const Warn& warn);
 
 // Writes the OCI layout of the plan in spec.directory, and touches `oci.stamp` there.

@@ -1,0 +1,78 @@
+// The commands of Docker's command line that Bottle needs (Podman's has the same), each with a failure policy
+// that is named where it is called.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "util/file.hpp"
+
+namespace bottle::image {
+
+// What a failed command means.
+enum class OnFailure {
+  fatal,        // an Error: the build fails
+  status,       // the caller looks at DockerStatus
+  best_effort,  // goes on; `note` hears of it
+};
+
+struct DockerStatus {
+  int code = 0;         // exit code; 128 + n for signal n
+  std::string output;   // standard output, without the last line end
+  std::string message;  // the last line of standard error, if it failed
+  bool ok() const { return code == 0; }
+  // The message says that there is no such image or container.
+  bool is_absent() const;
+  // The message says that another container has the name.
+  bool is_name_taken() const;
+};
+
+struct NewContainer {
+  std::string image;
+  std::string name;
+  std::vector<std::string> options;  // words for `create`, before the image
+  std::vector<std::string> command;
+};
+
+// Holds no connection; each call is one process. Throws when the program is not installed, whatever the
+// policy.
+class DockerClient {
+ public:
+  explicit DockerClient(std::string program = "docker", std::function<void(const std::string&)> note = {});
+
+  const std::string& program() const { return program_; }
+
+  // "sha256:<hex>"; nullopt if there is no such image. Only another failure is one for the policy.
+  std::optional<std::string> image_id(const std::string& image, OnFailure policy) const;
+  DockerStatus tag(const std::string& image, const std::string& name, OnFailure policy) const;
+  DockerStatus push(const std::string& name, OnFailure policy) const;
+  // Takes the name away, and the image if nothing else needs it. One that is not there counts as removed.
+  DockerStatus remove_image(const std::string& name, OnFailure policy) const;
+
+  // nullopt: it could not be found out.
+  std::optional<bool> container_exists(const std::string& name, OnFailure policy) const;
+  // With its anonymous volumes, running or not. One that is not there counts as removed.
+  DockerStatus force_remove(const std::string& container, OnFailure policy) const;
+  DockerStatus create(const NewContainer& container, OnFailure policy) const;
+  // `to` is a path in the container.
+  DockerStatus copy_into(const std::string& container, const fs::path& from, const std::string& to,
+                         OnFailure policy) const;
+  DockerStatus attach_network(const std::string& network, const std::string& container,
+                              OnFailure policy) const;
+  DockerStatus start(const std::string& container, OnFailure policy) const;
+  DockerStatus execute_as_root(const std::string& container, const std::vector<std::string>& command,
+                               OnFailure policy) const;
+
+  // Any command. `what` is for messages: "tag image:1".
+  DockerStatus command(std::vector<std::string> words, const std::string& what, OnFailure policy) const;
+
+ private:
+  DockerStatus judge(DockerStatus status, const std::string& what, OnFailure policy) const;
+
+  std::string program_;
+  std::function<void(const std::string&)> note_;
+};
+
+}  // namespace bottle::image

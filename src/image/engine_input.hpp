@@ -1,0 +1,33 @@
+// What an outside engine builds from: a context that holds just what the instructions take in, checked
+// against the digests that are in the key, and everything else that they name as images of one kind.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "image/plan.hpp"
+#include "image/resolve.hpp"
+#include "store/store.hpp"
+
+namespace bottle::image {
+
+// An image that the Dockerfile names by `reference`: a base, or the files of a named context.
+struct EngineImage {
+  std::string reference;
+  LoadedPlan image;
+};
+
+struct EngineInput {
+  fs::path dockerfile;
+  fs::path context;
+  std::vector<EngineImage> images;
+};
+
+// Makes Dockerfile and context/ in `work`. References are "<prefix>:0", "<prefix>:1", ...: a temporary name
+// that is the same for each build in a build directory, and another for another directory.
+EngineInput prepare_input(const Resolved& resolved, const store::Store& store, const fs::path& work);
+
+// "localhost/bottle-stage/<16 hex of the build directory's path>".
+std::string reference_prefix(const fs::path& build_directory);
+
+}  // namespace bottle::image

@@ -1,0 +1,98 @@
+// The engines "podman" and "buildah": the same builder behind two command lines.
+#include "image/engine_drivers.hpp"
+#include "image/engine_import.hpp"
+#include "image/engine_left.hpp"
+#include "image/engine_load.hpp"
+#include "image/export.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+
+namespace bottle::image {
+namespace {
+
+class PodmanEngine : public Engine {
+ public:
+  explicit PodmanEngine(std::string program) : program_(std::move(program)) {}
+
+  std::string identity() const override {
+    return program_identity(program_, program_) +
+           environment_identity({"CONTAINER_HOST", "CONTAINERS_STORAGE_CONF", "BUILDAH_FORMAT",
+                                 "BUILDAH_ISOLATION", "STORAGE_DRIVER"});
+  }
+
+  std::string version() const override {
+    const std::string hint = "is " + program_ + " set up for this user? ENGINE builtin needs no setup";
+    const std::string text = output_of(
+        program_ == "podman" ? std::vector<std::string>{program_, "version", "--format", "json"}
+                             : std::vector<std::string>{program_, "version", "--json"},
+        hint);
+    const Json document = parse_json(text, program_ + " version");
+    if (document.is_object() && document.contains("Client"))
+      return JsonView(document, program_ + " version#").at("Client").at("Version").string();
+    return JsonView(document, program_ + " version#").at("version").string();
+  }
+
+  LoadedPlan build(const EngineRequest& request) const override {
+    const Resolved& resolved = request.resolved;
+    const EngineInput input = prepare_input(resolved, request.store, request.work);
+    EngineLeft left(resolved.spec().directory);
+    if (program_ == "podman")
+      load_inputs(request, input, DockerClient(program_), left);
+    else
+      pull_inputs(request, input, left);
+
+    const fs::path id_file = request.work / "image.id";
+    std::vector<std::string> arguments{
+        program_, "build", "--layers", "--format", "oci", "--timestamp", std::to_string(resolved.epoch()),
+        // The images are there: a registry must not be asked for newer ones.
+        "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
+        input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native()};
+    append(arguments, common_options(resolved));
+    append(arguments, secret_options(resolved, true));
+    append(arguments, engine_options(resolved.spec()));
+    arguments.push_back(input.context.native());
+    run_build(request, arguments, {});
+    std::string id = read_file(id_file);
+    if (id.starts_with("sha256:")) id.erase(0, 7);
+    const fs::path archive = request.work / "image.tar";
+    const std::string hint = "is there room for the image?";
+    if (program_ == "podman")
+      output_of({program_, "save", "--quiet", "--format", "oci-archive", "--output", archive.native(), id},
+                hint);
+    else
+      output_of({program_, "push", "--quiet", "--disable-compression", id, "oci-archive:" + archive.native()},
+                hint);
+    return import_engine_image(archive, resolved, request.store);
+  }
+
+ private:
+  void pull_inputs(const EngineRequest& request, const EngineInput& input, EngineLeft& left) const {
+    const fs::path layout = request.work / "input";
+    const fs::path archive = request.work / "input.tar";
+    for (const EngineImage& item : input.images) {
+      export_layout(item.image, request.store, layout, item.reference);
+      AtomicFile file(archive, 0600, Durable::no);
+      write_docker_archive(oci::open_layout(layout, {.reference = {}, .platform = platform_of(item.image)}),
+                           item.reference, 0, request.store,
+                           [&](std::span<const std::byte> data) { file.write(data); });
+      file.commit();
+      left.note_image(program_, item.reference);
+      output_of({program_, "pull", "--quiet", "docker-archive:" + archive.native()},
+                "is there room for the image?");
+    }
+  }
+
+  std::string program_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_podman_engine(const BuildSpec&) {
+  return std::make_unique<PodmanEngine>("podman");
+}
+
+std::unique_ptr<Engine> make_buildah_engine(const BuildSpec&) {
+  return std::make_unique<PodmanEngine>("buildah");
+}
+
+}  // namespace bottle::image

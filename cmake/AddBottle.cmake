@@ -10,7 +10,8 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [BUILD_ARGS <name=value>...] [CONTEXTS <name=kind:value>...] [BASES <slug>...]
     [SECRETS <id=env:NAME|file:PATH>...] [LOCK <file>]
     [DEPENDS <target or file>...]
-    [ENGINE <engine>] [PACKER <packer>]
+    [ENGINE <engine>] [ENGINE_OPTIONS <word>...]
+    [PACKER <packer>] [REGISTRY_IMAGE <image@sha256:...>]
     [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]]
     [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
     [PUSH <reference>...] [PUSH_PACK <reference>...]
@@ -52,10 +53,19 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   in the source directory of the project.
 ``DEPENDS``
   Targets and files to make first, for generated files in a context.
-``ENGINE``, ``PACKER``
-  What builds the image and the pack. This version has ``builtin`` and
-  ``native``. The argument goes before the variable ``BOTTLE_ENGINE``, that
-  before the environment's.
+``ENGINE``
+  What builds the image: ``builtin``, ``docker``, ``podman``, ``buildah`` or
+  ``buildx``. The argument goes before the variable ``BOTTLE_ENGINE``, that
+  before the environment's. An engine that is missing or cannot be reached fails
+  the target, not the configuring.
+``ENGINE_OPTIONS``
+  Words for the build command of an outside engine, as ``--network=host``. They
+  are in the key; ``BOTTLE_ENGINE_OPTIONS`` in the environment is not.
+``PACKER``
+  What makes the pack: ``native``, or ``smolvm``, the command of that name.
+``REGISTRY_IMAGE``
+  For ``PACKER smolvm``: a container of this image, pinned by its digest, serves
+  the image to it in place of Bottle's own registry.
 ``CPUS``, ``MEMORY``
   What a machine made from the pack gets unless told otherwise: 4, 8192 MiB.
 ``NETWORK``
@@ -86,6 +96,8 @@ Targets:
   the image plan;
 ``bottle-<slug>-oci``
   the OCI image layout ``oci/`` beside the pack;
+``bottle-<slug>-load``
+  loads the image into Docker or Podman as ``<slug>:latest``;
 ``bottle-<slug>-why``
   says why the last build ran what it ran;
 ``bottle-<slug>-push``
@@ -111,8 +123,8 @@ include_guard(GLOBAL)
 
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
-  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER CPUS MEMORY)
-  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
+  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY)
+  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENGINE_OPTIONS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -135,7 +147,7 @@ function(add_bottle slug)
   if(slug STREQUAL "lock")
     message(FATAL_ERROR "add_bottle(lock): the target bottle-lock is the one that brings locks up to date; choose another slug")
   endif()
-  foreach(suffix IN ITEMS "" -image -oci -why -push)
+  foreach(suffix IN ITEMS "" -image -oci -load -why -push)
     if(TARGET bottle-${slug}${suffix})
       message(FATAL_ERROR "add_bottle(${slug}): there is a target bottle-${slug}${suffix} already; it may be one of another bottle's")
     endif()

@@ -73,6 +73,8 @@ function(_bottle_rules slug all bottles files depends lock)
   add_custom_target(bottle-${slug} ${all} DEPENDS "${result}")
   add_custom_target(bottle-${slug}-image DEPENDS "${directory}/image.json")
   add_custom_target(bottle-${slug}-oci DEPENDS "${directory}/oci.stamp")
+  add_custom_target(bottle-${slug}-load COMMAND "${image}" load --spec "${directory}/spec.json"
+    DEPENDS "${directory}/image.json" "${image}" COMMENT "Loading the image of bottle ${slug}" VERBATIM)
   add_custom_target(bottle-${slug}-why COMMAND "${why}" --spec "${directory}/spec.json" USES_TERMINAL VERBATIM)
   set_property(TARGET bottle-${slug} APPEND PROPERTY ADDITIONAL_CLEAN_FILES
     "${directory}/layers" "${directory}/blobs" "${directory}/roots.json" "${directory}/oci" "${directory}/pack.json"
@@ -82,6 +84,7 @@ function(_bottle_rules slug all bottles files depends lock)
   # there the targets must not run side by side.
   add_dependencies(bottle-${slug} bottle-${slug}-image)
   add_dependencies(bottle-${slug}-oci bottle-${slug}-image)
+  add_dependencies(bottle-${slug}-load bottle-${slug}-image)
   foreach(bottle IN LISTS bottles)
     add_dependencies(bottle-${slug}-image bottle-${bottle}-image)
   endforeach()

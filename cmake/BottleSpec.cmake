@@ -34,6 +34,8 @@ function(_bottle_write_spec slug lock)
   _bottle_json_object(build_args ${ARG_BUILD_ARGS})
   _bottle_json_array(env ${ARG_ENV})
   _bottle_secrets(secrets "${slug}" ${ARG_SECRETS})
+  _bottle_json_array(engine_options ${ARG_ENGINE_OPTIONS})
+  _bottle_json_string(registry_image "${ARG_REGISTRY_IMAGE}")
 
   foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
     string(TOLOWER "${setting}" name)
@@ -57,8 +59,10 @@ function(_bottle_write_spec slug lock)
   \"contexts\": ${CONTEXTS_JSON},
   \"gitModes\": ${git_modes},
   \"engine\": \"${engine}\",
+  \"engineOptions\": ${engine_options},
   \"store\": ${store}")
   set(packing "\"packer\": \"${packer}\",
+  \"registryImage\": ${registry_image},
   \"pack\": {
     ${pack}
   }")

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "bottle_image_docker.hpp"
 #include "build_options.hpp"
 #include "check_option.hpp"
 #include "image/steps.hpp"
@@ -113,7 +114,9 @@ int main(int argc, char** argv) {
     export_options.add_to(*export_command);
     export_command->add_option("--layout,--oci", export_layout,
                                "the directory to write (default: oci beside the plan)");
+    const auto docker_command = tools::add_docker_commands(app, common);
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (const auto status = docker_command()) return *status;
     return build_command->parsed() ? build(build_options, build_layout, check, common)
                                    : export_image(export_options, export_layout, common);
   });

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "image/engine_drivers.hpp"
+#include "image/export.hpp"
 #include "oci/tar_writer.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/staged_directory.hpp"
 #include "util/text.hpp"
+#include "util/trace.hpp"
 
 namespace bottle::image {
 namespace {
@@ -112,6 +115,18 @@ Loaded load_layout(const fs::path& layout, const oci::Platform& platform, const 
           {.where = client.program() + " load", .hint = "can the daemon be reached, and has it room?"});
     skipped = 0;
   }
+}
+
+Loaded load_step(const BuildSpec& spec, const std::string& name, const std::string& program) {
+  const store::Store store = store::Store::open(spec.store);
+  const LoadedPlan image = load_plan(spec.directory);
+  const StagedDirectory work(spec.directory / "load");
+  export_layout(image, store, work.path() / "oci", name);
+  const Loaded loaded =
+      load_layout(work.path() / "oci", platform_of(image), name, DockerClient(program), store);
+  trace_step("bottle-image", spec.slug, "load", "built",
+             {{"layers", std::to_string(loaded.layers)}, {"sent", std::to_string(loaded.transferred)}});
+  return loaded;
 }
 
 }  // namespace bottle::image

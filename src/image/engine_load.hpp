@@ -6,6 +6,7 @@
 
 #include "image/docker_client.hpp"
 #include "image/plan.hpp"
+#include "image/spec.hpp"
 #include "oci/image_source.hpp"
 #include "oci/stream.hpp"
 #include "store/store.hpp"
@@ -28,5 +29,8 @@ struct Loaded {
 // where the daemon says what it has and takes the rest.
 Loaded load_layout(const fs::path& layout, const oci::Platform& platform, const std::string& name,
                    const DockerClient& client, const store::Store& store);
+
+// The image of the plan in spec.directory, into "docker" or "podman".
+Loaded load_step(const BuildSpec& spec, const std::string& name, const std::string& program);
 
 }  // namespace bottle::image

@@ -115,7 +115,7 @@ BuildSpec load_spec(const fs::path& file) {
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
   refuse_unknown(view, {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform",
-                         "buildArgs", "contexts", "engine", "engineOptions", "packer", "tag", "gitModes", "pack", "store",
+                         "buildArgs", "contexts", "engine", "engineOptions", "packer", "registryImage", "tag", "gitModes", "pack", "store",
                          "secrets", "runNetwork", "allow", "lock"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
@@ -146,6 +146,7 @@ BuildSpec load_spec(const fs::path& file) {
   spec.engine = view.string_or("engine", "builtin");
   spec.engine_options = view.strings_or_empty("engineOptions");
   spec.packer = view.string_or("packer", "native");
+  spec.registry_image = view.string_or("registryImage", "");
   spec.tag = view.string_or("tag", "");
   spec.git_modes = view.boolean_or("gitModes", false);
   if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);

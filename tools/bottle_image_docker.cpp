@@ -1,0 +1,225 @@
+#include "bottle_image_docker.hpp"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "build_options.hpp"
+#include "image/container_name.hpp"
+#include "image/docker_client.hpp"
+#include "image/engine_load.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+namespace bottle::tools {
+namespace {
+
+using image::DockerClient;
+using image::DockerStatus;
+using image::OnFailure;
+
+struct DockerOptions {
+  std::string program = "docker";
+  std::string on_failure = "fail";
+  std::string first;   // an image or container
+  std::string second;  // a name, file or network
+  std::string third;
+  std::string name;
+  std::vector<std::string> options;
+  std::vector<std::string> words;
+
+  OnFailure policy() const {
+    return on_failure == "fail"     ? OnFailure::fatal
+           : on_failure == "status" ? OnFailure::status
+                                    : OnFailure::best_effort;
+  }
+  DockerClient client() const {
+    return DockerClient(program, [](const std::string& text) { fmt::print(stderr, "warning: {}\n", text); });
+  }
+};
+
+// What a failure that was no Error comes to: with "status" the exit status 3, with "ignore" nothing.
+int exit_status(const DockerOptions& options, const DockerStatus& status, const CommonOptions& common) {
+  if (common.json)
+    fmt::print(
+        "{}\n",
+        OrderedJson{{"code", status.code}, {"output", status.output}, {"message", status.message}}.dump(
+            -1, ' ', false, OrderedJson::error_handler_t::replace));
+  else if (status.ok() && !status.output.empty())
+    fmt::print("{}\n", status.output);
+  if (status.ok() || options.policy() == OnFailure::best_effort) return kSuccess;
+  fmt::print(stderr, "{}: {}\n", options.program, status.message);
+  return kCheckFound;
+}
+
+struct DockerCommand {
+  const char* name;
+  const char* description;
+  std::function<void(CLI::App&, DockerOptions&)> add_options;
+  std::function<int(const DockerOptions&, const CommonOptions&)> run;
+};
+
+void add_image(CLI::App& app, DockerOptions& options) {
+  app.add_option("image", options.first)->required();
+}
+void add_container(CLI::App& app, DockerOptions& options) {
+  app.add_option("container", options.first)->required();
+}
+
+std::vector<DockerCommand> docker_commands() {
+  return {
+      {"image-id", "Print the ID of an image; exit 3 if there is none.", add_image,
+       [](const DockerOptions& options, const CommonOptions&) -> int {
+         const auto id = options.client().image_id(options.first, options.policy());
+         if (id) fmt::print("{}\n", *id);
+         return id ? kSuccess : kCheckFound;
+       }},
+      {"tag", "Give an image another name.",
+       [](CLI::App& app, DockerOptions& options) {
+         add_image(app, options);
+         app.add_option("name", options.second)->required();
+       },
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options, options.client().tag(options.first, options.second, options.policy()),
+                            common);
+       }},
+      {"push", "Push an image to the registry in its name.", add_image,
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options, options.client().push(options.first, options.policy()), common);
+       }},
+      {"exists", "Exit 0 if there is such a container, running or not, else 3.", add_container,
+       [](const DockerOptions& options, const CommonOptions&) -> int {
+         return options.client().container_exists(options.first, options.policy()) == true ? kSuccess
+                                                                                           : kCheckFound;
+       }},
+      {"rm", "Remove a container, running or not; none is as good.", add_container,
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options, options.client().force_remove(options.first, options.policy()), common);
+       }},
+      {"create", "Create a container under the first free name of NAME, NAME-2 to NAME-99; print the name.",
+       [](CLI::App& app, DockerOptions& options) {
+         app.add_option("--name", options.name, "the base of the name")->required();
+         app.add_option("--option", options.options, "a word for `docker create`; may be repeated")
+             ->allow_extra_args(false);
+         add_image(app, options);
+         app.add_option("command", options.words, "the command and its arguments");
+       },
+       [](const DockerOptions& options, const CommonOptions&) -> int {
+         fmt::print(
+             "{}\n",
+             image::create_with_free_name(
+                 options.client(),
+                 {.image = options.first, .name = {}, .options = options.options, .command = options.words},
+                 options.name));
+         return kSuccess;
+       }},
+      {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has now.",
+       [](CLI::App& app, DockerOptions& options) { app.add_option("name", options.first)->required(); },
+       [](const DockerOptions& options, const CommonOptions&) -> int {
+         fmt::print("{}\n", image::free_container_name(options.client(), options.first));
+         return kSuccess;
+       }},
+      {"cp", "Copy a file or directory into a container.",
+       [](CLI::App& app, DockerOptions& options) {
+         add_container(app, options);
+         app.add_option("from", options.second, "a path here")->required();
+         app.add_option("to", options.third, "a path in the container")->required();
+       },
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(
+             options,
+             options.client().copy_into(options.first, options.second, options.third, options.policy()),
+             common);
+       }},
+      {"connect", "Attach a container to a network.",
+       [](CLI::App& app, DockerOptions& options) {
+         app.add_option("network", options.second)->required();
+         add_container(app, options);
+       },
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options,
+                            options.client().attach_network(options.second, options.first, options.policy()),
+                            common);
+       }},
+      {"start", "Start a container.", add_container,
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options, options.client().start(options.first, options.policy()), common);
+       }},
+      {"exec", "Execute a command in a running container, as root.",
+       [](CLI::App& app, DockerOptions& options) {
+         add_container(app, options);
+         app.add_option("command", options.words)->required();
+       },
+       [](const DockerOptions& options, const CommonOptions& common) {
+         return exit_status(options,
+                            options.client().execute_as_root(options.first, options.words, options.policy()),
+                            common);
+       }},
+  };
+}
+
+struct LoadOptions {
+  BuildOptions build;
+  std::string into;
+
+  int run(const CommonOptions& common) const {
+    if (!build.has_directory())
+      throw UsageError("which image?", {.where = "bottle-image load",
+                                        .hint = "name its build directory with --spec or --out"});
+    const image::BuildSpec spec = build.resolve();
+    const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
+    const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
+    const image::Loaded loaded = image::load_step(spec, name, program);
+    if (common.json)
+      fmt::print("{}\n", OrderedJson{{"name", name},
+                                     {"imageId", loaded.image_id},
+                                     {"layers", loaded.layers},
+                                     {"transferred", loaded.transferred}}
+                             .dump());
+    else if (!common.quiet)
+      fmt::print("{}: {}, {} of {} layers sent to {}\n", name, loaded.image_id, loaded.transferred,
+                 loaded.layers, program);
+    return kSuccess;
+  }
+};
+
+}  // namespace
+
+std::function<std::optional<int>()> add_docker_commands(CLI::App& app, const CommonOptions& common) {
+  const auto load = std::make_shared<LoadOptions>();
+  CLI::App* load_command =
+      app.add_subcommand("load", "Load a built image into Docker or Podman: the layers that it lacks.");
+  load->build.add_to(*load_command);
+  load_command
+      ->add_option("--into", load->into, "docker or podman (default: the engine if it is one of them)")
+      ->check(CLI::IsMember({"docker", "podman"}));
+
+  CLI::App* docker =
+      app.add_subcommand("docker", "Commands of Docker or Podman, each with a failure policy.");
+  docker->require_subcommand(1);
+  const auto options = std::make_shared<DockerOptions>();
+  docker->add_option("--program", options->program, "docker or podman")->capture_default_str();
+  docker
+      ->add_option("--on-failure", options->on_failure,
+                   "fail: exit 1; status: exit 3; ignore: warn and exit 0")
+      ->check(CLI::IsMember({"fail", "status", "ignore"}))
+      ->capture_default_str();
+  std::vector<std::pair<CLI::App*, DockerCommand>> commands;
+  for (DockerCommand& command : docker_commands()) {
+    CLI::App* added = docker->add_subcommand(command.name, command.description);
+    added->fallthrough();
+    command.add_options(*added, *options);
+    commands.emplace_back(added, std::move(command));
+  }
+  return [=, &common]() -> std::optional<int> {
+    if (load_command->parsed()) return load->run(common);
+    for (const auto& [added, command] : commands)
+      if (added->parsed()) return command.run(*options, common);
+    return std::nullopt;
+  };
+}
+
+}  // namespace bottle::tools

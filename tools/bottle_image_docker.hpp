@@ -1,0 +1,16 @@
+// `bottle-image docker ...`: the commands of image/docker_client.hpp for scripts, and `bottle-image load`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "util/command_line.hpp"
+
+namespace bottle::tools {
+
+// Adds the sub-commands. What is returned runs the one that was given, once the command line is parsed, and
+// says the exit status; nullopt: it was another. `common` outlives it.
+std::function<std::optional<int>()> add_docker_commands(CLI::App& app, const CommonOptions& common);
+
+}  // namespace bottle::tools

@@ -72,6 +72,8 @@ struct CreateOptions {
   std::string name;
   int level = kDefaultLevel;
   std::string runtime;
+  std::string packer;
+  std::string registry_image;
   std::string store;
   std::size_t threads = 0;
 
@@ -100,6 +102,10 @@ struct CreateOptions {
     create->add_option(
         "--runtime", runtime,
         "smolvm's agent root filesystem: a directory, or \"none\" (default: an installed one)");
+    create->add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
+        ->check(CLI::IsMember({"native", "smolvm"}));
+    create->add_option("--registry-image", registry_image,
+                       "with --packer smolvm: a container of this image (with its digest) serves the image");
     create->add_option("--store", store, "The store's directory");
     create->add_option("--jobs", threads, "Threads (default: as many as processors)");
     return create;
@@ -122,6 +128,8 @@ struct CreateOptions {
       result.options.entrypoint = build.pack.entrypoint;
       result.options.cmd = build.pack.cmd;
       result.runtime = build.pack.runtime;
+      result.packer = build.packer;
+      result.registry_image = build.registry_image;
     } else {
       if (output.empty()) throw UsageError("create: --image needs -o, the pack to write");
       result.plan_directory = image;
@@ -140,13 +148,16 @@ struct CreateOptions {
     options.level = level;
     options.epoch = image::source_date_epoch();
     if (!runtime.empty()) result.runtime = runtime;
+    if (!packer.empty()) result.packer = packer;
+    if (!registry_image.empty()) result.registry_image = registry_image;
     result.threads = threads;
     return result;
   }
 };
 
 int create(const CreateOptions& arguments, const CommonOptions& common) {
-  const PackRequest request = arguments.request();
+  PackRequest request = arguments.request();
+  if (!common.quiet) request.on_line = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
   fs::path store_directory = arguments.store;
   if (store_directory.empty() && !arguments.spec.empty())
     store_directory = image::load_spec(arguments.spec).store;
@@ -160,7 +171,9 @@ int create(const CreateOptions& arguments, const CommonOptions& common) {
     fmt::print("{}: {}, {} frames ({} from the store), {}\n", request.output.native(),
                human_size(outcome.recipe.pack_size), outcome.frames.total, outcome.frames.reused,
                outcome.outcome);
-    if (outcome.runtime)
+    if (request.packer != "native")
+      fmt::print("with what smolvm put in: serves `smolvm pack run` and `smolvm machine create --from`\n");
+    else if (outcome.runtime)
       fmt::print(
           "with the agent root filesystem of {}: serves `smolvm pack run` and `smolvm machine create "
           "--from`\n",

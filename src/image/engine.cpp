@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "image/engine_drivers.hpp"
+#include "image/engine_left.hpp"
 #include "util/error.hpp"
 #include "util/staged_directory.hpp"
 #include "util/text.hpp"
@@ -55,6 +56,20 @@ std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
   if (spec.engine == "buildah") return make_buildah_engine(spec);
   if (spec.engine == "buildx") return make_buildx_engine(spec);
   throw UsageError("the builtin engine is not a program", {.where = "bottle " + spec.slug});
+}
+
+std::vector<fs::path> engine_programs(const BuildSpec& spec) {
+  std::vector<fs::path> programs;
+  std::vector<std::string> names;
+  if (spec.engine == "docker" || spec.engine == "buildx") names = {"docker", "dockerd"};
+  if (spec.engine == "podman" || spec.engine == "buildah") names = {spec.engine};
+  for (const std::string& name : names)
+    if (const auto program = find_program(name)) programs.push_back(fs::absolute(*program));
+  return programs;
+}
+
+void remove_engine_left(const fs::path& build_directory) {
+  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory);
 }
 
 std::string known_engine_version(const BuildSpec& spec, const store::Store& store) {

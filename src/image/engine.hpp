@@ -45,6 +45,12 @@ class Engine {
   virtual LoadedPlan build(const EngineRequest& request) const = 0;
 };
 
+// The installed programs of an engine: whose change may change the version.
+std::vector<fs::path> engine_programs(const BuildSpec& spec);
+// Takes out of the engines what a killed build in this directory has left there; starts nothing if that is
+// nothing. The caller holds the directory's lock.
+void remove_engine_left(const fs::path& build_directory);
+
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec);
 
 // The version for the key: the one remembered for the engine's identity, or asked for and remembered.

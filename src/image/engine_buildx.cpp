@@ -1,8 +1,10 @@
 // The engine "buildx": BuildKit through any of its builders (`--builder` in ENGINE_OPTIONS or
 // $BUILDX_BUILDER), local, remote or Kubernetes. Inputs travel as named contexts, the result as an OCI
 // layout.
+#include "image/docker_client.hpp"
 #include "image/engine_drivers.hpp"
 #include "image/engine_import.hpp"
+#include "image/engine_left.hpp"
 #include "image/export.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -10,47 +12,102 @@
 namespace bottle::image {
 namespace {
 
+// The builder that the options name; "" is the client's default.
+std::string builder_of(const std::vector<std::string>& options) {
+  constexpr std::string_view kOption = "--builder";
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (options[i] == kOption && i + 1 < options.size()) return options[i + 1];
+    if (options[i].starts_with(std::string(kOption) + "=")) return options[i].substr(kOption.size() + 1);
+  }
+  return {};
+}
+
 class BuildxEngine : public Engine {
  public:
+  explicit BuildxEngine(const BuildSpec& spec) : builder_(builder_of(engine_options(spec))) {}
+
   std::string identity() const override {
     return program_identity("docker", "docker-buildx, or Docker's own packages with the buildx plug-in") +
            file_identity(plugin()) +
            environment_identity(
-               {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "BUILDX_BUILDER", "BUILDX_CONFIG"});
+               {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "BUILDX_BUILDER", "BUILDX_CONFIG"}) +
+           "builder " + builder_ + "\n";
   }
 
+  // Of the plug-in, the driver and BuildKit itself: "0.13.1 docker-container v0.12.5".
   std::string version() const override {
-    return output_of({"docker", "buildx", "version"},
-                     "install the buildx plug-in of Docker, or use ENGINE builtin");
+    const std::string plugin_version = output_of({"docker", "buildx", "version"}, kInstall);
+    std::vector<std::string> inspect{"docker", "buildx", "inspect"};
+    if (!builder_.empty()) inspect.push_back(builder_);
+    const std::string text = output_of(inspect, "docker buildx ls says which builders there are");
+    const std::string buildkit = field(text, "BuildKit version:");
+    return field(plugin_version, "buildx ") + " " + field(text, "Driver:") + " " +
+           (buildkit.empty() ? field(text, "Buildkit:") : buildkit);
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
-    const Resolved& resolved = request.resolved;
-    const EngineInput input = prepare_input(resolved, request.store, request.work);
+    const EngineInput input = prepare_input(request.resolved, request.store, request.work);
+    // The daemon's own BuildKit writes no OCI layouts, and in old daemons reads none.
+    return request.resolved.spec().engine_version.find(" docker ") != std::string::npos
+               ? build_in_daemon(request, input)
+               : build_layout(request, input);
+  }
+
+ private:
+  static constexpr const char* kInstall = "install the buildx plug-in of Docker, or use ENGINE builtin";
+
+  // The first word behind the label.
+  static std::string field(const std::string& text, std::string_view label) {
+    const std::size_t at = text.find(label);
+    if (at == std::string::npos) return {};
+    const std::size_t begin = text.find_first_not_of(' ', at + label.size());
+    if (begin == std::string::npos) return {};
+    return text.substr(begin, text.find_first_of(" \n", begin) - begin);
+  }
+
+  std::vector<std::string> command(const EngineRequest& request, const EngineInput& input) const {
+    std::vector<std::string> arguments{"docker", "buildx",
+                                       "build",  "--progress",
+                                       "plain",  "--provenance=false",
+                                       "--file", input.dockerfile.native()};
+    append(arguments, common_options(request.resolved));
+    append(arguments, secret_options(request.resolved, true));
+    append(arguments, engine_options(request.resolved.spec()));
+    return arguments;
+  }
+
+  void run(const EngineRequest& request, const EngineInput& input, std::vector<std::string> arguments) const {
+    arguments.push_back(input.context.native());
+    run_build(request, arguments, {"SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch())});
+  }
+
+  LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
+    EngineLeft left(request.resolved.spec().directory);
+    load_inputs(request, input, DockerClient("docker"), left);
+    const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";
-    std::vector<std::string> arguments{
-        "docker",   "buildx",
-        "build",    "--progress",
-        "plain",    "--provenance=false",
-        "--file",   input.dockerfile.native(),
-        "--output", "type=oci,rewrite-timestamp=true,dest=" + archive.native()};
+    std::vector<std::string> arguments = command(request, input);
+    append(arguments, {"--load", "--iidfile", id_file.native()});
+    run(request, input, arguments);
+    output_into({"docker", "save", read_file(id_file)}, archive);
+    return import_engine_image(archive, request.resolved, request.store);
+  }
+
+  LoadedPlan build_layout(const EngineRequest& request, const EngineInput& input) const {
+    const fs::path archive = request.work / "image.tar";
+    std::vector<std::string> arguments = command(request, input);
+    append(arguments, {"--output", "type=oci,rewrite-timestamp=true,dest=" + archive.native()});
     int number = 0;
     for (const EngineImage& item : input.images) {
       const fs::path layout = request.work / ("input-" + std::to_string(number++));
       const Exported exported = export_layout(item.image, request.store, layout, item.reference);
-      arguments.push_back("--build-context");
-      arguments.push_back(item.reference + "=oci-layout://" + layout.native() + "@" +
-                          exported.image_digest.string());
+      append(arguments, {"--build-context", item.reference + "=oci-layout://" + layout.native() + "@" +
+                                                exported.image_digest.string()});
     }
-    append(arguments, common_options(resolved));
-    append(arguments, secret_options(resolved, true));
-    append(arguments, engine_options(resolved.spec()));
-    arguments.push_back(input.context.native());
-    run_build(request, arguments, {"SOURCE_DATE_EPOCH=" + std::to_string(resolved.epoch())});
-    return import_engine_image(archive, resolved, request.store);
+    run(request, input, arguments);
+    return import_engine_image(archive, request.resolved, request.store);
   }
 
- private:
   // Where the client looks for it; the first that is there.
   static fs::path plugin() {
     std::string home = environment_value("DOCKER_CONFIG");
@@ -62,12 +119,14 @@ class BuildxEngine : public Engine {
     }
     return fs::path(home) / "cli-plugins" / "docker-buildx";
   }
+
+  std::string builder_;
 };
 
 }  // namespace
 
-std::unique_ptr<Engine> make_buildx_engine(const BuildSpec&) {
-  return std::make_unique<BuildxEngine>();
+std::unique_ptr<Engine> make_buildx_engine(const BuildSpec& spec) {
+  return std::make_unique<BuildxEngine>(spec);
 }
 
 }  // namespace bottle::image

@@ -93,8 +93,8 @@ void write_docker_archive(const oci::ImageSource& image, const std::string& name
   sink(bytes_of(oci::tar_end()));
 }
 
-Loaded load_layout(const fs::path& layout, const oci::Platform& platform, const std::string& name,
-                   const DockerClient& client, const store::Store& store) {
+Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
+                   const std::string& name, const DockerClient& client, const store::Store& store) {
   const oci::ImageSource image = oci::open_layout(layout, {.reference = {}, .platform = platform});
   Loaded loaded{.image_id = image.config_digest.string(), .layers = image.layers.size(), .transferred = 0};
   if (client.image_id(loaded.image_id, OnFailure::status)) {

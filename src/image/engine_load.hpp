@@ -27,8 +27,8 @@ struct Loaded {
 
 // Makes the image of `layout` known to Docker or Podman as `name`: only the layers that it lacks travel,
 // where the daemon says what it has and takes the rest.
-Loaded load_layout(const fs::path& layout, const oci::Platform& platform, const std::string& name,
-                   const DockerClient& client, const store::Store& store);
+Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
+                   const std::string& name, const DockerClient& client, const store::Store& store);
 
 // The image of the plan in spec.directory, into "docker" or "podman".
 Loaded load_step(const BuildSpec& spec, const std::string& name, const std::string& program);

@@ -22,10 +22,10 @@ class PodmanEngine : public Engine {
 
   std::string version() const override {
     const std::string hint = "is " + program_ + " set up for this user? ENGINE builtin needs no setup";
-    const std::string text = output_of(
-        program_ == "podman" ? std::vector<std::string>{program_, "version", "--format", "json"}
-                             : std::vector<std::string>{program_, "version", "--json"},
-        hint);
+    const std::string text =
+        output_of(program_ == "podman" ? std::vector<std::string>{program_, "version", "--format", "json"}
+                                       : std::vector<std::string>{program_, "version", "--json"},
+                  hint);
     const Json document = parse_json(text, program_ + " version");
     if (document.is_object() && document.contains("Client"))
       return JsonView(document, program_ + " version#").at("Client").at("Version").string();

@@ -99,6 +99,16 @@ Plan Plan::parse(std::string_view text, const std::string& name) {
   return plan;
 }
 
+const std::string& image_config(const Plan& plan) {
+  return plan.engine_config.empty() ? plan.config : plan.engine_config;
+}
+
+std::string platform_text(const Plan& plan) {
+  const Json config = parse_json(plan.config, "image plan: configuration");
+  const JsonView view(config, "image plan: configuration#");
+  return view.string_or("os", "linux") + "/" + view.string_or("architecture", "");
+}
+
 oci::MergedTree LoadedPlan::merged() const {
   oci::MergedTree tree;
   for (std::size_t i = 0; i < layers.size(); ++i)

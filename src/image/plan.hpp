@@ -49,6 +49,11 @@ struct Plan {
   static Plan parse(std::string_view text, const std::string& name);
 };
 
+// The configuration as an image has it: the engine's bytes, where there are any.
+const std::string& image_config(const Plan& plan);
+// "linux/amd64", as the configuration says; without the variant.
+std::string platform_text(const Plan& plan);
+
 // A plan with all that is needed to use it.
 struct LoadedPlan {
   Plan plan;

@@ -79,6 +79,8 @@ void Resolved::resolve(const store::Store& store) {
   // Whoever only looks at the sources asks no engine.
   if (!is_builtin(spec_) && !survey_ && unlocked_ == Unlocked::refused && spec_.engine_version.empty())
     spec_.engine_version = known_engine_version(spec_, store);
+  for (const fs::path& program : engine_programs(spec_))
+    dependencies_.push_back(program);
   values_ = build_values(spec_);
   file_ = read_dockerfile(spec_);
   dependencies_.push_back(spec_.dockerfile);

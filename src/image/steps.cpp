@@ -79,6 +79,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
+  remove_engine_left(spec.directory);
   auto now = std::make_unique<Resolved>(spec, store);
   keep_sources(spec, *now, store);
   const CheckReport found = check(*now);

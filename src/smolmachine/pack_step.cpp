@@ -7,6 +7,8 @@
 #include <map>
 
 #include "image/plan.hpp"
+#include "smolmachine/smolvm_command.hpp"
+#include "smolmachine/smolvm_packer.hpp"
 #include "smolmachine/zstd_frame.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
@@ -22,6 +24,10 @@ constexpr const char* kRecordFile = "pack.json";
 // Raise it when the same inputs give other bytes.
 constexpr int kSchema = 1;
 
+bool is_smolvm(const PackRequest& request) {
+  return request.packer == "smolvm";
+}
+
 std::string key_text(const PackRequest& request, const Digest& plan, const std::optional<Runtime>& runtime) {
   std::map<std::string, std::string> lines{
       {"schema", std::to_string(kSchema)},
@@ -31,6 +37,12 @@ std::string key_text(const PackRequest& request, const Digest& plan, const std::
       {"epoch", std::to_string(request.options.epoch)},
       {"runtime", runtime ? runtime->digest.string() : "none"},
   };
+  if (is_smolvm(request)) {
+    lines["packer"] = "smolvm " + smolvm_identity();
+    lines.erase("runtime");  // smolvm takes its own
+    lines.erase("zstd");
+    if (!request.registry_image.empty()) lines["registry"] = escape_word(request.registry_image);
+  }
   for (const auto& [name, value] : request.options.key_values())
     lines["option " + escape_word(name)] = value;
   std::string text;
@@ -128,6 +140,23 @@ void make_from_plan(const PackRequest& request, const std::optional<Runtime>& ru
   }
 }
 
+void make_by_smolvm(const PackRequest& request, store::Store& store, PackOutcome& outcome,
+                    std::map<std::string, store::Output>& assets) {
+  const image::LoadedPlan plan = image::load_plan(request.plan_directory);
+  const PackRecipe recipe = make_smolvm_pack(
+      {.slug = request.slug,
+       .plan = plan,
+       .options = request.options,
+       .registry_image = request.registry_image,
+       .directory = request.records.empty() ? fs::absolute(request.output).parent_path() : request.records,
+       .on_line = request.on_line ? request.on_line : [](const std::string&) {}},
+      store, assets);
+  if (!make_from_recipe(request, recipe, store, outcome))
+    throw Error("a piece of the pack is gone from the store already",
+                {.where = store.directory().native(), .hint = "build again"});
+  outcome.outcome = "built";
+}
+
 void write_records(const PackRequest& request, const std::string& text, const PackOutcome& outcome,
                    const store::RunReason& reason) {
   const store::StepRecord record{.step = kStep,
@@ -148,7 +177,10 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   check_options(request.options);
   PackOutcome outcome;
   outcome.plan_digest = read_plan(request.plan_directory).digest();
-  outcome.runtime = find_runtime(request.runtime);
+  if (request.packer != "native" && !is_smolvm(request))
+    throw UsageError("unknown packer \"" + request.packer + "\"",
+                     {.where = "bottle " + request.slug, .hint = "known: native, smolvm"});
+  if (!is_smolvm(request)) outcome.runtime = find_runtime(request.runtime);
   std::optional<Runtime> runtime;
   if (outcome.runtime) runtime = read_runtime(*outcome.runtime, store);
 
@@ -162,7 +194,12 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
 
   const std::optional<PackRecipe> recipe = stored_recipe(lookup, store);
   const bool made = recipe && make_from_recipe(request, *recipe, store, outcome);
-  if (!made) make_from_plan(request, runtime, store, outcome);
+  std::map<std::string, store::Output> assets;
+  if (!made && is_smolvm(request)) {
+    make_by_smolvm(request, store, outcome, assets);
+  } else if (!made) {
+    make_from_plan(request, runtime, store, outcome);
+  }
   outcome.milliseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin)
           .count());
@@ -170,6 +207,7 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
     store::ActionResult result;
     result.kind = kStep;
     result.label = request.slug;
+    result.outputs = std::move(assets);
     result.outputs["recipe"] = store.put(outcome.recipe.serialize());
     result.facts["packDigest"] = outcome.recipe.pack_digest.string();
     result.facts["size"] = std::to_string(outcome.recipe.pack_size);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,8 +17,11 @@ struct PackRequest {
   fs::path plan_directory;  // with image.json
   fs::path output;
   PackOptions options;
-  std::string runtime;      // see find_runtime()
-  std::size_t threads = 0;  // 0: default_threads()
+  std::string runtime;                                   // see find_runtime()
+  std::size_t threads = 0;                               // 0: default_threads()
+  std::string packer = "native";                         // or "smolvm"
+  std::string registry_image = {};                       // see SmolvmPackRequest
+  std::function<void(const std::string&)> on_line = {};  // progress of an outside packer
   // Where pack.json, pack.key and pack.last.json go; empty: nowhere.
   fs::path records;
 };

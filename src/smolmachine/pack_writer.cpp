@@ -102,7 +102,7 @@ Digest digest_of(const JsonView& view) {
 PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& settings, store::Store& store,
                       int output, const std::string& output_name, FrameCounts& counts) {
   PackRecipe recipe;
-  Manifest manifest = describe_image(plan.plan.config, settings.options, recipe.findings);
+  Manifest manifest = describe_image(image::image_config(plan.plan), settings.options, recipe.findings);
 
   std::vector<Chunk> chunks;
   std::string structure;  // outer tar bytes since the last chunk of contents

@@ -72,10 +72,10 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a LOCK)", "LOCK needs a value")
 
     def test_engine_and_packer(self):
-        self.refuses("add_bottle(a ENGINE docker)", 'ENGINE docker is not yet supported in this version; "builtin" is')
+        self.refuses("add_bottle(a ENGINE dokcer)", r'ENGINE "dokcer" is unknown; did you mean docker\? Known are: builtin, docker, podman')
         self.refuses("add_bottle(a ENGINE bultin)", r'ENGINE "bultin" is unknown; did you mean builtin\?')
-        self.refuses("set(BOTTLE_ENGINE podman)\nadd_bottle(a)", "ENGINE podman is not yet supported")
-        self.refuses("add_bottle(a PACKER smolvm)", 'PACKER smolvm is not yet supported in this version; "native" is')
+        self.refuses("set(BOTTLE_ENGINE podmann)\nadd_bottle(a)", 'ENGINE "podmann" is unknown')
+        self.refuses("add_bottle(a PACKER smolwm)", r'PACKER "smolwm" is unknown; did you mean smolvm\?')
         self.refuses("add_bottle(a)\nset_property(TARGET bottle-a PROPERTY BOTTLE_CPUS none)", 'CPUS "none" is not a number')
 
     def test_contexts(self):

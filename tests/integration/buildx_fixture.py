@@ -1,0 +1,57 @@
+"""Makes a directory with Docker's plug-in buildx, for $DOCKER_CONFIG: Debian's package docker-buildx, unpacked, not installed.
+
+Debian has it since trixie. Apt gets settings and lists of its own, and this machine's own Debian archive to ask."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+import debian_fixture
+import parts
+
+RELEASE = "trixie"
+KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PLUGIN = "cli-plugins/docker-buildx"
+
+
+def make(directory):
+    """Nothing is done where the plug-in is there already."""
+    directory = pathlib.Path(directory).resolve()
+    if (directory / PLUGIN).exists():
+        return directory
+    parts.need("apt-get", "dpkg")
+    site, _ = debian_fixture.mirror()
+    if not KEYRING.exists():
+        raise unittest.SkipTest(f"needs {KEYRING}, which is not there")
+    apt = directory / "apt"
+    for name in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d"):
+        (apt / name).mkdir(parents=True, exist_ok=True)
+    (apt / "status").touch()
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {site} {RELEASE} main\n", encoding="utf-8")
+    settings = apt / "apt.conf"
+    settings.write_text(f'Dir::State "{apt}/state";\nDir::State::status "{apt}/status";\nDir::Cache "{apt}/cache";\n'
+                        f'Dir::Etc::sourcelist "{apt}/sources.list";\nDir::Etc::sourceparts "-";\nDir::Etc::preferences "-";\n'
+                        f'Dir::Etc::preferencesparts "{apt}/etc/preferences.d";\nAPT::Sandbox::User "root";\n'
+                        'Acquire::Languages "none";\nAcquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";\n', encoding="utf-8")
+    environment = {**os.environ, "APT_CONFIG": str(settings)}
+    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "download", "docker-buildx"]):
+        result = subprocess.run(command, cwd=apt, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if result.returncode != 0:
+            raise unittest.SkipTest(f"needs Debian's docker-buildx of {RELEASE}: {result.stdout.strip().splitlines()[-1:]}")
+    package = next(apt.glob("docker-buildx_*.deb"))
+    subprocess.run(["dpkg", "-x", package, apt / "root"], check=True)
+    plugin = next((apt / "root").rglob(PLUGIN))
+    (directory / PLUGIN).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(plugin, directory / PLUGIN)
+    shutil.rmtree(apt)
+    return directory
+
+
+if __name__ == "__main__":
+    try:
+        make(sys.argv[1])
+    except unittest.SkipTest as reason:
+        print(reason)
+        sys.exit(parts.SKIPPED)

@@ -1,0 +1,457 @@
+"""Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for, and what they leave."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import docker_fixture
+import parts
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
+import incremental_test  # noqa: E402
+
+ALL = "fingerprint image pack"
+SECONDS = 60
+ENGINES = ["docker", "podman", "buildah"]
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not after {SECONDS} s")
+        time.sleep(0.02)
+
+
+class EngineTestCase(parts.TestCase):
+    """One Docker Engine a class; its client is found through a wrapper that counts, and stops where it is told to."""
+
+    @classmethod
+    def setUpClass(cls):
+        parts.need("podman", "buildah")
+        cls.engine = docker_fixture.Engine()
+        cls.engine.__enter__()
+        cls.addClassCleanup(cls.engine.__exit__, None, None, None)
+
+    def setUp(self):
+        super().setUp()
+        self.bin = self.top / "bin"
+        self.bin.mkdir()
+        self.calls_file = self.top / "calls"
+        self.reached = self.top / "reached"
+        for program in ENGINES:
+            real = self.engine.client if program == "docker" else shutil.which(program)
+            # $BLOCK stops before the command of that name, $BLOCK_AFTER behind it.
+            self.wrapper(program, f"""
+echo {program} "$@" >> "{self.calls_file}"
+if [ "$BLOCK" = "$1" ]; then echo > "{self.reached}"; exec sleep 1000; fi
+if [ "$BLOCK_AFTER" = "$1" ]; then "{real}" "$@"; echo > "{self.reached}"; exec sleep 1000; fi
+exec "{real}" "$@"
+""")
+        (self.top / "client").mkdir()
+        (self.top / "client/config.json").write_text("{}", encoding="utf-8")
+        storage = self.top / "storage.conf"
+        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{self.top}/containers/root"\n'
+                           f'runroot = "{self.top}/containers/run"\n', encoding="utf-8")
+        self.environment = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}", "DOCKER_HOST": self.engine.socket, "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": str(self.top / "client"), "CONTAINERS_STORAGE_CONF": str(storage)}
+
+    def wrapper(self, name, body):
+        file = self.bin / name
+        file.write_text("#!/bin/sh\n" + body, encoding="utf-8")
+        file.chmod(0o755)
+
+    def prepared(self, project, engine=None, **more):
+        project.environment.update(self.environment)
+        if engine:
+            project.environment["BOTTLE_ENGINE"] = engine
+        if engine in ("podman", "buildah"):
+            project.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=chroot"
+        elif engine == "docker":
+            project.environment["BOTTLE_ENGINE_OPTIONS"] = "--network=host"
+        project.environment.update(more)
+        return project
+
+    def new_build(self, files=(), name="one build", engine=None, **more):
+        return self.prepared(super().new_build(files, name), engine, **more)
+
+    def calls(self):
+        """What the engines were started with since the last time this was asked."""
+        text = self.calls_file.read_text(encoding="utf-8") if self.calls_file.exists() else ""
+        self.calls_file.unlink(missing_ok=True)
+        return text.splitlines()
+
+    def builds(self):
+        return [call for call in self.calls() if call.split()[1] == "build"]
+
+    def docker(self, *arguments):
+        return self.engine.docker(*arguments).stdout.split()
+
+    def assert_engine_clean(self):
+        """No container and no name of an image is there, or is soon: a daemon ends a build behind its client's back."""
+        wait_for(lambda: not self.docker("ps", "--all", "--quiet"), "a container is left")
+        names = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        self.assertEqual([name for name in names if name != "<none>:<none>"], [])
+
+    def assert_same_tree(self, one, other):
+        result = one.run(parts.settings.tools / "bottle-pack", "diff", one.output, other.output, expect=None)
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+
+
+class Examples(EngineTestCase):
+    """Each example through each engine gives the tree that the builtin engine gives."""
+
+    def make(self, name, engine, **more):
+        project = self.prepared(parts.harness.Project(self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"), engine, **more)
+        shutil.rmtree(project.source)
+        shutil.copytree(parts.harness.SOURCE / "examples" / name, project.source, ignore=shutil.ignore_patterns("build*"))
+        project.configure("-DCMAKE_BUILD_TYPE=Release")
+        project.make()
+        return project
+
+    def compare(self, name, slugs):
+        builtin = self.make(name, "builtin")
+        self.assertEqual(self.calls(), [])
+        for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", {}), ("buildah", {})]:
+            with self.subTest(engine=engine, **more):
+                project = self.make(name, engine, **more)
+                self.assertEqual(len(self.builds()), len(slugs))
+                for slug in slugs:
+                    plan = json.loads((project.directory(slug) / "image.json").read_text())
+                    self.assertRegex(plan["imageId"], "^sha256:[0-9a-f]{64}$")
+                    result = project.tool("bottle-pack", "diff", project.pack(slug), builtin.pack(slug), expect=None)
+                    self.assertEqual((result.returncode, result.stdout), (0, ""))
+                project.make()
+                self.assertEqual((self.calls(), project.ran()), ([], {}))
+        self.assert_engine_clean()
+
+    def test_hello(self):
+        self.compare("hello", ["hello"])
+
+    def test_busybox(self):
+        parts.need("busybox")
+        self.compare("busybox", ["busybox"])
+
+    def test_family(self):
+        self.compare("family", ["base", "child-a", "child-b"])
+
+
+class Exact(EngineTestCase, incremental_test.Edits):
+    """The edits of tests/cmake/incremental_test.py through Docker: what does not matter starts no engine process at all."""
+
+    CHOSEN = {"touch", "edit", "edit_and_back", "chmod_that_makes_executable", "link_retargeted", "file_added", "ignored_file",
+              "ignore_rule_with_effect", "unreferenced_file", "comment", "unreached_stage"}
+    for _name in [name for name in dir(incremental_test.Edits) if name.startswith("test_")]:
+        if _name.removeprefix("test_") not in CHOSEN:
+            locals()[_name] = None
+
+    def project(self, *arguments, **options):
+        project = self.prepared(super().project(*arguments, **options), "docker")
+        traced = project.traced
+        project.traced = lambda: [event for event in traced() if event["step"] != "engine"]
+        return project
+
+    def setUp(self):
+        self.known = None
+        EngineTestCase.setUp(self)
+        incremental_test.Edits.setUp(self)
+        self.assertEqual(len(self.builds()), 1)
+
+    def then(self, steps):
+        super().then(steps)
+        calls = self.calls()
+        if "image" not in steps:
+            self.assertEqual(calls, [])
+        else:
+            # "edit and back" finds the first image in the store.
+            self.assertLessEqual(sum(call.split()[1] == "build" for call in calls), 1)
+
+    def test_same_image_is_not_packed(self):
+        """The rebuilt image has the ID that it had: other inputs, and none that the result shows."""
+        project = self.project("add_bottle(b CONTEXT in)\n", {
+            "in/Dockerfile": "FROM scratch AS all\nCOPY x y /\nFROM scratch\nCOPY --from=all /x /x\n", "in/x": "x\n", "in/y": "y\n"},
+            name="same image")
+        project.configure()
+        self.assert_ran(project, {"b": ALL})
+        self.calls()
+        project.append("in/y", "more\n")
+        self.assert_ran(project, {"b": "fingerprint image"})
+        self.assertEqual(len(self.builds()), 1)
+        project.write("in/y", "y\n")
+        self.assert_ran(project, {"b": "fingerprint image"})
+        self.assertEqual(self.calls(), [])  # an image that the store has
+
+
+BASE = {"Dockerfile": "FROM scratch\nCOPY --from=tools . /\nENV PATH=/bin BASE=yes\n"}
+FILES = {
+    "Dockerfile": """\
+# syntax of the engine's own
+ARG WORD=none
+FROM missing AS unneeded
+COPY nothing /nothing
+FROM base AS build
+ARG WORD
+COPY --chown=3:4 etc/a /etc/
+RUN echo "$WORD $BASE" > /made && ln -s made /link
+# a comment between
+FROM base
+COPY --from=1 /made \\
+  /copied
+COPY --from=files sub/*.txt /files/
+WORKDIR /files
+LABEL a=b
+""", "etc/a": "a\n", "unused": "unused\n"}
+
+
+class Builds(EngineTestCase):
+    def setUp(self):
+        super().setUp()
+        parts.need("busybox")
+        tools = self.top / "tools" / "bin"
+        tools.mkdir(parents=True)
+        shutil.copy(shutil.which("busybox", path="/bin:/usr/bin"), tools / "busybox")
+        for applet in ("sh", "echo", "ln", "sleep"):
+            (tools / applet).symlink_to("busybox")
+        files = self.top / "files" / "sub"
+        files.mkdir(parents=True)
+        (files / "one.txt").write_text("one\n")
+        (files / "two.log").write_text("two\n")
+        self.base = super().new_build(BASE, "base")
+        self.base.environment.pop("BOTTLE_ENGINE", None)
+        self.base.image("--build-context", f"tools={self.top}/tools")
+        self.contexts = ["--build-context", f"base=bottle:{self.base.build}", "--build-context", f"files={self.top}/files",
+                         "--build-arg", "WORD=word", "--build-arg", "UNUSED=unused"]
+        self.calls()
+
+    def built(self, name, engine, files=FILES, **more):
+        build = self.new_build(files, name, engine, **more)
+        build.image(*self.contexts)
+        build.create()
+        return build
+
+    def test_bases_and_contexts(self):
+        """A bottle as base, a directory as context, stages by number, a stage that only the file knows."""
+        builtin = self.built("builtin", "builtin")
+        for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", {}), ("buildah", {})]:
+            with self.subTest(engine=engine, **more):
+                build = self.built(f"by {engine} {more}", engine, **more)
+                self.assert_same_tree(build, builtin)
+                self.assertEqual(build.leftovers(), [])
+                self.assertFalse((build.build / "engine.left").exists())
+                calls = self.calls()
+                self.assertEqual(sum(call.split()[1] == "build" for call in calls), 1, calls)
+                # Comments, unneeded stages and files that nobody copies are no inputs.
+                build.write("Dockerfile", FILES["Dockerfile"].replace("# a comment between", "#").replace("COPY nothing", "COPY other"))
+                build.write("unused", "other\n")
+                build.image(*self.contexts)
+                self.assertEqual(self.calls(), [])
+        self.assert_engine_clean()
+        for engine in ("podman", "buildah"):
+            names = self.base.run(engine, "images", "--format", "{{.Repository}}" if engine == "podman" else "{{.Name}}").stdout.split()
+            self.assertEqual([name for name in names if name != "<none>"], [])
+
+    def test_image_id(self):
+        """An export has the ID that the engine gave."""
+        build = self.built("one", "docker")
+        build.export(self.top / "layout")
+        index = json.loads((self.top / "layout/index.json").read_text())
+        digest = index["manifests"][0]["digest"].removeprefix("sha256:")
+        manifest = json.loads((self.top / "layout/blobs/sha256" / digest).read_text())
+        plan = json.loads((build.build / "image.json").read_text())
+        self.assertEqual(manifest["config"]["digest"], plan["imageId"])
+        self.assertIn(plan["imageId"], self.docker("image", "ls", "--all", "--quiet", "--no-trunc"))
+
+    def test_errors(self):
+        build = self.new_build(FILES, engine="docker", DOCKER_HOST=f"unix://{self.top}/nobody")
+        self.assert_fails(build.image(*self.contexts, expect=1), "Cannot connect", "start the daemon, or set DOCKER_HOST")
+        for engine in ENGINES:
+            build = self.new_build(FILES, "none", engine=engine, PATH=str(self.top))
+            self.assert_fails(build.image(*self.contexts, expect=1), f'"{engine}" is not installed', "install .*ENGINE builtin")
+        build = self.new_build(FILES, "unknown", BOTTLE_ENGINE="dokcer")
+        self.assert_fails(build.image(*self.contexts, expect=1), "did you mean docker", "known: builtin, docker, podman, buildah, buildx",
+                          status=2)
+        build = self.new_build(dict(FILES, Dockerfile="FROM base\nRUN exit 3\n"), "fails", engine="docker")
+        self.assert_fails(build.image(*self.contexts, expect=1), "the engine failed", "3")
+        self.assertEqual(build.leftovers(), [])
+        self.assert_engine_clean()
+
+    def test_two_at_once(self):
+        """Two bottles through one daemon, from bases of the same name that are not the same."""
+        processes, builds = [], []
+        for number in range(2):
+            files = dict(FILES, Dockerfile=FILES["Dockerfile"].replace("$WORD", f"{number} $WORD"))
+            build = self.new_build(files, f"build {number}", "docker", DOCKER_BUILDKIT=str(number))
+            builds.append(build)
+            processes.append(subprocess.Popen(
+                [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+                env={**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache)},
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+        for number, process in enumerate(processes):
+            _, errors = process.communicate(timeout=SECONDS)
+            self.assertEqual(process.returncode, 0, errors)
+            builds[number].create()
+            out = self.top / f"root {number}"
+            builds[number].tools("bottle-pack", "extract", builds[number].output, out)
+            self.assertEqual((out / "copied").read_text(), f"{number} word yes\n")
+        self.assert_engine_clean()
+
+    def stopped(self, build, how, signal_number):
+        """Runs a build until it has come to where `how` stops it, and sends the signal."""
+        environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache), **how}
+        self.reached.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill)
+        if how:
+            wait_for(self.reached.exists, "the engine's command")
+        else:  # its RUN sleeps
+            wait_for(lambda: self.docker("ps", "--quiet"), "a container")
+        process.send_signal(signal_number)
+        process.wait(SECONDS)
+        self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number)
+
+    def check_stopped(self, how, dockerfile=FILES["Dockerfile"]):
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(signal=signal_number, how=how):
+                build = self.new_build(dict(FILES, Dockerfile=dockerfile), f"stopped {signal_number}", "docker", DOCKER_BUILDKIT="0")
+                self.stopped(build, how, signal_number)
+                if signal_number == signal.SIGKILL:
+                    build.write("Dockerfile", FILES["Dockerfile"])
+                    build.image(*self.contexts)
+                self.assertEqual(build.leftovers(build.build), [])
+                self.assertFalse((build.build / "engine.left").exists())
+                self.assert_engine_clean()
+
+    def test_stopped_at_load(self):
+        self.check_stopped({"BLOCK_AFTER": "load"})
+
+    def test_stopped_at_build(self):
+        self.check_stopped({}, FILES["Dockerfile"].replace("RUN echo", "RUN sleep 600; echo"))
+
+    def test_stopped_at_save(self):
+        self.check_stopped({"BLOCK": "save"})
+
+
+class Load(Builds):
+    """bottle-image load, and the CMake target of that name."""
+
+    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    def test_load(self):
+        build = self.built("one", "builtin")
+
+        def load(*options):
+            return json.loads(build.tools("bottle-image", "load", "--json", "--out", build.build, *options).stdout)
+
+        for program in ("docker", "podman"):
+            with self.subTest(program=program):
+                loaded = load("--into", program, "--tag", "localhost/first:1")
+                self.assertEqual(loaded["transferred"], loaded["layers"])
+                inspected = build.run(program, "image", "inspect", "--format", "{{.Id}}", "localhost/first:1").stdout.strip()
+                self.assertEqual("sha256:" + inspected.removeprefix("sha256:"), loaded["imageId"])
+                # What is there does not travel again.
+                self.assertEqual(load("--into", program, "--tag", "localhost/second:1")["transferred"], 0)
+        output = self.engine.docker("run", "--rm", "--network", "host", "localhost/second:1", "/bin/sh", "-c", "echo $BASE").stdout
+        self.assertEqual(output, "yes\n")
+        # One more layer on the ones that the daemon has.
+        build.write("Dockerfile", FILES["Dockerfile"] + "COPY unused /unused\n")
+        build.image(*self.contexts)
+        loaded = load("--tag", "localhost/third:1")
+        self.assertEqual(loaded["transferred"], 1)
+        for name in ("first", "second", "third"):
+            self.engine.docker("rmi", f"localhost/{name}:1")
+
+    def test_target(self):
+        project = self.prepared(self.new_build({"CMakeLists.txt": "", **BASE}, "project"), "builtin")
+        project.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(P LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\n"
+                                        f'add_bottle(loaded CONTEXTS "tools=path:{self.top}/tools")\n')
+        project.configure()
+        project.make("bottle-loaded-load")
+        self.assertEqual(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "loaded"), ["loaded:latest"])
+        self.engine.docker("rmi", "loaded:latest")
+
+
+class Primitives(Builds):
+    """bottle-image docker: each command, each failure policy, and names of containers."""
+
+    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    def setUp(self):
+        super().setUp()
+        self.base.tools("bottle-image", "load", "--out", self.base.build, "--tag", "base:1")
+        self.addCleanup(self.remove_all)
+
+    def remove_all(self):
+        for container in self.docker("ps", "--all", "--quiet"):
+            self.engine.docker("rm", "--force", container)
+        self.engine.docker("rmi", "--force", "base:1", "base:2", expect=None)
+
+    def command(self, *words, status=0, **options):
+        result = self.base.run(parts.settings.tools / "bottle-image", "docker", *words, expect=None, **options)
+        self.assertEqual(result.returncode, status, result.stdout)
+        return result.stdout.strip()
+
+    def create(self, name="box"):
+        return self.command("create", "--name", name, "--option=--network=none", "base:1", "--", "/bin/sleep", "600")
+
+    def test_commands(self):
+        image = self.command("image-id", "base:1")
+        self.assertRegex(image, "^sha256:[0-9a-f]{64}$")
+        self.assertEqual(self.command("image-id", "nothing:1", status=3), "")
+        self.command("tag", "base:1", "base:2")
+        self.assertEqual(self.command("image-id", "base:2"), image)
+        self.command("exists", "box", status=3)
+        self.assertEqual(self.create(), "box")
+        self.command("exists", "box")
+        self.command("start", "box")
+        (self.top / "in").write_text("in\n")
+        self.command("cp", "box", self.top / "in", "/in")
+        self.assertEqual(self.command("exec", "box", "--", "/bin/sh", "-c", "echo $(/bin/busybox id -u; /bin/busybox cat /in)"), "0 in")
+        self.command("connect", "none", "box", "--on-failure", "ignore")
+        self.command("rm", "box")
+        self.command("rm", "box")
+        self.command("exists", "box", status=3)
+
+    def test_policies(self):
+        self.assertIn("error: ", self.command("start", "nobody", status=1))
+        self.assertNotIn("error: ", self.command("start", "nobody", "--on-failure", "status", status=3))
+        self.assertIn("warning: ", self.command("start", "nobody", "--on-failure", "ignore", status=0))
+        self.assertIn("no registry", self.command("push", "base:1", "--on-failure", "status", status=3) + "no registry")
+        self.base.environment["DOCKER_HOST"] = f"unix://{self.top}/nobody"
+        self.assertIn("start the daemon", self.command("exists", "box", status=1))
+
+    def test_names(self):
+        self.assertEqual([self.create("walk") for _ in range(3)], ["walk", "walk-2", "walk-3"])
+        self.assertEqual(self.command("free-name", "walk"), "walk-4")
+        self.command("rm", "walk-2")
+        self.assertEqual(self.command("free-name", "walk"), "walk-2")
+        self.assertEqual(self.create("walk"), "walk-2")
+
+    def test_race(self):
+        """Builds that want one name at one time: each gets its own, and nobody fails."""
+        command = [parts.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
+                   "/bin/sleep", "600"]
+        processes = [subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True)
+                     for _ in range(4)]
+        names = sorted(process.communicate(timeout=SECONDS)[0].strip() for process in processes)
+        self.assertEqual(names, ["race", "race-2", "race-3", "race-4"])
+
+    def test_bound(self):
+        self.wrapper("docker", 'echo "Conflict. The container name is already in use by container x" >&2; echo "$@" >> '
+                               f'"{self.calls_file}"; case "$1" in container) exit 0;; esac; exit 1\n')
+        for words in (["create", "--name", "n", "base:1"], ["free-name", "n"]):
+            self.calls()
+            self.assertIn("n to n-99 are all taken", self.command(*words, status=1))
+            self.assertEqual(len(self.calls()), 99)
+
+
+if __name__ == "__main__":
+    parts.main()

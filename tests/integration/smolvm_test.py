@@ -1,0 +1,263 @@
+"""The packer "smolvm" against a stand-in that does to a registry what the real command does, and fails where it is told to.
+
+Where a real smolvm with KVM is installed, the packs are made with it too.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import engines_test
+import images
+import parts
+
+STAND_IN = pathlib.Path(__file__).resolve().parent / "smolvm_stand_in.py"
+SECONDS = 60
+FILES = {"Dockerfile": """\
+FROM base
+COPY --chmod=0750 --chown=7:8 dir /dir
+ENV A=b
+WORKDIR /work
+ENTRYPOINT ["/dir/one", "x"]
+CMD ["y"]
+""", "dir/one": "1\n", "dir/two": "2\n"}
+NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "env", "workdir", "cpus", "mem", "network", "gpu", "cuda"]
+
+
+def listeners():
+    """Sockets of this host that somebody listens at, on the loopback."""
+    lines = pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    return {line.split()[1] for line in lines if line.split()[3] == "0A" and line.split()[1].startswith("0100007F")}
+
+
+class SmolvmTestCase(parts.TestCase):
+    def setUp(self):
+        super().setUp()
+        layout = images.Layout(self.top / "base")
+        layout.add(images.layer([images.member("etc", "directory"), images.member("etc/gone", content="gone\n"),
+                                 images.member("etc/kept", content="kept\n" * 1000), images.member("bin", "directory"),
+                                 images.member("bin/sh", content="sh\n", mode=0o755),
+                                 images.member("bin/ash", "hardlink", link="bin/sh", mode=0o755),
+                                 images.member("link", "symlink", link="etc/kept")]), compress=True)
+        layout.add(images.layer([images.whiteout("etc/gone"), images.member("etc/more", content="more\n")]))
+        layout.finish({"Env": ["PATH=/bin"], "User": "0"})
+        self.bin = self.top / "bin"
+        self.bin.mkdir()
+        shutil.copy(STAND_IN, self.bin / "smolvm")
+        (self.bin / "smolvm").chmod(0o755)
+        self.agent = self.top / "agent"
+        (self.agent / "sbin").mkdir(parents=True)
+        (self.agent / "sbin/init").symlink_to("/usr/local/bin/smolvm-agent")
+        self.libraries = self.top / "smolvm-libraries"
+        self.libraries.mkdir()
+        for name in ("libkrun.so", "libkrunfw.so.5"):
+            (self.libraries / name).touch()
+        self.reached = self.top / "reached"
+        self.environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "SMOLVM_AGENT_ROOTFS": str(self.agent),
+                            "SMOLVM_LIB_DIR": str(self.libraries), "BOTTLE_KVM_DEVICE": "", "STAND_IN_REACHED": str(self.reached)}
+        self.before = listeners()
+        self.build = self.new_build(FILES)
+        self.build.environment.update(self.environment)
+        self.build.image("--build-context", f"base=oci-layout:{layout.directory}")
+
+    def pack(self, *options, expect=0, **environment):
+        self.build.environment.update(environment)
+        return self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", self.build.output,
+                                "--name", "hello:1", *options, expect=expect)
+
+    def inspect(self, pack):
+        text = self.build.tools("bottle-pack", "inspect", "--json", pack).stdout
+        return json.loads(text)["manifest"]
+
+    def assert_clean(self):
+        found = [str(path) for path in self.build.build.rglob("*")
+                 if path.name.endswith(".tmp") or "smolvm" in path.name or path.name.startswith("image.smolmachine.")]
+        self.assertEqual(found, [])
+        self.assertFalse((self.build.build / "engine.left").exists())
+        self.assertEqual(listeners() - self.before, set())
+
+
+class Packs(SmolvmTestCase):
+    def compare(self, *options):
+        result = self.pack(*options)
+        self.build.tools("bottle-pack", "verify", self.build.output)
+        native = self.top / "native.smolmachine"
+        self.build.tools("bottle-pack", "create", "--quiet", "--runtime", self.agent, "--image", self.build.build, "--output", native,
+                         "--name", "hello:1", *options)
+        found = self.build.tools("bottle-pack", "diff", self.build.output, native, expect=None)
+        self.assertEqual((found.returncode, found.stdout), (0, ""))
+        one, other = self.inspect(self.build.output), self.inspect(native)
+        self.assertEqual({name: one.get(name) for name in NATIVE_FIELDS}, {name: other.get(name) for name in NATIVE_FIELDS})
+        self.assert_clean()
+        return result
+
+    def test_same_as_native(self):
+        result = self.compare()
+        self.assertIn("Assembling packed binary done", result.stdout)
+        self.assertRegex(result.stdout, r"localhost:\d+/bottle/image:[0-9a-f]{16}\n")
+        self.assertNotRegex(result.stdout, "[\x00-\x08\x0b-\x1f]")
+
+    def test_options(self):
+        self.compare("--cpus", "2", "--memory", "512", "--network", "--env", "A=other", "--env", "B=new", "--entrypoint", "/one",
+                     "--cmd", "two", "--cmd", "three")
+
+    def test_unchanged_and_stored(self):
+        """The same image and options start smolvm no more."""
+        self.pack()
+        first = self.build.output.read_bytes()
+        self.assertNotIn("Starting agent", self.pack().stdout)
+        self.build.output.unlink()
+        self.assertNotIn("Starting agent", self.pack().stdout)
+        self.assertEqual(self.build.output.read_bytes(), first)
+        self.assertIn("Starting agent", self.pack("--cpus", "3").stdout)
+
+    def test_real_smolvm(self):
+        real = shutil.which("smolvm", path=os.environ["PATH"])
+        if not real or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            self.skipTest("needs smolvm and KVM")
+        (self.bin / "smolvm").unlink()
+        for name in ("SMOLVM_AGENT_ROOTFS", "SMOLVM_LIB_DIR", "BOTTLE_KVM_DEVICE"):
+            self.build.environment.pop(name)
+        self.compare()
+
+
+class Failures(SmolvmTestCase):
+    STEPS = ["boot", "manifest", "config", "layer", "collect", "merge", "assemble", "sidecar", "end"]
+
+    def test_fails(self):
+        for step in self.STEPS:
+            with self.subTest(step=step):
+                self.assert_fails(self.pack(expect=1, STAND_IN=f"fail:{step}"), f"smolvm failed with exit code 1: told to fail at {step}")
+                self.assertFalse(self.build.output.exists())
+                self.assert_clean()
+
+    def test_dies(self):
+        for step in self.STEPS:
+            with self.subTest(step=step):
+                self.assert_fails(self.pack(expect=1, STAND_IN=f"die:{step}"), "smolvm failed with killed by signal 9")
+                self.assertFalse(self.build.output.exists())
+                self.assert_clean()
+
+    def test_hangs(self):
+        """Interrupted, ended or killed while smolvm hangs: nothing stays, and the next build makes the pack."""
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            for step in ("layer", "sidecar"):
+                with self.subTest(signal=signal_number, step=step):
+                    self.reached.unlink(missing_ok=True)
+                    self.build.output.unlink(missing_ok=True)
+                    cache = self.top / f"cache {signal_number} {step}"
+                    shutil.copytree(self.build.cache, cache)
+                    process = subprocess.Popen(
+                        [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
+                         "--output", self.build.output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                        env={**parts.harness.clean_environment(), **self.build.environment, "STAND_IN": f"hang:{step}",
+                             "BOTTLE_CACHE_DIR": str(cache)})
+                    self.addCleanup(process.kill)
+                    end = time.monotonic() + SECONDS
+                    while not self.reached.exists():
+                        self.assertLess(time.monotonic(), end, "smolvm was not started")
+                        self.assertIsNone(process.poll())
+                        time.sleep(0.02)
+                    process.send_signal(signal_number)
+                    process.wait(SECONDS)
+                    self.assertFalse(self.build.output.exists())
+                    if signal_number == signal.SIGKILL:
+                        self.build.environment["BOTTLE_CACHE_DIR"] = str(cache)
+                        self.pack(STAND_IN="")
+                    self.assert_clean()
+
+
+class Preflight(SmolvmTestCase):
+    def test_answers(self):
+        self.assert_fails(self.pack(expect=1, SMOLVM_AGENT_ROOTFS=str(self.top)), "agent|sbin/init")
+        self.build.environment.update(self.environment)
+        self.assert_fails(self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)), "libkrun.so and libkrunfw.so.5 were not found", "set SMOLVM_LIB_DIR")
+        self.build.environment.update(self.environment)
+        self.assert_fails(self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")), "there is no KVM", "PACKER native")
+        self.build.environment.update(self.environment)
+        (self.bin / "smolvm").write_text("#!/bin/sh\necho broken\nexit 7\n")
+        self.assert_fails(self.pack(expect=1), "cannot say its version: exit code 7: broken")
+        (self.bin / "smolvm").unlink()
+        self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "smolvm is not installed", "PACKER native")
+        self.assert_clean()
+
+    def test_room(self):
+        parts.need_root("a small file system is mounted")
+        small = self.top / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False).returncode != 0:
+            self.skipTest("needs the right to mount a file system")
+        self.addCleanup(subprocess.run, ["umount", small], check=True)
+        self.assert_fails(self.pack(expect=1, SMOLVM_PACK_STAGING=str(small)), "needs about .*MiB", "are free", "SMOLVM_PACK_STAGING")
+
+
+class RegistryImage(SmolvmTestCase):
+    """A container of a registry, pinned by its digest, in place of the one in the process."""
+
+    @classmethod
+    def setUpClass(cls):
+        parts.need("docker-registry", "ldd")
+        cls.engine = engines_test.docker_fixture.Engine()
+        cls.engine.__enter__()
+        cls.addClassCleanup(cls.engine.__exit__, None, None, None)
+
+    def setUp(self):
+        super().setUp()
+        self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"),
+                                      PATH=f"{self.bin}:{pathlib.Path(self.engine.client).parent}:{os.environ['PATH']}")
+        self.image = self.registry_image()
+        self.before = listeners()
+
+    def registry_image(self):
+        """Debian's docker-registry as an image in a registry of the host: what is pinned has to come from one."""
+        context = self.top / "registry"
+        (context / "data").mkdir(parents=True)
+        program = shutil.which("docker-registry")
+        files = [program] + [word for line in subprocess.check_output(["ldd", program], text=True).splitlines()
+                             for word in line.split() if word.startswith("/")]
+        for file in files:
+            (context / file[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, context / file[1:])
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        settings = "version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: '127.0.0.1:%d'}\n"
+        (context / "config.yml").write_text(settings % ("/data", 1))
+        (context / "Dockerfile").write_text(f'FROM scratch\nCOPY . /\nENTRYPOINT ["{program}", "serve", "/config.yml"]\n')
+        config = self.top / "host.yml"
+        config.write_text(settings % (self.top / "host-data", port))
+        process = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        name = f"localhost:{port}/registry"
+        self.engine.build(context, name)
+        end = time.monotonic() + SECONDS
+        while self.engine.docker("push", name, expect=None).returncode != 0:
+            self.assertLess(time.monotonic(), end, "the registry does not take the image")
+            time.sleep(0.05)
+        digest = self.engine.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", name).stdout.strip()
+        self.engine.docker("rmi", name)
+        return digest
+
+    def assert_clean(self):
+        super().assert_clean()
+        self.assertEqual(self.engine.docker("ps", "--all", "--quiet").stdout, "")
+        names = self.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+        self.assertEqual([name for name in names if "/bottle/" in name], [])
+
+    def test_pack(self):
+        self.pack("--registry-image", self.image)
+        self.build.tools("bottle-pack", "verify", self.build.output)
+        self.assert_clean()
+        self.build.output.unlink()
+        self.assert_fails(self.pack("--registry-image", self.image, "--cpus", "3", expect=1, STAND_IN="fail:layer"), "told to fail")
+        self.assert_clean()
+        self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
+
+
+if __name__ == "__main__":
+    parts.main()

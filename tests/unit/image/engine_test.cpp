@@ -1,0 +1,152 @@
+// What an outside engine is given, and when it is asked: no engine runs here. (tests/integration has real
+// ones.)
+#include "image/engine.hpp"
+
+#include <sys/stat.h>
+
+#include "image/container_name.hpp"
+#include "image/engine_dockerfile.hpp"
+#include "image/engine_input.hpp"
+#include "testing.hpp"
+
+namespace bottle::image {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class EngineTest : public ImageTest {
+ protected:
+  EngineTest() {
+    write("a", "a\n");
+    write("unused", "unused\n");
+    fs::create_directories(directory() / "other");
+    write("../other/o", "o\n", 0640);
+  }
+  BuildSpec engine_spec() const {
+    BuildSpec result = spec();
+    result.engine = "docker";
+    result.engine_version = "1";  // nobody is asked
+    result.contexts.push_back({.name = "other",
+                               .kind = ContextKind::path,
+                               .value = directory() / "other",
+                               .reference = {},
+                               .files = {}});
+    return result;
+  }
+  std::string written() const {
+    const Resolved resolved(engine_spec(), store());
+    OutsideNames names = outside_names(resolved);
+    for (auto& [name, reference] : names.scans)
+      reference = "ref:0";
+    return engine_dockerfile(resolved, names);
+  }
+};
+
+TEST_F(EngineTest, DockerfileKeepsLinesAndLeavesOutStages) {
+  dockerfile(
+      "# syntax=some/frontend\n# a comment\nARG X=1\nFROM missing AS unneeded\nRUN nothing\n"
+      "FROM scratch AS one\nCOPY a \\\n  # in between\n  /a\n\nFROM scratch\nCOPY --chmod=644 --from=1 /a "
+      "/b\nENV X=$X\n");
+  EXPECT_EQ(written(),
+            "# syntax=some/frontend\n\nARG X=1\n\n\n"
+            "FROM scratch AS one\nCOPY a \\\n  # in between\n  /a\n\nFROM scratch AS stage-2\n"
+            "COPY --chmod=644 --from=one /a /b\nENV X=$X\n");
+}
+
+TEST_F(EngineTest, NamesOfTheOutsideAreReplaced) {
+  dockerfile(
+      "FROM scratch AS x\nCOPY a /a\nFROM scratch\nCOPY --from=other o /o\n"
+      "RUN --mount=type=bind,from=other,target=/m --mount=from=x,target=/n true\n");
+  EXPECT_THAT(written(),
+              HasSubstr("COPY --from=ref:0 o /o\n"
+                        "RUN --mount=type=bind,from=ref:0,target=/m --mount=from=x,target=/n true\n"));
+}
+
+TEST_F(EngineTest, StagesOfOneNameStayApart) {
+  dockerfile("FROM scratch AS x\nCOPY a /a\nFROM x AS x\nCOPY a /b\nFROM x\nCOPY a /c\n");
+  EXPECT_THAT(written(), HasSubstr("FROM x AS x-1\nCOPY a /b\nFROM x-1 AS stage-2\n"));
+}
+
+TEST_F(EngineTest, QuotedMountIsRefused) {
+  dockerfile("FROM scratch\nRUN --mount=type=bind,\"from=other\",target=/m true\n");
+  EXPECT_THAT(error_of([&] { written(); }), HasSubstr("Dockerfile:2"));
+}
+
+TEST_F(EngineTest, InputIsWhatIsTaken) {
+  dockerfile("FROM scratch\nCOPY a /a\nCOPY --from=other o /o\n");
+  const Resolved resolved(engine_spec(), store());
+  const fs::path work = directory() / "work";
+  fs::create_directories(work);
+  const EngineInput input = prepare_input(resolved, store(), work);
+  EXPECT_THAT(files_of(input.context), ElementsAre(std::pair("a", "a\n")));
+  struct stat status {};
+  ASSERT_EQ(::stat((input.context / "a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mtime, 0);
+  ASSERT_EQ(input.images.size(), 1u);
+  EXPECT_EQ(input.images[0].reference, reference_prefix(engine_spec().directory) + ":0");
+  EXPECT_THAT(paths_of(input.images[0].image), ElementsAre("o"));
+  // A file that changes after it was read fails the build.
+  write("a", "b\n");
+  fs::remove_all(input.context);
+  EXPECT_THAT(error_of([&] { prepare_input(resolved, store(), work); }), HasSubstr("/a"));
+}
+
+TEST_F(EngineTest, KeyHasEngineVersionAndOptions) {
+  dockerfile("FROM scratch\nCOPY a /a\n");
+  BuildSpec spec = engine_spec();
+  const std::string before = key_text(spec);
+  EXPECT_THAT(before, HasSubstr("engine = docker 1\n"));
+  spec.engine_version = "2 classic";
+  EXPECT_THAT(key_text(spec), HasSubstr("engine = docker 2%20classic\n"));
+  spec.engine_options = {"--network=none"};
+  EXPECT_THAT(key_text(spec), HasSubstr("engine option 0 = --network%3Dnone\n"));
+  EXPECT_THAT(key_text(this->spec()), Not(HasSubstr("engine option")));
+}
+
+TEST_F(EngineTest, VersionIsAskedOnceAProgram) {
+  const fs::path bin = directory() / "bin";
+  fs::create_directories(bin);
+  const auto install = [&](const std::string& version) {
+    write_file(bin / "buildah", "#!/bin/sh\necho asked >> " + (directory() / "asked").native() +
+                                    "\necho '{\"version\": \"" + version + "\"}'\n");
+    ASSERT_EQ(::chmod((bin / "buildah").c_str(), 0755), 0);
+  };
+  const ScopedVariable path("PATH", (bin.native() + ":/usr/bin:/bin").c_str());
+  BuildSpec spec = this->spec();
+  spec.engine = "buildah";
+  install("1.0");
+  EXPECT_EQ(known_engine_version(spec, store()), "1.0");
+  EXPECT_EQ(known_engine_version(spec, store()), "1.0");
+  EXPECT_EQ(read_file(directory() / "asked"), "asked\n");
+  install("1.0.1");  // another file
+  EXPECT_EQ(known_engine_version(spec, store()), "1.0.1");
+  EXPECT_EQ(read_file(directory() / "asked"), "asked\nasked\n");
+  EXPECT_EQ(fresh_engine_version(spec, store()), "1.0.1");
+  EXPECT_EQ(read_file(directory() / "asked"), "asked\nasked\nasked\n");
+}
+
+TEST_F(EngineTest, UnknownEngineListsTheKnown) {
+  BuildSpec spec = this->spec();
+  spec.engine = "poodman";
+  EXPECT_THAT(error_of([&] { make_engine(spec); }),
+              HasSubstr("did you mean podman? known: builtin, docker, podman, buildah, buildx"));
+}
+
+TEST(ContainerName, WalksToItsBound) {
+  std::vector<std::string> asked;
+  const auto third = [&](const std::string& name) {
+    asked.push_back(name);
+    return asked.size() == 3;
+  };
+  EXPECT_EQ(walk_container_names("c", third), "c-3");
+  EXPECT_THAT(asked, ElementsAre("c", "c-2", "c-3"));
+  int count = 0;
+  EXPECT_THAT(error_of([&] { walk_container_names("c", [&](const std::string&) { return ++count > 99; }); }),
+              HasSubstr("c to c-99 are all taken"));
+  EXPECT_EQ(count, 99);
+}
+
+}  // namespace
+}  // namespace bottle::image

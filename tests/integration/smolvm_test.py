@@ -5,6 +5,7 @@ Where a real smolvm with KVM is installed, the packs are made with it too.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -26,12 +27,6 @@ ENTRYPOINT ["/dir/one", "x"]
 CMD ["y"]
 """, "dir/one": "1\n", "dir/two": "2\n"}
 NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "env", "workdir", "cpus", "mem", "network", "gpu", "cuda"]
-
-
-def listeners():
-    """Sockets of this host that somebody listens at, on the loopback."""
-    lines = pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    return {line.split()[1] for line in lines if line.split()[3] == "0A" and line.split()[1].startswith("0100007F")}
 
 
 class SmolvmTestCase(parts.TestCase):
@@ -59,15 +54,21 @@ class SmolvmTestCase(parts.TestCase):
         self.reached = self.top / "reached"
         self.environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "SMOLVM_AGENT_ROOTFS": str(self.agent),
                             "SMOLVM_LIB_DIR": str(self.libraries), "BOTTLE_KVM_DEVICE": "", "STAND_IN_REACHED": str(self.reached)}
-        self.before = listeners()
+        self.ports = []
         self.build = self.new_build(FILES)
         self.build.environment.update(self.environment)
         self.build.image("--build-context", f"base=oci-layout:{layout.directory}")
 
     def pack(self, *options, expect=0, **environment):
         self.build.environment.update(environment)
-        return self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", self.build.output,
-                                "--name", "hello:1", *options, expect=expect)
+        result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
+                                  "--output", self.build.output, "--name", "hello:1", *options, expect=expect)
+        self.note_ports(result.stdout)
+        return result
+
+    def note_ports(self, text):
+        """Where registries were that must be gone."""
+        self.ports += [int(port) for port in re.findall(r"localhost:(\d+)/bottle/", text)]
 
     def inspect(self, pack):
         text = self.build.tools("bottle-pack", "inspect", "--json", pack).stdout
@@ -78,7 +79,9 @@ class SmolvmTestCase(parts.TestCase):
                  if path.name.endswith(".tmp") or "smolvm" in path.name or path.name.startswith("image.smolmachine.")]
         self.assertEqual(found, [])
         self.assertFalse((self.build.build / "engine.left").exists())
-        self.assertEqual(listeners() - self.before, set())
+        for port in self.ports:
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
 
 
 class Packs(SmolvmTestCase):
@@ -151,9 +154,10 @@ class Failures(SmolvmTestCase):
                     self.build.output.unlink(missing_ok=True)
                     cache = self.top / f"cache {signal_number} {step}"
                     shutil.copytree(self.build.cache, cache)
+                    log = self.top / f"log {signal_number} {step}"
                     process = subprocess.Popen(
                         [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
-                         "--output", self.build.output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         "--output", self.build.output], stdout=subprocess.DEVNULL, stderr=open(log, "wb"),
                         env={**parts.harness.clean_environment(), **self.build.environment, "STAND_IN": f"hang:{step}",
                              "BOTTLE_CACHE_DIR": str(cache)})
                     self.addCleanup(process.kill)
@@ -164,6 +168,8 @@ class Failures(SmolvmTestCase):
                         time.sleep(0.02)
                     process.send_signal(signal_number)
                     process.wait(SECONDS)
+                    self.note_ports(log.read_text())
+                    self.assertTrue(self.ports)
                     self.assertFalse(self.build.output.exists())
                     if signal_number == signal.SIGKILL:
                         self.build.environment["BOTTLE_CACHE_DIR"] = str(cache)
@@ -210,7 +216,6 @@ class RegistryImage(SmolvmTestCase):
         self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"),
                                       PATH=f"{self.bin}:{pathlib.Path(self.engine.client).parent}:{os.environ['PATH']}")
         self.image = self.registry_image()
-        self.before = listeners()
 
     def registry_image(self):
         """Debian's docker-registry as an image in a registry of the host: what is pinned has to come from one."""

@@ -16,6 +16,14 @@ KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PLUGIN = "cli-plugins/docker-buildx"
 
 
+def made(below):
+    """The directory that the fixture has made: "buildx" beside the test's own."""
+    directory = below.parent / "buildx"
+    if not (directory / PLUGIN).exists():
+        raise unittest.SkipTest("needs Docker's plug-in buildx (the test integration.engines.buildx.plugin makes it)")
+    return directory
+
+
 def make(directory):
     """Nothing is done where the plug-in is there already."""
     directory = pathlib.Path(directory).resolve()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import buildx_fixture
 import docker_fixture
 import parts
 
@@ -340,6 +341,31 @@ class Builds(EngineTestCase):
 
     def test_stopped_at_save(self):
         self.check_stopped({"BLOCK": "save"})
+
+
+class Buildx(Builds):
+    """Docker's plug-in, with the builder that is in the daemon."""
+
+    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    def setUp(self):
+        self.plugins = buildx_fixture.made(pathlib.Path.cwd())
+        super().setUp()
+
+    def test_build(self):
+        builtin = self.built("builtin", "builtin")
+        build = self.built("by buildx", "buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
+        self.assert_same_tree(build, builtin)
+        self.assertEqual(sum(call.split()[1:3] == ["buildx", "build"] for call in self.calls()), 1)
+        build.image(*self.contexts)
+        self.assertEqual(self.calls(), [])
+        self.assertIn("engine = buildx ", (build.build / "image.key").read_text())
+        self.assertEqual(build.leftovers(), [])
+        self.assert_engine_clean()
+        # Without the plug-in there is no such engine.
+        build = self.new_build(FILES, "without", engine="buildx")
+        self.assert_fails(build.image(*self.contexts, expect=1), "buildx", "ENGINE builtin")
 
 
 class Load(Builds):

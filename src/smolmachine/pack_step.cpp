@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 
+#include "image/engine.hpp"
 #include "image/plan.hpp"
 #include "smolmachine/smolvm_command.hpp"
 #include "smolmachine/smolvm_packer.hpp"
@@ -175,6 +176,7 @@ void write_records(const PackRequest& request, const std::string& text, const Pa
 PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   const auto begin = std::chrono::steady_clock::now();
   check_options(request.options);
+  if (!request.records.empty()) image::remove_engine_left(request.records);
   PackOutcome outcome;
   outcome.plan_digest = read_plan(request.plan_directory).digest();
   if (request.packer != "native" && !is_smolvm(request))

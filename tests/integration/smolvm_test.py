@@ -66,6 +66,27 @@ class SmolvmTestCase(parts.TestCase):
         self.note_ports(result.stdout)
         return result
 
+    def interrupt(self, step, signal_number, *options):
+        """Starts a pack whose smolvm hangs at the step, and sends the signal when it does."""
+        self.reached.unlink(missing_ok=True)
+        log = self.top / "log"
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
+                 "--output", self.build.output, *options], stdout=subprocess.DEVNULL, stderr=output,
+                env={**parts.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.build.cache), **self.build.environment,
+                     "STAND_IN": f"hang:{step}"})
+        self.addCleanup(process.kill)
+        end = time.monotonic() + SECONDS
+        while not self.reached.exists():
+            self.assertLess(time.monotonic(), end, "smolvm was not started")
+            self.assertIsNone(process.poll(), "smolvm was not started")
+            time.sleep(0.02)
+        process.send_signal(signal_number)
+        process.wait(SECONDS)
+        self.note_ports(log.read_text())
+        self.assertTrue(self.ports)
+
     def note_ports(self, text):
         """Where registries were that must be gone."""
         self.ports += [int(port) for port in re.findall(r"localhost:(\d+)/bottle/", text)]
@@ -150,29 +171,13 @@ class Failures(SmolvmTestCase):
         for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             for step in ("layer", "sidecar"):
                 with self.subTest(signal=signal_number, step=step):
-                    self.reached.unlink(missing_ok=True)
                     self.build.output.unlink(missing_ok=True)
                     cache = self.top / f"cache {signal_number} {step}"
                     shutil.copytree(self.build.cache, cache)
-                    log = self.top / f"log {signal_number} {step}"
-                    process = subprocess.Popen(
-                        [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
-                         "--output", self.build.output], stdout=subprocess.DEVNULL, stderr=open(log, "wb"),
-                        env={**parts.harness.clean_environment(), **self.build.environment, "STAND_IN": f"hang:{step}",
-                             "BOTTLE_CACHE_DIR": str(cache)})
-                    self.addCleanup(process.kill)
-                    end = time.monotonic() + SECONDS
-                    while not self.reached.exists():
-                        self.assertLess(time.monotonic(), end, "smolvm was not started")
-                        self.assertIsNone(process.poll())
-                        time.sleep(0.02)
-                    process.send_signal(signal_number)
-                    process.wait(SECONDS)
-                    self.note_ports(log.read_text())
-                    self.assertTrue(self.ports)
+                    self.build.environment["BOTTLE_CACHE_DIR"] = str(cache)
+                    self.interrupt(step, signal_number)
                     self.assertFalse(self.build.output.exists())
                     if signal_number == signal.SIGKILL:
-                        self.build.environment["BOTTLE_CACHE_DIR"] = str(cache)
                         self.pack(STAND_IN="")
                     self.assert_clean()
 
@@ -262,6 +267,13 @@ class RegistryImage(SmolvmTestCase):
         self.assert_fails(self.pack("--registry-image", self.image, "--cpus", "3", expect=1, STAND_IN="fail:layer"), "told to fail")
         self.assert_clean()
         self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
+
+    def test_killed(self):
+        self.interrupt("layer", signal.SIGTERM, "--registry-image", self.image)
+        self.assert_clean()
+        self.interrupt("layer", signal.SIGKILL, "--registry-image", self.image)
+        self.pack("--registry-image", self.image, STAND_IN="")
+        self.assert_clean()
 
 
 if __name__ == "__main__":

@@ -182,6 +182,13 @@ OutsideNames outside_names(const Resolved& resolved) {
   for (const auto& [number, stage] : resolved.stages()) {
     if (stage.base_stage < 0 && !stage.base_image.empty()) names.images[stage.base_image];
     for (const FileStep& step : stage.steps) {
+      // The engine would fetch what it finds, not what the lock says.
+      if (!step.remotes.empty())
+        throw dockerfile::SourceError(
+            *resolved.file().source, step.position,
+            "ADD of what is at a URL or in a git repository cannot be given to ENGINE " +
+                resolved.spec().engine,
+            "use ENGINE builtin, or ADD a file of the context");
       if (step.kind == FileStep::Kind::copy) add(step.source);
       for (const RunMount& mount : step.run.mounts)
         if (mount.from) add(*mount.from);

@@ -45,7 +45,7 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const D
                  EngineLeft& left);
 // `--secret` for each; without the builder's help an Error.
 std::vector<std::string> secret_options(const Resolved& resolved, bool has_secrets);
-// What every `build` command line has in common: build arguments, labels, platform.
+// What every `build` command line has in common: build arguments, labels, platform, network.
 std::vector<std::string> common_options(const Resolved& resolved);
 
 // The last line with anything on it.

@@ -106,6 +106,7 @@ std::vector<std::string> common_options(const Resolved& resolved) {
     options.push_back("--label");
     options.push_back(name + "=" + value);
   }
+  if (!spec.run_has_network) options.insert(options.end(), {"--network", "none"});
   if (!spec.platform.empty()) {
     options.push_back("--platform");
     options.push_back(spec.platform);

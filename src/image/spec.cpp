@@ -114,9 +114,10 @@ BuildSpec load_spec(const fs::path& file) {
   const std::string name = file.native();
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
-  refuse_unknown(view, {"schema", "slug", "dockerfile", "context", "exclude", "target", "platform",
-                         "buildArgs", "contexts", "engine", "engineOptions", "packer", "registryImage", "tag", "gitModes", "pack", "store",
-                         "secrets", "runNetwork", "allow", "lock"});
+  refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
+                        "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
+                        "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
+                        "runNetwork",    "allow",     "lock"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});

@@ -66,7 +66,7 @@ struct BuildSpec {
   std::string engine_version;               // never from a file: what the key says of an outside engine
   std::string packer = "native";
   std::string registry_image;  // of packer "smolvm": what serves the image; "" is Bottle's own server
-  std::string tag;  // "" is <slug>:latest
+  std::string tag;             // "" is <slug>:latest
   bool git_modes =
       false;  // permission bits of context files as git keeps them: 0755 if the owner may execute, else 0644
   bool debug_shell = false;  // never from a file: a shell where a RUN failed

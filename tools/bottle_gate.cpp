@@ -1,0 +1,112 @@
+// bottle-gate: renders gates. Manual: docs/tools/bottle-gate.md.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "gate/description.hpp"
+#include "gate/render.hpp"
+#include "gate/schema.hpp"
+#include "image/depfile.hpp"
+#include "util/command_line.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+#include "util/trace.hpp"
+
+namespace {
+
+using namespace bottle;
+using namespace bottle::gate;
+
+struct RenderOptions {
+  std::string config;
+  std::string templates;
+  std::string out;
+  std::string slug;
+  std::string stamp;
+  std::string depfile;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* render =
+        app.add_subcommand("render", "Make a gate's scripts, hooks and known_hosts from its description.");
+    render->add_option("--config", config, "The gate's description, a JSON file")->required();
+    render->add_option("--templates", templates, "Directory of templates, for example templates/git-gate")
+        ->required();
+    render->add_option("-o,--out", out, "Directory to write to, of the gate's own")->required();
+    render->add_option("--slug", slug, "The gate's name (default: the directory's)");
+    render->add_option("--stamp", stamp, "A file to touch when all is done");
+    render->add_option("--depfile", depfile,
+                       "A depfile for the stamp, naming the description and the templates");
+    return render;
+  }
+};
+
+int render(RenderOptions options, const CommonOptions& common) {
+  if (!options.depfile.empty() && options.stamp.empty()) throw UsageError("render: --depfile needs --stamp");
+  if (options.slug.empty()) options.slug = fs::absolute(options.out).lexically_normal().filename().native();
+  const Description description = load_description(options.config);
+  Rendered rendered = render_gate(description, options.slug, options.templates);
+  const WriteOutcome outcome = write_rendered(rendered, options.out);
+  if (!options.depfile.empty()) {
+    std::vector<std::string> inputs = rendered.inputs;
+    inputs.push_back(fs::absolute(options.config).lexically_normal().native());
+    write_file_if_changed(
+        options.depfile,
+        image::depfile(options.stamp, image::plain_paths(inputs, options.depfile + ".links")));
+  }
+  if (!options.stamp.empty()) touch(options.stamp);
+  const bool same = outcome.written.empty() && outcome.removed.empty();
+  trace_step("bottle-gate", options.slug, "render", same ? "unchanged" : "changed");
+  if (common.json) {
+    std::cout << OrderedJson{{"directory", options.out},
+                             {"written", outcome.written},
+                             {"removed", outcome.removed}}
+                     .dump(2)
+              << "\n";
+  } else if (!common.quiet) {
+    for (const std::string& name : outcome.written)
+      fmt::print("{}: written\n", name);
+    for (const std::string& name : outcome.removed)
+      fmt::print("{}: removed\n", name);
+  }
+  return kSuccess;
+}
+
+int check(const std::string& config, const CommonOptions& common) {
+  const Description description = load_description(config);
+  if (common.json)
+    std::cout << OrderedJson{{"file", config}, {"ok", true}, {"kind", kind_name(description.kind)}}.dump(2)
+              << "\n";
+  else if (!common.quiet)
+    fmt::print("{}: a {}\n", config, kind_name(description.kind));
+  return kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_tool("bottle-gate", [&]() -> int {
+    CLI::App app("Renders the gates between bottles and the outside.", "bottle-gate");
+    CommonOptions common;
+    add_common_options(app, common);
+    app.require_subcommand(1);
+    RenderOptions options;
+    CLI::App* render_command = options.add_to(app);
+    std::string config;
+    CLI::App* check_command = app.add_subcommand("check", "Check a description.");
+    check_command->add_option("config", config, "The description, a JSON file")->required();
+    CLI::App* schema_command =
+        app.add_subcommand("schema", "Print the JSON Schema of descriptions, for editors.");
+
+    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (*render_command) return render(options, common);
+    if (*check_command) return check(config, common);
+    if (*schema_command) {
+      std::cout << gate_schema_text();
+      return kSuccess;
+    }
+    throw UsageError("expected a command");
+  });
+}

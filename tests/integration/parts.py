@@ -87,6 +87,7 @@ def main():
     parser.add_argument("--tools", required=True, type=pathlib.Path)
     parser.add_argument("--debian", type=pathlib.Path, help="directory of the Debian fixture")
     parser.add_argument("--fault", type=pathlib.Path, help="the library made of fault.cpp")
+    parser.add_argument("--scanner", type=pathlib.Path, help="directory of the gate's scanners (gate_scanner_fixture.py)")
     parser.add_argument("tests", nargs="*")
     parser.parse_args(namespace=settings)
     loader = unittest.defaultTestLoader

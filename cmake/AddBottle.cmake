@@ -9,7 +9,7 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [PLATFORMS <os/architecture>]
     [BUILD_ARGS <name=value>...] [CONTEXTS <name=kind:value>...] [BASES <slug>...]
     [SECRETS <id=env:NAME|file:PATH>...] [LOCK <file>]
-    [DEPENDS <target or file>...]
+    [SKILLS <name>...] [GATES <gate>...] [DEPENDS <target or file>...]
     [ENGINE <engine>] [ENGINE_OPTIONS <word>...]
     [PACKER <packer>] [REGISTRY_IMAGE <image@sha256:...>]
     [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]]
@@ -39,7 +39,8 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   ``path:<directory>``, ``bottle:<slug>``, ``target:<target>`` (the file of an
   executable or library, under its own name), ``oci-layout:<directory>``,
   ``docker-archive:<file>`` (as ``docker save`` writes it),
-  ``image:<reference>`` (an image of a registry, as the lock says).
+  ``image:<reference>`` (an image of a registry, as the lock says),
+  ``gate:<slug>`` (the rendered files of a gate, declared before).
 ``BASES``
   ``BASES base`` is ``CONTEXTS base=bottle:base``. A bottle may be declared
   after the ones that need it.
@@ -51,6 +52,14 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   The file that says which content the references of outside sources stand for
   (``bottle-lock``); default: the variable ``BOTTLE_LOCK``, else ``bottle.lock``
   in the source directory of the project.
+``SKILLS``
+  Directories of ``$HOME/.claude/skills`` (or of the variable
+  ``BOTTLE_SKILLS_DIR``): together they are the context ``skills``, for
+  ``COPY --from=skills . /home/agent/.claude/skills/``.
+``GATES``
+  Gates (:command:`add_gate`) that this bottle uses: they are made before it,
+  and its pack's environment says where they are: ``BOTTLE_GATE_<SLUG>``, and
+  for git the settings by which an upstream's URL leads to the gate.
 ``DEPENDS``
   Targets and files to make first, for generated files in a context.
 ``ENGINE``
@@ -124,7 +133,7 @@ include_guard(GLOBAL)
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
   set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY)
-  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS DEPENDS ENGINE_OPTIONS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
+  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -173,6 +182,15 @@ function(add_bottle slug)
   foreach(base IN LISTS ARG_BASES)
     list(APPEND ARG_CONTEXTS "${base}=bottle:${base}")
   endforeach()
+  if(ARG_SKILLS)
+    _bottle_directory(skills "${slug}")
+    list(APPEND ARG_CONTEXTS "skills=path:${skills}/skills")
+    list(APPEND ARG_DEPENDS "${skills}/skills.list")
+  endif()
+  if(ARG_GATES)
+    _bottle_gate_environment(addresses "${slug}" ${ARG_GATES})
+    list(APPEND ARG_ENV ${addresses})
+  endif()
   _bottle_contexts(${slug} CONTEXTS ${ARG_CONTEXTS})
   set(depends "")
   foreach(dependency IN LISTS ARG_DEPENDS)
@@ -200,6 +218,15 @@ function(add_bottle slug)
   _bottle_write_spec(${slug} "${lock}")
   _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}" "${lock}")
   _bottle_push(${slug} "${ARG_PUSH}" "${ARG_PUSH_PACK}")
+  if(ARG_SKILLS)
+    _bottle_skills(${slug} ${ARG_SKILLS})
+  endif()
+  foreach(gate IN LISTS ARG_GATES)
+    add_dependencies(bottle-${slug} gate-${gate})
+  endforeach()
+  foreach(gate IN LISTS CONTEXTS_GATES)
+    add_dependencies(bottle-${slug}-image _gate-${gate}-files)
+  endforeach()
   _bottle_settings(${slug})
   _bottle_register(${slug} "${CONTEXTS_BOTTLES}" "${CONTEXTS_TARGETS}")
 endfunction()

@@ -14,6 +14,8 @@ Functions, each in a file of its own:
 
 :command:`add_bottle`
   declares a bottle and its targets (``AddBottle.cmake``)
+:command:`add_gate`
+  declares a gate between bottles and the outside (``AddGate.cmake``)
 :command:`bottle_outputs`
   says where a bottle's files are, for rules of your own (``BottleOutputs.cmake``)
 
@@ -74,3 +76,4 @@ include("${CMAKE_CURRENT_LIST_DIR}/BottlePush.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleChecks.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleOutputs.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/AddBottle.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/AddGate.cmake")

@@ -96,7 +96,7 @@ function(_bottle_refuse_unparsed function subject keywords unparsed without_valu
   if(unparsed)
     list(GET unparsed 0 word)
     _bottle_decode(word "${word}")
-    if(function STREQUAL "add_bottle" AND word MATCHES "^(SKILLS|GATES|SIZE_BUDGET)$")
+    if(function STREQUAL "add_bottle" AND word MATCHES "^SIZE_BUDGET$")
       message(FATAL_ERROR "${function}(${subject}): ${word} is not supported in this version of Bottle")
     endif()
     _bottle_nearest(nearest "${word}" ${keywords})

@@ -8,8 +8,10 @@
 #include "gate/description.hpp"
 #include "gate/render.hpp"
 #include "gate/schema.hpp"
+#include "gate/skills.hpp"
 #include "image/depfile.hpp"
 #include "util/command_line.hpp"
+#include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
@@ -20,13 +22,35 @@ namespace {
 using namespace bottle;
 using namespace bottle::gate;
 
+// What a build system needs of a step: a stamp that says it ran, a result that changes only if the outcome
+// did, and a depfile.
+struct StepOptions {
+  std::string stamp;
+  std::string result;
+  std::string depfile;
+
+  void add_to(CLI::App* command) {
+    command->add_option("--stamp", stamp, "A file to touch when all is done");
+    command->add_option("--result", result, "A file that lists what was made, written only if that changed");
+    command->add_option("--depfile", depfile, "A depfile for the stamp, naming all that was read");
+  }
+
+  void finish(const std::string& list, const std::vector<std::string>& inputs) const {
+    if (!depfile.empty()) {
+      if (stamp.empty()) throw UsageError("--depfile needs --stamp");
+      write_file_if_changed(depfile, image::depfile(stamp, image::plain_paths(inputs, depfile + ".links")));
+    }
+    if (!result.empty()) write_file_if_changed(result, list);
+    if (!stamp.empty()) touch(stamp);
+  }
+};
+
 struct RenderOptions {
   std::string config;
   std::string templates;
   std::string out;
   std::string slug;
-  std::string stamp;
-  std::string depfile;
+  StepOptions step;
 
   CLI::App* add_to(CLI::App& app) {
     CLI::App* render =
@@ -36,27 +60,22 @@ struct RenderOptions {
         ->required();
     render->add_option("-o,--out", out, "Directory to write to, of the gate's own")->required();
     render->add_option("--slug", slug, "The gate's name (default: the directory's)");
-    render->add_option("--stamp", stamp, "A file to touch when all is done");
-    render->add_option("--depfile", depfile,
-                       "A depfile for the stamp, naming the description and the templates");
+    step.add_to(render);
     return render;
   }
 };
 
 int render(RenderOptions options, const CommonOptions& common) {
-  if (!options.depfile.empty() && options.stamp.empty()) throw UsageError("render: --depfile needs --stamp");
   if (options.slug.empty()) options.slug = fs::absolute(options.out).lexically_normal().filename().native();
   const Description description = load_description(options.config);
   Rendered rendered = render_gate(description, options.slug, options.templates);
   const WriteOutcome outcome = write_rendered(rendered, options.out);
-  if (!options.depfile.empty()) {
-    std::vector<std::string> inputs = rendered.inputs;
-    inputs.push_back(fs::absolute(options.config).lexically_normal().native());
-    write_file_if_changed(
-        options.depfile,
-        image::depfile(options.stamp, image::plain_paths(inputs, options.depfile + ".links")));
-  }
-  if (!options.stamp.empty()) touch(options.stamp);
+  std::vector<std::string> inputs = rendered.inputs;
+  inputs.push_back(fs::absolute(options.config).lexically_normal().native());
+  std::string list;
+  for (const auto& [name, file] : rendered.files)
+    list += fmt::format("{} {} {}\n", file.executable ? "755" : "644", sha256(file.content).hex(), name);
+  options.step.finish(list, inputs);
   const bool same = outcome.written.empty() && outcome.removed.empty();
   trace_step("bottle-gate", options.slug, "render", same ? "unchanged" : "changed");
   if (common.json) {
@@ -71,6 +90,31 @@ int render(RenderOptions options, const CommonOptions& common) {
     for (const std::string& name : outcome.removed)
       fmt::print("{}: removed\n", name);
   }
+  return kSuccess;
+}
+
+struct SkillsOptions {
+  std::string root;
+  std::string out;
+  std::string slug;
+  std::vector<std::string> names;
+  StepOptions step;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* skills = app.add_subcommand("skills", "Gather the skills that an agent's bottle is given.");
+    skills->add_option("--root", root, "Where the skills are")->required();
+    skills->add_option("-o,--out", out, "Directory to write to, of these skills' own")->required();
+    skills->add_option("--slug", slug, "The bottle's name, for messages");
+    skills->add_option("names", names, "Names of skills")->required();
+    step.add_to(skills);
+    return skills;
+  }
+};
+
+int skills(const SkillsOptions& options) {
+  const Gathered gathered = gather_skills(options.root, options.names, options.out);
+  options.step.finish(gathered.list, gathered.inputs);
+  trace_step("bottle-gate", options.slug, "skills", "gathered");
   return kSuccess;
 }
 
@@ -94,6 +138,8 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     RenderOptions options;
     CLI::App* render_command = options.add_to(app);
+    SkillsOptions skills_options;
+    CLI::App* skills_command = skills_options.add_to(app);
     std::string config;
     CLI::App* check_command = app.add_subcommand("check", "Check a description.");
     check_command->add_option("config", config, "The description, a JSON file")->required();
@@ -102,6 +148,7 @@ int main(int argc, char** argv) {
 
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
     if (*render_command) return render(options, common);
+    if (*skills_command) return skills(skills_options);
     if (*check_command) return check(config, common);
     if (*schema_command) {
       std::cout << gate_schema_text();

@@ -1,0 +1,247 @@
+#[=======================================================================[.rst:
+add_gate
+--------
+
+Declares a gate between bottles and the outside, as a bottle of its own::
+
+  add_gate(<slug> TEMPLATE <git-gate|ssh-gate|directory> CONFIG <file>
+    [DOCKERFILE <file>] [CONTEXT <directory>]
+    [BASES <slug>...] [CONTEXTS <name=kind:value>...]
+    [EXCLUDE_FROM_ALL])
+
+``<slug>``
+  The gate's name, and its bottle's.
+``TEMPLATE``
+  One of the two that come with Bottle, or a directory of templates of your own.
+``CONFIG``
+  The gate's description, a JSON file (``bottle-gate schema`` prints its schema).
+``DOCKERFILE``, ``CONTEXT``
+  Default: the image that comes with Bottle for this template. The rendered
+  files are its context ``gate``.
+``BASES``, ``CONTEXTS``
+  As for :command:`add_bottle`; ``base=bottle:<slug>`` puts another image in
+  place of Debian.
+
+Targets:
+
+``gate-<slug>``
+  the rendered files, ``<build>/gates/<slug>/files``, and the image;
+``gate-<slug>-up``, ``gate-<slug>-down``
+  start it in a container, and remove what that made;
+``bottle-<slug>`` and so on
+  those of :command:`add_bottle`.
+
+An edit of the description or of a template renders this gate again, and only
+what came out differently makes the image, and then the pack, again.
+
+Example::
+
+  add_gate(upstream TEMPLATE git-gate CONFIG gate.json)
+  add_bottle(agent GATES upstream)
+
+Since 0.1
+#]=======================================================================]
+include_guard(GLOBAL)
+
+function(add_gate slug)
+  set(options EXCLUDE_FROM_ALL)
+  set(single TEMPLATE CONFIG DOCKERFILE CONTEXT)
+  set(multiple BASES CONTEXTS)
+  set(arguments "")
+  set(index 1)
+  while(index LESS ARGC)
+    _bottle_encode(word "${ARGV${index}}")
+    list(APPEND arguments "${word}")
+    math(EXPR index "${index} + 1")
+  endwhile()
+  cmake_parse_arguments(ARG "${options}" "${single}" "${multiple}" ${arguments})
+  _bottle_check_slug(add_gate "${slug}")
+  _bottle_refuse_unparsed(add_gate "${slug}" "${options};${single};${multiple}" "${ARG_UNPARSED_ARGUMENTS}"
+    "${ARG_KEYWORDS_MISSING_VALUES}")
+  foreach(keyword IN ITEMS TEMPLATE CONFIG)
+    if(NOT DEFINED ARG_${keyword})
+      message(FATAL_ERROR "add_gate(${slug}): ${keyword} is missing")
+    endif()
+  endforeach()
+  if(TARGET gate-${slug})
+    message(FATAL_ERROR "add_gate(${slug}): there is a target gate-${slug} already")
+  endif()
+
+  _bottle_data_directory(data)
+  _bottle_decode(template "${ARG_TEMPLATE}")
+  if(template MATCHES "^(git-gate|ssh-gate)$")
+    set(templates "${data}/templates/${template}")
+    set(image "${data}/images/${template}")
+  else()
+    get_filename_component(templates "${template}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+    if(NOT IS_DIRECTORY "${templates}")
+      _bottle_nearest(nearest "${template}" git-gate ssh-gate)
+      message(FATAL_ERROR "add_gate(${slug}): TEMPLATE \"${template}\" is neither git-gate nor ssh-gate nor a directory; did you "
+        "mean ${nearest}?")
+    endif()
+    if(NOT ARG_DOCKERFILE)
+      message(FATAL_ERROR "add_gate(${slug}): templates of your own need DOCKERFILE, the image that they are for")
+    endif()
+    set(image "${CMAKE_CURRENT_SOURCE_DIR}")
+  endif()
+  _bottle_decode(config "${ARG_CONFIG}")
+  get_filename_component(config "${config}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+  _bottle_gate_directory(directory "${slug}")
+  _bottle_tool(gate gate)
+  _bottle_step(
+    STAMP "${directory}/render.stamp" RESULT "${directory}/rendered"
+    COMMAND "${gate}" render --quiet --slug "${slug}" --config "${config}" --templates "${templates}"
+            --out "${directory}/files" --stamp "${directory}/render.stamp" --result "${directory}/rendered"
+            --depfile "${directory}/render.d"
+    DEPENDS "${config}" "${gate}"
+    DEPFILE "${directory}/render.d" TARGET _gate-${slug}-files
+    COMMENT "Rendering gate ${slug}")
+  add_custom_target(_gate-${slug}-files DEPENDS "${directory}/rendered")
+  set_property(TARGET _gate-${slug}-files APPEND PROPERTY ADDITIONAL_CLEAN_FILES "${directory}/files" "${directory}/render.d")
+  set_property(GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${slug} "${config}")
+
+  # Values that hold text of any kind go on as they came: each is one argument.
+  set(call "add_bottle([==[${slug}]==]")
+  foreach(keyword IN ITEMS DOCKERFILE CONTEXT)
+    if(ARG_${keyword})
+      _bottle_decode(word "${ARG_${keyword}}")
+    elseif(keyword STREQUAL "DOCKERFILE")
+      set(word "${image}/Dockerfile")
+    else()
+      set(word "${image}")
+    endif()
+    string(APPEND call " ${keyword} [==[${word}]==]")
+  endforeach()
+  string(APPEND call " CONTEXTS [==[gate=gate:${slug}]==]")
+  foreach(keyword IN ITEMS CONTEXTS BASES)
+    if(ARG_${keyword})
+      string(APPEND call " ${keyword}")
+      foreach(word IN LISTS ARG_${keyword})
+        _bottle_decode(word "${word}")
+        string(APPEND call " [==[${word}]==]")
+      endforeach()
+    endif()
+  endforeach()
+  if(ARG_EXCLUDE_FROM_ALL)
+    string(APPEND call " EXCLUDE_FROM_ALL")
+  endif()
+  cmake_language(EVAL CODE "${call})")
+
+  add_custom_target(gate-${slug} DEPENDS "${directory}/rendered")
+  add_dependencies(gate-${slug} _gate-${slug}-files bottle-${slug}-image)
+  foreach(command IN ITEMS up down)
+    add_custom_target(gate-${slug}-${command} COMMAND "${gate}" ${command} --rendered "${directory}/files" --image
+      "${slug}:latest" USES_TERMINAL VERBATIM)
+  endforeach()
+  add_dependencies(gate-${slug}-up bottle-${slug}-load)
+endfunction()
+
+# What belongs to a gate in the build tree.
+function(_bottle_gate_directory out slug)
+  set(configuration "")
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(multi_config)
+    set(configuration "/$<CONFIG>")
+  endif()
+  set(${out} "${CMAKE_BINARY_DIR}${configuration}/gates/${slug}" PARENT_SCOPE)
+endfunction()
+
+# templates/ and images/: in Bottle's sources, or where an installation has them.
+function(_bottle_data_directory out)
+  foreach(candidate IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/.." "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/data")
+    if(IS_DIRECTORY "${candidate}/templates/git-gate")
+      get_filename_component(candidate "${candidate}" ABSOLUTE)
+      set(${out} "${candidate}" PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "add_gate: the templates that come with Bottle are not beside ${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
+endfunction()
+
+# _bottle_gate_environment(<out> <slug of a bottle> <gate>...): encoded name=value words that tell a bottle where its gates
+# are. The gate is found under its slug as host name. An upstream's own URL leads to the gate, so that a clone needs no
+# other words than anywhere else (git-config(1), url.<base>.insteadOf and GIT_CONFIG_COUNT).
+function(_bottle_gate_environment out slug)
+  set(words "")
+  set(count 0)
+  foreach(gate IN LISTS ARGN)
+    get_property(config GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${gate})
+    if(NOT config)
+      message(FATAL_ERROR "add_bottle(${slug}): GATES: there is no gate \"${gate}\"; add_gate(${gate} ...) has to come first")
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${config}")
+    file(READ "${config}" json)
+    string(JSON kind ERROR_VARIABLE error GET "${json}" kind)
+    if(error)
+      message(FATAL_ERROR "add_bottle(${slug}): GATES ${gate}: ${config} is not a gate's description: ${error}")
+    endif()
+    set(port 9418)
+    if(kind STREQUAL "ssh-gate")
+      set(port 2222)
+    endif()
+    string(JSON listen ERROR_VARIABLE error GET "${json}" listen port)
+    if(NOT error)
+      set(port "${listen}")
+    endif()
+    string(TOUPPER "${gate}" variable)
+    string(REGEX REPLACE "[^A-Z0-9]" "_" variable "${variable}")
+    set(address "${gate}:${port}")
+    if(kind STREQUAL "git-gate")
+      set(address "git://${address}")
+      string(JSON length ERROR_VARIABLE error LENGTH "${json}" upstreams)
+      if(error)
+        set(length 0)
+      endif()
+      set(index 0)
+      while(index LESS length)
+        string(JSON name ERROR_VARIABLE no_name GET "${json}" upstreams ${index} name)
+        string(JSON url ERROR_VARIABLE no_url GET "${json}" upstreams ${index} url)
+        if(NOT no_name AND NOT no_url)
+          foreach(word IN ITEMS "GIT_CONFIG_KEY_${count}=url.${address}/${name}.git.insteadOf" "GIT_CONFIG_VALUE_${count}=${url}")
+            _bottle_encode(word "${word}")
+            list(APPEND words "${word}")
+          endforeach()
+          math(EXPR count "${count} + 1")
+        endif()
+        math(EXPR index "${index} + 1")
+      endwhile()
+    endif()
+    list(APPEND words "BOTTLE_GATE_${variable}=${address}")
+  endforeach()
+  if(count GREATER 0)
+    list(APPEND words "GIT_CONFIG_COUNT=${count}")
+  endif()
+  set(${out} "${words}" PARENT_SCOPE)
+endfunction()
+
+# _bottle_skills(<slug> <name>...): the rule that gathers skills for the context "skills" of a bottle.
+function(_bottle_skills slug)
+  set(root "${BOTTLE_SKILLS_DIR}")
+  if(root STREQUAL "")
+    set(root "$ENV{HOME}/.claude/skills")
+  endif()
+  get_filename_component(root "${root}" ABSOLUTE BASE_DIR "${CMAKE_SOURCE_DIR}")
+  file(GLOB known LIST_DIRECTORIES TRUE RELATIVE "${root}" "${root}/*")
+  list(JOIN known ", " listed)
+  set(names "")
+  foreach(name IN LISTS ARGN)
+    _bottle_decode(name "${name}")
+    if(NOT name MATCHES "^[A-Za-z0-9_][A-Za-z0-9_.-]*$" OR NOT IS_DIRECTORY "${root}/${name}")
+      _bottle_nearest(nearest "${name}" ${known})
+      if(nearest)
+        set(nearest "did you mean ${nearest}? ")
+      endif()
+      message(FATAL_ERROR "add_bottle(${slug}): there is no skill \"${name}\" in ${root} (BOTTLE_SKILLS_DIR); ${nearest}There are: ${listed}")
+    endif()
+    list(APPEND names "${name}")
+  endforeach()
+  _bottle_directory(directory "${slug}")
+  _bottle_tool(gate gate)
+  _bottle_step(
+    STAMP "${directory}/skills.stamp" RESULT "${directory}/skills.list"
+    COMMAND "${gate}" skills --slug "${slug}" --root "${root}" --out "${directory}/skills" --stamp "${directory}/skills.stamp"
+            --result "${directory}/skills.list" --depfile "${directory}/skills.d" ${names}
+    DEPENDS "${gate}"
+    DEPFILE "${directory}/skills.d" TARGET bottle-${slug}-image
+    COMMENT "Gathering the skills of bottle ${slug}")
+endfunction()

@@ -1,0 +1,167 @@
+"""Gates as targets: what an edit renders again, and what that builds again."""
+import json
+import os
+
+import harness
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9ks7jkua5YWIwByRnnnc6UPJQWI75O0e/UJdPYU1JI"
+ALL = "fingerprint image pack render"
+
+
+def git_gate(*names, **more):
+    return json.dumps({"schema": 1, "kind": "git-gate", **more, "upstreams": [
+        {"name": name, "url": f"git@example.com:team/{name}.git", "identity": {"file": "~/.ssh/id"}, "knownHostKey": KEY}
+        for name in names]})
+
+
+def ssh_gate(port=5432):
+    return json.dumps({"schema": 1, "kind": "ssh-gate", "clients": [KEY],
+                       "hosts": [{"name": "db", "host": "db.example.com", "port": port}]})
+
+
+LISTS = """
+add_gate(one TEMPLATE git-gate CONFIG one.json DOCKERFILE Dockerfile CONTEXT empty)
+add_gate(two TEMPLATE git-gate CONFIG two.json DOCKERFILE Dockerfile CONTEXT empty)
+add_gate(door TEMPLATE ssh-gate CONFIG door.json DOCKERFILE Dockerfile CONTEXT empty)
+"""
+FILES = {"one.json": git_gate("a"), "two.json": git_gate("b"), "door.json": ssh_gate(), "empty/.keep": "",
+         "Dockerfile": "FROM scratch\nCOPY --from=gate . /etc/gate/\n"}
+
+
+class Gates(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.gates = self.project(LISTS, FILES)
+        self.gates.configure()
+        self.assert_ran(self.gates, {slug: ALL for slug in ("one", "two", "door")})
+
+    def rendered(self, slug, name):
+        return self.gates.directory(slug).parents[1] / "gates" / slug / "files" / name
+
+    def test_the_files_are_in_the_pack(self):
+        tree = self.gates.extract("one")
+        self.assertEqual(tree["etc/gate/known_hosts"], f"example.com {KEY}\n")
+        self.assertIn("etc/gate/pre-receive", tree)
+        self.assertTrue(os.access(self.rendered("one", "entrypoint.sh"), os.X_OK))
+        self.assertEqual(tree["etc/gate/entrypoint.sh"], self.rendered("one", "entrypoint.sh").read_text(encoding="utf-8"))
+
+    def test_one_upstream_concerns_its_gate_only(self):
+        self.gates.write("one.json", git_gate("a", "c"))
+        self.assert_ran(self.gates, {"one": ALL})
+
+    def test_the_same_description_again_packs_nothing(self):
+        self.gates.write("one.json", json.dumps(json.loads(FILES["one.json"]), indent=4))
+        self.assert_ran(self.gates, {"one": "render"})
+        self.gates.touch("one.json")
+        self.assert_ran(self.gates, {"one": "render"})
+
+    def test_another_port_of_an_ssh_gate(self):
+        self.gates.write("door.json", ssh_gate(5433))
+        self.assert_ran(self.gates, {"door": ALL})
+
+    def test_a_file_that_goes_and_comes_back(self):
+        self.rendered("one", "known_hosts").unlink()
+        self.gates.touch("one.json")
+        self.gates.make()
+        self.assertTrue(self.rendered("one", "known_hosts").exists())
+
+    def test_targets(self):
+        self.gates.write("two.json", git_gate("b", "d"))
+        self.gates.write("door.json", ssh_gate(1))
+        self.assert_ran(self.gates, {"two": "fingerprint image render"}, "gate-two")
+
+    def test_an_error_names_the_place(self):
+        self.gates.write("one.json", git_gate("a", scanner={"rules": [{"id": "x"}]}))
+        result = self.gates.make(expect=1)
+        self.assertIn('one.json#/scanner/rules/0: error: the member "regex" is missing', result.stdout)
+
+
+class OwnTemplates(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        template = "#!/bin/sh\nhost() {\n  echo \"$1:$2\"\n}\n{{#hosts}}\nhost {{host}} {{port}}\n{{/hosts}}\n" \
+                   "{{#clients}}\necho {{key}}\n{{/clients}}\n"
+        self.gates = self.project("add_gate(own TEMPLATE templates CONFIG door.json DOCKERFILE Dockerfile CONTEXT empty)\n"
+                                  "add_gate(one TEMPLATE git-gate CONFIG one.json DOCKERFILE Dockerfile CONTEXT empty)\n",
+                                  {**FILES, "templates/entrypoint.sh.mustache": template, "templates/README": ""})
+        self.gates.configure()
+        self.assert_ran(self.gates, {"own": ALL, "one": ALL})
+
+    def test_a_template_concerns_its_gates_only(self):
+        self.gates.append("templates/entrypoint.sh.mustache", "true\n")
+        self.assert_ran(self.gates, {"own": ALL})
+        self.gates.write("templates/more.sh.mustache", "# shellcheck shell=sh\ntrue\n")
+        self.assert_ran(self.gates, {"own": ALL})
+        self.assertIn("etc/gate/more.sh", self.gates.extract("own"))
+        self.gates.remove("templates/more.sh.mustache")
+        self.assert_ran(self.gates, {"own": ALL})
+        self.assertNotIn("etc/gate/more.sh", self.gates.extract("own"))
+        self.gates.append("templates/README", "nothing\n")
+        self.assert_ran(self.gates, {})
+
+    def test_an_unsafe_template(self):
+        self.gates.append("templates/entrypoint.sh.mustache", "echo {{{slug}}}\n")
+        result = self.gates.make(expect=1)
+        self.assertRegex(result.stdout, r"entrypoint\.sh\.mustache:11: .*unescaped form")
+
+
+class Skills(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.agent = self.project(
+            "set(BOTTLE_SKILLS_DIR skills)\nadd_gate(up TEMPLATE git-gate CONFIG one.json DOCKERFILE Dockerfile CONTEXT empty)\n"
+            "add_bottle(agent CONTEXT agent SKILLS review release GATES up ENV A=b)\n",
+            {**FILES, "agent/Dockerfile": "FROM scratch\nCOPY --from=skills . /skills/\n",
+             "skills/review/SKILL.md": "Review.\n", "skills/review/deep/check": "#!/bin/sh\n", "skills/release/SKILL.md": "Release.\n",
+             "skills/other/SKILL.md": "Other.\n"})
+        self.agent.link("skills/release/link", "SKILL.md")
+        self.agent.configure()
+        self.assert_ran(self.agent, {"up": ALL, "agent": "fingerprint image pack skills"})
+
+    def test_what_is_copied_and_tracked(self):
+        self.assertEqual({path: text for path, text in self.agent.extract("agent").items() if "." in path or "link" in path},
+                         {"skills/review/SKILL.md": "Review.\n", "skills/release/SKILL.md": "Release.\n",
+                          "skills/release/link": "-> SKILL.md"})
+        self.agent.append("skills/review/SKILL.md", "More.\n")
+        self.assert_ran(self.agent, {"agent": "fingerprint image pack skills"})
+        self.agent.write("skills/review/deep/new", "new\n")
+        self.assert_ran(self.agent, {"agent": "fingerprint image pack skills"})
+        self.assertIn("skills/review/deep/new", self.agent.extract("agent"))
+        self.agent.remove("skills/review/deep/new")
+        self.assert_ran(self.agent, {"agent": "fingerprint image pack skills"})
+        self.agent.append("skills/other/SKILL.md", "More.\n")
+        self.assert_ran(self.agent, {})
+        self.agent.touch("skills/review/SKILL.md")
+        self.assert_ran(self.agent, {"agent": "skills"})
+
+    def test_addresses(self):
+        said = json.loads(self.agent.tool("bottle-pack", "--json", "inspect", self.agent.pack("agent")).stdout)
+        environment = said["manifest"]["env"]
+        for line in ("A=b", "BOTTLE_GATE_UP=git://up:9418", "GIT_CONFIG_COUNT=1",
+                     "GIT_CONFIG_KEY_0=url.git://up:9418/a.git.insteadOf", "GIT_CONFIG_VALUE_0=git@example.com:team/a.git"):
+            self.assertIn(line, environment)
+
+
+class Errors(harness.TestCase):
+    def assert_error(self, lists, pattern):
+        project = self.project(lists, {**FILES, "skills/review/SKILL.md": "x", "skills/release/SKILL.md": "x"})
+        result = project.configure(expect=1)
+        self.assertRegex(" ".join(result.stdout.split()), pattern)
+
+    def test_arguments(self):
+        for lists, pattern in (
+                ("add_gate(a CONFIG one.json)", r"add_gate\(a\): TEMPLATE is missing"),
+                ("add_gate(a TEMPLATE git-gate)", r"add_gate\(a\): CONFIG is missing"),
+                ("add_gate(a TEMPLATE git-gat CONFIG one.json)", "nor a directory; did you mean git-gate"),
+                ("add_gate(a TEMPLATE empty CONFIG one.json)", "need DOCKERFILE"),
+                ("add_gate(a TEMPLATES git-gate CONFIG one.json)", 'unknown argument "TEMPLATES"; did you mean TEMPLATE'),
+                ("add_gate(A TEMPLATE git-gate CONFIG one.json)", "is not a slug"),
+                ("add_bottle(a GATES nope)", 'there is no gate "nope"'),
+                ("set(BOTTLE_SKILLS_DIR skills)\nadd_bottle(a SKILLS reviw)",
+                 'no skill "reviw" in .*did you mean review.* There are: release, review')):
+            with self.subTest(lists):
+                self.assert_error(lists, pattern)
+
+
+if __name__ == "__main__":
+    harness.main()

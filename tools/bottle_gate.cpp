@@ -1,11 +1,13 @@
-// bottle-gate: renders gates. Manual: docs/tools/bottle-gate.md.
+// bottle-gate: renders gates and launches them. Manual: docs/tools/bottle-gate.md.
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "gate/description.hpp"
+#include "gate/launch.hpp"
 #include "gate/render.hpp"
 #include "gate/schema.hpp"
 #include "gate/skills.hpp"
@@ -118,6 +120,67 @@ int skills(const SkillsOptions& options) {
   return kSuccess;
 }
 
+struct LaunchOptions {
+  LaunchRequest request;
+  std::string rendered;
+  std::string secrets;
+  std::uint64_t timeout = 30;
+
+  CLI::App* add_to(CLI::App& app, const char* name, const char* text) {
+    CLI::App* command = app.add_subcommand(name, text);
+    command->add_option("--rendered", rendered, "The directory that render wrote")->required();
+    command->add_option("--program", request.program, "docker or podman")->capture_default_str();
+    command->add_option("--image", request.image, "The image to run (default: <slug>:latest)");
+    return command;
+  }
+
+  CLI::App* add_up(CLI::App& app) {
+    CLI::App* command = add_to(app, "up", "Start a gate in a container and say where it is.");
+    command->add_option("--name", request.name, "Name of the container (default: gate-<slug>)");
+    command->add_option(
+        "--egress", request.egress,
+        "Network of the way out; \"host\" is this machine's own (default: one made for the gate)");
+    command->add_option("--secrets", secrets, "Directory of identities that the description calls secrets");
+    command->add_option("--timeout", timeout, "Seconds until the gate has to answer")->capture_default_str();
+    return command;
+  }
+
+  LaunchRequest finished() const {
+    LaunchRequest result = request;
+    result.rendered = rendered;
+    result.secrets = secrets;
+    result.timeout = std::chrono::seconds(timeout);
+    if (const char* home = std::getenv("HOME")) result.home = home;
+    result.note = [](const std::string& text) { fmt::print(stderr, "bottle-gate: {}\n", text); };
+    if (result.image.empty()) result.image = slug_of(result.rendered) + ":latest";
+    return result;
+  }
+};
+
+int up(const LaunchOptions& options) {
+  std::cout << gate_up(options.finished()).json();
+  return kSuccess;
+}
+
+int down(const LaunchOptions& options, const CommonOptions& common) {
+  const std::vector<std::string> removed = gate_down(options.finished());
+  if (common.json)
+    std::cout << OrderedJson{{"removed", removed}}.dump(2) << "\n";
+  else if (!common.quiet)
+    for (const std::string& name : removed)
+      fmt::print("{}: removed\n", name);
+  return kSuccess;
+}
+
+int status(const LaunchOptions& options) {
+  const auto running = gate_status(options.finished());
+  if (running)
+    std::cout << running->json();
+  else
+    std::cout << "null\n";
+  return running && running->answers ? kSuccess : kCheckFound;
+}
+
 int check(const std::string& config, const CommonOptions& common) {
   const Description description = load_description(config);
   if (common.json)
@@ -132,7 +195,7 @@ int check(const std::string& config, const CommonOptions& common) {
 
 int main(int argc, char** argv) {
   return run_tool("bottle-gate", [&]() -> int {
-    CLI::App app("Renders the gates between bottles and the outside.", "bottle-gate");
+    CLI::App app("Renders and launches the gates between bottles and the outside.", "bottle-gate");
     CommonOptions common;
     add_common_options(app, common);
     app.require_subcommand(1);
@@ -140,6 +203,13 @@ int main(int argc, char** argv) {
     CLI::App* render_command = options.add_to(app);
     SkillsOptions skills_options;
     CLI::App* skills_command = skills_options.add_to(app);
+    LaunchOptions up_options;
+    CLI::App* up_command = up_options.add_up(app);
+    LaunchOptions down_options;
+    CLI::App* down_command = down_options.add_to(app, "down", "Remove what up made.");
+    LaunchOptions status_options;
+    CLI::App* status_command =
+        status_options.add_to(app, "status", "Say whether a gate is up; status 3 if it is not.");
     std::string config;
     CLI::App* check_command = app.add_subcommand("check", "Check a description.");
     check_command->add_option("config", config, "The description, a JSON file")->required();
@@ -148,6 +218,9 @@ int main(int argc, char** argv) {
 
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
     if (*render_command) return render(options, common);
+    if (*up_command) return up(up_options);
+    if (*down_command) return down(down_options, common);
+    if (*status_command) return status(status_options);
     if (*skills_command) return skills(skills_options);
     if (*check_command) return check(config, common);
     if (*schema_command) {

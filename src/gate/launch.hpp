@@ -1,0 +1,60 @@
+// Starting a gate in a container, and removing what that made. With Docker's command line or Podman's,
+// through image/docker_client.hpp.
+//
+// What `up` makes carries labels: bottle.gate=<slug>, and bottle.gate.instance=<where the gate was rendered>,
+// so that `down` removes that and nothing else, whatever became of the process that made it. Containers are
+// "gate-<slug>", "gate-<slug>-2", ...; the networks "gate-<slug>-inside" (internal: bottles reach the gate
+// there, and nothing beyond) and, for the way out, an own one unless a network is named.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "util/file.hpp"
+
+namespace bottle::gate {
+
+struct LaunchRequest {
+  fs::path rendered;  // the directory that render wrote: gate.json and the scripts
+  std::string program = "docker";
+  std::string image;  // that the container is made of
+  std::string name;   // of the container; default: gate-<slug>
+  std::string
+      egress;  // network of the way out; "" makes one of the gate's own, "host" is the machine's own network
+  fs::path secrets;  // where identities that are secrets are files, by name
+  fs::path home;     // what "~" in an identity's path stands for
+  std::chrono::seconds timeout{30};
+  std::function<void(const std::string&)> note;  // what went wrong without stopping anything
+};
+
+struct Running {
+  std::string container;
+  std::string address;  // "git://172.18.0.2:9418": where bottles find it, as this machine sees it
+  std::string network;  // the internal one to attach bottles to; "" with egress "host"
+  bool answers = false;
+  std::string state;  // "running", "exited", "created": as the engine says it
+
+  std::string json() const;
+};
+
+// The slug that gate.json of a rendered directory names.
+std::string slug_of(const fs::path& rendered);
+
+// Creates the container under the first free name, copies the rendered files, known_hosts and the identities
+// into it (0400, owned by the gate's user), attaches both networks, starts it and waits until it answers.
+// What an earlier, interrupted `up` of the same gate left is removed first; one that is running is left alone
+// and returned. On failure all that was made is removed. Identities are opened here and nowhere else, before
+// anything is made.
+Running gate_up(const LaunchRequest& request);
+
+// Removes the containers and networks of this gate. Returns the names of what was there; none is not an
+// error.
+std::vector<std::string> gate_down(const LaunchRequest& request);
+
+// nullopt: there is none.
+std::optional<Running> gate_status(const LaunchRequest& request);
+
+}  // namespace bottle::gate

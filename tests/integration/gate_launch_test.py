@@ -1,0 +1,208 @@
+"""bottle-gate up, down and status with a real Docker Engine: the gate's image is made of this machine's programs."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import docker_fixture
+import gate_fixture
+import images
+import parts
+from gate_fixture import Upstream, git
+
+UID = 1234
+PROGRAMS = ("sh git ssh ssh-keygen flock timeout awk sed tail head tr cut sort find od grep cat mktemp rm mkdir mv cp wc dirname env cmp "
+            "ls chmod touch id sleep").split()
+
+
+def files_of_programs(scanner):
+    """{path in the image: path here} of the programs, git's own, and the libraries that they are linked with."""
+    files = {}
+
+    def add(path, place=None):
+        place = str(place or path)
+        if place in files:
+            return
+        files[place] = os.path.realpath(path)
+        linked = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+        for line in linked.splitlines():
+            library = next((word for word in line.split() if word.startswith("/")), None)
+            if library:
+                files.setdefault(library, os.path.realpath(library))
+
+    for name in PROGRAMS:
+        add(shutil.which(name), f"/usr/bin/{name}")
+    core = pathlib.Path(git("--exec-path").stdout.strip())
+    for name in ("git", "git-daemon", "git-upload-pack", "git-receive-pack", "git-remote", "git-gc"):
+        if (core / name).exists():
+            add(core / name)
+    add(scanner / "gitleaks", "/usr/bin/gitleaks")
+    return files
+
+
+def make_layout(directory, scanner):
+    """An image like that of images/git-gate: the programs, an account, and the directories that files are copied to."""
+    member = images.member
+    files = files_of_programs(scanner)
+    members = [member("bin", "symlink", link="usr/bin"), member("etc/passwd", content=f"root:x:0:0::/:/bin/sh\n"
+                      f"gate:x:{UID}:{UID}::/git-gate/home:/bin/sh\n"),
+               member("etc/group", content=f"root:x:0:\ngate:x:{UID}:\n"), member("etc/git-gate", "directory"),
+               member("tmp", "directory", mode=0o1777)]
+    members += [member(path, "directory", uid=UID, gid=UID, mode=0o700 if path.endswith("creds") else 0o755)
+                for path in ("git-gate", "git-gate/creds", "git-gate/repositories", "git-gate/tmp", "git-gate/home")]
+    seen = set()
+    for place, path in sorted(files.items()):
+        if place.startswith("/bin/"):
+            place = "/usr" + place
+        if place not in seen:
+            seen.add(place)
+            members.append(member(place[1:], content=pathlib.Path(path).read_bytes(), mode=0o755))
+    layout = images.Layout(directory)
+    layout.add(images.layer(members))
+    return layout.finish({"User": "gate", "Entrypoint": ["/etc/git-gate/entrypoint.sh"], "Env": ["PATH=/usr/bin"]})
+
+
+class Launch(parts.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        parts.need("ldd", "sshd", *PROGRAMS)
+        scanner = gate_fixture.scanner("sid")
+        base = pathlib.Path.cwd() / "integration"
+        base.mkdir(exist_ok=True)
+        cls.place = pathlib.Path(tempfile.mkdtemp(prefix="launch ", dir=base))
+        cls.addClassCleanup(shutil.rmtree, cls.place, ignore_errors=True)
+        cls.engine = docker_fixture.Engine()
+        cls.engine.__enter__()
+        cls.addClassCleanup(cls.engine.__exit__, None, None, None)
+        make_layout(cls.place / "layout", scanner)
+        cls.engine.load(cls.place / "layout", "project")
+
+    def setUp(self):
+        super().setUp()
+        self.upstream = Upstream(self.top / "upstream")
+        self.addCleanup(self.upstream.stop)
+        self.repository = self.upstream.repository("project")
+        self.port = gate_fixture.free_port()
+        self.rendered = self.top / "rendered"
+        self.render({"file": str(self.upstream.identity)})
+        self.addCleanup(self.gate, "down", expect=None)
+
+    def render(self, identity, listen=None):
+        config = self.top / "gate.json"
+        config.write_text(json.dumps({"schema": 1, "kind": "git-gate", "listen": listen or {"address": "127.0.0.1", "port": self.port},
+                                      "upstreams": [{"name": "project", "url": self.upstream.url("project"), "identity": identity,
+                                                     "knownHostKey": self.upstream.host_key}]}), encoding="utf-8")
+        subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
+                        gate_fixture.TEMPLATES / "git-gate", "--out", self.rendered, "--slug", "project"], check=True)
+
+    def command(self, *arguments):
+        return [parts.settings.tools / "bottle-gate", arguments[0], "--program", self.engine.client, "--rendered", self.rendered,
+                *arguments[1:]]
+
+    def gate(self, *arguments, expect=0, **environment):
+        return self.engine.command(*self.command(*arguments), expect=expect, environment=environment, stderr=subprocess.PIPE)
+
+    def up(self, *arguments, **environment):
+        return json.loads(self.gate("up", *arguments, **environment).stdout)
+
+    def names(self, kind):
+        words = ["--all"] if kind == "container" else []
+        lines = self.engine.docker(kind, "ls", *words, "--format", "{{.Names}}" if kind == "container" else "{{.Name}}").stdout
+        return sorted(set(lines.split()) - {"host", "none", "bridge"})
+
+    def assert_nothing_left(self):
+        self.assertEqual((self.names("container"), self.names("network")), ([], []))
+
+    def test_a_push_through_a_container(self):
+        up = self.up("--egress", "host")
+        self.assertEqual((up["container"], up["state"], up["answers"]), ("gate-project", "running", True))
+        work = self.top / "work"
+        git("clone", "--quiet", f"{up['address']}/project", work)
+        (work / "a").write_text("a\n", encoding="utf-8")
+        git("add", ".", cwd=work)
+        git("commit", "--quiet", "-m", "Change", cwd=work)
+        git("push", "--quiet", "origin", "main", cwd=work)
+        self.assertEqual(gate_fixture.refs(self.repository)["refs/heads/main"], git("rev-parse", "HEAD", cwd=work).stdout.strip())
+        (work / "a").write_text("gh" + "p_1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX\n", encoding="utf-8")
+        git("commit", "--quiet", "-a", "-m", "Secret", cwd=work)
+        self.assertRegex(git("push", "origin", "main", cwd=work, expect=1).stdout, "gate: secret: rule github-pat")
+        # The identity is the gate user's, and nobody else reads it; nothing of it is in what the engine tells of the container.
+        said = self.engine.docker("exec", "gate-project", "ls", "-ln", "/git-gate/creds/project").stdout
+        self.assertRegex(said, rf"^-r-------- 1 {UID} {UID} ")
+        key = self.upstream.identity.read_text(encoding="utf-8").splitlines()[1]
+        for command in (("container", "inspect", "gate-project"), ("logs", "gate-project")):
+            self.assertNotIn(key, self.engine.docker(*command).stdout)
+        # Again is the same one; down removes it, and a second down finds nothing.
+        self.assertEqual(self.up("--egress", "host"), up)
+        self.assertEqual(json.loads(self.gate("status").stdout), up)
+        self.assertEqual(self.gate("down").stdout, "gate-project: removed\n")
+        self.assertEqual(self.gate("down").stdout, "")
+        self.assertEqual(self.gate("status", expect=1).returncode, 3)
+        self.assert_nothing_left()
+
+    def test_networks(self):
+        self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
+        up = self.up()
+        self.assertEqual(up["network"], "gate-project-inside")
+        self.assertEqual(self.names("network"), ["gate-project-inside", "gate-project-outside"])
+        said = json.loads(self.engine.docker("network", "inspect", "gate-project-inside").stdout)[0]
+        self.assertTrue(said["Internal"])
+        self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
+        aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
+        self.assertIn("project", aliases["gate-project-inside"]["Aliases"])
+        self.gate("down")
+        self.assert_nothing_left()
+
+    def test_a_name_that_is_taken(self):
+        self.engine.docker("create", "--name", "gate-project", "--network", "none", "project:latest")
+        self.addCleanup(self.engine.docker, "rm", "--force", "gate-project")
+        self.assertEqual(self.up("--egress", "host")["container"], "gate-project-2")
+        self.gate("down")
+        self.assertEqual(self.names("container"), ["gate-project"])
+
+    def test_what_a_crash_left(self):
+        # Killed when the container is made and its files are about to be copied.
+        stand_in = self.top / "docker"
+        stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then kill -9 "$PPID"; exit 1; fi\nexec {self.engine.client} "$@"\n',
+                            encoding="utf-8")
+        stand_in.chmod(0o755)
+        command = self.command("up", "--egress", "host")
+        command[command.index(self.engine.client)] = stand_in
+        self.assertEqual(self.engine.command(*command, expect=None).returncode, -signal.SIGKILL)
+        self.assertEqual(self.names("container"), ["gate-project"])
+        self.assertEqual(self.up("--egress", "host")["container"], "gate-project")
+        self.gate("down")
+        self.assert_nothing_left()
+
+    def test_failures_leave_nothing(self):
+        (self.upstream.identity).rename(self.top / "elsewhere")
+        result = self.gate("up", "--egress", "host", expect=1)
+        self.assertRegex(result.stderr, "client_key: error: the identity of project is not there")
+        (self.top / "elsewhere").rename(self.upstream.identity)
+        result = self.gate("up", "--egress", "host", "--image", "nothing:latest", expect=1)
+        self.assertIn("there is no image nothing:latest", result.stderr)
+        (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\necho no luck >&2\nexit 1\n", encoding="utf-8")
+        result = self.gate("up", "--egress", "host", expect=1)
+        self.assertRegex(result.stderr, "the gate ended instead of answering.*no luck")
+        (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8")
+        result = self.gate("up", "--egress", "host", "--timeout", "1", expect=1)
+        self.assertIn("did not answer within 1 s", result.stderr)
+        self.assert_nothing_left()
+
+    def test_identities_that_are_secrets(self):
+        self.render({"secret": "KEY"})
+        self.assertIn("--secrets", self.gate("up", "--egress", "host", expect=1).stderr)
+        secrets = self.top / "secrets"
+        secrets.mkdir()
+        shutil.copy(self.upstream.identity, secrets / "KEY")
+        up = self.up("--egress", "host", "--secrets", secrets)
+        git("ls-remote", f"{up['address']}/project")
+
+
+if __name__ == "__main__":
+    parts.main()

@@ -101,6 +101,7 @@ Rendered render_gate(const Description& description, const std::string& slug, co
   const Scope small = reduced(scope);
   std::set<std::string> used;
   std::map<std::string, std::string> scripts;
+  std::map<std::string, std::string> marked;
   for (const fs::path& file : template_files(directory)) {
     const std::string name = file.stem().native();
     check_name(name, file.native());
@@ -109,12 +110,13 @@ Rendered render_gate(const Description& description, const std::string& slug, co
     RenderedFile rendered;
     rendered.content = render_template(text, file.native(), scope, Values::real, used);
     rendered.executable = rendered.content.compare(0, 2, "#!") == 0;
-    check_places_of_values(render_template(text, file.native(), small, Values::marked, used), file.native());
+    marked[name] = render_template(text, file.native(), small, Values::marked, used);
+    check_places_of_values(marked[name], file.native());
     scripts[name] = rendered.content;
     result.files[name] = std::move(rendered);
   }
   refuse_unused(description, used, directory);
-  check_scripts(scripts, directory.native());
+  check_scripts(scripts, marked, directory.native());
   const auto add = [&](const std::string& name, std::string content) {
     if (!result.files.insert({name, {std::move(content), false}}).second)
       throw Error("expected no template for " + name + ", which is made from the description; found one",

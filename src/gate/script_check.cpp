@@ -67,25 +67,34 @@ void check_places_of_values(const std::string& marked, const std::string& name) 
   }
 }
 
-void check_scripts(const std::map<std::string, std::string>& scripts, const std::string& place) {
-  const TemporaryDirectory directory;
-  std::vector<std::string> lint{"shellcheck", "--norc",       "--external-sources", "--source-path=SCRIPTDIR",
-                                "--shell=sh", "--format=gcc", "--severity=info"};
-  for (const auto& [name, script] : scripts) {
-    const fs::path file = directory.path() / name;
-    write_file(file, script, Durable::no);
-    lint.push_back(file.native());
-    const Finished syntax = shell_reads(file);
-    if (!syntax.status.success())
-      throw Error("sh -n refuses the rendered script: " + without_path(syntax.output, directory.path()),
-                  {.where = (fs::path(place) / name).native()});
+void check_scripts(const std::map<std::string, std::string>& rendered,
+                   const std::map<std::string, std::string>& marked, const std::string& place) {
+  const bool lint = find_program("shellcheck").has_value();
+  for (const auto& [scripts, severity] : {std::pair{&rendered, "error"}, std::pair{&marked, "info"}}) {
+    const TemporaryDirectory directory;
+    std::vector<std::string> command{"shellcheck",
+                                     "--norc",
+                                     "--external-sources",
+                                     "--source-path=SCRIPTDIR",
+                                     "--shell=sh",
+                                     "--format=gcc",
+                                     std::string("--severity=") + severity};
+    for (const auto& [name, script] : *scripts) {
+      const fs::path file = directory.path() / name;
+      write_file(file, script, Durable::no);
+      command.push_back(file.native());
+      const Finished syntax = shell_reads(file);
+      if (!syntax.status.success())
+        throw Error("sh -n refuses the rendered script: " + without_path(syntax.output, directory.path()),
+                    {.where = (fs::path(place) / name).native()});
+    }
+    if (!lint || scripts->empty()) continue;
+    const Finished finished = run({.arguments = command});
+    if (!finished.status.success())
+      throw Error("shellcheck finds fault with a rendered script:\n" +
+                      without_path(finished.output, directory.path()),
+                  {.where = place});
   }
-  if (!find_program("shellcheck")) return;
-  const Finished finished = run({.arguments = lint});
-  if (!finished.status.success())
-    throw Error(
-        "shellcheck finds fault with a rendered script:\n" + without_path(finished.output, directory.path()),
-        {.where = place});
 }
 
 }  // namespace bottle::gate

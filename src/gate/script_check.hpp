@@ -13,9 +13,11 @@ namespace bottle::gate {
 // rendered script>".
 void check_places_of_values(const std::string& marked, const std::string& name);
 
-// `sh -n` for each, and shellcheck for all if it is installed. They are laid out in a temporary directory
-// together, so that one may read another (`# shellcheck source=common.sh`). Throws an Error with what they
-// said; `place` is where the scripts come from.
-void check_scripts(const std::map<std::string, std::string>& scripts, const std::string& place);
+// `sh -n` for each of the rendered scripts, and shellcheck if it is installed: the marked ones have to be
+// free of all that it finds, the rendered ones of errors (it comments on what is in quotes, where a value may
+// hold anything). They are laid out in a temporary directory together, so that one may read another (`#
+// shellcheck source=common.sh`). Throws an Error with what was said; `place` is where the scripts come from.
+void check_scripts(const std::map<std::string, std::string>& rendered,
+                   const std::map<std::string, std::string>& marked, const std::string& place);
 
 }  // namespace bottle::gate

@@ -48,9 +48,9 @@ TEST(PlacesOfValues, InQuotesThatBeganEarlier) {
 }
 
 TEST(Scripts, SyntaxIsChecked) {
-  EXPECT_EQ(failure([] { check_scripts({{"a", "#!/bin/sh\ntrue\n"}}, "templates"); }), "no error");
+  EXPECT_EQ(failure([] { check_scripts({{"a", "#!/bin/sh\ntrue\n"}}, {}, "templates"); }), "no error");
   EXPECT_NE(failure([] {
-              check_scripts({{"a", "#!/bin/sh\nif true\n"}}, "templates");
+              check_scripts({{"a", "#!/bin/sh\nif true\n"}}, {}, "templates");
             }).find("templates/a: sh -n refuses"),
             std::string::npos);
 }

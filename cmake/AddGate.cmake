@@ -43,6 +43,16 @@ Since 0.1
 #]=======================================================================]
 include_guard(GLOBAL)
 
+# Where the Dockerfiles of the images that come with Bottle are: git-gate, ssh-gate and agent.
+foreach(_bottle_candidate IN ITEMS "${CMAKE_CURRENT_LIST_DIR}/.." "${CMAKE_CURRENT_LIST_DIR}/data")
+  if(IS_DIRECTORY "${_bottle_candidate}/images/git-gate")
+    get_filename_component(_bottle_candidate "${_bottle_candidate}/images" ABSOLUTE)
+    set(BOTTLE_IMAGES_DIR "${_bottle_candidate}" CACHE INTERNAL "The images that come with Bottle")
+    break()
+  endif()
+endforeach()
+unset(_bottle_candidate)
+
 function(add_gate slug)
   set(options EXCLUDE_FROM_ALL)
   set(single TEMPLATE CONFIG DOCKERFILE CONTEXT)

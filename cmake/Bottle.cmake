@@ -49,6 +49,11 @@ Further variables:
 ``BOTTLE_VERIFY_REMOTE``
   If true, ``bottle-<slug>-push`` asks the registry each time whether it still
   has what was pushed, and sends what it lost.
+``BOTTLE_SKILLS_DIR``
+  Where the skills of ``SKILLS`` are; default: ``$HOME/.claude/skills``.
+``BOTTLE_IMAGES_DIR``
+  Set by Bottle: where the images that come with it are, for example
+  ``${BOTTLE_IMAGES_DIR}/agent``.
 ``BOTTLE_TOOLS_DIR``
   A directory with the tools to use instead of the ones that came with this
   package. Needed when cross-compiling and they are not in ``PATH``.

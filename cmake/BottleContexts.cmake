@@ -59,6 +59,11 @@ function(_bottle_contexts slug prefix)
       # A reference is what it is.
     elseif(kind STREQUAL "gate")
       _bottle_check_slug("add_bottle(${slug}): CONTEXTS \"${shown}\"" "${value}")
+      get_property(config GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${value})
+      if(NOT config)
+        message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\": there is no gate \"${value}\"; add_gate(${value} ...) has to "
+          "come first")
+      endif()
       list(APPEND gates "${value}")
       _bottle_gate_directory(value "${value}")
       list(APPEND files "${value}/rendered")

@@ -82,7 +82,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CONTEXTS x)", r'CONTEXTS "x" is not of the form name=kind:value')
         self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." does not say of which kind it is', "x=path:<directory>")
         self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
-        self.refuses("add_bottle(a CONTEXTS x=gate:git)", "gate: are not yet supported in this version; these are: path:, bottle:")
+        self.refuses("add_bottle(a CONTEXTS x=gate:git)", 'there is no gate "git"; add_gate')
         self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts are called "x"')
         self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts are called "b"')
         self.refuses("add_bottle(a CONTEXTS x=bottle:B)", '"B" is not a slug')

@@ -18,6 +18,7 @@
 #include "image/engine_drivers.hpp"
 #include "oci/entry.hpp"
 #include "oci/tar_writer.hpp"
+#include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -247,12 +248,24 @@ bool answers(const std::string& address, std::uint16_t port) {
   return ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
 }
 
-std::string inside_network(const std::string& container) {
-  return container + "-inside";
+// Networks have no candidates for names, so theirs cannot be another gate's.
+std::string network_name(const LaunchRequest& request, const Facts& facts, const char* side) {
+  return fmt::format("gate-{}-{}-{}", facts.slug, sha256(instance_of(request)).hex().substr(0, 8), side);
 }
 
-Running describe(const DockerClient& client, const Facts& facts, const std::string& container,
-                 OnFailure policy) {
+std::string make_network(const DockerClient& client, const LaunchRequest& request, const Facts& facts,
+                         const char* side, const std::vector<std::string>& options) {
+  std::string name = network_name(request, facts, side);
+  std::vector<std::string> words{"network", "create"};
+  for (const auto& more : {labels(request, facts), options})
+    words.insert(words.end(), more.begin(), more.end());
+  words.push_back(name);
+  client.command(words, "network create " + name, OnFailure::fatal);
+  return name;
+}
+
+Running describe(const DockerClient& client, const LaunchRequest& request, const Facts& facts,
+                 const std::string& container, OnFailure policy) {
   Running running;
   running.container = container;
   const DockerStatus status = client.command(
@@ -264,7 +277,7 @@ Running describe(const DockerClient& client, const Facts& facts, const std::stri
   if (blank != std::string::npos && status.output.substr(blank + 1) == "host") {
     address = "127.0.0.1";
   } else {
-    running.network = inside_network(container);
+    running.network = network_name(request, facts, "inside");
     address = client
                   .command({"container", "inspect", "--format",
                             "{{with index .NetworkSettings.Networks \"" + running.network +
@@ -283,7 +296,7 @@ Running wait_for(const DockerClient& client, const LaunchRequest& request, const
   const auto end = std::chrono::steady_clock::now() + request.timeout;
   for (;;) {
     check_interrupted();
-    Running running = describe(client, facts, container, OnFailure::fatal);
+    Running running = describe(client, request, facts, container, OnFailure::fatal);
     if (running.answers) return running;
     const bool ended = running.state != "running";
     if (ended || std::chrono::steady_clock::now() > end) {
@@ -334,8 +347,14 @@ Running gate_up(const LaunchRequest& request) {
   image::NewContainer container;
   container.image = request.image;
   container.options = labels(request, facts);
-  const bool own_networks = request.egress != "host";
-  container.options.insert(container.options.end(), {"--network", own_networks ? "none" : "host"});
+  std::string egress = request.egress;
+  if (egress == "host") {
+    container.options.insert(container.options.end(), {"--network", "host"});
+  } else {
+    if (egress.empty()) egress = make_network(client, request, facts, "outside", {});
+    const std::string inside = make_network(client, request, facts, "inside", {"--internal"});
+    container.options.insert(container.options.end(), {"--network", inside, "--network-alias", facts.slug});
+  }
   container.options.insert(container.options.end(), {"--security-opt", "no-new-privileges"});
   for (const Facts::Identity& identity : facts.identities)
     if (identity.agent) {
@@ -352,27 +371,7 @@ Running gate_up(const LaunchRequest& request) {
   const std::string name = image::create_with_free_name(client, container, base);
 
   copy_files(client, name, files_tar(request, facts, identities, gate_user(client, name)));
-  if (own_networks) {
-    client.command({"network", "disconnect", "none", name}, "network disconnect none " + name,
-                   OnFailure::fatal);
-    std::string egress = request.egress;
-    std::vector<std::string> create{"network", "create"};
-    const std::vector<std::string> own = labels(request, facts);
-    create.insert(create.end(), own.begin(), own.end());
-    if (egress.empty()) {
-      egress = name + "-outside";
-      std::vector<std::string> words = create;
-      words.push_back(egress);
-      client.command(words, "network create " + egress, OnFailure::fatal);
-    }
-    std::vector<std::string> words = create;
-    const std::string inside = inside_network(name);
-    words.insert(words.end(), {"--internal", inside});
-    client.command(words, "network create " + inside, OnFailure::fatal);
-    client.command({"network", "connect", "--alias", facts.slug, inside, name}, "network connect " + inside,
-                   OnFailure::fatal);
-    client.attach_network(egress, name, OnFailure::fatal);
-  }
+  if (egress != "host") client.attach_network(egress, name, OnFailure::fatal);
   client.start(name, OnFailure::fatal);
   const Running running = wait_for(client, request, facts, name);
   undo.keep();
@@ -391,7 +390,7 @@ std::optional<Running> gate_status(const LaunchRequest& request) {
   const DockerClient client(request.program, request.note);
   const std::vector<std::string> containers = owned(client, "container", request, facts);
   if (containers.empty()) return std::nullopt;
-  return describe(client, facts, containers.front(), OnFailure::fatal);
+  return describe(client, request, facts, containers.front(), OnFailure::fatal);
 }
 
 }  // namespace bottle::gate

@@ -148,13 +148,14 @@ class Launch(parts.TestCase):
     def test_networks(self):
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
         up = self.up()
-        self.assertEqual(up["network"], "gate-project-inside")
-        self.assertEqual(self.names("network"), ["gate-project-inside", "gate-project-outside"])
-        said = json.loads(self.engine.docker("network", "inspect", "gate-project-inside").stdout)[0]
+        inside = up["network"]
+        self.assertRegex(inside, "^gate-project-[0-9a-f]{8}-inside$")
+        self.assertEqual(self.names("network"), [inside, inside.replace("-inside", "-outside")])
+        said = json.loads(self.engine.docker("network", "inspect", inside).stdout)[0]
         self.assertTrue(said["Internal"])
         self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
         aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
-        self.assertIn("project", aliases["gate-project-inside"]["Aliases"])
+        self.assertIn("project", aliases[inside]["Aliases"])
         self.gate("down")
         self.assert_nothing_left()
 

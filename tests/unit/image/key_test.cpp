@@ -188,8 +188,9 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   };
   EXPECT_THAT(refused("FROM scratch\nCOPY none /\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("\"none\" is not in the context")));
-  EXPECT_THAT(refused("FROM scratch\n\nCOPY --from=none a /\n"),
-              AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage, nor a named context, nor locked")));
+  EXPECT_THAT(
+      refused("FROM scratch\n\nCOPY --from=none a /\n"),
+      AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage, nor a named context, nor locked")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));
   EXPECT_THAT(refused("FROM scratch\nRUN --security=insecure x\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("RUN --security=insecure")));

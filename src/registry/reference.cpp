@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "oci/reference_grammar.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -9,43 +10,8 @@ namespace bottle::registry {
 namespace {
 
 constexpr std::string_view kHub = "docker.io";
-constexpr std::size_t kMaximumPath = 255;
-constexpr std::size_t kMaximumTag = 128;
+constexpr std::size_t kMaximumHost = 255;
 constexpr std::size_t kMaximumReference = 1024;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_lower_alnum(char c) {
-  return (c >= 'a' && c <= 'z') || is_digit(c);
-}
-bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-bool is_alnum(char c) {
-  return is_lower_alnum(c) || is_upper(c);
-}
-
-bool is_component(std::string_view text) {
-  std::size_t at = 0;
-  for (;;) {
-    const std::size_t start = at;
-    while (at < text.size() && is_lower_alnum(text[at]))
-      ++at;
-    if (at == start) return false;
-    if (at == text.size()) return true;
-    if (text[at] == '.') {
-      ++at;
-    } else if (text[at] == '_') {
-      at += text.substr(at, 2) == "__" ? 2 : 1;
-    } else if (text[at] == '-') {
-      while (at < text.size() && text[at] == '-')
-        ++at;
-    } else {
-      return false;
-    }
-  }
-}
 
 // The host without its port; nullopt for a port that is none.
 std::optional<std::string_view> without_port(std::string_view text) {
@@ -65,32 +31,15 @@ std::optional<std::string_view> without_port(std::string_view text) {
 }  // namespace
 
 bool is_repository(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumPath) return false;
-  const auto components = split(text, '/');
-  return std::all_of(components.begin(), components.end(), is_component);
+  return oci::is_reference_path(text);
 }
 
 bool is_tag(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumTag || text.front() == '.' || text.front() == '-') return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alnum(c) || c == '_' || c == '.' || c == '-'; });
+  return oci::is_reference_tag(text);
 }
 
 bool is_registry(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumPath) return false;
-  const auto host = without_port(text);
-  if (!host || host->empty()) return false;
-  if (host->front() == '[') {
-    const std::string_view address = host->substr(1);
-    return address.size() > 2 && address.back() == ']' &&
-           address.find_first_not_of("0123456789abcdefABCDEF:.") == address.size() - 1;
-  }
-  const auto labels = split(*host, '.');
-  return std::all_of(labels.begin(), labels.end(), [](std::string_view label) {
-    return !label.empty() && label.front() != '-' && label.back() != '-' &&
-           std::all_of(label.begin(), label.end(),
-                       [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
-  });
+  return text.size() <= kMaximumHost && oci::is_reference_domain(text) && without_port(text);
 }
 
 bool is_loopback(std::string_view registry) {
@@ -98,7 +47,7 @@ bool is_loopback(std::string_view registry) {
   if (!port_less) return false;
   std::string host(*port_less);
   std::transform(host.begin(), host.end(), host.begin(),
-                 [](char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; });
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   if (host == "localhost" || host.ends_with(".localhost") || host == "[::1]") return true;
   const auto parts = split(host, '.');
   return parts.size() == 4 && parts[0] == "127" && std::all_of(parts.begin(), parts.end(), [](auto part) {
@@ -124,8 +73,7 @@ Reference Reference::parse(std::string_view text) {
   result.registry = kHub;
   if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
     const std::string_view first = rest.substr(0, slash);
-    if (first.find_first_of(".:[") != std::string_view::npos || first == "localhost" ||
-        std::any_of(first.begin(), first.end(), is_upper)) {
+    if (oci::begins_with_domain(first)) {
       if (!is_registry(first))
         fail(text, "a host with an optional port before the first '/', found \"" + escape_word(first) + '"');
       result.registry = first == "index.docker.io" ? kHub : first;

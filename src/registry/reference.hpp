@@ -1,14 +1,5 @@
 // References of images and other artifacts in registries, with Docker's familiar short names.
-// Source: distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling
-// manifests" (names and tags).
-//
-//   reference  = [domain "/"] path [":" tag] ["@" digest]
-//   domain     = host [":" port], host = a DNS name, an IPv4 address or an IPv6 address in brackets. The
-//   first
-//                component is a domain if it has a '.', a ':' or an upper-case letter, or is "localhost"
-//   path       = component *("/" component), at most 255 bytes
-//   component  = runs of [a-z0-9] separated by ".", "_", "__" or any number of "-"
-//   tag        = [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
+// The grammar is oci/reference_grammar.hpp's.
 #pragma once
 
 #include <optional>

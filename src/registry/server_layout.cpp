@@ -1,4 +1,5 @@
 #include "registry/server_layout.hpp"
+#include "registry/reference.hpp"
 
 #include "oci/descriptor.hpp"
 #include "registry/server_target.hpp"
@@ -38,11 +39,11 @@ class DirectoryLock {
 
 // "latest" of "latest" and of "docker.io/library/busybox:latest": both are found in layouts.
 std::string tag_of(const std::string& name) {
-  if (is_served_tag(name)) return name;
+  if (is_tag(name)) return name;
   const std::size_t colon = name.rfind(':');
   if (colon == std::string::npos || name.find('/', colon) != std::string::npos) return {};
   std::string tag = name.substr(colon + 1);
-  return is_served_tag(tag) && name.find('@') == std::string::npos ? tag : std::string();
+  return is_tag(tag) && name.find('@') == std::string::npos ? tag : std::string();
 }
 
 std::string tag_of(const Json& descriptor) {

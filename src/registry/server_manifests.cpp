@@ -1,6 +1,7 @@
 // Manifests: GET, HEAD, PUT (by tag, by digest, with several tags) and DELETE.
 // Source: OCI distribution-spec 1.1 "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting
 // Manifests"; RFC 9110 section 13 (conditional requests).
+#include "registry/reference.hpp"
 #include "registry/server_service.hpp"
 
 #include "util/error.hpp"
@@ -129,7 +130,7 @@ std::optional<Listed> Service::resolve(const Layout& layout, const Target& targe
 
 Answer Service::manifest(const ServerRequest& request) {
   const Target& target = request.target;
-  const bool good = target.digest.has_value() || is_served_tag(target.reference);
+  const bool good = target.digest.has_value() || is_tag(target.reference);
   switch (request.method) {
     case Method::get:
     case Method::head:
@@ -194,7 +195,7 @@ Answer Service::put_manifest(const ServerRequest& request) {
   if (tags.size() > limits_.tags_a_push)
     return error_reply(414, "MANIFEST_INVALID",
                        "at most " + std::to_string(limits_.tags_a_push) + " tags may be pushed at once");
-  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_served_tag(tag); }))
+  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_tag(tag); }))
     return error_reply(400, "MANIFEST_INVALID", "a tag in the parameters is not one");
 
   const auto layout = repositories_.make(target.repository);

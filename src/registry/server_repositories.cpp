@@ -1,4 +1,5 @@
 #include "registry/server_repositories.hpp"
+#include "registry/reference.hpp"
 
 #include "registry/server_target.hpp"
 #include "util/error.hpp"
@@ -61,7 +62,7 @@ std::vector<std::string> Repositories::names() const {
   for (const fs::path& directory : directories()) {
     std::string name = directory.filename().native();
     std::replace(name.begin(), name.end(), '+', '/');
-    if (is_repository_name(name)) names.push_back(std::move(name));
+    if (is_repository(name)) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -1,5 +1,6 @@
 #include "registry/server_target.hpp"
 
+#include "registry/reference.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -7,9 +8,6 @@
 
 namespace bottle::registry {
 namespace {
-
-constexpr std::size_t kMaximumName = 255;
-constexpr std::size_t kMaximumTag = 128;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -52,30 +50,6 @@ std::optional<std::string> decode(std::string_view text, Plus plus) {
   return decoded;
 }
 
-// One component: runs of [a-z0-9] joined by '.', '_', '__' or any number of '-'.
-bool is_name_component(std::string_view text) {
-  const auto is_alphanumeric = [](char c) { return is_digit(c) || is_lower(c); };
-  std::size_t i = 0;
-  while (true) {
-    const std::size_t begin = i;
-    while (i < text.size() && is_alphanumeric(text[i]))
-      ++i;
-    if (i == begin) return false;
-    if (i == text.size()) return true;
-    if (text[i] == '-') {
-      while (i < text.size() && text[i] == '-')
-        ++i;
-    } else if (text[i] == '.') {
-      ++i;
-    } else if (text[i] == '_') {
-      ++i;
-      if (i < text.size() && text[i] == '_') ++i;
-    } else {
-      return false;
-    }
-  }
-}
-
 ParsedTarget fault(int status, std::string_view code, std::string message) {
   return {std::nullopt, {status, code, std::move(message)}};
 }
@@ -114,19 +88,6 @@ std::optional<Parts> split_path(std::string_view path) {
 }
 
 }  // namespace
-
-bool is_repository_name(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumName) return false;
-  const std::vector<std::string_view> components = split(text, '/');
-  return std::all_of(components.begin(), components.end(), is_name_component);
-}
-
-bool is_served_tag(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumTag || text.front() == '.' || text.front() == '-') return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return is_digit(c) || is_lower(c) || is_upper(c) || c == '_' || c == '.' || c == '-';
-  });
-}
 
 bool is_session(std::string_view text) {
   if (text.size() != 36) return false;
@@ -185,7 +146,7 @@ ParsedTarget parse_target(std::string_view text) {
   if (!path->starts_with("/v2/")) return unknown_path();
   const auto parts = split_path(std::string_view(*path).substr(4));
   if (!parts) return unknown_path();
-  if (!is_repository_name(parts->repository))
+  if (!is_repository(parts->repository))
     return fault(400, "NAME_INVALID", "the name of the repository is not one");
   target.endpoint = parts->endpoint;
   target.repository = parts->repository;

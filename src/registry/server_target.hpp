@@ -63,8 +63,6 @@ struct ParsedTarget {
 // `text` is the target as it stood in the request line: path, '?', query.
 ParsedTarget parse_target(std::string_view text);
 
-bool is_repository_name(std::string_view text);  // at most 255 characters
-bool is_served_tag(std::string_view text);
 bool is_session(std::string_view text);  // a UUID in lower case
 
 // An inclusive range of bytes.

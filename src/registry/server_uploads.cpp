@@ -1,6 +1,7 @@
 // Uploads: POST, PATCH, PUT, GET and DELETE of sessions, and mounts.
 // Source: OCI distribution-spec 1.1 "Pushing blobs", "Mounting a blob from another repository", "Cancel a
 // blob upload".
+#include "registry/reference.hpp"
 #include "registry/server_service.hpp"
 
 #include "util/error.hpp"
@@ -128,7 +129,7 @@ Answer Service::uploads(const ServerRequest& request) {
   const auto mount = digest_parameter(request, "mount");
   const std::string* from = request.target.query.find("from");
   // Nothing is made for a name that is no name.
-  if (from != nullptr && !is_repository_name(*from))
+  if (from != nullptr && !is_repository(*from))
     throw Refusal(400, "NAME_INVALID", "the name of the repository in \"from\" is not one");
   const auto layout = repositories_.make(request.target.repository);
   if (mount) {

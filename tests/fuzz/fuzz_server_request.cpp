@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "registry/reference.hpp"
 #include "registry/server_manifest.hpp"
 #include "registry/server_reply.hpp"
 #include "registry/server_target.hpp"
@@ -25,7 +26,7 @@ void target(std::string_view text) {
   const Target& found = *parsed.target;
   const bool has_name = found.endpoint != ApiEndpoint::base && found.endpoint != ApiEndpoint::catalog &&
                         found.endpoint != ApiEndpoint::token;
-  check(has_name == is_repository_name(found.repository));
+  check(has_name == is_repository(found.repository));
   // Names and digests become parts of paths, and of headers.
   for (const char c : found.repository)
     check((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/');
@@ -81,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     default:
       (void)is_session(text);
-      (void)is_served_tag(text);
+      (void)is_tag(text);
       break;
   }
   return 0;

@@ -9,6 +9,7 @@
 
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/replace.hpp"
 
 namespace bottle::store {
 namespace {
@@ -59,10 +60,10 @@ void for_each_file(const fs::path& folder, const std::function<void(const Digest
 }
 
 void publish(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  if (rename_unflushed(from, to) == 0) return;
   if (errno == ENOENT) {
     make_directories(to.parent_path());
-    if (::rename(from.c_str(), to.c_str()) == 0) return;
+    if (rename_unflushed(from, to) == 0) return;
   }
   throw_errno("cannot write", to.native());
 }

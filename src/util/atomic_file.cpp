@@ -17,6 +17,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
+#include "util/replace.hpp"
 
 namespace bottle {
 namespace {
@@ -81,9 +82,10 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::commit() {
-  if (durable_ == Durable::yes && ::fdatasync(file_.get()) != 0)
-    throw_errno("cannot write", target_.native());
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw_errno("cannot write", target_.native());
+  if (durable_ != Durable::no && ::fdatasync(file_.get()) != 0) throw_errno("cannot write", target_.native());
+  const int result = durable_ == Durable::no ? rename_unflushed(temporary_, target_)
+                                             : ::rename(temporary_.c_str(), target_.c_str());
+  if (result != 0) throw_errno("cannot write", target_.native());
   file_.reset();
   if (durable_ == Durable::yes) sync_directory_of(target_);
 }

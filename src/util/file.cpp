@@ -182,7 +182,7 @@ bool write_file_if_changed(const fs::path& path, std::string_view text) {
   if (::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == text.size() &&
       read_file(path, text.size()) == text)
     return false;
-  write_file(path, text);
+  write_file(path, text, Durable::contents);
   return true;
 }
 

@@ -57,10 +57,13 @@ std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64
 struct stat stat_of(int descriptor, std::string_view name);
 void make_directories(const fs::path& path);
 
-enum class Durable { no, yes };
+// What a power failure may do to a file that was written anew: anything; nothing but bring back what was
+// there before, as a whole; nothing. Each grade makes a journal wait for the disk once more.
+enum class Durable { no, contents, yes };
 
 // A file that appears under its name only when commit() is called: written to a temporary name in the same
-// directory, flushed to disk if Durable::yes, renamed. The destructor removes what was not committed; it
+// directory, flushed to disk unless Durable::no, renamed, and its directory flushed if Durable::yes. The
+// destructor removes what was not committed; it
 // never publishes. A temporary file that a SIGKILL left is named ".<name>.<pid>.<n>.tmp" and is removed by
 // the next AtomicFile for that name when its process is gone.
 class AtomicFile {
@@ -82,7 +85,8 @@ class AtomicFile {
 };
 
 void write_file(const fs::path& path, std::string_view text, Durable durable = Durable::yes);
-// Writes only when the content differs; true when it wrote. The mtime of an unchanged file is left alone.
+// Writes only when the content differs, with Durable::contents; true when it wrote. The mtime of an unchanged
+// file is left alone.
 bool write_file_if_changed(const fs::path& path, std::string_view text);
 // Creates the file or sets its times to now.
 void touch(const fs::path& path);

@@ -2,8 +2,11 @@
 // Source: Dockerfile reference, "RUN"; BuildKit, frontend/dockerfile/dockerfile2llb (dispatchRun and
 // convert_runmount, convert_secrets, convert_ssh).
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "dockerfile/history.hpp"
+#include "dockerfile/text.hpp"
 #include "image/resolve.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
@@ -15,6 +18,22 @@ using namespace dockerfile;
 
 std::string last_component(const std::string& path) {
   return std::string(oci::base_name(path_in_root(path)));
+}
+
+// Programs look for a proxy under one name or the other. Source: BuildKit, solver/llbsolver/ops
+// (proxyEnvList) and dockerfile2llb (proxyEnvFromBuildArgs): of several spellings the last one counts.
+std::vector<std::pair<std::string, std::string>> both_spellings(
+    const std::map<std::string, std::string>& given) {
+  std::map<std::string, std::string> values;  // by the small one
+  for (const auto& [name, value] : given)
+    values[to_lower(name)] = value;
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const auto& [name, value] : values) {
+    if (value.empty()) continue;
+    result.emplace_back(to_upper(name), value);
+    result.emplace_back(name, value);
+  }
+  return result;
 }
 
 std::string absolute_target(const std::string& workdir, const std::string& target) {
@@ -50,8 +69,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   request.script = std::move(command.script);
   if (request.arguments.empty()) fail(step.position, "RUN without a command", "say what to execute");
   request.environment = scope.environment().entries();
-  for (const auto& [name, value] : proxy_arguments(values_.build_args))
-    request.proxies.emplace_back(name, value);
+  request.proxies = both_spellings(proxy_arguments(values_.build_args));
   request.user = config.user();
   request.workdir = config.workdir().empty() ? "/" : config.workdir();
   if (run.network == "host" && !spec_.run_has_network)

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "dockerfile/source.hpp"
 #include "image/run.hpp"
@@ -327,6 +328,10 @@ class Builder {
   bool finish_run(StageWork& work, const FileStep& step) {
     if (!work.run->process().finished()) return false;
     oci::LayerIndex layer = work.run->finish();
+    if (const std::string& why = work.run->why_copied(); !why.empty() && !std::exchange(has_copied_, true))
+      warn_("warning: overlayfs does not work here (" + why +
+            "): each RUN works on a copy of the whole tree, which is slow, and there moves a directory where "
+            "an overlay copies it");
     work.run.reset();
     const Digest key = *work.run_key;
     at_work_.erase(key);
@@ -514,7 +519,8 @@ class Builder {
   const store::Store& store_;
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
-  std::size_t free_runs_;  // how many more may be at work
+  std::size_t free_runs_;    // how many more may be at work
+  bool has_copied_ = false;  // a RUN has, and it was said
   std::map<int, StageWork> works_;
   std::set<Digest> at_work_;  // keys of RUNs
   std::map<std::string, StageImage> outside_;

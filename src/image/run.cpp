@@ -72,9 +72,10 @@ bool has_name(const std::vector<std::string>& lines, std::string_view name) {
 std::vector<std::string> environment_of(const RunRequest& request, const RunContext& context,
                                         const RunUser& user) {
   std::vector<std::string> lines;
-  for (const auto* list : {&request.proxies, &request.environment})
-    for (const auto& [name, value] : *list)
-      lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : request.proxies)
+    lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : request.environment)
+    if (!has_name(lines, name)) lines.push_back(name + "=" + value);
   if (!has_name(lines, "PATH")) lines.push_back(std::string("PATH=") + kPath);
   if (!has_name(lines, "HOME")) lines.push_back("HOME=" + user.home);
   if (!has_name(lines, "SOURCE_DATE_EPOCH"))
@@ -96,7 +97,8 @@ class Execution {
         caller_(caller),
         snapshots_(context.store, identity, caller, directory_.path()) {}
 
-  // The text of the layer's index, after the letter "l"; or why the command failed, after "f".
+  // The text of the layer's index, after the letter "l" and why it was not an overlay that the command worked
+  // on (ended by a NUL, empty if it was or need not be); or why the command failed, after "f".
   std::string run(int output) {
     const fs::path work = directory_.path();
     fs::create_directory(work / "private");
@@ -133,7 +135,7 @@ class Execution {
     const LayerMaker maker(context_, identity_);
     oci::LayerIndex layer = maker.make(changes);
     if (changes.is_overlay) publish(layer, changes.directory);
-    return "l" + layer.serialize();
+    return "l" + why_copied_ + '\0' + layer.serialize();
   }
 
  private:
@@ -159,15 +161,16 @@ class Execution {
     root.path.clear();
     const oci::ContentReader reader = context_.image.reader(context_.store);
     unpack({root}, {}, reader, work / "upper", snapshots_.unpack_options());
-    auto overlay = mount_overlay(lowers, work, identity_ != Identity::root);
-    changes.is_overlay = overlay.has_value();
+    Overlay overlay = mount_overlay(context_.store.directory(), lowers, work, identity_ != Identity::root);
+    changes.is_overlay = overlay.point.has_value();
+    why_copied_ = overlay.why_not;
     changes.directory = work / (changes.is_overlay ? "upper" : "copy");
-    if (!overlay) {
+    if (!overlay.point) {
       fs::create_directory(changes.directory);
       unpack(context_.tree.entries(), context_.tree.roots(), reader, changes.directory,
              snapshots_.unpack_options());
     }
-    return overlay;
+    return std::move(overlay.point);
   }
 
   // Of the targets, what is not there yet with the directories above: the runtime will make it. Deepest
@@ -224,8 +227,8 @@ class Execution {
     above.plan.layers = context_.image.plan.layers;
     above.plan.layers.push_back(
         {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
-    snapshots_.publish(upper, chain_digest(above, above.plan.layers.size()),
-                       chain_digest(context_.image, context_.image.layers.size()));
+    snapshots_.publish_command(upper, chain_digest(above, above.plan.layers.size()),
+                               chain_digest(context_.image, context_.image.layers.size()));
   }
 
   const RunRequest& request_;
@@ -236,6 +239,7 @@ class Execution {
   RunDirectory directory_;
   unsigned caller_;
   Snapshots snapshots_;
+  std::string why_copied_;
 };
 
 std::string command_text(const RunRequest& request) {
@@ -299,7 +303,11 @@ Confined& RunExecution::process() {
 oci::LayerIndex RunExecution::finish() {
   const std::string result = state_->process->result();
   state_->lines.finish();
-  if (result.front() == 'l') return oci::LayerIndex::parse(std::string_view(result).substr(1), "RUN");
+  if (result.front() == 'l') {
+    const std::size_t end = result.find('\0');
+    why_copied_ = result.substr(1, end - 1);
+    return oci::LayerIndex::parse(std::string_view(result).substr(end + 1), "RUN");
+  }
   throw Error(
       fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
                   state_->lines.last()),

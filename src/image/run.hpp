@@ -63,10 +63,13 @@ class RunExecution {
   // a place when the command failed: its message holds the exit code and the last lines that the command
   // said.
   oci::LayerIndex finish();
+  // After finish(): why the command worked on a copy of the tree where it should have been an overlay.
+  const std::string& why_copied() const { return why_copied_; }
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+  std::string why_copied_;
 };
 
 }  // namespace bottle::image

@@ -1,5 +1,6 @@
 #include "image/run_mounts.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,6 +21,9 @@ namespace {
 using dockerfile::Mount;
 
 constexpr std::size_t kMaximumOptions = 4000;  // the kernel takes one page
+// Without it, unmounting waits until all that anybody has written to that file system is on the disk.
+// Source: Linux, Documentation/filesystems/overlayfs.rst, "Volatile mount".
+constexpr const char* kNotFlushed = ",volatile";
 
 }  // namespace
 
@@ -37,29 +41,37 @@ MountPoint::~MountPoint() {
   if (!target_.empty()) ::umount2(target_.c_str(), MNT_DETACH);
 }
 
-std::optional<MountPoint> mount_overlay(const std::vector<fs::path>& lowers, const fs::path& directory,
-                                        bool user_attributes) {
+Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers, const fs::path& directory,
+                      bool user_attributes) {
   if (const char* setting = std::getenv("BOTTLE_OVERLAY");
       setting != nullptr && setting == std::string("off"))
-    return std::nullopt;
+    return {};
   for (const char* name : {"upper", "work", "root"})
     fs::create_directories(directory / name);
+  // The store's place is the user's choice, and ':', ',' and '\\' mean something in the options; how they are
+  // escaped depends on the kernel. By way of a descriptor none of them is there, and many short names are
+  // room for more layers.
+  const Fd top = open_for_reading(store, O_DIRECTORY);
+  const auto name_of = [&](const fs::path& path) {
+    return "/proc/self/fd/" + std::to_string(top.get()) + "/" + path.lexically_relative(store).native();
+  };
   std::string options = "lowerdir=";
-  for (const fs::path& lower : lowers) {
-    // ':', ',' and '\' mean something here; the store's place is the user's choice.
-    if (lower.native().find_first_of(":,\\") != std::string::npos) return std::nullopt;
-    options += (&lower == &lowers.front() ? "" : ":") + lower.native();
-  }
-  options += ",upperdir=" + (directory / "upper").native() + ",workdir=" + (directory / "work").native();
-  if (options.find_first_of('\\') != std::string::npos || options.size() > kMaximumOptions)
-    return std::nullopt;
+  for (const fs::path& lower : lowers)
+    options += (&lower == &lowers.front() ? "" : ":") + name_of(lower);
+  options += ",upperdir=" + name_of(directory / "upper") + ",workdir=" + name_of(directory / "work");
   // What the layer is made of must be in the upper directory, in the form that read_tree() knows, whatever
   // this kernel's defaults are.
   options += user_attributes ? ",userxattr" : ",redirect_dir=nofollow,metacopy=off,index=off";
+  if (options.size() > kMaximumOptions) return {std::nullopt, "too many layers"};
   try {
-    return MountPoint("overlay", directory / "root", "overlay", 0, options);
+    return {MountPoint("overlay", directory / "root", "overlay", 0, options + kNotFlushed), {}};
   } catch (const Error&) {
-    return std::nullopt;
+    // Linux before 5.10 does not know that one.
+  }
+  try {
+    return {MountPoint("overlay", directory / "root", "overlay", 0, options), {}};
+  } catch (const Error& error) {
+    return {std::nullopt, error.message()};
   }
 }
 
@@ -132,8 +144,10 @@ fs::path RunMounts::show(const RunTree& tree, const fs::path& directory) {
   fs::create_directories(directory);
   if (!tree.taken) {
     auto lowers = snapshots_.lowers(tree.image, tree.base_layers);
-    if (auto point = mount_overlay(lowers, directory, identity_ != Identity::root)) {
-      points_.push_back(std::move(*point));
+    Overlay overlay =
+        mount_overlay(context_.store.directory(), lowers, directory, identity_ != Identity::root);
+    if (overlay.point) {
+      points_.push_back(std::move(*overlay.point));
       return directory / "root";
     }
   }

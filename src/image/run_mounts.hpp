@@ -28,10 +28,16 @@ class MountPoint {
   fs::path target_;
 };
 
-// An overlay of the lower directories (the uppermost first), or nullopt where the kernel or the file system
-// cannot do that. `directory` gets upper, work and root.
-std::optional<MountPoint> mount_overlay(const std::vector<fs::path>& lowers, const fs::path& directory,
-                                        bool user_attributes);
+// An overlay of the lower directories (the uppermost first), which all are below the store, like `directory`,
+// which gets upper, work and root. What is written to it is not flushed to the disk, whatever the command
+// asks for and when it is unmounted: neither a snapshot nor a blob is, and both are looked at before they are
+// used.
+struct Overlay {
+  std::optional<MountPoint> point;  // nullopt where the kernel or the file system cannot do that
+  std::string why_not;              // empty if the user does not want it
+};
+Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers, const fs::path& directory,
+                      bool user_attributes);
 
 class RunMounts {
  public:

@@ -8,6 +8,7 @@
 #include "image/run_kept.hpp"
 #include "oci/diff.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/text.hpp"
 
 namespace bottle::image {
@@ -15,10 +16,6 @@ namespace {
 
 constexpr std::size_t kNameLength = 32;  // hex digits: overlayfs takes all names in one page of memory
 constexpr std::size_t kMaximumDepth = 48;
-
-std::string short_name(const Digest& chain) {
-  return chain.hex().substr(0, kNameLength);
-}
 
 LoadedPlan first_layers(const LoadedPlan& image, std::size_t count) {
   LoadedPlan part;
@@ -30,33 +27,49 @@ LoadedPlan first_layers(const LoadedPlan& image, std::size_t count) {
   return part;
 }
 
-std::string parent_text(const std::string& parent, const std::string& boot) {
-  return parent + "\n" + boot + "\n";
+std::string parent_text(const SnapshotFacts& facts) {
+  return facts.parent + "\n" + facts.boot + "\n" + (facts.is_of_command ? "command\n" : "");
 }
 
-// Whether every file of the tree has its size in the uppermost directory that has it.
-bool has_all_files(const oci::MergedTree& tree, const std::vector<fs::path>& lowers) {
+struct Lower {
+  fs::path directory;
+  SnapshotFacts facts;
+};
+
+// Whether every file of the tree is in the uppermost directory that has it, with its size, and with its
+// digest where a command wrote it before this boot.
+bool has_all_files(const oci::MergedTree& tree, const std::vector<Lower>& lowers, const std::string& boot) {
   bool has_all = true;
   tree.walk([&](const std::string& path, const oci::MergedTree::Node& node) {
     if (!has_all || node.inode->type != oci::EntryType::file) return;
-    struct stat status {};
-    bool is_found = false;
-    for (auto lower = lowers.begin(); lower != lowers.end() && !is_found; ++lower)
-      is_found = ::lstat((*lower / path).c_str(), &status) == 0;
-    has_all =
-        is_found && S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == node.inode->size;
+    check_interrupted();
+    for (const Lower& lower : lowers) {
+      const fs::path file = lower.directory / path;
+      struct stat status {};
+      if (::lstat(file.c_str(), &status) != 0) continue;
+      has_all = S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == node.inode->size;
+      if (has_all && lower.facts.is_of_command && lower.facts.boot != boot && node.inode->size > 0)
+        has_all = file_digest(file) == node.inode->digest;
+      return;
+    }
+    has_all = false;
   });
   return has_all;
 }
 
 }  // namespace
 
+std::string Snapshots::short_name(const Digest& chain) {
+  return chain.hex().substr(0, kNameLength);
+}
+
 std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot) {
   const auto text = read_file_if_exists(snapshot / "parent", 4096);
   if (!text) return std::nullopt;
   const auto lines = split(*text, '\n');
   return SnapshotFacts{.parent = std::string(lines.empty() ? "" : lines[0]),
-                       .boot = std::string(lines.size() < 2 ? "" : lines[1])};
+                       .boot = std::string(lines.size() < 2 ? "" : lines[1]),
+                       .is_of_command = lines.size() > 2 && lines[2] == "command"};
 }
 
 Digest chain_digest(const LoadedPlan& image, std::size_t count) {
@@ -128,21 +141,24 @@ std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t bas
 
 void Snapshots::check_after_boot(const LoadedPlan& image) const {
   for (std::size_t count = image.layers.size(); count > 0; --count) {
-    const auto lowers = chain_of(chain_digest(image, count));
-    if (lowers.empty()) continue;
+    const auto found = chain_of(chain_digest(image, count));
+    if (found.empty()) continue;
     const auto is_older = [this](const fs::path& lower) {
       const auto facts = read_snapshot(lower.parent_path());
       return facts && facts->boot != boot_;
     };
-    if (std::none_of(lowers.begin(), lowers.end(), is_older)) return;
+    if (std::none_of(found.begin(), found.end(), is_older)) return;
     make_directories(directory_ / ".locks");
     const FileLock checking(directory_ / ".locks" / "boot", FileLock::Mode::exclusive);
-    const bool is_whole = has_all_files(first_layers(image, count).merged(), lowers);
-    for (const fs::path& lower : lowers) {
+    std::vector<Lower> lowers;
+    for (const fs::path& lower : found)
+      lowers.push_back({lower, read_snapshot(lower.parent_path()).value_or(SnapshotFacts{})});
+    const bool is_whole = has_all_files(first_layers(image, count).merged(), lowers, boot_);
+    for (const auto& [lower, facts] : lowers) {
       const fs::path snapshot = lower.parent_path();
       if (!is_older(lower)) continue;  // somebody else was first
       if (is_whole) {
-        write_file(snapshot / "parent", parent_text(read_snapshot(snapshot)->parent, boot_), Durable::no);
+        write_file(snapshot / "parent", parent_text({facts.parent, boot_, false}), Durable::no);
         continue;
       }
       const fs::path doomed = work_ / ("damaged-" + snapshot.filename().native());
@@ -176,15 +192,14 @@ void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t cou
     entries.insert(entries.end(), changes.entries.begin(), changes.entries.end());
     unpack(entries, changes.roots, reader, directory, options_);
   }
-  publish(directory, chain, parent);
+  publish(directory, chain, {parent ? short_name(*parent) : std::string(), boot_, false});
 }
 
-void Snapshots::publish(const fs::path& directory, const Digest& chain, const std::optional<Digest>& parent) {
+void Snapshots::publish(const fs::path& directory, const Digest& chain, const SnapshotFacts& facts) {
   const fs::path prepared = directory.native() + ".snapshot";
   fs::create_directory(prepared);
   fs::rename(directory, prepared / "fs");
-  write_file(prepared / "parent", parent_text(parent ? short_name(*parent) : std::string(), boot_),
-             Durable::no);
+  write_file(prepared / "parent", parent_text(facts), Durable::no);
   std::error_code error;
   fs::rename(prepared, place(chain), error);
   if (!error) return;

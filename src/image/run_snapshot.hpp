@@ -4,10 +4,13 @@
 //                                                                overlayfs's form
 //                                                      /parent   the parent's 32 digits, empty for none; its
 //                                                                time says when the snapshot was used. A
-//                                                                second line names the boot of the machine
+//                                                                second line names the boot of the machine,
+//                                                                a third, "command", says that the files are
+//                                                                as a command wrote them
 // Snapshots are not flushed to the disk, since all of them can be made again. One that is of an earlier boot,
 // so that the power may have failed before it was written, is looked at before it is used: each file must be
-// there with its size.
+// there with its size, which it has only since its bytes were written. A command may have set the size first,
+// as linkers do, so what it wrote must have its digest.
 //
 // <store>/snapshots/<kind>/.locks/<2 hex digits>                held while one of those chains is made
 //
@@ -33,6 +36,7 @@ Digest chain_digest(const LoadedPlan& image, std::size_t count);
 struct SnapshotFacts {
   std::string parent;
   std::string boot;
+  bool is_of_command = false;
 };
 std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot);
 
@@ -46,12 +50,17 @@ class Snapshots {
   // top.
   std::vector<fs::path> lowers(const LoadedPlan& image, std::size_t base);
 
-  // Takes over `directory` as what `chain` adds to `parent`. If somebody else was first, his is kept.
-  void publish(const fs::path& directory, const Digest& chain, const std::optional<Digest>& parent);
+  // Takes over `directory`, as a command left it, as what `chain` adds to `parent`. If somebody else was
+  // first, his is kept.
+  void publish_command(const fs::path& directory, const Digest& chain, const Digest& parent) {
+    publish(directory, chain, SnapshotFacts{short_name(parent), boot_, true});
+  }
 
   const UnpackOptions& unpack_options() const { return options_; }
 
  private:
+  static std::string short_name(const Digest& chain);
+  void publish(const fs::path& directory, const Digest& chain, const SnapshotFacts& facts);
   fs::path place(const Digest& chain) const;
   std::vector<fs::path> chain_of(const Digest& chain) const;
   void check_after_boot(const LoadedPlan& image) const;

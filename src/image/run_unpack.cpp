@@ -231,7 +231,7 @@ class TreeReader {
     }
     if (options_.correct_owner) options_.correct_owner(entry);
     if (entry.type == EntryType::file) {
-      entry.digest = digest_of(absolute);
+      entry.digest = file_digest(absolute);
       if (entry.size > 0) entry.place = {.root = root_, .offset = 0, .path = path};
     }
     if (entry.type == EntryType::file || entry.type == EntryType::directory)
@@ -272,17 +272,6 @@ class TreeReader {
     return value;
   }
 
-  static Digest digest_of(const std::string& path) {
-    const Fd file = open_for_reading(path, O_NOFOLLOW);
-    Sha256 hasher;
-    std::vector<std::byte> buffer(256u << 10);
-    for (;;) {
-      const std::size_t count = read_some(file.get(), buffer, path);
-      hasher.update(std::span(buffer).first(count));
-      if (count < buffer.size()) return hasher.finish();
-    }
-  }
-
   const fs::path& directory_;
   const PackOptions& options_;
   oci::LayerIndex index_;
@@ -300,6 +289,18 @@ void unpack(const std::vector<Entry>& entries, const std::vector<std::string>& r
     unpacker.write(entry);
   }
   unpacker.finish();
+}
+
+Digest file_digest(const fs::path& path) {
+  const Fd file = open_for_reading(path, O_NOFOLLOW);
+  Sha256 hasher;
+  std::vector<std::byte> buffer(256u << 10);
+  for (;;) {
+    check_interrupted();
+    const std::size_t count = read_some(file.get(), buffer, path.native());
+    hasher.update(std::span(buffer).first(count));
+    if (count < buffer.size()) return hasher.finish();
+  }
 }
 
 oci::LayerIndex read_tree(const fs::path& directory, const PackOptions& options) {

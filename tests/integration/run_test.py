@@ -109,6 +109,36 @@ class Layers(Run):
         self.run_build(text)
         self.assertEqual(self.layers(), first)
 
+    def test_any_place_for_the_store(self):
+        text = "RUN busybox grep -q '^overlay / overlay' /proc/mounts && busybox mkdir /d && busybox chmod 2775 /d && busybox mv /data /d/ && echo x > /d/x\nRUN --mount=type=bind,from=base,target=/m busybox cp -r /m/data /again\n"
+        self.run_build(text)
+        first = self.layers()
+        self.build.cache = self.top / "a store, with: all \\ that \"means\" 'something' $here"
+        said = self.run_build(text).stdout
+        self.assertNotIn("warning", said)
+        self.assertEqual(self.layers(), first)
+
+    def test_says_that_it_copies(self):
+        """A store on an overlay cannot hold the upper directory of another."""
+        parts.need_root("to mount")
+        for name in ("lower", "upper", "work"):
+            (self.top / name).mkdir()
+        self.build.cache.mkdir(parents=True, exist_ok=True)
+        mounted = subprocess.run(["mount", "-t", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "overlay", self.build.cache],
+                                 cwd=self.top, stderr=subprocess.PIPE, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"cannot mount an overlay here: {mounted.stderr}")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.build.cache], check=True)
+        said = self.run_build("RUN echo x > /x\nRUN busybox grep x /x\n").stdout
+        self.assertEqual(said.count("overlayfs does not work here (cannot mount overlay: "), 1, said)
+        self.assertEqual([set(layer) for layer in self.layers()], [{"x"}, set()])
+
+    def test_proxies_have_two_names(self):
+        text = ("ENV no_proxy=image\nRUN test \"$http_proxy $HTTP_PROXY $no_proxy $NO_PROXY\" = \"p p n n\" && test -z \"${FTP_PROXY+set}\" && "
+                "test \"$(busybox env | busybox grep -c ^no_proxy=)\" = 1\n")
+        self.run_build(text, "--build-arg", "http_proxy=p", "--build-arg", "NO_PROXY=n", "--build-arg", "FTP_PROXY=")
+        self.assertIn("unchanged", self.run_build(text).stdout)  # they are no input
+
     def test_without_overlay_the_same(self):
         text = "RUN busybox rm -r /data/deep; busybox mkdir /data/deep; echo x > /data/deep/y; echo z >> /data/two\nRUN echo w > /w\n"
         self.run_build(text)
@@ -503,9 +533,9 @@ class Kept(Run):
         self.run_build(line)
         parents = list((self.build.cache / "snapshots").rglob("parent"))
 
-        def boot_again():
+        def boot_again(kind=""):
             for path in parents:
-                path.write_text(path.read_text().split("\n")[0] + "\nanother boot\n")
+                path.write_text(path.read_text().split("\n")[0] + "\nanother boot\n" + kind)
         boot_again()
         times = {path: path.parent.stat().st_ino for path in parents}
         self.run_build(line + "RUN echo more\n")
@@ -515,6 +545,14 @@ class Kept(Run):
         two, = (path for path in (self.build.cache / "snapshots").rglob("fs/data/two"))
         two.write_text("")
         self.run_build(line + "RUN busybox test -s /data/two\n")
+        # A command may have given its file the size before the bytes.
+        self.run_build("RUN echo y > /y\n")
+        written, = (path for path in (self.build.cache / "snapshots").rglob("fs/y"))
+        self.assertRegex((written.parent.parent / "parent").read_text(), r"\ncommand\n$")
+        parents = list((self.build.cache / "snapshots").rglob("parent"))
+        boot_again("command\n")
+        written.write_bytes(b"\0\0")
+        self.run_build("RUN echo y > /y\nRUN busybox grep -q y /y\n")
 
     def test_what_was_left(self):
         self.run_build("RUN true\n")

@@ -63,7 +63,7 @@ class Dockerfiles(BadInput):
 
     def test_no_dockerfile(self):
         self.build.remove("Dockerfile")
-        self.refuses("Dockerfile: error: .*No such file")
+        self.refuses("Dockerfile: error: there is no such Dockerfile")
         (self.build.source / "Dockerfile").mkdir()
         self.refuses("Dockerfile: error: .*directory")
 

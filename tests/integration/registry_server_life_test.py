@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import images
@@ -427,36 +428,39 @@ class Bounds(served.TestCase):
 
 class Together(served.TestCase):
     def test_200_clients(self):
-        """For five seconds: no error, and no growth after the first second."""
+        """For five seconds: no error, and no growth once all of them are there."""
         self.server.stop()
         server = self.serve("--log")
         text = server.push_image("a", "tag", b"x" * 100000)
         blob = f"/v2/a/blobs/{digest(b'x' * 100000)}"
         end = time.monotonic() + 5
-        grown = []
-        def watch():
-            time.sleep(1)
-            before = memory_of(server.process.pid)[0]
-            time.sleep(max(0, end - time.monotonic() - 0.3))
-            grown.append(memory_of(server.process.pid)[0] - before)
+        everybody = threading.Barrier(201)  # each has been served once, so that each connection has its buffers
+        memory = []
         def client(number):
             count, connection = 0, server.connect()
-            while time.monotonic() < end:
+            while count == 0 or time.monotonic() < end:
                 assert server.request("GET", "/v2/a/manifests/tag", connection=connection).body == text
                 assert server.request("HEAD", blob, connection=connection).status == 200
                 assert len(server.request("GET", blob, connection=connection).body) == 100000
                 if number % 10 == 0:
                     server.push_blob(f"b{number}", b"%d %d" % (number, count))
                 count += 1
+                if count == 1:
+                    everybody.wait(DEADLINE)
+            everybody.wait(DEADLINE)
+            everybody.wait(DEADLINE)
             connection.close()
             return count
         drain = concurrent.futures.ThreadPoolExecutor(1).submit(lambda: sum(1 for line in server.process.stderr if "error" in line or " 0 in=" in line))
         with concurrent.futures.ThreadPoolExecutor(201) as pool:
-            watching = pool.submit(watch)
-            counts = list(pool.map(client, range(200)))
-            watching.result()
+            counts = pool.map(client, range(200))
+            for _ in ("all have been served", "all have ended"):
+                everybody.wait(DEADLINE)
+                memory.append(memory_of(server.process.pid)[0])
+            everybody.wait(DEADLINE)
+            counts = list(counts)
         self.assertTrue(all(counts), counts)
-        self.assertLess(grown[0], 8192)
+        self.assertLess(memory[1] - memory[0], 8192)
         server.process.terminate()
         self.assertEqual((server.process.wait(timeout=DEADLINE), drain.result()), (0, 0))
 

@@ -31,7 +31,7 @@ std::string decompressed(std::string_view text) {
 
 TEST(Compress, TheSameWhateverTheThreadsAndTheParts) {
   std::string text;
-  for (int i = 0; text.size() < 5'300'000; ++i)
+  for (std::uint64_t i = 0; text.size() < 5'300'000; ++i)
     text += std::to_string(i * 7919) + " ";
   for (const Compression compression : {Compression::gzip, Compression::zstd}) {
     const std::string one = compressed(text, compression, 1, text.size());

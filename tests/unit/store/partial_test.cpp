@@ -34,7 +34,7 @@ TEST_F(PartialBlob, GoesOnWhereTheLastStopped) {
 
 TEST_F(PartialBlob, OfManyBlocksInOddPieces) {
   std::string text;
-  for (int i = 0; text.size() < 5'000'000; ++i)
+  for (std::uint64_t i = 0; text.size() < 5'000'000; ++i)
     text += std::to_string(i * 7919);
   const Digest digest = sha256(text);
   const auto write = [&](Store::Partial& partial, std::size_t begin, std::size_t end, std::size_t step) {

@@ -1,12 +1,12 @@
 #include "registry/transfer.hpp"
 
-#include <curl/curl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "registry/curl_library.hpp"
 #include "registry/reference.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -22,24 +22,21 @@ constexpr std::size_t kMaximumErrorBody = 64u << 10;
 constexpr std::size_t kIdleConnections = 16;
 constexpr long kSlowest = 1024;  // bytes a second
 
-void initialize_curl() {
-  static const CURLcode status = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (status != CURLE_OK) throw Error("libcurl cannot be used", {.where = ::curl_easy_strerror(status)});
-}
-
 template <class Value>
 void set(CURL* curl, CURLoption option, Value value) {
-  if (const CURLcode status = ::curl_easy_setopt(curl, option, value); status != CURLE_OK)
-    throw Error(std::string("libcurl refuses an option: ") + ::curl_easy_strerror(status));
+  if (const CURLcode status = libcurl().easy_setopt(curl, option, value); status != CURLE_OK)
+    throw Error(std::string("libcurl refuses an option: ") + libcurl().easy_strerror(status));
 }
 
 class HeaderList {
  public:
-  ~HeaderList() { ::curl_slist_free_all(list_); }
+  ~HeaderList() {
+    if (list_ != nullptr) libcurl().slist_free_all(list_);
+  }
   HeaderList() = default;
   HeaderList(const HeaderList&) = delete;
   void add(const std::string& line) {
-    curl_slist* longer = ::curl_slist_append(list_, line.c_str());
+    curl_slist* longer = libcurl().slist_append(list_, line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     list_ = longer;
   }
@@ -272,16 +269,16 @@ class ConnectionPool::Lease {
         owner.idle_.pop_back();
       }
     }
-    if (curl_ == nullptr) curl_ = ::curl_easy_init();
+    if (curl_ == nullptr) curl_ = libcurl().easy_init();
     if (curl_ == nullptr) throw std::bad_alloc();
   }
   ~Lease() {
-    ::curl_easy_reset(curl_);
+    libcurl().easy_reset(curl_);
     const std::lock_guard lock(owner_.mutex_);
     if (owner_.idle_.size() < kIdleConnections)
       owner_.idle_.push_back(curl_);
     else
-      ::curl_easy_cleanup(curl_);
+      libcurl().easy_cleanup(curl_);
   }
   Lease(const Lease&) = delete;
   CURL* get() const { return curl_; }
@@ -292,13 +289,12 @@ class ConnectionPool::Lease {
 };
 
 ConnectionPool::ConnectionPool(const HttpOptions& options) : options_(options) {
-  initialize_curl();
   idle_.reserve(kIdleConnections);
 }
 
 ConnectionPool::~ConnectionPool() {
   for (void* curl : idle_)
-    ::curl_easy_cleanup(curl);
+    libcurl().easy_cleanup(curl);
 }
 
 HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
@@ -362,7 +358,7 @@ HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   }
   set(curl, CURLOPT_HTTPHEADER, headers.get());
 
-  const CURLcode code = ::curl_easy_perform(curl);
+  const CURLcode code = libcurl().easy_perform(curl);
   if (running.failure) std::rethrow_exception(running.failure);
   if (code == CURLE_OK) {
     if (!running.head_complete)
@@ -373,7 +369,7 @@ HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   if (running.head_complete && !running.success() &&
       (running.truncated || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR))
     return std::move(running.answer);
-  const std::string text = message[0] != '\0' ? message.data() : ::curl_easy_strerror(code);
+  const std::string text = message[0] != '\0' ? message.data() : libcurl().easy_strerror(code);
   const ErrorPlace place{.where = running.where(), .hint = hint_for(code)};
   if (is_worth_another_attempt(code)) throw ConnectionError("the connection failed: " + text, place);
   throw Error("the request failed: " + text, place);

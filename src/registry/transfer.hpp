@@ -31,7 +31,7 @@ struct HttpAnswer {
   std::string body;
 };
 
-// ConnectionPool that wait to be used again.
+// Connections that wait to be used again.
 class ConnectionPool {
  public:
   explicit ConnectionPool(const HttpOptions& options);

@@ -96,7 +96,7 @@ function(add_gate slug)
   endif()
   _bottle_decode(config "${ARG_CONFIG}")
   get_filename_component(config "${config}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
-  _bottle_gate_directory(directory "${slug}")
+  _bottle_directory(directory "${slug}" gates)
   _bottle_tool(gate gate)
   _bottle_step(
     STAMP "${directory}/render.stamp" RESULT "${directory}/rendered"
@@ -144,16 +144,6 @@ function(add_gate slug)
       "${slug}:latest" USES_TERMINAL VERBATIM)
   endforeach()
   add_dependencies(gate-${slug}-up bottle-${slug}-load)
-endfunction()
-
-# What belongs to a gate in the build tree.
-function(_bottle_gate_directory out slug)
-  set(configuration "")
-  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
-  if(multi_config)
-    set(configuration "/$<CONFIG>")
-  endif()
-  set(${out} "${CMAKE_BINARY_DIR}${configuration}/gates/${slug}" PARENT_SCOPE)
 endfunction()
 
 # templates/ and images/: in Bottle's sources, or where an installation has them.
@@ -245,7 +235,7 @@ function(_bottle_skills slug)
     endif()
     list(APPEND names "${name}")
   endforeach()
-  _bottle_directory(directory "${slug}")
+  _bottle_directory(directory "${slug}" bottles)
   _bottle_tool(gate gate)
   _bottle_step(
     STAMP "${directory}/skills.stamp" RESULT "${directory}/skills.list"

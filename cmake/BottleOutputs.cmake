@@ -35,15 +35,15 @@ Since 0.1
 #]=======================================================================]
 include_guard(GLOBAL)
 
-# The build directory of a bottle. Files of a target differ by configuration, so all that is made of them does: with a
-# multi-config generator each configuration has a directory of bottles, as bottle-why expects it.
-function(_bottle_directory out slug)
+# The build directory of a bottle (`bottles`) or a gate (`gates`). Files of a target differ by configuration, so all that is
+# made of them does: with a multi-config generator each configuration has directories of its own, as bottle-why expects it.
+function(_bottle_directory out slug kind)
   set(configuration "")
   get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
   if(multi_config)
     set(configuration "/$<CONFIG>")
   endif()
-  set(${out} "${CMAKE_BINARY_DIR}${configuration}/bottles/${slug}" PARENT_SCOPE)
+  set(${out} "${CMAKE_BINARY_DIR}${configuration}/${kind}/${slug}" PARENT_SCOPE)
 endfunction()
 
 function(bottle_outputs slug)
@@ -51,7 +51,7 @@ function(bottle_outputs slug)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "${keywords}" "")
   _bottle_check_slug("bottle_outputs" "${slug}")
   _bottle_refuse_unparsed(bottle_outputs "${slug}" "${keywords}" "${ARG_UNPARSED_ARGUMENTS}" "${ARG_KEYWORDS_MISSING_VALUES}")
-  _bottle_directory(directory "${slug}")
+  _bottle_directory(directory "${slug}" bottles)
   set(PACK "${directory}/${slug}.smolmachine")
   set(PLAN "${directory}/image.json")
   set(LAYOUT "${directory}/oci")

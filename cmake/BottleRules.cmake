@@ -44,7 +44,7 @@ function(_bottle_rules slug all bottles files depends lock)
   _bottle_tool(image image)
   _bottle_tool(pack pack)
   _bottle_tool(why why)
-  _bottle_directory(directory "${slug}")
+  _bottle_directory(directory "${slug}" bottles)
   _bottle_image_pool()
   set(result "${directory}/${slug}.smolmachine")
 

@@ -8,7 +8,7 @@ include_guard(GLOBAL)
 # edited memory size packs again and builds nothing, and an edited unused argument does neither. Properties of the target
 # are read when CMake generates, so that they may be set after add_bottle().
 function(_bottle_write_spec slug lock)
-  _bottle_directory(directory "${slug}")
+  _bottle_directory(directory "${slug}" bottles)
   _bottle_absolute(context "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" ".")
   _bottle_decode(plain_context "${context}")
   if(ARG_DOCKERFILE)

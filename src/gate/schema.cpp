@@ -20,19 +20,6 @@ std::size_t characters(const std::string& text) {
   return count;
 }
 
-std::string pointer(const std::string& place, const std::string& key) {
-  std::string token;
-  for (const char c : key) {
-    if (c == '~')
-      token += "~0";
-    else if (c == '/')
-      token += "~1";
-    else
-      token += c;
-  }
-  return place + "/" + token;
-}
-
 // "a string": what a schema wants at all, for messages.
 std::string wanted(const std::string& type) {
   if (type == "object") return "an object";
@@ -119,7 +106,7 @@ class Check {
       throw Error(fmt::format("expected at most {} members, found {}", most->dump(), value.size()),
                   {.where = place});
     for (const auto& [name, member] : value.items()) {
-      const std::string member_place = pointer(place, name);
+      const std::string member_place = place + (Json::json_pointer() / name).to_string();
       if (const auto property = properties.find(name); property != properties.end()) {
         this->value(*property, member, member_place);
         continue;

@@ -9,6 +9,8 @@
 #include "dockerfile/source.hpp"
 #include "image/run.hpp"
 #include "image/run_kept.hpp"
+#include "image/stage_image.hpp"
+#include "image/stored_image.hpp"
 #include "image/stored_index.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -18,80 +20,6 @@ namespace bottle::image {
 namespace {
 
 constexpr const char* kInstructionSchema = "bottle-instruction 1";
-constexpr std::string_view kBlobRoot = "blob:";
-
-// The blobs that an index refers to, as outputs of the action that made it: so they are checked and kept with
-// it.
-void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
-                      std::map<std::string, store::Output>& outputs) {
-  for (const std::string& root : index.roots) {
-    if (!root.starts_with(kBlobRoot)) continue;
-    const auto digest = Digest::parse(root.substr(kBlobRoot.size()));
-    const auto path = digest ? store.find_blob(*digest) : std::nullopt;
-    if (path) outputs["blob/" + digest->hex()] = {.digest = *digest, .size = fs::file_size(*path)};
-  }
-}
-
-struct StageImage {
-  LoadedPlan image;                     // without the layers of the outside image until that is loaded
-  std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
-  std::size_t base_layers = 0;          // what the outside image brought
-  const OutsideImage* not_loaded = nullptr;
-  std::string base_ids;  // what stands for the layers of an outside image that need not be loaded
-  std::string own_ids;   // of the other layers, with the places
-
-  // What lies below an instruction, for its key.
-  Digest identity() const {
-    std::string text = base_ids;
-    for (std::size_t i = base_ids.empty() ? 0 : base_layers; i < image.plan.layers.size(); ++i)
-      text += image.plan.layers[i].digest.hex() + "\n";
-    return sha256(text);
-  }
-  // The same with the places of the bytes: what an instruction that copies from here depends on.
-  Digest identity_with_places() const {
-    Sha256 hasher;
-    hasher.update(base_ids);
-    for (std::size_t i = 0; i < base_layers && base_ids.empty(); ++i) {
-      hasher.update(image.plan.layers[i].scope + "\n");
-      hasher.update(image.layers[i].serialize());
-    }
-    hasher.update(own_ids);
-    return hasher.finish();
-  }
-  // `serialized` is the digest of the index as it is kept in the store.
-  void add(oci::LayerIndex layer, const Digest& serialized) {
-    own_ids += serialized.hex() + "\n";
-    append(std::move(layer));
-  }
-  // Puts the layers of the outside image below those that are there.
-  void load(LoadedPlan base) {
-    not_loaded = nullptr;
-    base_layers = base.layers.size();
-    std::swap(image.plan, base.plan);
-    std::swap(image.layers, base.layers);
-    image.context_roots.merge(base.context_roots);
-    image.blob_directories.insert(image.blob_directories.end(), base.blob_directories.begin(),
-                                  base.blob_directories.end());
-    for (oci::LayerIndex& layer : base.layers)
-      append(std::move(layer));
-  }
-
- private:
-  void append(oci::LayerIndex layer) {
-    PlanLayer added{.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}};
-    // The same layer a second time takes its bytes from where the first does: a plan keeps one index for
-    // both.
-    for (std::size_t i = 0; i < image.layers.size(); ++i) {
-      if (image.plan.layers[i].digest != added.digest) continue;
-      added.scope = image.plan.layers[i].scope;
-      layer = image.layers[i];
-      break;
-    }
-    if (tree) tree->apply(layer, "layer " + std::to_string(image.layers.size() + 1), added.scope);
-    image.plan.layers.push_back(std::move(added));
-    image.layers.push_back(std::move(layer));
-  }
-};
 
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch) {
@@ -532,49 +460,6 @@ class Builder {
 LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs) {
   return Builder(resolved, store, on_step, warn, runs).run();
-}
-
-void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
-                 std::uint64_t milliseconds, const store::Store& store) {
-  store::ActionResult result{.kind = "image", .label = label};
-  result.outputs["plan"] = store.put(image.plan.serialize());
-  for (std::size_t i = 0; i < image.layers.size(); ++i) {
-    result.outputs["layer/" + std::to_string(i)] = store.put(image.layers[i].serialize());
-    add_blob_outputs(image.layers[i], store, result.outputs);
-    // The blob as it came, which the layer's places do not name if it is compressed.
-    const PlanLayer& layer = image.plan.layers[i];
-    if (layer.blob && store.find_blob(*layer.blob))
-      result.outputs["blob/" + layer.blob->hex()] = {.digest = *layer.blob, .size = layer.blob_size};
-  }
-  result.facts["planDigest"] = image.plan.digest().string();
-  result.tool_version = BOTTLE_VERSION;
-  result.milliseconds = milliseconds;
-  store.put_action(key, result);
-}
-
-std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
-                                       const store::Store& store) {
-  const auto plan = result.outputs.find("plan");
-  const auto text = plan == result.outputs.end() ? std::nullopt : read_stored(plan->second.digest, store);
-  if (!text) return std::nullopt;
-  LoadedPlan image;
-  image.plan = Plan::parse(*text, store.blob_path(plan->second.digest).native());
-  for (std::size_t i = 0; i < image.plan.layers.size(); ++i) {
-    const auto layer = result.outputs.find("layer/" + std::to_string(i));
-    if (layer == result.outputs.end()) return std::nullopt;
-    auto index = read_stored_index(layer->second.digest, store);
-    if (!index) return std::nullopt;
-    image.layers.push_back(std::move(*index));
-    if (image.layers.back().digest() != image.plan.layers[i].digest) return std::nullopt;
-  }
-  image.context_roots = resolved.context_roots();
-  for (const auto& [name, outside] : resolved.images()) {
-    for (const auto& root : outside->context_roots())
-      image.context_roots.insert(root);
-    for (const fs::path& path : outside->blob_directories())
-      image.blob_directories.push_back(path);
-  }
-  return image;
 }
 
 }  // namespace bottle::image

@@ -30,11 +30,4 @@ using OnStep = std::function<void(const StepReport&)>;
 LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs = 1);
 
-// The whole image as the store keeps it by its key.
-void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
-                 std::uint64_t milliseconds, const store::Store& store);
-// The reverse; nullopt if a part is not there any more. Roots are those of this build.
-std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
-                                       const store::Store& store);
-
 }  // namespace bottle::image

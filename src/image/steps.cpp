@@ -9,6 +9,7 @@
 #include "image/engine.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
+#include "image/stored_image.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"

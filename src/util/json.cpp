@@ -7,19 +7,6 @@ namespace {
 
 constexpr int kMaximumDepth = 64;
 
-std::string pointer_token(const std::string& key) {
-  std::string token;
-  for (const char c : key) {
-    if (c == '~')
-      token += "~0";
-    else if (c == '/')
-      token += "~1";
-    else
-      token += c;
-  }
-  return token;
-}
-
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name) {
@@ -43,14 +30,14 @@ JsonView JsonView::at(const std::string& key) const {
   if (!value_->is_object()) fail("an object");
   const auto found = value_->find(key);
   if (found == value_->end()) throw Error("the member \"" + key + "\" is missing", {.where = place_});
-  return {*found, place_ + "/" + pointer_token(key)};
+  return {*found, place_ + (Json::json_pointer() / key).to_string()};
 }
 
 std::optional<JsonView> JsonView::find(const std::string& key) const {
   if (!value_->is_object()) fail("an object");
   const auto found = value_->find(key);
   if (found == value_->end() || found->is_null()) return std::nullopt;
-  return JsonView(*found, place_ + "/" + pointer_token(key));
+  return JsonView(*found, place_ + (Json::json_pointer() / key).to_string());
 }
 
 std::vector<JsonView> JsonView::elements() const {

@@ -1,0 +1,36 @@
+// A stage's image while it is built: its layers so far, and what stands for them in the keys of instructions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "image/outside.hpp"
+#include "image/plan.hpp"
+#include "oci/merged_tree.hpp"
+#include "util/digest.hpp"
+
+namespace bottle::image {
+
+struct StageImage {
+  LoadedPlan image;                     // without the layers of the outside image until that is loaded
+  std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
+  std::size_t base_layers = 0;          // what the outside image brought
+  const OutsideImage* not_loaded = nullptr;
+  std::string base_ids;  // what stands for the layers of an outside image that need not be loaded
+  std::string own_ids;   // of the other layers, with the places
+
+  // What lies below an instruction, for its key.
+  Digest identity() const;
+  // The same with the places of the bytes: what an instruction that copies from here depends on.
+  Digest identity_with_places() const;
+  // `serialized` is the digest of the index as it is kept in the store.
+  void add(oci::LayerIndex layer, const Digest& serialized);
+  // Puts the layers of the outside image below those that are there.
+  void load(LoadedPlan base);
+
+ private:
+  void append(oci::LayerIndex layer);
+};
+
+}  // namespace bottle::image

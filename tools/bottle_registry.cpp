@@ -60,7 +60,7 @@ struct PullCommand {
   int run(const CommonOptions& common) const {
     if (!layout.empty() && !pack.empty()) throw UsageError("pull: expected one of --layout and --pack");
     const Reference wanted = Reference::parse(reference);
-    const Client client = connection.client();
+    const Client client = connection.client(common.quiet ? "" : "pulling");
     const store::Store open_store = store::Store::open(store);
     if (!pack.empty()) return run_pack(client, wanted, open_store, common);
     const bool all = platform == "all";
@@ -114,7 +114,7 @@ struct CopyCommand {
   int run(const CommonOptions& common) const {
     const Reference source_name = Reference::parse(from);
     const Reference target = Reference::parse(to);
-    const Client client = connection.client();
+    const Client client = connection.client(common.quiet ? "" : "copying");
     const store::Store open_store = store::Store::open(store);
     registry::PushSource source = registry::registry_source(
         client, source_name, open_store, parse_platform(platform == "all" ? "" : platform));

@@ -1,5 +1,7 @@
 #include "registry_connection.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -24,7 +26,7 @@ void Connection::add_to(CLI::App& command) {
   command.add_option("--threads", options.threads, "Blobs at once")->capture_default_str();
 }
 
-registry::Client Connection::client() const {
+registry::Client Connection::client(const std::string& work) const {
   registry::ClientOptions result = options;
   result.auth_file = auth_file;
   const auto seconds = parse_duration(timeout);
@@ -37,6 +39,7 @@ registry::Client Connection::client() const {
   for (const std::string& directory : certificates)
     result.http.certificate_directories.emplace_back(directory);
   if (result.threads == 0) result.threads = 1;
+  if (!work.empty()) result.progress = std::make_shared<Progress>(STDERR_FILENO, work);
   return registry::Client(result);
 }
 

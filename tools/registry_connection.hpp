@@ -23,8 +23,9 @@ struct Connection {
   unsigned retries = 4;
 
   void add_to(CLI::App& command);
-  // Throws UsageError for what an option cannot be.
-  registry::Client client() const;
+  // `work` is what progress on stderr is called, "pulling"; empty: none is told. Throws UsageError for what
+  // an option cannot be.
+  registry::Client client(const std::string& work = {}) const;
 };
 
 // "os/architecture[/variant]"; nullopt for "". Throws UsageError.

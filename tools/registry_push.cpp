@@ -122,7 +122,7 @@ int PushCommand::run(const CommonOptions& common) {
   }
   const std::string stamped = stamp_text(targets, content);
   if (is_stamped(stamped)) return say_stamped(common);
-  const registry::Client client = connection.client();
+  const registry::Client client = connection.client(common.quiet ? "" : "pushing");
   OrderedJson document{{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}};
   std::uint64_t sent = 0;
   std::uint64_t milliseconds = 0;

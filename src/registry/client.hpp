@@ -16,6 +16,7 @@
 #include "registry/http.hpp"
 #include "registry/reference.hpp"
 #include "store/store.hpp"
+#include "util/progress.hpp"
 
 namespace bottle::registry {
 
@@ -26,11 +27,10 @@ struct ClientOptions {
   // $DOCKER_CONFIG/config.json, else ~/.docker/config.json, else
   // $XDG_RUNTIME_DIR/containers/auth.json; none of them there is no error.
   fs::path auth_file;
-  HttpOptions http;              // certificate_directories empty: those of Docker and containers
-  std::uint64_t chunk_size = 0;  // blobs are uploaded in chunks of so many bytes; 0: in one piece
-  std::size_t threads = 4;       // blobs at once, where a function moves several
-  // Bytes of blobs that have come or gone since the last call. Called by several threads.
-  std::function<void(std::uint64_t)> on_progress;
+  HttpOptions http;                    // certificate_directories empty: those of Docker and containers
+  std::uint64_t chunk_size = 0;        // blobs are uploaded in chunks of so many bytes; 0: in one piece
+  std::size_t threads = 4;             // blobs at once, where a function moves several
+  std::shared_ptr<Progress> progress;  // of blobs that come or go; nullptr: is not told
 };
 
 struct FetchedManifest {

@@ -22,6 +22,14 @@ std::uint64_t milliseconds_since(Clock::time_point begun) {
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count());
 }
 
+void expect(const Session& session, std::uint64_t bytes) {
+  if (Progress* progress = session.options().progress.get()) progress->expect(bytes);
+}
+
+void advance(const Session& session, std::uint64_t bytes) {
+  if (Progress* progress = session.options().progress.get()) progress->advance(bytes);
+}
+
 bool is_whole(const store::Store& store, const oci::Descriptor& blob) {
   const auto path = store.find_blob(blob.digest);
   if (!path) return false;
@@ -96,6 +104,7 @@ class Upload {
         throw Error("expected " + std::to_string(blob_.size) + " bytes, found " + std::to_string(file_->size),
                     {.where = file_->name});
     }
+    expect(session_, blob_.size);
     Attempts attempts(session_.options().http.retry);
     bool chunks = session_.options().chunk_size > 0;
     for (;;) {
@@ -129,7 +138,7 @@ class Upload {
     body.on_progress = [this](std::uint64_t count) {
       if (check_) check_();
       result_.bytes_sent += count;
-      if (session_.options().on_progress) session_.options().on_progress(count);
+      advance(session_, count);
     };
     if (file_) {
       body.file = file_->file->get();
@@ -266,12 +275,13 @@ void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
   Sha256 hasher;
   const std::string url = Session::url(endpoint, repository.repository, "blobs/" + blob.digest.string());
   DownloadOptions options{.size = blob.size, .immutable = true};
+  expect(session, blob.size);
   const Response response = session.download(
       endpoint, {repository.repository, "pull", {}}, url,
       [&](std::span<const std::byte> data) {
         hasher.update(data);
         sink(data);
-        if (session.options().on_progress) session.options().on_progress(data.size());
+        advance(session, data.size());
       },
       options);
   if (response.status != 200 && response.status != 206)
@@ -304,6 +314,7 @@ void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, 
   const std::string url = Session::url(endpoint, repository.repository, "blobs/" + blob.digest.string());
   store::Store::Partial partial(store, blob.digest);
   if (partial.size() > blob.size) partial.restart();
+  expect(session, blob.size - partial.size());
   for (;;) {
     const std::uint64_t before = partial.size();
     const DownloadOptions options{.size = blob.size, .offset = before, .immutable = true};
@@ -312,7 +323,7 @@ void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, 
         [&](std::span<const std::byte> data) {
           if (check) check();
           partial.write(data);
-          if (session.options().on_progress) session.options().on_progress(data.size());
+          advance(session, data.size());
         },
         options);
     if (response.status != 200 && response.status != 206)

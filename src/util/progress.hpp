@@ -1,0 +1,48 @@
+// How far long work has come, told on stderr: a bar on a terminal, elsewhere (a log, NO_COLOR, TERM=dumb) a
+// line now and then. Work that ends soon says nothing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace bottle {
+
+struct ProgressTimes {
+  std::chrono::milliseconds quiet_first{700};  // so long nothing is said
+  std::chrono::milliseconds bar{100};          // between two drawings of the bar
+  std::chrono::milliseconds line{10'000};      // between two lines
+};
+
+// Threads may use one together. What cannot be written is not an error: the work goes on.
+class Progress {
+ public:
+  // `what` is a present participle: "pulling". `descriptor` must stay open.
+  Progress(int descriptor, std::string what, ProgressTimes times = {});
+  // Takes the bar away, so that an error has the line to itself.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void expect(std::uint64_t bytes);   // so many more are to be done
+  void advance(std::uint64_t bytes);  // so many more are done; takes the bar away when that is all
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string text(Clock::time_point now) const;
+
+  const int descriptor_;
+  const std::string what_;
+  const ProgressTimes times_;
+  const bool bar_;
+  const Clock::time_point begin_;
+
+  std::mutex mutex_;  // for what follows
+  Clock::time_point next_;
+  std::uint64_t expected_ = 0;
+  std::uint64_t done_ = 0;
+  bool drawn_ = false;
+};
+
+}  // namespace bottle

@@ -52,7 +52,7 @@ def functions(lines):
     """Own cost by function. Format: valgrind's manual, "Callgrind Format Specification": names are written once, "fn=(1) main", then "fn=(1)"; after
     "calls=" comes a line with the cost of what was called, which is not this function's own."""
     names, costs = {}, collections.Counter()
-    current, skip = "", False
+    current, skip, total = "", False, None
     for line in lines:
         if line.startswith("fn="):
             number, _, name = line[3:].strip().partition(" ")
@@ -65,9 +65,13 @@ def functions(lines):
                 names[number] = name
         elif line.startswith("calls="):
             skip = True
+        elif line.startswith("totals:"):
+            total = int(line.split()[1])
         elif line[:1] in "0123456789+-*" and line.strip():
             if skip:
                 skip = False
             else:
                 costs[current] += int(line.split()[1])
+    if total != sum(costs.values()):
+        raise RuntimeError(f"callgrind says that {total} instructions were executed, but those of its functions are {sum(costs.values())}")
     return costs

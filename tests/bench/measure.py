@@ -155,7 +155,7 @@ def machine(directory, tools):
                           if line.startswith("MemTotal:")).split()[1])
     versions = {program: version(program) for program in PROGRAMS}
     return {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "memoryGiB": round(memory_kib / (1 << 20), 1),
-            "kernel": platform.release(), "fileSystem": file_system(directory), "directory": str(pathlib.Path(directory).parent),
+            "kernel": ".".join(platform.release().split(".")[:2]), "fileSystem": file_system(directory), "directory": str(pathlib.Path(directory).parent),
             "load": round(os.getloadavg()[0], 2), "when": datetime.datetime.now().isoformat(timespec="seconds"),
             "bottle": call([tools / "bottle-pack", "--version"]).split("\n", maxsplit=1)[0],
             "versions": {program: text for program, text in versions.items() if text}}

@@ -21,7 +21,7 @@ PANELS = (
     ("The image packed, nothing of it in the store", "debian", (("cold pack of the image", "Bottle"), ("tar | zstd of the tree", "tar | zstd -3 -T0 of its tree"))),
 )
 
-WIDTH, LEFT, RIGHT = 860, 300, 120
+WIDTH, LEFT, RIGHT = 880, 300, 140
 ROW, BAR = 24, 15
 STYLE = """
   .paper { fill: #ffffff } text { fill: #24292f; font: 13px system-ui, sans-serif } .title { font-weight: 600; font-size: 14px }
@@ -34,7 +34,7 @@ STYLE = """
 
 def chart(document):
     """Panels of which less than two bars were measured are left out."""
-    lines, y, group_shown = [], 16, None
+    lines, y, group_shown = [], 10, None
     for title, group, bars in PANELS:
         result = document["results"].get(group)
         found = [(label, value) for work, label in bars if result and (value := total(result["medians"], work)) is not None]
@@ -42,7 +42,7 @@ def chart(document):
             continue
         if group != group_shown:
             group_shown = group
-            y += 14
+            y += 20
             lines.append(label_at(16, y, tables.title(group, result), "group"))
             y += 14
         y += 18

@@ -131,6 +131,7 @@ class Measured(unittest.TestCase):
 class Callgrind(unittest.TestCase):
     TEXT = """# callgrind format
 events: Ir
+ob=(1) /usr/bin/program
 fl=(1) a.c
 fn=(1) main
 16 400
@@ -142,20 +143,26 @@ calls=3 50
 * 1
 fi=(2)
 20 5
+ob=(2) /usr/lib/libcrypto.so.3
+fn=(3) 0x0000000000012340
+0 70
+fn=(4) 0x0000000000012380
+0 7
+ob=(1)
 fn=(2)
 51 2000
 +1 1000
 fn=(1)
 -7 4
-totals: 3430
+totals: 3507
 """
 
     def test_costs_are_each_functions_own(self):
-        self.assertEqual(callgrind.functions(self.TEXT.splitlines(keepends=True)), {"main": 430, "work": 3000})
+        self.assertEqual(callgrind.functions(self.TEXT.splitlines(keepends=True)), {"main": 430, "work": 3000, "libcrypto.so.3, functions without names": 77})
 
     def test_a_file_that_was_not_understood_is_an_error(self):
-        with self.assertRaisesRegex(RuntimeError, "3431"):
-            callgrind.functions(self.TEXT.replace("totals: 3430", "totals: 3431").splitlines(keepends=True))
+        with self.assertRaisesRegex(RuntimeError, "3508"):
+            callgrind.functions(self.TEXT.replace("totals: 3507", "totals: 3508").splitlines(keepends=True))
 
 
 class Whole(unittest.TestCase):

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 
 # Libraries choose code by the processor. Valgrind shows the same processor wherever the real one has AVX2; these take out what more there
-# may be: OpenSSL is told what there is (SSE2 and SSSE3), glibc what there is not, and how large the caches are.
+# may be: OpenSSL is told what there is (up to AVX2), glibc what there is not, and how large the caches are.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "BOTTLE_JOBS": "1",
-    "OPENSSL_ia32cap": "0x0000020007000000:0",
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-BMI2,-LZCNT,-MOVBE,-RTM,-ERMS,-FSRM:glibc.cpu.x86_data_cache_size=0x8000:"
+    "OPENSSL_ia32cap": "0x1818020307000000:0x128",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL,-AVX2,-AVX,-BMI2,-LZCNT,-MOVBE,-RTM,-ERMS,-FSRM:glibc.cpu.x86_data_cache_size=0x8000:"
                       "glibc.cpu.x86_shared_cache_size=0x100000:glibc.cpu.x86_non_temporal_threshold=0xc0000",
 }
 
@@ -49,16 +49,23 @@ def count(command, store, output):
 
 
 def functions(lines):
-    """Own cost by function. Format: valgrind's manual, "Callgrind Format Specification": names are written once, "fn=(1) main", then "fn=(1)"; after
-    "calls=" comes a line with the cost of what was called, which is not this function's own."""
-    names, costs = {}, collections.Counter()
-    current, skip, total = "", False, None
+    """Own cost by function; functions without a name count together for their library. Format: valgrind's manual, "Callgrind Format Specification":
+    names are written once, "fn=(1) main", then "fn=(1)"; after "calls=" comes a line with the cost of what was called, which is not this
+    function's own."""
+    names, objects, costs = {}, {}, collections.Counter()
+    current, library, skip, total = "", "", False, None
     for line in lines:
         if line.startswith("fn="):
             number, _, name = line[3:].strip().partition(" ")
             if name:
                 names[number] = name
-            current = names[number]
+            current = f"{library}, functions without names" if names[number].startswith("0x") else names[number]
+        elif line.startswith(("ob=", "cob=")):
+            number, _, path = line.partition("=")[2].strip().partition(" ")
+            if path:
+                objects[number] = os.path.basename(path)
+            if line.startswith("ob="):
+                library = objects[number]
         elif line.startswith("cfn="):
             number, _, name = line[4:].strip().partition(" ")
             if name:

@@ -150,7 +150,7 @@ def growth(bench):
                 if work.name in ("null", "touch", "edit", "cold"):
                     work.name = f"{work.name}, {count} files"
                     works.append(work)
-        return bench.take("growth", works, rounds=max(1, min(5, bench.rounds)), files=list(counts), packBytes=list(sizes.values()))
+        return bench.take("growth", works, rounds=min(3, bench.rounds), files=list(counts), packBytes=list(sizes.values()))
 
 
 __all__ = ["Bench", "builders", "call", "floors", "growth", "many", "one", "own_works"]

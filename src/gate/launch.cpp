@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -274,8 +275,10 @@ Running describe(const DockerClient& client, const LaunchRequest& request, const
   const auto blank = status.output.find(' ');
   running.state = status.output.substr(0, blank);
   std::string address;
+  std::vector<std::string> addresses;
   if (blank != std::string::npos && status.output.substr(blank + 1) == "host") {
     address = "127.0.0.1";
+    addresses = {address};
   } else {
     running.network = network_name(request, facts, "inside");
     address = client
@@ -285,8 +288,20 @@ Running describe(const DockerClient& client, const LaunchRequest& request, const
                             container},
                            "container inspect " + container, OnFailure::status)
                   .output;
+    // Not every engine gives this machine an address in an internal network; then the gate is seen to answer
+    // on the way out.
+    const std::string all =
+        client
+            .command({"container", "inspect", "--format",
+                      "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container},
+                     "container inspect " + container, OnFailure::status)
+            .output;
+    for (const std::string_view word : split(all, ' '))
+      if (!word.empty()) addresses.emplace_back(word);
   }
-  running.answers = running.state == "running" && answers(address, facts.port);
+  running.answers = running.state == "running" &&
+                    std::any_of(addresses.begin(), addresses.end(),
+                                [&](const std::string& each) { return answers(each, facts.port); });
   if (!address.empty()) running.address = fmt::format("{}://{}:{}", facts.scheme(), address, facts.port);
   return running;
 }

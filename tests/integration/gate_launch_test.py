@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -66,7 +67,10 @@ def make_layout(directory, scanner):
     return layout.finish({"User": "gate", "Entrypoint": ["/etc/git-gate/entrypoint.sh"], "Env": ["PATH=/usr/bin"]})
 
 
-class Launch(parts.TestCase):
+class LaunchCase(parts.TestCase):
+    """One engine a class, with the gate's image in it."""
+    start_engine = docker_fixture.Engine
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -76,7 +80,7 @@ class Launch(parts.TestCase):
         base.mkdir(exist_ok=True)
         cls.place = pathlib.Path(tempfile.mkdtemp(prefix="launch ", dir=base))
         cls.addClassCleanup(shutil.rmtree, cls.place, ignore_errors=True)
-        cls.engine = docker_fixture.Engine()
+        cls.engine = cls.start_engine()
         cls.engine.__enter__()
         cls.addClassCleanup(cls.engine.__exit__, None, None, None)
         make_layout(cls.place / "layout", scanner)
@@ -113,10 +117,14 @@ class Launch(parts.TestCase):
     def names(self, kind):
         words = ["--all"] if kind == "container" else []
         lines = self.engine.docker(kind, "ls", *words, "--format", "{{.Names}}" if kind == "container" else "{{.Name}}").stdout
-        return sorted(set(lines.split()) - {"host", "none", "bridge"})
+        return sorted(set(lines.split()) - {"host", "none", "bridge", "podman"})
 
     def assert_nothing_left(self):
         self.assertEqual((self.names("container"), self.names("network")), ([], []))
+
+
+class Steps:
+    """What both engines are shown with."""
 
     def test_a_push_through_a_container(self):
         up = self.up("--egress", "host")
@@ -145,20 +153,6 @@ class Launch(parts.TestCase):
         self.assertEqual(self.gate("status", expect=1).returncode, 3)
         self.assert_nothing_left()
 
-    def test_networks(self):
-        self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
-        up = self.up()
-        inside = up["network"]
-        self.assertRegex(inside, "^gate-project-[0-9a-f]{8}-inside$")
-        self.assertEqual(self.names("network"), [inside, inside.replace("-inside", "-outside")])
-        said = json.loads(self.engine.docker("network", "inspect", inside).stdout)[0]
-        self.assertTrue(said["Internal"])
-        self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
-        aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
-        self.assertIn("project", aliases[inside]["Aliases"])
-        self.gate("down")
-        self.assert_nothing_left()
-
     def test_a_name_that_is_taken(self):
         self.engine.docker("create", "--name", "gate-project", "--network", "none", "project:latest")
         self.addCleanup(self.engine.docker, "rm", "--force", "gate-project")
@@ -177,6 +171,22 @@ class Launch(parts.TestCase):
         self.assertEqual(self.engine.command(*command, expect=None).returncode, -signal.SIGKILL)
         self.assertEqual(self.names("container"), ["gate-project"])
         self.assertEqual(self.up("--egress", "host")["container"], "gate-project")
+        self.gate("down")
+        self.assert_nothing_left()
+
+
+class Launch(LaunchCase, Steps):
+    def test_networks(self):
+        self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
+        up = self.up()
+        inside = up["network"]
+        self.assertRegex(inside, "^gate-project-[0-9a-f]{8}-inside$")
+        self.assertEqual(self.names("network"), [inside, inside.replace("-inside", "-outside")])
+        said = json.loads(self.engine.docker("network", "inspect", inside).stdout)[0]
+        self.assertTrue(said["Internal"])
+        self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
+        aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
+        self.assertIn("project", aliases[inside]["Aliases"])
         self.gate("down")
         self.assert_nothing_left()
 
@@ -203,6 +213,126 @@ class Launch(parts.TestCase):
         shutil.copy(self.upstream.identity, secrets / "KEY")
         up = self.up("--egress", "host", "--secrets", secrets)
         git("ls-remote", f"{up['address']}/project")
+
+
+class Targets(LaunchCase):
+    """gate-<slug>-up and gate-<slug>-down of a project: one command builds the image, loads it and starts it."""
+
+    def make(self, target, **options):
+        return self.project.make(target, **options).stdout
+
+    def test_up_and_down(self):
+        config = json.loads((self.top / "gate.json").read_text(encoding="utf-8"))
+        config["listen"] = {"port": self.port}
+        self.project = parts.harness.Project(
+            self.top / "a project", f'add_gate(way TEMPLATE git-gate CONFIG gate.json DOCKERFILE Dockerfile CONTEXT empty\n'
+            f'  CONTEXTS "base=oci-layout:{self.place}/layout")\n',
+            {"gate.json": json.dumps(config), "empty/.keep": "", "Dockerfile": "FROM base\nCOPY --from=gate . /etc/git-gate/\n"})
+        self.project.environment.update({name: self.engine.environment[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG")})
+        (self.top / "bin").mkdir()
+        (self.top / "bin" / "docker").symlink_to(self.engine.client)
+        self.project.environment["PATH"] = f"{self.top / 'bin'}:{os.environ['PATH']}"
+        self.project.configure()
+        self.addCleanup(self.make, "gate-way-down", expect=None)
+        said = self.make("gate-way-up")
+        up = json.loads(said[said.index("{"):said.index("}") + 1])
+        self.assertEqual((up["container"], up["answers"]), ("gate-way", True))
+        self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
+        # The rendered files are the image's; what the gate says is its own answer.
+        result = git("ls-remote", f"{up['address']}/other", expect=1)
+        self.assertRegex(result.stdout, "no such repository")
+        self.rendered = self.project.directory("way").parents[1] / "gates" / "way" / "files"
+        self.assertEqual(json.loads(self.gate("status").stdout), up)
+        # Nothing is built for the second, nor does anything travel again, and it is the same one.
+        again = self.make("gate-way-up")
+        self.assertEqual(json.loads(again[again.index("{"):again.index("}") + 1]), up)
+        self.assertEqual(self.project.ran(), {"way": ["load"]})
+        self.assertIn("gate-way: removed", self.make("gate-way-down"))
+        self.assertNotIn("removed", self.make("gate-way-down"))
+        self.assertEqual(self.gate("status", expect=1).returncode, 3)
+        self.assert_nothing_left()
+
+
+class PodmanEngine:
+    """Podman with storage, networks and settings of its own, which end with it. Of docker_fixture.Engine what is needed here."""
+    client = "podman"
+
+    def __init__(self):
+        parts.need_root("podman's containers mount file systems")
+        parts.need("podman", "runc", "conmon", "skopeo")
+        self.directory = self.environment = None
+        self.prefix = []
+
+    def __enter__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bottle-podman-"))
+        storage = self.directory / "storage.conf"
+        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{self.directory}/root"\nrunroot = "{self.directory}/run"\n',
+                           encoding="utf-8")
+        self.environment = {**parts.harness.clean_environment(), "CONTAINERS_STORAGE_CONF": str(storage),
+                            "CONTAINERS_CONF": str(self.directory / "containers.conf")}
+        self.configure("")
+        return self
+
+    def configure(self, backend):
+        # Limits as they are here: podman would ask for more than a process without all capabilities may have.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = hard if soft == resource.RLIM_INFINITY else soft
+        (self.directory / "containers.conf").write_text(
+            f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=1024:1024"]\n'
+            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+            f'tmp_dir = "{self.directory}/tmp"\nvolume_path = "{self.directory}/volumes"\n'
+            f'[network]\nnetwork_backend = "{backend}"\nnetwork_config_dir = "{self.directory}/networks{backend}"\n', encoding="utf-8")
+
+    def __exit__(self, *_):
+        self.command("podman", "rm", "--all", "--force", "--time", "1", expect=None)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def command(self, *command, **options):
+        return docker_fixture.Engine.command(self, *self.prefix, *command, **options)
+
+    docker = docker_fixture.Engine.docker
+
+    def load(self, layout, tag):
+        self.command("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{layout}", f"containers-storage:localhost/{tag}:latest")
+        result = self.command("podman", "run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/id", f"{tag}:latest", expect=None)
+        if result.returncode != 0:
+            raise unittest.SkipTest(f"needs containers of podman with runc, which do not run here: {result.stdout[-300:]}")
+
+
+class Podman(LaunchCase, Steps):
+    start_engine = PodmanEngine
+
+    def test_networks(self):
+        """In a network namespace of its own, which keeps what podman does to the firewall. With CNI the machine has no address in
+        an internal network, so the gate is seen to answer on the other."""
+        holder = gate_fixture.Process(["unshare", "--net", "sleep", "infinity"], self.top / "holder.log")
+        self.addCleanup(holder.stop)
+        own = pathlib.Path(f"/proc/{holder.process.pid}/ns/net")
+        gate_fixture.wait_until(lambda: own.readlink() != pathlib.Path("/proc/self/ns/net").readlink(), "unshare", holder.process)
+        self.addCleanup(self.engine.prefix.clear)
+        self.engine.prefix += ["nsenter", f"--net={own}"]
+        self.addCleanup(self.gate, "down", expect=None)
+        self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
+        backends = [name for name, program in (("netavark", "/usr/lib/podman/netavark"), ("cni", "/usr/lib/cni/bridge"))
+                    if os.path.exists(program)]
+        self.assertTrue(backends)
+        for backend in backends:
+            with self.subTest(backend):
+                self.engine.configure(backend)
+                up = self.up()
+                self.assertRegex(up["network"], "^gate-project-[0-9a-f]{8}-inside$")
+                self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
+                said = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
+                self.assertEqual(sorted(said), [up["network"], up["network"].replace("-inside", "-outside")])
+                self.assertEqual(up["address"], f"git://{said[up['network']]['IPAddress']}:{self.port}")
+                for network, facts in said.items():
+                    if backend == "netavark" or network.endswith("-outside"):
+                        result = self.engine.command("git", "ls-remote", f"git://{facts['IPAddress']}:{self.port}/other", expect=1)
+                        self.assertRegex(result.stdout, "no such repository")
+                self.assertEqual(json.loads(self.gate("status").stdout), up)
+                self.assertEqual(self.gate("down").stdout.count(": removed\n"), 3)
+                self.assertEqual(self.gate("down").stdout, "")
+                self.assert_nothing_left()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Gates as targets: what an edit renders again, and what that builds again."""
 import json
 import os
+import shutil
 
 import harness
 
@@ -103,6 +104,69 @@ class OwnTemplates(harness.TestCase):
         self.gates.append("templates/entrypoint.sh.mustache", "echo {{{slug}}}\n")
         result = self.gates.make(expect=1)
         self.assertRegex(result.stdout, r"entrypoint\.sh\.mustache:11: .*unescaped form")
+
+
+class PackagedTemplates(harness.TestCase):
+    """The templates that come with Bottle, in a copy of the package so that they can be edited."""
+
+    def setUp(self):
+        super().setUp()
+        self.gates = self.project(LISTS, FILES)
+        self.package = self.gates.source / "package"
+        for name in ("cmake", "templates", "images", "schema"):
+            shutil.copytree(harness.SOURCE / name, self.package / name)
+        config = self.package / "config"
+        config.mkdir()
+        for file in harness.settings.package.glob("Bottle*.cmake"):
+            text = file.read_text(encoding="utf-8")
+            if file.name == "BottleConfig.cmake":
+                self.assertIn(f'"{harness.SOURCE}/cmake"', text)
+                text = text.replace(f'"{harness.SOURCE}/cmake"', f'"{self.package}/cmake"')
+            (config / file.name).write_text(text, encoding="utf-8")
+        self.gates.configure(f"-DBottle_DIR={config}")
+        self.assert_ran(self.gates, {slug: ALL for slug in ("one", "two", "door")})
+
+    def test_an_edit_concerns_the_gates_of_its_kind(self):
+        self.gates.append("package/templates/ssh-gate/entrypoint.sh.mustache", "# edited\n")
+        self.assert_ran(self.gates, {"door": ALL})
+        self.assertTrue(self.gates.extract("door")["etc/gate/entrypoint.sh"].endswith("# edited\n"))
+        # What the scripts of a git-gate share concerns every git-gate, and none of another kind.
+        self.gates.append("package/templates/git-gate/common.sh.mustache", "# edited\n")
+        self.assert_ran(self.gates, {"one": ALL, "two": ALL})
+        self.gates.append("package/templates/git-gate/pre-receive.mustache", "# edited\n")
+        self.assert_ran(self.gates, {"one": ALL, "two": ALL})
+        self.gates.write("one.json", git_gate("a", "c"))
+        self.assert_ran(self.gates, {"one": ALL})
+
+    def test_what_renders_the_same_builds_nothing(self):
+        common = "package/templates/git-gate/common.sh.mustache"
+        self.gates.append(common, "{{! says nothing }}")
+        self.assert_ran(self.gates, {"one": "render", "two": "render"})
+        self.gates.touch(common)
+        self.assert_ran(self.gates, {"one": "render", "two": "render"})
+        self.gates.write("package/templates/git-gate/README", "not a template\n")
+        self.gates.touch("package/templates/ssh-gate")
+        self.gates.make()
+        self.assertEqual({step for steps in self.gates.ran().values() for step in steps} - {"render"}, set())
+        self.assert_nothing_to_do(self.gates)
+
+
+class SharedTemplates(harness.TestCase):
+    def test_a_file_that_two_directories_have_by_links(self):
+        """Two of three directories of templates of one's own share a file."""
+        script = "#!/bin/sh\necho {{slug}}\n{{#hosts}}\necho {{host}} {{port}}\n{{/hosts}}\n{{#clients}}\necho {{key}}\n{{/clients}}\n"
+        gates = self.project("".join(f"add_gate({slug} TEMPLATE {slug} CONFIG door.json DOCKERFILE Dockerfile CONTEXT empty)\n"
+                                     for slug in ("left", "right", "alone")),
+                             {**FILES, "shared/common.sh.mustache": "# shellcheck shell=sh\ntrue\n",
+                              "alone/common.sh.mustache": "# shellcheck shell=sh\ntrue\n",
+                              **{f"{slug}/entrypoint.sh.mustache": script for slug in ("left", "right", "alone")}})
+        gates.link("left/common.sh.mustache", "../shared/common.sh.mustache")
+        gates.link("right/common.sh.mustache", "../shared/common.sh.mustache")
+        gates.configure()
+        self.assert_ran(gates, {slug: ALL for slug in ("left", "right", "alone")})
+        gates.append("shared/common.sh.mustache", "true\n")
+        self.assert_ran(gates, {"left": ALL, "right": ALL})
+        self.assertEqual(gates.extract("left")["etc/gate/common.sh"], "# shellcheck shell=sh\ntrue\ntrue\n")
 
 
 class Skills(harness.TestCase):

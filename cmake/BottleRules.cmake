@@ -2,7 +2,7 @@
 include_guard(GLOBAL)
 
 # _bottle_step(STAMP <file> RESULT <file> COMMAND <word>... DEPENDS <file>...
-#              [DEPFILE <file> TARGET <target>] [POOL <pool>] COMMENT <text>)
+#              [DEPFILE <file> TARGET <target> [OWN_DEPFILE]] [POOL <pool>] COMMENT <text>)
 #
 # A tool touches its stamp whenever it ran and writes its result only if that differs; later steps depend on the result,
 # so a step that changed nothing ends the chain. Ninja does that with one rule: it looks at outputs again after a command
@@ -10,7 +10,7 @@ include_guard(GLOBAL)
 # stamp, and a second rule brings the result, which is there already, behind it. With one rule the old result would stay
 # older than its inputs, and the work would be done again for ever.
 function(_bottle_step)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "STAMP;RESULT;DEPFILE;TARGET;POOL;COMMENT" "COMMAND;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "OWN_DEPFILE" "STAMP;RESULT;DEPFILE;TARGET;POOL;COMMENT" "COMMAND;DEPENDS")
   set(more "")
   if(ARG_DEPFILE)
     list(APPEND more DEPFILE "${ARG_DEPFILE}")
@@ -18,6 +18,9 @@ function(_bottle_step)
   if(CMAKE_GENERATOR MATCHES "Ninja")
     if(ARG_POOL)
       list(APPEND more JOB_POOL ${ARG_POOL})
+    endif()
+    if(ARG_OWN_DEPFILE)
+      _bottle_own_depfiles()
     endif()
     add_custom_command(OUTPUT "${ARG_STAMP}" "${ARG_RESULT}" COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
       COMMENT "${ARG_COMMENT}" VERBATIM)
@@ -37,9 +40,89 @@ function(_bottle_step)
   endif()
 endfunction()
 
-# _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named> <encoded lock>)
+# Whether Ninja is given depfiles as the tools write them. By default CMake transforms each one after its command
+# (CMP0116), which takes longer than the fingerprint of many files, and could not be done to a depfile that another
+# rule's command writes.
+function(_bottle_reads_own_depfiles out)
+  set(${out} FALSE PARENT_SCOPE)
+  # With that prefix outputs have other names than those that the tools write.
+  if(CMAKE_GENERATOR MATCHES "Ninja" AND NOT CMAKE_NINJA_OUTPUT_PATH_PREFIX)
+    set(${out} TRUE PARENT_SCOPE)
+  endif()
+endfunction()
+
+# For the rules that the calling function adds afterwards.
+macro(_bottle_own_depfiles)
+  _bottle_reads_own_depfiles(_bottle_own)
+  if(_bottle_own)
+    set(CMAKE_WARN_DEPRECATED FALSE)  # newer versions warn of OLD policies
+    cmake_policy(SET CMP0116 OLD)
+  endif()
+endmacro()
+
+# _bottle_parts(<out> <directory> <context>): in how many parts the fingerprint writes its dependencies for Ninja; 0: in
+# one depfile, which is good enough for a thousand. What the last fingerprint found is in key.parts. Before there is one
+# the files are counted, a matter of milliseconds: too many parts cost some time here, too few some in each build.
+function(_bottle_parts out directory context)
+  set(parts "")
+  set(configurations "-")
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(multi_config)
+    set(configurations "${CMAKE_CONFIGURATION_TYPES}")
+  endif()
+  foreach(configuration IN LISTS configurations)
+    string(REPLACE "$<CONFIG>" "${configuration}" file "${directory}/key.parts")
+    if(EXISTS "${file}")
+      file(READ "${file}" text LIMIT 16)
+      if(text MATCHES "^([0-9]+)\n$" AND (parts STREQUAL "" OR CMAKE_MATCH_1 GREATER parts))
+        set(parts ${CMAKE_MATCH_1})
+      endif()
+    endif()
+  endforeach()
+  get_property(counted GLOBAL PROPERTY _BOTTLE_COUNTED)
+  list(LENGTH counted count)
+  if(parts STREQUAL "" AND count LESS 8 AND IS_DIRECTORY "${context}")
+    set_property(GLOBAL APPEND PROPERTY _BOTTLE_COUNTED "${directory}")
+    execute_process(COMMAND find "${context}/" "(" -name .git -o -path "${CMAKE_BINARY_DIR}" ")" -prune -o -printf .
+      OUTPUT_VARIABLE dots ERROR_QUIET)
+    string(LENGTH "${dots}" count)
+    if(count GREATER 1000)
+      math(EXPR parts "(${count} + 249) / 250")
+    endif()
+  endif()
+  if(parts STREQUAL "")
+    set(parts 0)
+  elseif(parts GREATER 1024)
+    set(parts 1024)
+  endif()
+  set(${out} ${parts} PARENT_SCOPE)
+endfunction()
+
+# _bottle_part_rules(<out> <slug> <directory> <parts>): the rules of the parts; <out> becomes their stamps. Their commands
+# do nothing else than to say that a dependency is new; the depfiles are bottle-fingerprint's (src/image/depfile_parts.hpp).
+function(_bottle_part_rules out slug directory parts)
+  set(stamps "")
+  _bottle_own_depfiles()
+  set(part 0)
+  while(part LESS parts)
+    set(stamp "${directory}/key.inputs/${parts}.${part}")
+    set(outputs "${stamp}")
+    # Since 3.29 Ninja is told to read and remove a depfile after the command, unless it is an output.
+    if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.29)
+      list(APPEND outputs "${stamp}.d")
+    endif()
+    add_custom_command(OUTPUT ${outputs} COMMAND : > "${stamp}" DEPFILE "${stamp}.d"
+      COMMENT "Looking at the inputs of bottle ${slug}" VERBATIM)
+    list(APPEND stamps "${stamp}")
+    math(EXPR part "${part} + 1")
+  endwhile()
+  set(${out} "${stamps}" PARENT_SCOPE)
+endfunction()
+
+# _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named> <encoded lock>
+#               <context>)
 # Needs spec.json, image.options.json and pack.options.json in the bottle's directory (BottleSpec.cmake).
-function(_bottle_rules slug all bottles files depends lock)
+function(_bottle_rules slug all bottles files depends lock context)
   _bottle_tool(fingerprint fingerprint)
   _bottle_tool(image image)
   _bottle_tool(pack pack)
@@ -48,15 +131,24 @@ function(_bottle_rules slug all bottles files depends lock)
   _bottle_image_pool()
   set(result "${directory}/${slug}.smolmachine")
 
+  set(stamps "")
+  _bottle_reads_own_depfiles(own_depfiles)
+  if(own_depfiles)
+    _bottle_parts(parts "${directory}" "${context}")
+    _bottle_part_rules(stamps ${slug} "${directory}" ${parts})
+    set(depfiles --depfile-base "${CMAKE_BINARY_DIR}" --depfile-parts ${parts})
+  else()
+    set(depfiles --depfile-target "${directory}/key.stamp")
+  endif()
   _bottle_step(
     STAMP "${directory}/key.stamp" RESULT "${directory}/key"
-    COMMAND "${fingerprint}" --spec "${directory}/spec.json" --depfile-target "${directory}/key.stamp"
-    DEPENDS "${directory}/spec.json" "${fingerprint}" ${files} ${depends}
-    DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image
+    COMMAND "${fingerprint}" --spec "${directory}/spec.json" ${depfiles}
+    DEPENDS "${directory}/spec.json" "${fingerprint}" ${files} ${depends} ${stamps}
+    DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image OWN_DEPFILE
     COMMENT "Fingerprinting bottle ${slug}")
   _bottle_step(
     STAMP "${directory}/image.stamp" RESULT "${directory}/image.json"
-    COMMAND "${image}" build --spec "${directory}/spec.json"
+    COMMAND "${image}" build --fingerprinted --spec "${directory}/spec.json"
     DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}"
     POOL bottle_image
     COMMENT "Building the image of bottle ${slug}")
@@ -78,7 +170,7 @@ function(_bottle_rules slug all bottles files depends lock)
   add_custom_target(bottle-${slug}-why COMMAND "${why}" --spec "${directory}/spec.json" USES_TERMINAL VERBATIM)
   set_property(TARGET bottle-${slug} APPEND PROPERTY ADDITIONAL_CLEAN_FILES
     "${directory}/layers" "${directory}/blobs" "${directory}/roots.json" "${directory}/oci" "${directory}/pack.json"
-    "${directory}/key.d")
+    "${directory}/key.d" "${directory}/key.inputs")
 
   # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so
   # there the targets must not run side by side.

@@ -19,21 +19,24 @@ void print_document(const OrderedJson& document) {
   fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
-void print(const std::string& emit, const std::string& depfile_target, const image::FingerprintResult& result,
-           bool json) {
+void print(const std::string& emit, const image::DepfileOptions& depfiles,
+           const image::FingerprintResult& result, bool json) {
   if (json) {
     OrderedJson document{{"key", result.key.hex()},
                          {"changed", result.changed},
                          {"filesRead", result.files_read},
                          {"milliseconds", result.milliseconds}};
     document["dependencies"] = OrderedJson::array();
-    for (const std::string& path : result.dependencies)
-      document["dependencies"].push_back(path);
+    for (const image::Dependency& dependency : result.dependencies)
+      document["dependencies"].push_back(dependency.path);
     print_document(document);
   } else if (emit == "text") {
     fmt::print("{}", result.key_text);
   } else if (emit == "depfile") {
-    fmt::print("{}", image::depfile(depfile_target.empty() ? "image" : depfile_target, result.dependencies));
+    std::vector<std::string> paths;
+    for (const image::Dependency& dependency : result.dependencies)
+      paths.push_back(dependency.path);
+    fmt::print("{}", image::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths));
   } else {
     fmt::print("{}\n", result.key.hex());
   }
@@ -65,7 +68,7 @@ int main(int argc, char** argv) {
     std::string emit;
     std::string what;
     bool check = false;
-    std::string depfile_target;
+    image::DepfileOptions depfiles;
     CLI::Option* emit_option =
         app.add_option("--emit", emit,
                        "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
@@ -77,8 +80,12 @@ int main(int argc, char** argv) {
             ->check(CLI::IsMember({"ast", "stages", "inputs", "plan"}))
             ->excludes(emit_option);
     tools::add_check_option(app, check)->excludes(emit_option)->excludes(print_option);
-    app.add_option("--depfile-target", depfile_target,
+    app.add_option("--depfile-target", depfiles.target,
                    "the target that the depfile names (default: the stamp)");
+    app.add_option("--depfile-base", depfiles.base,
+                   "the directory that Ninja works in: paths below it are written relative to it");
+    app.add_option("--depfile-parts", depfiles.parts,
+                   "write so many depfiles more, key.inputs/<N>.<i>.d for the stamps key.inputs/<N>.<i>");
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
     const image::BuildSpec spec = options.resolve();
@@ -89,8 +96,8 @@ int main(int argc, char** argv) {
     }
     if (options.has_directory()) {
       const auto warn = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
-      const image::FingerprintResult result = image::fingerprint_step(spec, depfile_target, warn);
-      if (!emit.empty() || common.json) print(emit, depfile_target, result, common.json);
+      const image::FingerprintResult result = image::fingerprint_step(spec, depfiles, warn);
+      if (!emit.empty() || common.json) print(emit, depfiles, result, common.json);
       return static_cast<int>(kSuccess);
     }
     const store::Store store = store::Store::open(spec.store);
@@ -104,7 +111,7 @@ int main(int argc, char** argv) {
     }
     result.dependencies = resolved.dependencies();
     result.files_read = resolved.files_read();
-    print(emit, depfile_target, result, common.json);
+    print(emit, depfiles, result, common.json);
     return static_cast<int>(kSuccess);
   });
 }

@@ -35,10 +35,15 @@ OrderedJson export_json(const image::Exported& exported, const fs::path& layout)
           {"layersCopied", exported.layers_copied}};
 }
 
-int build(const tools::BuildOptions& options, const std::string& layout, bool check,
+struct BuildFlags {
+  bool check = false;
+  bool fingerprinted = false;
+};
+
+int build(const tools::BuildOptions& options, const std::string& layout, const BuildFlags& flags,
           const CommonOptions& common) {
   image::BuildSpec spec = options.resolve();
-  if (check) return tools::run_check(spec, common);
+  if (flags.check) return tools::run_check(spec, common);
   // Without a place for the plan it lives only as long as the export takes.
   // The open store keeps a collection from taking it.
   std::optional<store::Store> store;
@@ -50,8 +55,8 @@ int build(const tools::BuildOptions& options, const std::string& layout, bool ch
     scratch = std::make_unique<TemporaryDirectory>(parent);
     spec.directory = scratch->path();
   }
-  const image::ImageResult result =
-      image::image_step(spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); });
+  const image::ImageResult result = image::image_step(
+      spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); }, flags.fingerprinted);
   OrderedJson document{{"slug", spec.slug},
                        {"outcome", result.outcome},
                        {"planDigest", result.plan_digest.string()},
@@ -103,8 +108,10 @@ int main(int argc, char** argv) {
     CLI::App* build_command =
         app.add_subcommand("build", "Build the image plan; with --oci also an OCI image layout.");
     build_options.add_to(*build_command);
-    bool check = false;
-    CLI::Option* check_option = tools::add_check_option(*build_command, check);
+    BuildFlags flags;
+    CLI::Option* check_option = tools::add_check_option(*build_command, flags.check);
+    build_command->add_flag("--fingerprinted", flags.fingerprinted,
+                            "bottle-fingerprint has just run: take the files to be as `key` says");
     build_command
         ->add_option("--oci", build_layout, "write the image as an OCI image layout to this directory")
         ->excludes(check_option);
@@ -117,7 +124,7 @@ int main(int argc, char** argv) {
     const auto docker_command = tools::add_docker_commands(app, common);
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
     if (const auto status = docker_command()) return *status;
-    return build_command->parsed() ? build(build_options, build_layout, check, common)
+    return build_command->parsed() ? build(build_options, build_layout, flags, common)
                                    : export_image(export_options, export_layout, common);
   });
 }

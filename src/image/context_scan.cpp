@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -15,6 +16,7 @@
 #include <unordered_map>
 
 #include "dockerfile/ignore.hpp"
+#include "image/stat_cache.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
@@ -87,10 +89,140 @@ struct ContextScan::Seen {
   std::map<std::string, bool> holds_anything;                // of ignored directories
   std::map<std::string, Rules> rules;                        // of directories
   std::set<std::string> links;                               // symbolic links that were followed
+
+  // What lies in a directory that will be walked: found out ahead of the walk, on several threads.
+  struct Child {
+    std::string name;
+    mode_t mode = 0;  // 0: gone
+    FileStatus status;
+    std::uint64_t device = 0;
+  };
+  std::unordered_map<std::string, std::vector<Child>> ahead;
+
+  void look_ahead(int root, const std::string& root_name, const std::string& top,
+                  const std::vector<std::string>& excludes);
+  void remember(const std::string& directory, const Child& child, const std::vector<std::string>& excludes);
+  void take_record(const std::vector<oci::Entry>& entries);
 };
 
+// As if all of them, and the directories on the way to them, had been looked at, and nothing else were there.
+// What a source takes is taken of this as of the directory itself, since all that a source took is here.
+void ContextScan::Seen::take_record(const std::vector<oci::Entry>& entries) {
+  nodes.reserve(entries.size() + entries.size() / 8);
+  const auto add = [&](const std::string& path, mode_t mode) -> Node& {
+    const auto [found, is_new] = nodes.try_emplace(path);
+    found->second.exists = true;
+    found->second.mode = mode;
+    if (is_new && !path.empty())
+      listings[std::string(oci::parent_path(path))].emplace_back(oci::base_name(path));
+    return found->second;
+  };
+  add("", S_IFDIR | 0755);
+  std::string_view known;  // directory
+  for (const oci::Entry& entry : entries) {
+    const std::string_view parent = oci::parent_path(entry.path);
+    if (parent != known) {
+      for (std::size_t slash = parent.find('/'); slash != std::string_view::npos;
+           slash = parent.find('/', slash + 1))
+        if (const std::string above(parent.substr(0, slash)); !nodes.contains(above))
+          add(above, S_IFDIR | 0755);
+      if (const std::string above(parent); !nodes.contains(above)) add(above, S_IFDIR | 0755);
+      known = parent;
+    }
+    const bool is_directory = entry.type == oci::EntryType::directory;
+    Node& node = add(entry.path, entry.mode | (is_directory                            ? S_IFDIR
+                                               : entry.type == oci::EntryType::symlink ? S_IFLNK
+                                                                                       : S_IFREG));
+    node.status.size = entry.size;
+    node.link = entry.link;
+    node.content = {entry.digest, entry.xattrs};
+  }
+  for (auto& [directory, names] : listings)
+    std::sort(names.begin(), names.end());
+}
+
+// The names in the directory, sorted.
+static std::vector<std::string> names_in(const Fd& directory, const std::string& name) {
+  const int copy = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
+  if (!stream) throw_errno("cannot read the directory", name);
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view child = entry->d_name;
+    if (child != "." && child != "..") names.emplace_back(child);
+  }
+  if (errno != 0) throw_errno("cannot read the directory", name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Directories that cannot be read are left to the walk, which says so.
+void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const std::string& top,
+                                   const std::vector<std::string>& excludes) {
+  std::vector<std::string> level{top};
+  std::size_t count = 0;
+  while (!level.empty()) {
+    check_interrupted();
+    std::vector<std::vector<Child>> found(level.size());
+    std::vector<char> is_read(level.size());
+    std::atomic<std::size_t> next{0};
+    const auto work = [&](std::size_t) {
+      for (std::size_t i = next++; i < level.size(); i = next++) {
+        try {
+          const Fd directory = open_beneath(root, level[i], O_RDONLY | O_DIRECTORY, root_name);
+          for (std::string& name : names_in(directory, level[i])) {
+            struct stat status {};
+            if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) status = {};
+            found[i].push_back({std::move(name), status.st_mode, FileStatus::of(status), status.st_rdev});
+          }
+          is_read[i] = 1;
+        } catch (const Error&) {
+          found[i].clear();
+        }
+      }
+    };
+    const std::size_t threads = level.size() < 8 ? 1 : std::min<std::size_t>(default_threads(), 4);
+    if (threads == 1)
+      work(0);
+    else
+      parallel_for(threads, threads, work);
+    std::vector<std::string> below;
+    for (std::size_t i = 0; i < level.size(); ++i) {
+      if (is_read[i] == 0) continue;
+      count += found[i].size();
+      for (const Child& child : found[i]) {
+        if (!S_ISDIR(child.mode)) continue;
+        std::string path = join_path(level[i], child.name);
+        if (std::none_of(excludes.begin(), excludes.end(),
+                         [&](const std::string& exclude) { return is_within(path, exclude); }))
+          below.push_back(std::move(path));
+      }
+      ahead[std::move(level[i])] = std::move(found[i]);
+    }
+    level = std::move(below);
+  }
+  nodes.reserve(nodes.size() + count + 1);
+}
+
+// As look() would; what takes more than its status is left to that.
+void ContextScan::Seen::remember(const std::string& directory, const Child& child,
+                                 const std::vector<std::string>& excludes) {
+  if (child.mode == 0 || S_ISLNK(child.mode) || S_ISSOCK(child.mode)) return;
+  std::string path = join_path(directory, child.name);
+  for (const std::string& exclude : excludes)
+    if (is_within(path, exclude)) return;
+  const auto [found, is_new] = nodes.try_emplace(std::move(path));
+  if (!is_new) return;
+  Node& node = found->second;
+  node.exists = true;
+  node.mode = child.mode;
+  node.status = child.status;
+  node.device = child.device;
+}
+
 ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
-    : options_(std::move(options)), cache_(store_directory, options_.root), seen_(std::make_unique<Seen>()) {
+    : options_(std::move(options)), seen_(std::make_unique<Seen>()) {
   // A target's file may be reached through links (a library's soname); what is copied is the file itself.
   for (auto& [name, file] : options_.files) {
     std::error_code error;
@@ -98,6 +230,11 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
     if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
     file = std::move(real);
   }
+  if (options_.recorded != nullptr) {
+    seen_->take_record(*options_.recorded);
+    return;
+  }
+  cache_ = std::make_unique<StatCache>(store_directory, options_.root);
   if (!options_.files.empty()) return;
   for (const fs::path& exclude : options_.excludes)
     if (is_within(exclude.native(), options_.root.native()) && exclude != options_.root)
@@ -114,6 +251,10 @@ std::string ContextScan::absolute(const std::string& path) const {
 }
 
 const ContextScan::Node* ContextScan::look(const std::string& path) const {
+  if (options_.recorded != nullptr) {
+    const auto found = seen_->nodes.find(path);
+    return found == seen_->nodes.end() ? nullptr : &found->second;
+  }
   auto [found, is_new] = seen_->nodes.try_emplace(path);
   Node& node = found->second;
   if (is_new) {
@@ -154,25 +295,24 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
 
 const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
   auto [found, is_new] = seen_->listings.try_emplace(path);
-  if (!is_new) return found->second;
+  if (!is_new || options_.recorded != nullptr) return found->second;
   check_interrupted();
   if (!options_.files.empty()) {
     for (const auto& [name, file] : options_.files)
       found->second.push_back(name);
     return found->second;
   }
-  const std::string name = (options_.root / path).native();
-  Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), ::closedir);
-  if (!stream) throw_errno("cannot read the directory", name);
-  (void)directory.release();
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string_view child = entry->d_name;
-    if (child != "." && child != "..") found->second.emplace_back(child);
+  if (const auto ahead = seen_->ahead.find(path); ahead != seen_->ahead.end()) {
+    found->second.reserve(ahead->second.size());
+    for (Seen::Child& child : ahead->second) {
+      seen_->remember(path, child, excludes_);
+      found->second.push_back(std::move(child.name));
+    }
+    seen_->ahead.erase(ahead);
+    return found->second;
   }
-  if (errno != 0) throw_errno("cannot read the directory", name);
-  std::sort(found->second.begin(), found->second.end());
+  const Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
+  found->second = names_in(directory, (options_.root / path).native());
   return found->second;
 }
 
@@ -192,7 +332,8 @@ bool ContextScan::matches_rules(const std::string& path) const {
 }
 
 bool ContextScan::ignored(const std::string& path, bool is_directory) const {
-  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty()) return false;
+  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty() || options_.recorded != nullptr)
+    return false;
   return matches_rules(path) && (!is_directory || !holds_anything(path));
 }
 
@@ -252,7 +393,14 @@ void ContextScan::take(const Source& source) {
       if (!source.pattern.is_wildcard()) refuse_missing(match.path);
     } else {
       if (!match.path.empty()) take_path(match.path);
-      if (found == Kind::directory) take_below(source, match.path, "");
+      if (found != Kind::directory) continue;
+      // Rules may leave out most of what is there.
+      const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
+                             !source.excludes.could_match_below("");
+      if (takes_all && options_.recorded == nullptr && options_.files.empty() &&
+          !seen_->listings.contains(match.path))
+        seen_->look_ahead(root_.get(), options_.root.native(), match.path, excludes_);
+      take_below(source, match.path, "");
     }
   }
   if (source.required && kind(*source.required) == Kind::missing) refuse_missing(*source.required);
@@ -262,14 +410,23 @@ void ContextScan::take(const Source& source) {
 
 bool ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
   bool took_any = false;
-  for (const std::string& name : list(join_path(root, relative))) {
+  const bool takes_all = !source.includes && !source.excludes.could_match_below("");
+  for (const std::string& name : raw_list(join_path(root, relative))) {
     const std::string below = join_path(relative, name);
-    const std::string path = join_path(root, below);
-    const bool is_directory = kind(path) == Kind::directory;
-    bool takes = source.takes(below);
+    const std::string path = root.empty() ? below : join_path(root, below);
+    auto item = seen_->nodes.find(path);
+    if (item == seen_->nodes.end()) {
+      (void)look(path);
+      item = seen_->nodes.find(path);
+    }
+    const Node& node = item->second;
+    if (!node.exists || ignored(path, S_ISDIR(node.mode))) continue;
+    bool takes = takes_all || source.takes(below);
+    const std::size_t place = current_.size();
+    current_.push_back(&*item);  // before what is below it: nearly in order
     // A directory on the way to something taken comes along, with its own attributes.
-    if (is_directory && source.may_take_below(below)) takes |= take_below(source, root, below);
-    if (takes) take_path(path);
+    if (S_ISDIR(node.mode) && source.may_take_below(below)) takes |= take_below(source, root, below);
+    if (!takes) current_.resize(place);  // nothing below it was taken either
     took_any |= takes;
   }
   return took_any;
@@ -298,11 +455,12 @@ std::size_t ContextScan::close() {
 
 void ContextScan::digest_files() {
   put_in_order(all_);
+  if (options_.recorded != nullptr) return;
   Set unknown;
   for (Item* item : all_) {
     auto& [path, node] = *item;
     if (S_ISREG(node.mode)) {
-      if (const FileContent* content = cache_.find(path, node.status))
+      if (const FileContent* content = cache_->find(path, node.status))
         node.content = *content;
       else
         unknown.push_back(item);
@@ -312,9 +470,9 @@ void ContextScan::digest_files() {
   }
   parallel_for(unknown.size(), default_threads(), [&](std::size_t i) { digest(*unknown[i]); });
   for (const Item* item : unknown)
-    cache_.add(item->first, item->second.status, item->second.content, item->second.read_at);
+    cache_->add(item->first, item->second.status, item->second.content, item->second.read_at);
   files_read_ = unknown.size();
-  cache_.save();
+  cache_->save();
 }
 
 void ContextScan::digest(Item& item) const {
@@ -364,14 +522,19 @@ std::map<std::string, fs::path> ContextScan::context_roots() const {
   return roots;
 }
 
-oci::Entry ContextScan::entry(const Item& item) const {
+// Into an entry that may have been another's, so that its memory serves again.
+template <typename Item>
+static void fill(const Item& item, bool git_modes, oci::Entry& entry) {
   const auto& [path, node] = item;
-  oci::Entry entry;
   entry.path = path;
   entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
-  if (options_.git_modes && !S_ISLNK(node.mode))
+  if (git_modes && !S_ISLNK(node.mode))
     entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
   entry.xattrs = node.content.xattrs;
+  entry.size = 0;
+  entry.digest = {};
+  entry.link.clear();
+  entry.device_major = entry.device_minor = 0;
   switch (node.mode & S_IFMT) {
     case S_IFREG:
       entry.type = oci::EntryType::file;
@@ -394,6 +557,11 @@ oci::Entry ContextScan::entry(const Item& item) const {
       entry.device_major = static_cast<std::uint32_t>(node.device >> 8 & 0xfff);
       entry.device_minor = static_cast<std::uint32_t>((node.device & 0xff) | (node.device >> 12 & 0xfff00));
   }
+}
+
+oci::Entry ContextScan::entry(const Item& item) const {
+  oci::Entry entry;
+  fill(item, options_.git_modes, entry);
   return entry;
 }
 
@@ -408,31 +576,40 @@ oci::LayerIndex ContextScan::index(std::size_t set) const {
 }
 
 void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& visit) const {
-  for (const Item* item : all_)
-    visit(entry(*item));
+  oci::Entry entry;
+  for (const Item* item : all_) {
+    fill(*item, options_.git_modes, entry);
+    visit(entry);
+  }
 }
 
-std::vector<std::string> ContextScan::dependencies() const {
-  std::vector<std::string> paths;  // sorted, and so nearly all there is
-  std::vector<std::string> others;
-  paths.reserve(all_.size() + seen_->listings.size());
+std::vector<Dependency> ContextScan::dependencies() const {
+  std::vector<Dependency> found;  // sorted, and so nearly all there is
+  std::vector<Dependency> others;
+  found.reserve(all_.size() + seen_->listings.size());
+  const auto directory = [&](const std::string& path) {
+    const auto node = seen_->nodes.find(path);
+    others.push_back({absolute(path), node != seen_->nodes.end() && node->second.exists
+                                          ? node->second.status.mtime_ns
+                                          : Dependency{}.mtime_ns});
+  };
   for (const Item* item : all_) {
     if (S_ISLNK(item->second.mode))
-      others.push_back(absolute(std::string(oci::parent_path(item->first))));
+      directory(std::string(oci::parent_path(item->first)));
     else
-      paths.push_back(absolute(item->first));
+      found.push_back({absolute(item->first), item->second.status.mtime_ns});
   }
   if (options_.files.empty())
-    for (const auto& [directory, names] : seen_->listings)
-      others.push_back(absolute(directory));
+    for (const auto& [path, names] : seen_->listings)
+      directory(path);
   else
-    std::sort(paths.begin(), paths.end());
+    std::sort(found.begin(), found.end());
   std::sort(others.begin(), others.end());
-  const auto middle = static_cast<std::ptrdiff_t>(paths.size());
-  paths.insert(paths.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
-  std::inplace_merge(paths.begin(), paths.begin() + middle, paths.end());
-  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
-  return paths;
+  const auto middle = static_cast<std::ptrdiff_t>(found.size());
+  found.insert(found.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  std::inplace_merge(found.begin(), found.begin() + middle, found.end());
+  remove_repeated(found);
+  return found;
 }
 
 }  // namespace bottle::image

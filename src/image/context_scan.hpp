@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "image/copy_sources.hpp"
-#include "image/stat_cache.hpp"
+#include "image/depfile.hpp"
 #include "oci/layer_index.hpp"
 #include "util/file.hpp"
 
@@ -21,6 +21,8 @@ class IgnoreMatcher;
 }
 
 namespace bottle::image {
+
+class StatCache;
 
 struct ScanOptions {
   fs::path root;                      // the context directory, absolute
@@ -33,6 +35,10 @@ struct ScanOptions {
   // target's files, which lie in any directories). Their places have roots of their own: "<root_name>#<n>",
   // in order of the names.
   std::map<std::string, fs::path> files = {};
+  // If not null, what an earlier scan with the same options took, all sets together and sorted by path:
+  // nothing is looked at then, the sets are made of these alone, and the dependencies are unknown. Must
+  // outlive the scan.
+  const std::vector<oci::Entry>* recorded = nullptr;
 };
 
 class ContextScan : public SourceTree {
@@ -58,7 +64,7 @@ class ContextScan : public SourceTree {
   std::map<std::string, fs::path> context_roots() const;
   // Absolute paths for a depfile: files that were taken, and directories that were searched or hold a
   // symbolic link that was followed (a depfile cannot name a link: its own times are not looked at).
-  std::vector<std::string> dependencies() const;
+  std::vector<Dependency> dependencies() const;
   // How many files were read because the stat cache did not know them.
   std::size_t files_read() const { return files_read_; }
 
@@ -89,7 +95,7 @@ class ContextScan : public SourceTree {
   ScanOptions options_;
   std::vector<std::string> excludes_;  // options_.excludes that lie below the root, relative to it
   Fd root_;
-  StatCache cache_;
+  std::unique_ptr<StatCache> cache_;
   std::unique_ptr<Seen> seen_;
   Set current_;  // as taken: not sorted yet
   std::vector<Set> sets_;

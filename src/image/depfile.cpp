@@ -32,6 +32,18 @@ std::size_t special_part(std::string_view path) {
 
 }  // namespace
 
+void remove_repeated(std::vector<Dependency>& dependencies) {
+  auto last = dependencies.begin();
+  for (auto next = dependencies.begin(); next != dependencies.end(); ++next) {
+    if (next == last) continue;
+    if (next->path == last->path)
+      last->mtime_ns = last->mtime_ns < 0 ? last->mtime_ns : next->mtime_ns;  // sorted
+    else if (++last != next)
+      *last = std::move(*next);
+  }
+  if (!dependencies.empty()) dependencies.erase(last + 1, dependencies.end());
+}
+
 std::string depfile(const std::string& target, const std::vector<std::string>& paths) {
   std::string text;
   const auto append = [&](const std::string& path) {

@@ -1,12 +1,23 @@
 // Depfiles: "<target>: <path>...", as Ninja, Make and CMake, which rewrites them for both, read them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "util/file.hpp"
 
 namespace bottle::image {
+
+// A file or directory that a result depends on.
+struct Dependency {
+  std::string path;            // absolute
+  std::int64_t mtime_ns = -1;  // as it was seen when it was looked at; -1: nobody knows
+  auto operator<=>(const Dependency&) const = default;
+};
+
+// Of a sorted list: leaves each path once, with the newer time, or none if one is not known.
+void remove_repeated(std::vector<Dependency>& dependencies);
 
 // The text, with blanks, '#' and '$' escaped.
 std::string depfile(const std::string& target, const std::vector<std::string>& paths);

@@ -264,7 +264,7 @@ Json describe_inputs(const Resolved& resolved) {
   document["sources"] = sources_of(resolved);
   put_arguments(document, resolved);
   put_secrets(document, resolved);
-  document["dependencies"] = resolved.dependencies();
+  document["dependencies"] = resolved.dependency_paths();
   return document;
 }
 

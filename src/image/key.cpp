@@ -1,8 +1,9 @@
 // The key text of an image: every input as a sorted, readable line (docs/formats/key.md).
 #include <algorithm>
-#include <cstdio>
-#include <numeric>
+#include <charconv>
 #include <set>
+#include <string_view>
+#include <vector>
 
 #include "image/engine.hpp"
 #include "image/resolve.hpp"
@@ -13,36 +14,90 @@ namespace {
 
 constexpr const char* kSchema = "bottle-image 1";
 
-std::string value_of(const oci::Entry& entry) {
-  char mode[8];
-  std::snprintf(mode, sizeof mode, "%o", static_cast<unsigned>(entry.mode));
-  std::string value;
+void append_hex(std::string& text, const Digest& digest) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  char hex[64];
+  for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
+    hex[2 * i] = kDigits[digest.bytes[i] >> 4];
+    hex[2 * i + 1] = kDigits[digest.bytes[i] & 15];
+  }
+  text.append(hex, sizeof hex);
+}
+
+template <typename Number>
+void append_number(std::string& text, Number number, int base = 10) {
+  char digits[24];
+  text.append(digits, std::to_chars(digits, digits + sizeof digits, number, base).ptr);
+}
+
+void append_value(std::string& text, const oci::Entry& entry) {
+  const auto append_mode = [&](char type) {
+    text += type;
+    text += ' ';
+    append_number(text, static_cast<unsigned>(entry.mode), 8);
+  };
   switch (entry.type) {
     case oci::EntryType::file:
-      value = std::string("f ") + mode + " " + std::to_string(entry.size) + " " + entry.digest.hex();
+      append_mode('f');
+      text += ' ';
+      append_number(text, entry.size);
+      text += ' ';
+      append_hex(text, entry.digest);
       break;
     case oci::EntryType::directory:
-      value = std::string("d ") + mode;
+      append_mode('d');
       break;
     case oci::EntryType::symlink:
-      value = "l " + escape_word(entry.link);
+      text += "l " + escape_word(entry.link);
       break;
     default:
-      value = std::string("s ") + mode + " " + std::to_string(entry.device_major) + ":" +
-              std::to_string(entry.device_minor);
+      append_mode('s');
+      text += " " + std::to_string(entry.device_major) + ":" + std::to_string(entry.device_minor);
   }
   for (const auto& [name, content] : entry.xattrs)
-    value += " " + escape_word(name) + "=" + escape_word(content);
-  return value;
+    text += " " + escape_word(name) + "=" + escape_word(content);
 }
+
+// Lines that are mostly in order as they come.
+class Lines {
+ public:
+  // The line's text, to be appended to; up to the next begin() or add().
+  std::string& begin() {
+    begins_.push_back(text_.size());
+    return text_;
+  }
+  void add(const std::string& subject, const std::string& value) {
+    begin() += subject;
+    text_ += " = ";
+    text_ += value;
+    text_ += '\n';
+  }
+  std::string sorted() {
+    std::vector<std::string_view> lines;
+    lines.reserve(begins_.size());
+    for (std::size_t i = 0; i < begins_.size(); ++i) {
+      const std::size_t end = i + 1 < begins_.size() ? begins_[i + 1] : text_.size();
+      lines.push_back(std::string_view(text_).substr(begins_[i], end - begins_[i]));
+    }
+    if (std::is_sorted(lines.begin(), lines.end())) return std::move(text_);
+    std::sort(lines.begin(), lines.end());
+    std::string text;
+    text.reserve(text_.size());
+    for (const std::string_view line : lines)
+      text += line;
+    return text;
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::size_t> begins_;
+};
 
 }  // namespace
 
 std::string Resolved::key_text() const {
-  std::vector<std::string> lines;
-  const auto add = [&](const std::string& subject, const std::string& value) {
-    lines.push_back(subject + " = " + value + "\n");
-  };
+  Lines lines;
+  const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
   // In this order they are sorted already, unless escapes or many instructions make a difference.
   add("engine", spec_.engine + (spec_.engine_version.empty() ? "" : " " + escape_word(spec_.engine_version)));
   if (!is_builtin(spec_)) {
@@ -53,8 +108,14 @@ std::string Resolved::key_text() const {
   add("epoch", std::to_string(epoch_));
   for (const auto& [name, open] : scans_) {
     const std::string subject = "input " + escape_word(name) + " ";
-    open.scan->for_each_entry(
-        [&](const oci::Entry& entry) { add(subject + escape_word(entry.path), value_of(entry)); });
+    open.scan->for_each_entry([&](const oci::Entry& entry) {
+      std::string& line = lines.begin();
+      line += subject;
+      line += escape_word(entry.path);
+      line += " = ";
+      append_value(line, entry);
+      line += '\n';
+    });
   }
   for (const auto& [name, value] : spec_.labels)
     add("label " + escape_word(name), escape_word(value));
@@ -82,13 +143,7 @@ std::string Resolved::key_text() const {
     }
   }
   add("tool", "bottle " BOTTLE_VERSION);
-  if (!std::is_sorted(lines.begin(), lines.end())) std::sort(lines.begin(), lines.end());
-  std::string text;
-  text.reserve(std::accumulate(lines.begin(), lines.end(), std::size_t{0},
-                               [](std::size_t size, const std::string& line) { return size + line.size(); }));
-  for (const std::string& line : lines)
-    text += line;
-  return text;
+  return lines.sorted();
 }
 
 }  // namespace bottle::image

@@ -9,6 +9,7 @@
 #include "image/copy_mode.hpp"
 #include "image/engine.hpp"
 #include "image/read_dockerfile.hpp"
+#include "image/stat_cache.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -60,6 +61,15 @@ std::string words_text(const char* keyword, const FileStep& step, const std::str
 Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked)
     : spec_(spec),
       unlocked_(unlocked),
+      lock_(lock_file(spec)),
+      access_(std::make_shared<RemoteAccess>()),
+      epoch_(source_date_epoch()) {
+  resolve(store);
+}
+
+Resolved::Resolved(const BuildSpec& spec, const store::Store& store, RecordedInputs recorded)
+    : spec_(spec),
+      recorded_(std::move(recorded)),
       lock_(lock_file(spec)),
       access_(std::make_shared<RemoteAccess>()),
       epoch_(source_date_epoch()) {
@@ -346,6 +356,7 @@ ContextScan& Resolved::open_scan(const std::string& context_name, const store::S
     }
   }
   options.ignore = &open.ignore;
+  if (recorded_) options.recorded = &recorded_->entries(context_name);
   open.scan = std::make_unique<ContextScan>(std::move(options), store.directory());
   return *open.scan;
 }
@@ -364,20 +375,32 @@ std::vector<std::string> Resolved::scan_names() const {
   return names;
 }
 
-std::vector<std::string> Resolved::dependencies() const {
-  std::vector<std::string> paths;
+std::vector<Dependency> Resolved::dependencies() const {
+  std::vector<Dependency> found;
+  const auto add = [&](const fs::path& path) {
+    struct stat status {};
+    const bool is_there = ::stat(path.c_str(), &status) == 0;
+    found.push_back({path.native(), is_there ? FileStatus::of(status).mtime_ns : Dependency{}.mtime_ns});
+  };
   for (const fs::path& path : dependencies_)
-    paths.push_back(path.native());
+    add(path);
   for (const fs::path& path : lock_.dependencies())
-    paths.push_back(path.native());
-  std::sort(paths.begin(), paths.end());
+    add(path);
+  std::sort(found.begin(), found.end());
   for (const auto& [name, open] : scans_) {
-    std::vector<std::string> more = open.scan->dependencies();
-    const auto middle = static_cast<std::ptrdiff_t>(paths.size());
-    paths.insert(paths.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-    std::inplace_merge(paths.begin(), paths.begin() + middle, paths.end());
+    std::vector<Dependency> more = open.scan->dependencies();
+    const auto middle = static_cast<std::ptrdiff_t>(found.size());
+    found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    std::inplace_merge(found.begin(), found.begin() + middle, found.end());
   }
-  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+  remove_repeated(found);
+  return found;
+}
+
+std::vector<std::string> Resolved::dependency_paths() const {
+  std::vector<std::string> paths;
+  for (Dependency& dependency : dependencies())
+    paths.push_back(std::move(dependency.path));
   return paths;
 }
 

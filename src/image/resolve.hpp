@@ -17,6 +17,7 @@
 #include "image/copy.hpp"
 #include "image/file_source.hpp"
 #include "image/outside.hpp"
+#include "image/recorded_inputs.hpp"
 #include "image/remote_source.hpp"
 #include "image/run_request.hpp"
 #include "image/source_lock.hpp"
@@ -73,6 +74,9 @@ class Resolved {
 
   // Reads everything. Throws SourceError for what the Dockerfile has wrong.
   Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked = Unlocked::refused);
+  // Takes the contents of contexts from a record. Whether the record was made of the same Dockerfile and
+  // options is the caller's to find out: then it has the same key text. Not for dependencies().
+  Resolved(const BuildSpec& spec, const store::Store& store, RecordedInputs recorded);
   Resolved(const BuildSpec& spec, const store::Store& store, const Survey& survey);
   ~Resolved();
 
@@ -101,7 +105,8 @@ class Resolved {
   std::map<std::string, fs::path> context_roots() const;
   // The key text (docs/formats/key.md).
   std::string key_text() const;
-  std::vector<std::string> dependencies() const;  // absolute, sorted
+  std::vector<Dependency> dependencies() const;  // sorted
+  std::vector<std::string> dependency_paths() const;
   std::size_t files_read() const;
 
  private:
@@ -140,6 +145,7 @@ class Resolved {
   BuildSpec spec_;
   Unlocked unlocked_ = Unlocked::refused;
   std::optional<Survey> survey_;
+  std::optional<RecordedInputs> recorded_;
   LockFile lock_;
   std::shared_ptr<const RemoteAccess> access_;
   std::set<std::string> open_sources_;

@@ -1,7 +1,6 @@
 #include "image/stat_cache.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include <cstring>
 
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -9,22 +8,38 @@
 namespace bottle::image {
 namespace {
 
-constexpr std::string_view kHeader = "bottle-stat-cache 2\n";
+constexpr std::string_view kMagic = "bottle-stat-cache 3\n";
 constexpr std::uint64_t kLimit = 1ull << 30;
 
-template <typename Number>
-bool take_number(std::string_view& line, Number& number) {
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-  if (error != std::errc() || end == line.data() + line.size() || *end != ' ') return false;
-  line.remove_prefix(static_cast<std::size_t>(end - line.data()) + 1);
-  return true;
+struct Header {
+  std::uint64_t count = 0;
+  std::uint64_t text_size = 0;
+  std::uint64_t check = 0;
+};
+constexpr std::size_t kBegin = kMagic.size() + sizeof(Header);  // of the records
+
+// Only against what a crash leaves, so it need not be a good one, but fast.
+std::uint64_t check_sum(std::string_view data) {
+  std::uint64_t sum = 0xcbf29ce484222325 ^ data.size();
+  const auto add = [&sum](std::uint64_t word) {
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+    sum ^= sum >> 32;
+  };
+  for (; data.size() >= sizeof(std::uint64_t); data.remove_prefix(sizeof(std::uint64_t))) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data.data(), sizeof word);
+    add(word);
+  }
+  for (const char c : data)
+    add(static_cast<unsigned char>(c));
+  return sum;
 }
 
-// The words after the first.
-bool take_xattrs(std::string_view line, FileContent& content) {
-  for (std::size_t blank = line.find(' '); blank != std::string_view::npos; blank = line.find(' ')) {
-    line.remove_prefix(blank + 1);
-    const std::string_view word = line.substr(0, line.find(' '));
+bool parse_xattrs(std::string_view text, FileContent& content) {
+  content.xattrs.clear();
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
     const std::size_t equals = word.find('=');
     if (equals == std::string_view::npos) return false;
     auto name = unescape_word(word.substr(0, equals));
@@ -35,14 +50,23 @@ bool take_xattrs(std::string_view line, FileContent& content) {
   return true;
 }
 
-template <typename Number>
-void append_number(std::string& text, Number number) {
-  char digits[24];
-  text.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-  text += ' ';
+std::string xattrs_text(const FileContent& content) {
+  std::string text;
+  for (const auto& [name, value] : content.xattrs)
+    text += (text.empty() ? "" : " ") + escape_word(name) + "=" + escape_word(value);
+  return text;
 }
 
 }  // namespace
+
+struct StatCache::Record {
+  FileStatus status;
+  Digest digest;
+  std::uint32_t text_begin = 0;
+  std::uint32_t path_size = 0;
+  std::uint32_t xattrs_size = 0;
+  std::uint32_t zero = 0;
+};
 
 FileStatus FileStatus::of(const struct stat& status) {
   const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
@@ -55,78 +79,114 @@ FileStatus FileStatus::of(const struct stat& status) {
 
 StatCache::StatCache(const fs::path& store, const fs::path& root)
     : file_(store / "stat" / sha256(root.native()).hex()) {
-  std::optional<std::string> text;
+  static_assert(sizeof(Record) == 88 && sizeof(Digest) == 32, "as the header of this file says");
   try {
-    text = read_file_if_exists(file_, kLimit);
+    auto data = read_file_if_exists(file_, kLimit);
+    if (!data || data->size() < kBegin || !data->starts_with(kMagic)) return;
+    Header header;
+    std::memcpy(&header, data->data() + kMagic.size(), sizeof header);
+    const std::uint64_t size = data->size() - kBegin;
+    if (header.count > size / sizeof(Record) || size - header.count * sizeof(Record) != header.text_size ||
+        check_sum(std::string_view(*data).substr(kBegin)) != header.check)
+      return;
+    data_ = std::move(*data);
+    count_ = header.count;
   } catch (const Error&) {
     return;  // only a cache: without it every file is read
   }
-  if (!text || !std::string_view(*text).starts_with(kHeader)) return;
-  std::string_view rest = std::string_view(*text).substr(kHeader.size());
-  decltype(records_) records;
-  records.reserve(static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\n')));
-  while (!rest.empty()) {
-    const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) return;
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    if (line.starts_with("end ")) {
-      if (rest.empty() && parse_unsigned(line.substr(4)) == records.size()) records_ = std::move(records);
-      return;
-    }
-    Record record;
-    FileStatus& status = record.status;
-    if (!take_number(line, status.device) || !take_number(line, status.inode) ||
-        !take_number(line, status.size) || !take_number(line, status.mtime_ns) ||
-        !take_number(line, status.ctime_ns) || line.size() < 66)
-      return;
-    const auto digest = Digest::from_hex(line.substr(0, 64));
-    line.remove_prefix(65);
-    auto path = unescape_word(line.substr(0, line.find(' ')));
-    if (!digest || !path || !take_xattrs(line, record.content)) return;
-    record.content.digest = *digest;
-    records.emplace(std::move(*path), std::move(record));
-  }
+}
+
+StatCache::Record StatCache::record(std::size_t number) const {
+  Record result;
+  std::memcpy(static_cast<void*>(&result), data_.data() + kBegin + number * sizeof(Record), sizeof result);
+  return result;
+}
+
+std::string_view StatCache::path_of(const Record& record) const {
+  return std::string_view(data_).substr(kBegin + count_ * sizeof(Record) + record.text_begin,
+                                        record.path_size);
+}
+
+std::string_view StatCache::xattrs_of(const Record& record) const {
+  return std::string_view(data_).substr(
+      kBegin + count_ * sizeof(Record) + record.text_begin + record.path_size, record.xattrs_size);
 }
 
 const FileContent* StatCache::find(const std::string& path, const FileStatus& status) const {
-  const auto found = records_.find(path);
-  return found == records_.end() || !(found->second.status == status) ? nullptr : &found->second.content;
+  if (!added_.empty()) {
+    const auto added = added_.find(path);
+    if (added != added_.end()) return added->second.first == status ? &added->second.second : nullptr;
+  }
+  if (next_ >= count_ || path_of(record(next_)) != path) {
+    std::size_t begin = 0;
+    for (std::size_t end = count_; begin < end;) {
+      const std::size_t middle = begin + (end - begin) / 2;
+      if (path_of(record(middle)) < path)
+        begin = middle + 1;
+      else
+        end = middle;
+    }
+    next_ = begin;
+    if (next_ == count_ || path_of(record(next_)) != path) return nullptr;
+  }
+  const Record known = record(next_++);
+  if (!(known.status == status) || !parse_xattrs(xattrs_of(known), found_)) return nullptr;
+  found_.digest = known.digest;
+  return &found_;
 }
 
 void StatCache::add(const std::string& path, const FileStatus& status, const FileContent& content,
                     std::int64_t read_at) {
   // ctime alone: every change moves it to the present, whatever mtime is set to.
   if (status.ctime_ns + kRacyWindow > read_at) return;
-  records_[path] = {status, content};
-  changed_ = true;
+  added_[path] = {status, content};
 }
 
 void StatCache::save() {
-  if (!changed_) return;
-  std::string text(kHeader);
-  text.reserve(records_.size() * 180);
-  for (const auto& [path, record] : records_) {
-    append_number(text, record.status.device);
-    append_number(text, record.status.inode);
-    append_number(text, record.status.size);
-    append_number(text, record.status.mtime_ns);
-    append_number(text, record.status.ctime_ns);
-    text += record.content.digest.hex();
-    text += ' ';
-    text += escape_word(path);
-    for (const auto& [name, value] : record.content.xattrs)
-      text += " " + escape_word(name) + "=" + escape_word(value);
-    text += '\n';
+  if (added_.empty()) return;
+  std::string records;
+  std::string text;
+  records.reserve(data_.size() + added_.size() * sizeof(Record));
+  text.reserve(data_.size() + added_.size() * 64);
+  const auto append = [&](Record record, std::string_view path, std::string_view xattrs) {
+    record.text_begin = static_cast<std::uint32_t>(text.size());
+    record.path_size = static_cast<std::uint32_t>(path.size());
+    record.xattrs_size = static_cast<std::uint32_t>(xattrs.size());
+    records.append(reinterpret_cast<const char*>(&record), sizeof record);
+    text += path;
+    text += xattrs;
+  };
+  auto added = added_.begin();
+  const auto append_added = [&] {
+    const auto& [path, what] = *added++;
+    append({what.first, what.second.digest}, path, xattrs_text(what.second));
+  };
+  for (std::size_t number = 0; number < count_; ++number) {
+    const Record known = record(number);
+    const std::string_view path = path_of(known);
+    while (added != added_.end() && added->first < path)
+      append_added();
+    if (added == added_.end() || added->first != path) append(known, path, xattrs_of(known));
   }
-  text += "end " + std::to_string(records_.size()) + "\n";
+  while (added != added_.end())
+    append_added();
+
+  const std::uint64_t text_size = text.size();
+  records += text;
+  const Header header{(records.size() - text_size) / sizeof(Record), text_size, check_sum(records)};
+  std::string whole(kMagic);
+  whole.append(reinterpret_cast<const char*>(&header), sizeof header);
+  whole += records;
   try {
     make_directories(file_.parent_path());
-    write_file(file_, text, Durable::no);
+    write_file(file_, whole, Durable::no);
   } catch (const Error&) {
-    return;  // see the header
+    return;  // see the header; what was added is still known here
   }
-  changed_ = false;
+  data_ = std::move(whole);
+  count_ = header.count;
+  next_ = 0;
+  added_.clear();
 }
 
 }  // namespace bottle::image

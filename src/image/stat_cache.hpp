@@ -1,15 +1,18 @@
 // What a file's digest was when its status was last seen, so that an unchanged file is not read again. One
 // file a context root, in <store>/stat/, shared by every bottle and build tree that uses that directory.
 //
-// File format: "bottle-stat-cache 2", then a line a file "<device> <inode> <size> <mtime ns> <ctime ns>
-// <SHA-256 hex> <path>[ <attribute>=<value>...]" (util/text.hpp escape_word), then "end <count>". A file
-// without its end is ignored (a crash may leave one: it is not flushed to disk).
+// File format, numbers as this machine writes them (64 bits where not said): "bottle-stat-cache 3\n"; how
+// many records there are; the length of the text; a check sum over all that follows. Then the records, sorted
+// by path: device, inode, size, mtime ns, ctime ns, SHA-256 (32 bytes), and in 32 bits each where the
+// record's text begins, the length of the path, that of the attributes behind it, 0. Then the text: paths,
+// and attributes as "<name>=<value>..." separated by blanks (util/text.hpp escape_word). A file that is not
+// whole is ignored (a crash may leave one: it is not flushed to disk).
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,7 +45,7 @@ class StatCache {
   // The cache of the directory `root` (absolute) below `store`; an absent or unreadable one is empty.
   StatCache(const fs::path& store, const fs::path& root);
 
-  // Null if it is not known; the pointer is good until the next add().
+  // Null if it is not known; the pointer is good until the next find() or add(). Fastest for paths in order.
   const FileContent* find(const std::string& path, const FileStatus& status) const;
   // Remembers what was read from `read_at` on (ns since 1970), unless the file had changed so
   // recently then (kRacyWindow) that a change after the reading could have left the same status.
@@ -55,13 +58,17 @@ class StatCache {
       50'000'000;  // ns; several times the kernel's timestamp granularity
 
  private:
-  struct Record {
-    FileStatus status;
-    FileContent content;
-  };
+  struct Record;
+  Record record(std::size_t number) const;
+  std::string_view path_of(const Record& record) const;
+  std::string_view xattrs_of(const Record& record) const;
+
   fs::path file_;
-  std::unordered_map<std::string, Record> records_;
-  bool changed_ = false;
+  std::string data_;  // the file, or nothing
+  std::size_t count_ = 0;
+  std::map<std::string, std::pair<FileStatus, FileContent>> added_;
+  mutable std::size_t next_ = 0;  // the record behind the one that was found last
+  mutable FileContent found_;
 };
 
 }  // namespace bottle::image

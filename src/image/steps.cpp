@@ -1,11 +1,14 @@
 #include "image/steps.hpp"
 
+#include <fcntl.h>
+
+#include <array>
 #include <chrono>
 #include <memory>
 
 #include "image/build.hpp"
 #include "image/check.hpp"
-#include "image/depfile.hpp"
+#include "image/depfile_parts.hpp"
 #include "image/engine.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
@@ -35,6 +38,36 @@ FileLock lock_directory(const BuildSpec& spec) {
   return FileLock(spec.directory / ".lock", FileLock::Mode::exclusive);
 }
 
+// Now, as the file system that holds the directory has it.
+timespec time_in(const fs::path& directory) {
+  const fs::path file = directory / ".lock";
+  touch(file);
+  return stat_of(open_for_reading(file).get(), file.native()).st_mtim;
+}
+
+void set_time(const fs::path& file, const timespec& time) {
+  const std::array<timespec, 2> times{time, time};
+  if (::utimensat(AT_FDCWD, file.c_str(), times.data(), 0) != 0)
+    throw_errno("cannot set the time of", file.native());
+}
+
+// With the contents of contexts as the last fingerprint's key says, and that key's text; null if anything
+// else than they has changed since.
+std::unique_ptr<Resolved> as_fingerprinted(const BuildSpec& spec, const store::Store& store,
+                                           std::string& key_text) {
+  try {
+    auto text = read_file_if_exists(spec.directory / "key", std::uint64_t{1} << 30);
+    auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
+    if (!recorded) return nullptr;
+    auto resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
+    if (resolved->key_text() != *text) return nullptr;
+    key_text = std::move(*text);
+    return resolved;
+  } catch (const Error&) {
+    return nullptr;  // who looks at the contexts themselves knows better what is wrong
+  }
+}
+
 // What the lock names is found without a network as long as the store has it.
 void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
   store.register_root(spec.directory, "sources", resolved.source_actions());
@@ -42,12 +75,12 @@ void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::
 
 }  // namespace
 
-FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
-                                   const Warn& warn) {
+FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
   const Stopwatch watch;
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
+  const timespec begin = time_in(spec.directory);
   const Resolved resolved(spec, store);
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
@@ -56,11 +89,9 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& dep
   result.key = sha256(result.key_text);
   result.dependencies = resolved.dependencies();
   result.files_read = resolved.files_read();
-  const fs::path stamp = spec.directory / "key.stamp";
-  write_file_if_changed(spec.directory / "key.d",
-                        depfile(depfile_target.empty() ? stamp.native() : depfile_target,
-                                plain_paths(result.dependencies, spec.directory / "inputs")));
+  write_depfiles(spec.directory, depfiles, result.dependencies);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
+  if (result.changed) set_time(spec.directory / "key", begin);
   result.milliseconds = watch.milliseconds();
   const std::string outcome = result.changed ? "built" : "unchanged";
   store::write_step_record(spec.directory, {.step = "fingerprint",
@@ -71,21 +102,28 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& dep
                                             .milliseconds = result.milliseconds});
   trace_step("bottle-fingerprint", spec.slug, "fingerprint", outcome,
              {{"key", result.key.hex()}, {"filesRead", std::to_string(result.files_read)}});
-  touch(stamp);
+  touch(spec.directory / "key.stamp");
+  set_time(spec.directory / "key.stamp", begin);
   return result;
 }
 
-ImageResult image_step(const BuildSpec& spec, const Warn& warn) {
+ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
   const Stopwatch watch;
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   remove_engine_left(spec.directory);
-  auto now = std::make_unique<Resolved>(spec, store);
+  std::string key_text;
+  std::unique_ptr<Resolved> now;
+  // An outside engine reads the files itself, so there they are looked at once more.
+  if (is_fingerprinted && is_builtin(spec)) now = as_fingerprinted(spec, store, key_text);
+  if (!now) {
+    now = std::make_unique<Resolved>(spec, store);
+    key_text = now->key_text();
+  }
   keep_sources(spec, *now, store);
   const CheckReport found = check(*now);
   refuse_warnings(found, warn);
-  std::string key_text = now->key_text();
   ImageResult result;
   result.key = sha256(key_text);
   store::Store::Lookup lookup = store.find_action(result.key);

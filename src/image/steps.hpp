@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "image/depfile_parts.hpp"
 #include "image/export.hpp"
 #include "image/spec.hpp"
 #include "store/store.hpp"
@@ -18,17 +19,17 @@ using Warn = std::function<void(const std::string&)>;
 struct FingerprintResult {
   Digest key;
   std::string key_text;
-  std::vector<std::string> dependencies;
+  std::vector<Dependency> dependencies;
   bool changed = false;        // the file `key` was written
   std::size_t files_read = 0;  // not known to the stat cache
   std::uint64_t milliseconds = 0;
 };
 
-// Writes `key`, `key.d` (for the target `depfile_target`; the stamp if empty) and touches `key.stamp` in
-// spec.directory. The rules of the Dockerfile are looked at only for "check=error=true", since no key holds
-// what they find: warnings go to `warn` and fail the step then. image_step() shows them otherwise.
-FingerprintResult fingerprint_step(const BuildSpec& spec, const std::string& depfile_target,
-                                   const Warn& warn);
+// Writes `key` and the depfiles (write_depfiles()) and touches `key.stamp` in spec.directory. What it writes
+// is as old as its beginning, so that a file changed while it was at work is newer. The rules of the
+// Dockerfile are looked at only for "check=error=true", since no key holds what they find: warnings go to
+// `warn` and fail the step then. image_step() shows them otherwise.
+FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn);
 
 struct ImageResult {
   Digest key;
@@ -42,8 +43,10 @@ struct ImageResult {
 
 // Builds the image, or finds it in the store, and saves its plan in spec.directory. An outside engine is
 // started only when the store has no image for the key. What the rules of the Dockerfile find goes to `warn`
-// when the image is really built.
-ImageResult image_step(const BuildSpec& spec, const Warn& warn);
+// when the image is really built. If `is_fingerprinted`, a fingerprint_step() has just gone before: the
+// contexts are taken as its key says, and not looked at again. (A file that changed since makes a later step
+// fail that reads it, and the next build fingerprint again.)
+ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted = false);
 
 // Writes the OCI layout of the plan in spec.directory, and touches `oci.stamp` there.
 Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name);

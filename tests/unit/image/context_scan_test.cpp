@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "dockerfile/ignore.hpp"
+#include "image/stat_cache.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {
@@ -42,6 +43,33 @@ class ContextScanTest : public ImageTest {
       scan_->take(parse_source(source, parents, excludes));
     scan_->close();
     scan_->digest_files();
+    check_record(options, sources, parents, excludes);
+  }
+  // What was taken is all that it takes to find out again what each source takes.
+  void check_record(ScanOptions options, const std::vector<std::string>& sources, bool parents,
+                    const std::vector<std::string>& excludes) const {
+    std::vector<oci::Entry> entries;
+    bool is_plain = true;
+    scan_->for_each_entry([&](const oci::Entry& entry) {
+      is_plain = is_plain && entry.type <= oci::EntryType::symlink;
+      entries.push_back(entry);
+    });
+    if (!is_plain) return;  // a key text does not say what they are
+    ContextScan looked(options, store_directory());
+    options.recorded = &entries;
+    ContextScan recorded(options, store_directory());
+    for (ContextScan* scan : {&looked, &recorded}) {
+      for (const std::string& source : sources) {
+        scan->take(parse_source(source, parents, excludes));
+        scan->close();
+      }
+      for (const std::string& source : sources)
+        scan->take(parse_source(source, parents, excludes));
+      scan->close();
+      scan->digest_files();
+    }
+    for (std::size_t set = 0; set <= sources.size(); ++set)
+      EXPECT_EQ(recorded.index(set).serialize(), looked.index(set).serialize()) << set;
   }
   std::string refused(const std::vector<std::string>& sources) {
     return error_of([&] { scan(sources); });
@@ -50,8 +78,8 @@ class ContextScanTest : public ImageTest {
   // Relative to the context.
   std::vector<std::string> dependencies() const {
     std::vector<std::string> paths;
-    for (const fs::path path : scan_->dependencies())
-      paths.push_back(path.lexically_relative(context()).native());
+    for (const Dependency& dependency : scan_->dependencies())
+      paths.push_back(fs::path(dependency.path).lexically_relative(context()).native());
     return paths;
   }
   oci::Entry entry(const std::string& path) const {

@@ -72,7 +72,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   EXPECT_EQ(content(image, "value"), "a of base");
   EXPECT_THAT(key_text(), HasSubstr("source " + std::string(kBase) + " = image " +
                                     exported_.image_digest.string() + "\n"));
-  EXPECT_THAT(Resolved(spec(), store()).dependencies(), Contains(lock().native()));
+  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Contains(lock().native()));
   // The same image by a context has the same identity.
   BuildSpec named = spec();
   named.contexts.push_back({.name = "other", .kind = ContextKind::image, .reference = kBase});
@@ -82,7 +82,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
 
 TEST_F(LockSourcesTest, TheLockIsNoInputOfWhatDoesNotNeedIt) {
   dockerfile("FROM scratch\nCOPY base /\n");
-  EXPECT_THAT(Resolved(spec(), store()).dependencies(), Not(Contains(lock().native())));
+  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
   write(kLockName, "broken");
   EXPECT_EQ(error_of([&] { key_text(); }), "");
   dockerfile("FROM registry.invalid/team/base:1\n");
@@ -95,7 +95,7 @@ TEST_F(LockSourcesTest, ADigestNeedsNoLock) {
   fs::remove(lock());
   dockerfile("FROM registry.invalid/team/base@" + exported_.image_digest.string() + "\n");
   EXPECT_THAT(key_text(), HasSubstr("image " + exported_.image_digest.string()));
-  EXPECT_THAT(Resolved(spec(), store()).dependencies(), Not(Contains(lock().native())));
+  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
 }
 
 TEST_F(LockSourcesTest, AnotherPlatformIsAnError) {

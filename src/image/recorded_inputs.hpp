@@ -1,0 +1,28 @@
+// What a key text says of the files of contexts, so that the step after a fingerprint need not look at them
+// again.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/layer_index.hpp"
+
+namespace bottle::image {
+
+class RecordedInputs {
+ public:
+  // Of a key text (docs/formats/key.md); nullopt if a line of it is none of those that Resolved::key_text()
+  // writes.
+  static std::optional<RecordedInputs> parse(std::string_view key_text);
+
+  // Of the scan of that name, sorted by path, without places.
+  const std::vector<oci::Entry>& entries(const std::string& scan) const;
+
+ private:
+  std::map<std::string, std::vector<oci::Entry>> entries_;
+};
+
+}  // namespace bottle::image

@@ -1,0 +1,85 @@
+// The step after a fingerprint takes the contents of contexts from the key.
+#include <sys/stat.h>
+
+#include "image/recorded_inputs.hpp"
+#include "image/steps.hpp"
+#include "testing.hpp"
+
+namespace bottle::image {
+namespace {
+
+class FingerprintedTest : public ImageTest {
+ protected:
+  FingerprintedTest() {
+    write("data/one", "1");
+    write("data/deep/er/two words", "2", 0755);
+    link("data/link", "deep/er");
+    write("100%", "%");
+    write("other/not taken", "n");
+    dockerfile("FROM scratch\nCOPY data/deep/* data/link* /d/\nCOPY data /data\nCOPY 1* /f\n");
+  }
+  static void ignore_warning(const std::string&) {}
+  ImageResult image(bool is_fingerprinted) const {
+    return image_step(spec(), ignore_warning, is_fingerprinted);
+  }
+  std::string recorded_text() const {
+    auto recorded = RecordedInputs::parse(key_text());
+    if (!recorded) return "not understood";
+    fs::rename(context() / "data", context() / "away");
+    const std::string text = Resolved(spec(), store(), std::move(*recorded)).key_text();
+    fs::rename(context() / "away", context() / "data");
+    return text;
+  }
+};
+
+TEST_F(FingerprintedTest, ARecordMakesTheSameKeyWithoutTheFiles) {
+  EXPECT_EQ(recorded_text(), key_text());
+}
+
+TEST_F(FingerprintedTest, PipesAreNotRecorded) {
+  ASSERT_EQ(::mkfifo((context() / "data/pipe").c_str(), 0644), 0);
+  EXPECT_EQ(recorded_text(), "not understood");
+  fingerprint_step(spec(), {}, ignore_warning);
+  EXPECT_EQ(image(true).key, sha256(key_text()));
+}
+
+TEST_F(FingerprintedTest, BuildsWhatTheKeySays) {
+  fingerprint_step(spec(), {}, ignore_warning);
+  const Digest before = sha256(key_text());
+  write("data/one", "changed");
+  EXPECT_EQ(image(true).key, before);
+  EXPECT_NE(image(false).key, before);
+  EXPECT_EQ(image(true).outcome, "stored");
+}
+
+TEST_F(FingerprintedTest, GivesTheSamePlan) {
+  const Digest looked = image(false).plan_digest;
+  fingerprint_step(spec(), {}, ignore_warning);
+  fs::remove_all(store_directory());
+  const ImageResult recorded = image(true);
+  EXPECT_EQ(recorded.plan_digest, looked);
+  EXPECT_EQ(recorded.executed, 3u);
+}
+
+TEST_F(FingerprintedTest, LooksAgainIfAnythingElseHasChanged) {
+  fingerprint_step(spec(), {}, ignore_warning);
+  const Digest before = sha256(key_text());
+  dockerfile("FROM scratch\nCOPY other /other\n");
+  const Digest after = sha256(key_text());
+  EXPECT_NE(after, before);
+  EXPECT_EQ(image(true).key, after);
+  write_file(spec().directory / "key", "input context");
+  EXPECT_EQ(image(true).key, after);
+  fs::remove(spec().directory / "key");
+  EXPECT_EQ(image(true).key, after);
+}
+
+TEST_F(FingerprintedTest, WhatItWritesIsAsOldAsItsBeginning) {
+  fingerprint_step(spec(), {}, ignore_warning);
+  const auto time = [&](const char* name) { return fs::last_write_time(spec().directory / name); };
+  EXPECT_EQ(time("key"), time("key.stamp"));
+  EXPECT_LE(time("key.stamp"), time("key.d"));
+}
+
+}  // namespace
+}  // namespace bottle::image

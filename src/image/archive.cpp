@@ -12,6 +12,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
+#include "util/shared_library.hpp"
 
 namespace bottle::image {
 namespace {
@@ -99,6 +100,8 @@ class Opener {
       oci::TarReader tar([&](std::span<std::byte> data) { return plain.read(data); }, file.name(),
                          oci::Whiteouts::literal);
       return tar.next().has_value();
+    } catch (const LibraryError&) {
+      throw;
     } catch (const Error&) {
       return false;
     }

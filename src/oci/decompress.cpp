@@ -1,7 +1,5 @@
 #include "oci/decompress.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -14,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "oci/archive_library.hpp"
 #include "util/error.hpp"
 
 namespace bottle::oci {
@@ -159,13 +158,13 @@ class ZstdCodec : public Codec {
 // bzip2 and xz through libarchive, which reads its input by a callback.
 class ArchiveCodec : public Codec {
  public:
-  explicit ArchiveCodec(Compression compression) : archive_(archive_read_new(), archive_read_free) {
+  explicit ArchiveCodec(Compression compression) : archive_(library_.read_new(), library_.read_free) {
     if (!archive_) throw std::bad_alloc();
-    archive_read_support_format_raw(archive_.get());
+    library_.read_support_format_raw(archive_.get());
     if (compression == Compression::xz)
-      archive_read_support_filter_xz(archive_.get());
+      library_.read_support_filter_xz(archive_.get());
     else
-      archive_read_support_filter_bzip2(archive_.get());
+      library_.read_support_filter_bzip2(archive_.get());
   }
 
   std::size_t read(Input& input, std::span<std::byte> data) override {
@@ -173,14 +172,14 @@ class ArchiveCodec : public Codec {
     if (!opened_) {
       opened_ = true;
       archive_entry* entry = nullptr;
-      if (archive_read_open(archive_.get(), this, nullptr, read_input, nullptr) != ARCHIVE_OK ||
-          archive_read_next_header(archive_.get(), &entry) != ARCHIVE_OK)
+      if (library_.read_open(archive_.get(), this, nullptr, read_input, nullptr) != ARCHIVE_OK ||
+          library_.read_next_header(archive_.get(), &entry) != ARCHIVE_OK)
         fail();
       // A stream too short to be recognised would pass as uncompressed.
-      if (archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE)
+      if (library_.filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE)
         input.fail("the compressed stream is cut off");
     }
-    const la_ssize_t count = archive_read_data(archive_.get(), data.data(), data.size());
+    const la_ssize_t count = library_.read_data(archive_.get(), data.data(), data.size());
     if (count < 0) fail();
     return static_cast<std::size_t>(count);
   }
@@ -188,7 +187,7 @@ class ArchiveCodec : public Codec {
  private:
   [[noreturn]] void fail() {
     if (failure_) std::rethrow_exception(failure_);
-    const char* reason = archive_error_string(archive_.get());
+    const char* reason = library_.error_string(archive_.get());
     input_->fail(std::string("the compressed stream is broken: ") +
                  (reason != nullptr ? reason : "bad data"));
   }
@@ -204,12 +203,13 @@ class ArchiveCodec : public Codec {
       return static_cast<la_ssize_t>(from.size());
     } catch (...) {
       codec.failure_ = std::current_exception();
-      archive_set_error(archive, EIO, "cannot read");
+      codec.library_.set_error(archive, EIO, "cannot read");
       return ARCHIVE_FATAL;
     }
   }
 
-  std::unique_ptr<struct archive, decltype(&archive_read_free)> archive_;
+  const ArchiveLibrary& library_ = libarchive();
+  std::unique_ptr<struct archive, decltype(&::archive_read_free)> archive_;
   Input* input_ = nullptr;
   std::size_t given_ = 0;
   bool opened_ = false;

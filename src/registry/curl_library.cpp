@@ -1,10 +1,9 @@
 #include "registry/curl_library.hpp"
 
-#include <dlfcn.h>
-
 #include <string>
 
 #include "util/error.hpp"
+#include "util/shared_library.hpp"
 
 namespace bottle::registry {
 namespace {
@@ -12,28 +11,19 @@ namespace {
 // The name of its binary interface, the same since 2006.
 constexpr const char* kName = "libcurl.so.4";
 
-template <typename Function>
-Function find(void* library, const char* name) {
-  void* found = ::dlsym(library, name);
-  if (found == nullptr) throw Error(std::string("the library has no function ") + name, {.where = kName});
-  return reinterpret_cast<Function>(found);
-}
-
 CurlLibrary load() {
-  void* library = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr)
-    throw Error(std::string("cannot be loaded: ") + ::dlerror(),
-                {.where = kName, .hint = "speaking HTTP needs libcurl (Debian: libcurl4)"});
+  const SharedLibrary library(kName, "speaking HTTP needs libcurl (Debian: libcurl4)");
   CurlLibrary result{};
-  result.easy_init = find<decltype(result.easy_init)>(library, "curl_easy_init");
-  result.easy_setopt = find<decltype(result.easy_setopt)>(library, "curl_easy_setopt");
-  result.easy_perform = find<decltype(result.easy_perform)>(library, "curl_easy_perform");
-  result.easy_reset = find<decltype(result.easy_reset)>(library, "curl_easy_reset");
-  result.easy_cleanup = find<decltype(result.easy_cleanup)>(library, "curl_easy_cleanup");
-  result.easy_strerror = find<decltype(result.easy_strerror)>(library, "curl_easy_strerror");
-  result.slist_append = find<decltype(result.slist_append)>(library, "curl_slist_append");
-  result.slist_free_all = find<decltype(result.slist_free_all)>(library, "curl_slist_free_all");
-  const auto initialise = find<decltype(&::curl_global_init)>(library, "curl_global_init");
+  library.find("curl_easy_init", result.easy_init);
+  library.find("curl_easy_setopt", result.easy_setopt);
+  library.find("curl_easy_perform", result.easy_perform);
+  library.find("curl_easy_reset", result.easy_reset);
+  library.find("curl_easy_cleanup", result.easy_cleanup);
+  library.find("curl_easy_strerror", result.easy_strerror);
+  library.find("curl_slist_append", result.slist_append);
+  library.find("curl_slist_free_all", result.slist_free_all);
+  decltype(&::curl_global_init) initialise = nullptr;
+  library.find("curl_global_init", initialise);
   if (const CURLcode status = initialise(CURL_GLOBAL_DEFAULT); status != CURLE_OK)
     throw Error(std::string("cannot be used: ") + result.easy_strerror(status), {.where = kName});
   return result;

@@ -36,8 +36,8 @@ def own_works(project):
 
     everything = ("fingerprint", "image", "pack")
     yield Work("null", project.ninja, project.up_to_date, project.expect(), "null", ours=True)
-    yield Work("repack after an edit", project.create, project.edited_image, project.expect("pack"), "edit", ours=True)
     yield Work("edit, to the finished pack", project.ninja, edited, project.expect(*everything), "edit", ours=True)
+    yield Work("repack after an edit", project.create, project.edited_image, project.expect("pack"), "edit", ours=True)
     yield Work("cold pack of the image", project.create, project.forget_packs, project.expect("pack"), "cold", ours=True, slow=True)
     yield Work("cold, to the finished pack", project.ninja, project.forget, project.expect(*everything), "cold", ours=True, slow=True)
 

@@ -43,15 +43,17 @@ def quantity(value, unit):
     return f"{number(value)} {unit}".rstrip()
 
 
-def describe(machine):
+def describe(document):
+    machine = document["machine"]
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items())
-    return (f"{machine['cores']} cores of {machine['processor']}, {machine['memoryGiB']:g} GiB, Linux {machine['kernel']}, on {machine['fileSystem']}; load {machine['load']} "
+    quick = "QUICK, a tenth of the files: " if document["quick"] else ""
+    return (f"{quick}{machine['cores']} cores of {machine['processor']}, {machine['memoryGiB']:g} GiB, Linux {machine['kernel']}, on {machine['fileSystem']}; load {machine['load']} "
             f"at the start; {machine['when']}; {machine['bottle']}; {versions}" + (f"; Docker's storage: {machine['docker storage']}" if "docker storage" in machine else ""))
 
 
 def text(document):
     """For a terminal."""
-    lines = [describe(document["machine"])]
+    lines = [describe(document)]
     for group, result in document["results"].items():
         lines += ["", title(group, result), f"  {'':38}{'median':>9}{'fastest':>9}{'slowest':>9}  ms{'spread':>8}{'of ours':>10}{'MiB':>7}"]
         for name, median, fastest, slowest, spread, ratio, memory in rows(result):
@@ -67,7 +69,7 @@ def text(document):
 
 def markdown(document):
     """For the documentation."""
-    lines = [describe(document["machine"]) + ".", "", "| aim | found | at most | |", "|---|--:|--:|---|"]
+    lines = [describe(document) + ".", "", "| aim | found | at most | |", "|---|--:|--:|---|"]
     for aim in document["aims"]:
         lines.append(f"| {aim['name'].replace('|', chr(92) + '|')} | {quantity(aim['ratio'], aim['unit'])} | {quantity(aim['aim'], aim['unit'])} | "
                      f"{'met' if aim['met'] else '**not met**'} |")

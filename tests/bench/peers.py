@@ -1,7 +1,6 @@
 """The programs that ours are held against. Each is left out, by name, where it is not installed or does not work."""
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -188,7 +187,3 @@ def docker_registry(directory, skipped):
     finally:
         if registry:
             registry.__exit__()
-
-
-def present(*programs):
-    return all(shutil.which(program) for program in programs)

@@ -3,7 +3,7 @@ import contextlib
 import pathlib
 
 from inputs import Context
-from measure import Work, call, discard, measure, measure_memory, medians, progress
+from measure import Work, discard, measure, measure_memory, medians, progress
 from peers import Buildah, Docker, NinjaAlone, compress, copy, docker_engine, stat_walk, storage
 from project import Project, remove
 
@@ -55,11 +55,10 @@ def builders(bench, group, stack, directory, context):
 
 def floors(project, copied):
     """What the machine needs at least to move the pack and to look at the files."""
-    nothing = {"verify": lambda: None}
-    yield Work("stat walk", lambda: stat_walk(project.context.data), kind="floor", **nothing)
-    yield Work("cp of the pack", lambda: copy(project.pack, copied), lambda: copied.unlink(missing_ok=True), kind="floor", **nothing)
-    yield Work("cat of the pack", lambda: discard(["cat", project.pack]), kind="floor", **nothing)
-    yield Work("openssl dgst -sha256 of the pack", lambda: discard(["openssl", "dgst", "-sha256", project.pack]), kind="floor", **nothing)
+    yield Work("stat walk", lambda: stat_walk(project.context.data), kind="floor")
+    yield Work("cp of the pack", lambda: copy(project.pack, copied), lambda: copied.unlink(missing_ok=True), kind="floor")
+    yield Work("cat of the pack", lambda: discard(["cat", project.pack]), kind="floor")
+    yield Work("openssl dgst -sha256 of the pack", lambda: discard(["openssl", "dgst", "-sha256", project.pack]), kind="floor")
 
 
 def own_works(project):
@@ -91,7 +90,6 @@ def own_works(project):
 
 def peers_works(context, found):
     """The peers have a context of their own, which all of them see edited at once."""
-    first = found[0][1] if found else None
     for name, builder in found:
         yield Work(f"{name}, null", builder.build, builder.bring_up_to_date, kind="null")
     for name, builder in found:
@@ -101,7 +99,6 @@ def peers_works(context, found):
         yield Work(f"{name}, edit", builder.build, edited, builder.tidy, kind="edit", slow=True)
     for name, builder in found:
         yield Work(f"{name}, cold", builder.build_anew, kind="cold", verify=builder.tidy, slow=True)
-    assert first is None or first.context is context
 
 
 def context_group(bench, group, count, total):
@@ -151,6 +148,3 @@ def growth(bench):
                     work.name = f"{work.name}, {count} files"
                     works.append(work)
         return bench.take("growth", works, rounds=min(3, bench.rounds), files=list(counts), packBytes=list(sizes.values()))
-
-
-__all__ = ["Bench", "builders", "call", "floors", "growth", "many", "one", "own_works"]

@@ -2,29 +2,19 @@
 
 #include "util/error.hpp"
 
-#include <openssl/evp.h>
+// By name and not through EVP, as in util/digest.cpp.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
-#include <new>
+#include <variant>
 
 namespace bottle::registry {
 namespace {
 
 std::size_t hex_length(Algorithm algorithm) {
   return algorithm == Algorithm::sha256 ? 64 : 128;
-}
-
-// Fetched once: an implicit fetch a context costs more than hashing a small manifest.
-const EVP_MD* implementation(Algorithm algorithm) {
-  using Fetched = std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)>;
-  static const Fetched sha256(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
-  static const Fetched sha512(EVP_MD_fetch(nullptr, "SHA512", nullptr), EVP_MD_free);
-  const EVP_MD* fetched = algorithm == Algorithm::sha256 ? sha256.get() : sha512.get();
-  if (fetched == nullptr)
-    throw Error("OpenSSL offers no " + std::string(name_of(algorithm)),
-                {.hint = "check the OpenSSL configuration"});
-  return fetched;
 }
 
 }  // namespace
@@ -56,17 +46,12 @@ std::optional<ContentDigest> ContentDigest::parse(std::string_view text) {
 }
 
 struct Hasher::Context {
-  EVP_MD_CTX* handle = EVP_MD_CTX_new();
+  std::variant<SHA256_CTX, SHA512_CTX> state;
   explicit Context(Algorithm algorithm) {
-    if (handle == nullptr) throw std::bad_alloc();
-    if (EVP_DigestInit_ex2(handle, implementation(algorithm), nullptr) != 1) {
-      EVP_MD_CTX_free(handle);
-      throw Error("OpenSSL cannot start " + std::string(name_of(algorithm)));
-    }
+    const bool started = algorithm == Algorithm::sha256 ? SHA256_Init(&state.emplace<SHA256_CTX>()) == 1
+                                                        : SHA512_Init(&state.emplace<SHA512_CTX>()) == 1;
+    if (!started) throw Error("OpenSSL cannot start " + std::string(name_of(algorithm)));
   }
-  ~Context() { EVP_MD_CTX_free(handle); }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
 };
 
 Hasher::Hasher(Algorithm algorithm) : algorithm_(algorithm), context_(std::make_unique<Context>(algorithm)) {}
@@ -75,17 +60,22 @@ Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 void Hasher::update(std::span<const std::byte> data) {
-  if (EVP_DigestUpdate(context_->handle, data.data(), data.size()) != 1)
-    throw Error("OpenSSL cannot compute " + std::string(name_of(algorithm_)));
+  auto* const sha256 = std::get_if<SHA256_CTX>(&context_->state);
+  const int status = sha256 != nullptr
+                         ? SHA256_Update(sha256, data.data(), data.size())
+                         : SHA512_Update(&std::get<SHA512_CTX>(context_->state), data.data(), data.size());
+  if (status != 1) throw Error("OpenSSL cannot compute " + std::string(name_of(algorithm_)));
 }
 
 ContentDigest Hasher::finish() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes;
-  unsigned length = 0;
-  if (EVP_DigestFinal_ex(context_->handle, bytes.data(), &length) != 1)
-    throw Error("OpenSSL cannot finish " + std::string(name_of(algorithm_)));
+  std::array<unsigned char, SHA512_DIGEST_LENGTH> bytes;
+  auto* const sha256 = std::get_if<SHA256_CTX>(&context_->state);
+  const int status = sha256 != nullptr ? SHA256_Final(bytes.data(), sha256)
+                                       : SHA512_Final(bytes.data(), &std::get<SHA512_CTX>(context_->state));
+  if (status != 1) throw Error("OpenSSL cannot finish " + std::string(name_of(algorithm_)));
+  const std::size_t length = hex_length(algorithm_) / 2;
   static constexpr char kDigits[] = "0123456789abcdef";
-  ContentDigest digest{algorithm_, std::string(2 * static_cast<std::size_t>(length), '0')};
+  ContentDigest digest{algorithm_, std::string(2 * length, '0')};
   for (std::size_t i = 0; i < length; ++i) {
     digest.hex[2 * i] = kDigits[bytes[i] >> 4];
     digest.hex[2 * i + 1] = kDigits[bytes[i] & 15];

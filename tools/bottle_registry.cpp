@@ -46,14 +46,16 @@ struct PullCommand {
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command = app.add_subcommand(
         "pull", "Get an image or artifact: into an image layout, a pack's file, or the store.");
-    command->add_option("reference", reference)->required();
-    command->add_option("--layout", layout, "The image layout to write, replacing one that is there");
-    command->add_option("--pack", pack, "The .smolmachine file to write");
-    command->add_option("--platform", platform,
-                        "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
-    command->add_option("--name", name, "The image's name in the layout (default: the tag)");
-    command->add_option("--store", store, "The store's directory");
-    connection.add_to(*command);
+    when_chosen(*command, [this, command] {
+      command->add_option("reference", reference)->required();
+      command->add_option("--layout", layout, "The image layout to write, replacing one that is there");
+      command->add_option("--pack", pack, "The .smolmachine file to write");
+      command->add_option("--platform", platform,
+                          "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
+      command->add_option("--name", name, "The image's name in the layout (default: the tag)");
+      command->add_option("--store", store, "The store's directory");
+      connection.add_to(*command);
+    });
     return command;
   }
 
@@ -102,12 +104,14 @@ struct CopyCommand {
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command =
         app.add_subcommand("copy", "Copy an image or artifact from one registry or repository to another.");
-    command->add_option("from", from)->required();
-    command->add_option("to", to)->required();
-    command->add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
-        ->capture_default_str();
-    command->add_option("--store", store, "The store's directory, through which the blobs come");
-    connection.add_to(*command);
+    when_chosen(*command, [this, command] {
+      command->add_option("from", from)->required();
+      command->add_option("to", to)->required();
+      command->add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
+          ->capture_default_str();
+      command->add_option("--store", store, "The store's directory, through which the blobs come");
+      connection.add_to(*command);
+    });
     return command;
   }
 
@@ -137,10 +141,12 @@ struct TagsCommand {
 
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command = app.add_subcommand("tags", "List the tags of a repository.");
-    command->add_option("repository", repository)->required();
-    command->add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
-    command->add_option("--limit", limit, "How many to list at most");
-    connection.add_to(*command);
+    when_chosen(*command, [this, command] {
+      command->add_option("repository", repository)->required();
+      command->add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
+      command->add_option("--limit", limit, "How many to list at most");
+      connection.add_to(*command);
+    });
     return command;
   }
 
@@ -167,13 +173,15 @@ struct InspectCommand {
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command = app.add_subcommand(
         "inspect", "Say what a reference names, as JSON: manifest, configuration, referrers.");
-    command->add_option("reference", reference)->required();
-    command->add_flag("--raw", raw, "The manifest or index alone, byte for byte");
-    command->add_option("--platform", platform,
-                        "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
-    command->add_flag("--referrers", referrers, "Also what refers to it");
-    command->add_option("--artifact-type", artifact_type, "Only referrers of this type");
-    connection.add_to(*command);
+    when_chosen(*command, [this, command] {
+      command->add_option("reference", reference)->required();
+      command->add_flag("--raw", raw, "The manifest or index alone, byte for byte");
+      command->add_option("--platform", platform,
+                          "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
+      command->add_flag("--referrers", referrers, "Also what refers to it");
+      command->add_option("--artifact-type", artifact_type, "Only referrers of this type");
+      connection.add_to(*command);
+    });
     return command;
   }
 
@@ -224,9 +232,11 @@ struct ProbeCommand {
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command =
         app.add_subcommand("probe", "Say whether a registry answers, and what it wants to see.");
-    command->add_option("registry", registry, "<host>[:<port>]")->required();
-    command->add_option("--wait", wait, "Ask again for so long until it answers");
-    connection.add_to(*command);
+    when_chosen(*command, [this, command] {
+      command->add_option("registry", registry, "<host>[:<port>]")->required();
+      command->add_option("--wait", wait, "Ask again for so long until it answers");
+      connection.add_to(*command);
+    });
     return command;
   }
 

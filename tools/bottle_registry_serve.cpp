@@ -140,48 +140,51 @@ ServeCommand::ServeCommand(CLI::App& app, const CommonOptions& common)
   options.common = &common;
   options.app = app.add_subcommand(
       "serve", "serve images on this machine: a registry (OCI distribution 1.1) until it is told to end");
-  CLI::App& serve = *options.app;
-  auto* root = serve.add_option("--root", options.root,
-                                "a directory with one OCI layout a repository; made if it is missing");
-  root->type_name("DIR");
-  auto* layout =
-      serve.add_option("--layout", options.layout, "one OCI layout, shown under every repository name");
-  layout->type_name("DIR")->excludes(root);
-  options.store_option = serve.add_option(
-      "--store", options.store, "the store's blobs, by digest, for reading only (default: the user's)");
-  options.store_option->type_name("DIR")->expected(0, 1)->excludes(root)->excludes(layout);
-  serve
-      .add_option("--listen", options.listen, "address[:port] to listen on (default: loopback, a free port)")
-      ->type_name("ADDR");
-  serve.add_option("--port-file", options.port_file, "the file to write the port to; removed at the end")
-      ->type_name("FILE");
-  options.token_option =
-      serve.add_option("--token", options.token,
-                       "ask for this bearer token or password; without a value a random one, "
-                       "which the line on stdout tells");
-  options.token_option->type_name("TOKEN")->expected(0, 1);
-  serve.add_flag("--read-only", options.read_only, "take no pushes and no deletes");
-  options.parent_option = serve.add_option("--exit-with-parent", options.parent,
-                                           "end when the parent process does (or the one of this id)");
-  options.parent_option->type_name("PID")->expected(0, 1);
-  options.last_client_option =
-      serve.add_option("--exit-after-last-client", options.grace,
-                       "end when the last client has been away for so long (default: 1s)");
-  options.last_client_option->type_name("TIME")->expected(0, 1);
-  serve.add_flag("--log", options.log, "a line on stderr for each request");
-  serve
-      .add_option("--max-connections", options.limits.connections,
-                  "clients at once; others wait (default: 512)")
-      ->type_name("N")
-      ->check(CLI::Range(2u, 100000u));
-  serve
-      .add_option("--idle-timeout", options.limits.idle_seconds,
-                  "seconds without a byte after which a connection ends (default: 60)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(1u, 86400u));
-  serve.footer(
-      "Without --root, --layout and --store it serves an empty directory, which is gone at the end.\n"
-      "Prints one line of JSON when it is ready: url, address, port, pid and, with --token, token.");
+  when_chosen(*options.app, [&options] {
+    CLI::App& serve = *options.app;
+    auto* root = serve.add_option("--root", options.root,
+                                  "a directory with one OCI layout a repository; made if it is missing");
+    root->type_name("DIR");
+    auto* layout =
+        serve.add_option("--layout", options.layout, "one OCI layout, shown under every repository name");
+    layout->type_name("DIR")->excludes(root);
+    options.store_option = serve.add_option(
+        "--store", options.store, "the store's blobs, by digest, for reading only (default: the user's)");
+    options.store_option->type_name("DIR")->expected(0, 1)->excludes(root)->excludes(layout);
+    serve
+        .add_option("--listen", options.listen,
+                    "address[:port] to listen on (default: loopback, a free port)")
+        ->type_name("ADDR");
+    serve.add_option("--port-file", options.port_file, "the file to write the port to; removed at the end")
+        ->type_name("FILE");
+    options.token_option =
+        serve.add_option("--token", options.token,
+                         "ask for this bearer token or password; without a value a random one, "
+                         "which the line on stdout tells");
+    options.token_option->type_name("TOKEN")->expected(0, 1);
+    serve.add_flag("--read-only", options.read_only, "take no pushes and no deletes");
+    options.parent_option = serve.add_option("--exit-with-parent", options.parent,
+                                             "end when the parent process does (or the one of this id)");
+    options.parent_option->type_name("PID")->expected(0, 1);
+    options.last_client_option =
+        serve.add_option("--exit-after-last-client", options.grace,
+                         "end when the last client has been away for so long (default: 1s)");
+    options.last_client_option->type_name("TIME")->expected(0, 1);
+    serve.add_flag("--log", options.log, "a line on stderr for each request");
+    serve
+        .add_option("--max-connections", options.limits.connections,
+                    "clients at once; others wait (default: 512)")
+        ->type_name("N")
+        ->check(CLI::Range(2u, 100000u));
+    serve
+        .add_option("--idle-timeout", options.limits.idle_seconds,
+                    "seconds without a byte after which a connection ends (default: 60)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1u, 86400u));
+    serve.footer(
+        "Without --root, --layout and --store it serves an empty directory, which is gone at the end.\n"
+        "Prints one line of JSON when it is ready: url, address, port, pid and, with --token, token.");
+  });
 }
 
 ServeCommand::~ServeCommand() = default;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <span>
@@ -61,7 +60,7 @@ std::int64_t parse_size(const std::string& key, const std::string& value) {
   if (!unit.empty()) {
     const std::size_t power = kUnits.find(unit);
     if (unit.size() != 1 || power == std::string_view::npos) bad();
-    factor = std::pow(1024.0, static_cast<double>(power + 1));
+    factor = static_cast<double>(std::uint64_t{1} << (10 * (power + 1)));
   }
   const double bytes = number * factor;
   if (!(bytes >= 0 && bytes < 9.2e18)) bad();

@@ -1,13 +1,9 @@
 #include "registry/server_workers.hpp"
 
+#include <system_error>
 #include <utility>
 
 namespace bottle::registry {
-
-Workers::Workers(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i)
-    threads_.emplace_back([this] { work(); });
-}
 
 Workers::~Workers() {
   drain();
@@ -18,6 +14,15 @@ bool Workers::submit(std::function<void()> job) {
     const std::lock_guard guard(mutex_);
     if (draining_) return false;
     jobs_.push_back(std::move(job));
+    if (jobs_.size() > idle_ && threads_.size() < most_) {
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        if (!threads_.empty()) return true;  // those that there are do it
+        jobs_.pop_back();
+        return false;
+      }
+    }
   }
   changed_.notify_one();
   return true;
@@ -37,7 +42,9 @@ void Workers::drain() {
 void Workers::work() {
   std::unique_lock lock(mutex_);
   while (true) {
+    ++idle_;
     changed_.wait(lock, [this] { return draining_ || !jobs_.empty(); });
+    --idle_;
     if (jobs_.empty()) return;
     const std::function<void()> job = std::move(jobs_.front());
     jobs_.pop_front();

@@ -12,11 +12,13 @@ namespace bottle::registry {
 
 class Workers {
  public:
-  explicit Workers(unsigned threads);
+  // At most so many threads, which are started when there is work for them.
+  explicit Workers(unsigned threads) : most_(threads) {}
   ~Workers();  // drain()
   Workers(Workers&&) = delete;
 
-  // False after drain() has begun: the caller does it himself then. The job must not throw.
+  // False after drain() has begun, or if no thread can be had: the caller does it himself then. The job must
+  // not throw.
   bool submit(std::function<void()> job);
   // Waits until all that was submitted is done, and ends the threads. Idempotent.
   void drain();
@@ -24,10 +26,12 @@ class Workers {
  private:
   void work();
 
+  const unsigned most_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
   bool draining_ = false;
+  unsigned idle_ = 0;
   std::vector<std::thread> threads_;
 };
 

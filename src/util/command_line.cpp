@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <utility>
 #include <vector>
 
 namespace bottle {
@@ -77,6 +77,10 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
   app.fallthrough();  // inherited by the subcommands that are added later
 }
 
+void when_chosen(CLI::App& command, std::function<void()> add) {
+  command.preparse_callback([add = std::move(add)](std::size_t) { add(); });
+}
+
 std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
@@ -119,7 +123,10 @@ std::optional<Amount> split_amount(std::string_view text) {
   double value = static_cast<double>(*parse_unsigned(number.substr(0, point)));
   if (point < number.size()) {
     const std::string fraction = number.substr(point + 1);
-    value += static_cast<double>(*parse_unsigned(fraction)) / std::pow(10.0, fraction.size());
+    double divisor = 1;
+    for (std::size_t i = 0; i < fraction.size(); ++i)
+      divisor *= 10;
+    value += static_cast<double>(*parse_unsigned(fraction)) / divisor;
   }
   return Amount{value, text.substr(end)};
 }
@@ -142,7 +149,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   const std::size_t power = kUnits.find(first);
   unit.remove_prefix(1);
   if (power == std::string_view::npos || !(unit.empty() || unit == "B" || unit == "iB")) return std::nullopt;
-  return scaled(amount->value, std::pow(1024.0, static_cast<double>(power + 1)));
+  return scaled(amount->value, static_cast<double>(std::uint64_t{1} << (10 * (power + 1))));
 }
 
 std::optional<std::uint64_t> parse_duration(std::string_view text) {

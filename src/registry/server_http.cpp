@@ -1,6 +1,7 @@
 #include "registry/server_http.hpp"
 
 #include "util/error.hpp"
+#include "util/parallel.hpp"
 #include "util/text.hpp"
 
 #include <microhttpd.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <thread>
 #include <utility>
 
 namespace bottle::registry {
@@ -255,8 +255,8 @@ HttpDaemon::HttpDaemon(Listening listening, Service& service, const ServerLimits
     : service_(service),
       on_request_(std::move(on_request)),
       connections_(std::chrono::seconds(limits.idle_seconds)),
-      workers_(std::clamp(std::thread::hardware_concurrency(), 2u, 4u)) {
-  const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
+      workers_(std::clamp(static_cast<unsigned>(default_threads()), 2u, 4u)) {
+  const unsigned threads = std::clamp(static_cast<unsigned>(default_threads()), 2u, 8u);
   daemon_ = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
                              &Callbacks::handle, this, MHD_OPTION_LISTEN_SOCKET, listening.socket.get(),  //
                              MHD_OPTION_THREAD_POOL_SIZE, threads,                                        //

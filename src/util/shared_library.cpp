@@ -7,7 +7,7 @@
 namespace bottle {
 
 SharedLibrary::SharedLibrary(const char* name, const char* hint)
-    : name_(name), handle_(::dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
+    : name_(name), handle_(::dlopen(name, RTLD_LAZY | RTLD_LOCAL)) {
   if (handle_ == nullptr)
     throw LibraryError(std::string("cannot be loaded: ") + ::dlerror(), {.where = name, .hint = hint});
 }

@@ -169,6 +169,15 @@ struct Owner {
   std::uint32_t gid = 0;
 };
 
+// The container's file /etc/passwd.
+std::string passwd_of(const DockerClient& client, const std::string& container) {
+  const TemporaryDirectory directory;
+  const fs::path passwd = directory.path() / "passwd";
+  client.command({"cp", container + ":/etc/passwd", passwd.native()}, "cp " + container + ":/etc/passwd",
+                 OnFailure::fatal);
+  return read_file(passwd);
+}
+
 // The account that the container's programs run as: its image's USER, looked up in its own /etc/passwd.
 Owner gate_user(const DockerClient& client, const std::string& container) {
   const std::string user = client
@@ -177,11 +186,7 @@ Owner gate_user(const DockerClient& client, const std::string& container) {
                                .output;
   const std::string name = user.substr(0, user.find(':'));
   if (name.empty() || name == "root") return {};
-  const TemporaryDirectory directory;
-  const fs::path passwd = directory.path() / "passwd";
-  client.command({"cp", container + ":/etc/passwd", passwd.native()}, "cp " + container + ":/etc/passwd",
-                 OnFailure::fatal);
-  const std::string text = read_file(passwd);
+  const std::string text = passwd_of(client, container);
   for (const std::string_view line : split(text, '\n')) {
     const auto fields = split(line, ':');
     if (fields.size() < 4 || (fields[0] != name && fields[2] != name)) continue;
@@ -193,10 +198,39 @@ Owner gate_user(const DockerClient& client, const std::string& container) {
               {.where = "container " + container});
 }
 
-// A tar of what goes into the container, with owners and permissions as they are to be there.
+// An agent talks to its own account alone, so the gate's programs have to run as that one.
+Owner agent_owner(const std::string& agent) {
+  struct stat status {};
+  if (::stat(agent.c_str(), &status) != 0) throw_errno("cannot look at the agent", agent);
+  return {status.st_uid, status.st_gid};
+}
+
+// /etc/passwd with an entry for the account, without which ssh does not run; "" if it has one.
+std::string passwd_with(std::string passwd, const Owner& owner, const std::string& home) {
+  for (const std::string_view line : split(passwd, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields.size() > 2 && fields[2] == std::to_string(owner.uid)) return "";
+  }
+  if (!passwd.empty() && passwd.back() != '\n') passwd += '\n';
+  return passwd + fmt::format("gate-{0}:x:{0}:{1}::{2}:/bin/sh\n", owner.uid, owner.gid, home);
+}
+
+// A tar of what goes into the container, with owners and permissions as they are to be there. `passwd` is
+// given when the programs run as another account than the image's: what the image prepared becomes that
+// account's, and a text that is not empty takes the place of /etc/passwd.
 std::string files_tar(const LaunchRequest& request, const Facts& facts,
-                      const std::map<std::string, std::string>& identities, const Owner& owner) {
+                      const std::map<std::string, std::string>& identities, const Owner& owner,
+                      const std::optional<std::string>& passwd) {
   std::string tar;
+  const auto add_directory = [&](const std::string& path, std::uint16_t mode) {
+    oci::Entry entry;
+    entry.path = path.substr(1);
+    entry.type = oci::EntryType::directory;
+    entry.mode = mode;
+    entry.uid = owner.uid;
+    entry.gid = owner.gid;
+    oci::append_tar_header(tar, entry, oci::TarStyle::layer);
+  };
   const auto add = [&](const std::string& path, const std::string& content, std::uint16_t mode,
                        const Owner& of) {
     oci::Entry entry;
@@ -209,6 +243,13 @@ std::string files_tar(const LaunchRequest& request, const Facts& facts,
     tar += content;
     tar += oci::tar_padding(content.size());
   };
+  if (passwd) {
+    add_directory(facts.root(), 0755);
+    for (const char* below : {"/repositories", "/tmp", "/home"})
+      add_directory(facts.root() + below, 0755);
+    add_directory(facts.root() + "/creds", 0700);
+    if (!passwd->empty()) add("/etc/passwd", *passwd, 0644, {});
+  }
   for (const std::string& name : facts.files) {
     if (!oci::is_entry_path(name) || name.find('/') != std::string::npos)
       throw Error("expected file names in gate.json, found \"" + name + "\"");
@@ -371,21 +412,29 @@ Running gate_up(const LaunchRequest& request) {
     container.options.insert(container.options.end(), {"--network", inside, "--network-alias", facts.slug});
   }
   container.options.insert(container.options.end(), {"--security-opt", "no-new-privileges"});
+  std::optional<Owner> owner;
   for (const Facts::Identity& identity : facts.identities)
     if (identity.agent) {
       const char* agent = std::getenv("SSH_AUTH_SOCK");
       if (agent == nullptr || *agent == '\0')
         throw Error("the identity of " + identity.name + " is an agent's, and there is none",
                     {.hint = "set SSH_AUTH_SOCK"});
+      owner = agent_owner(agent);
       container.options.insert(container.options.end(),
                                {"--volume", std::string(agent) + ":" + facts.root() + "/agent", "--env",
-                                "SSH_AUTH_SOCK=" + facts.root() + "/agent"});
+                                "SSH_AUTH_SOCK=" + facts.root() + "/agent", "--user",
+                                fmt::format("{}:{}", owner->uid, owner->gid)});
       break;
     }
   const std::string base = request.name.empty() ? "gate-" + facts.slug : request.name;
   const std::string name = image::create_with_free_name(client, container, base);
 
-  copy_files(client, name, files_tar(request, facts, identities, gate_user(client, name)));
+  std::optional<std::string> passwd;
+  if (owner)
+    passwd = passwd_with(passwd_of(client, name), *owner, facts.root() + "/home");
+  else
+    owner = gate_user(client, name);
+  copy_files(client, name, files_tar(request, facts, identities, *owner, passwd));
   if (egress != "host") client.attach_network(egress, name, OnFailure::fatal);
   client.start(name, OnFailure::fatal);
   const Running running = wait_for(client, request, facts, name);

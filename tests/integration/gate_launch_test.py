@@ -215,6 +215,35 @@ class Launch(LaunchCase, Steps):
         git("ls-remote", f"{up['address']}/project")
 
 
+    def test_forwarded_agent(self):
+        """An agent answers its own account only, which the image knows nothing of."""
+        parts.need("ssh-agent", "ssh-add", "setpriv")
+        account = 4321
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir="/tmp"))  # a socket's path is short
+        self.addCleanup(shutil.rmtree, directory)
+        os.chown(directory, account, account)
+        socket = directory / "socket"
+        agent = gate_fixture.Process(["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "ssh-agent", "-D", "-a", socket],
+                                     self.top / "agent.log")
+        self.addCleanup(agent.stop)
+        gate_fixture.wait_until(socket.exists, f"ssh-agent\n{agent.text()}", agent.process)
+        self.render({"agent": True})
+        self.assertIn("SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr)
+        up = self.up("--egress", "host", SSH_AUTH_SOCK=str(socket))
+        result = git("ls-remote", f"{up['address']}/project", expect=1)
+        self.assertIn("the upstream does not let this gate in", result.stdout)
+        self.engine.command("ssh-add", "-q", self.upstream.identity, environment={"SSH_AUTH_SOCK": str(socket)})
+        work = self.top / "work"
+        git("clone", "--quiet", f"{up['address']}/project", work)
+        git("push", "--quiet", "origin", "main:refs/heads/other", cwd=work)
+        self.assertIn("refs/heads/other", gate_fixture.refs(self.repository))
+        said = self.engine.docker("exec", up["container"], "sh", "-c", "id -u; ls -lnd /git-gate/repositories/project.git").stdout
+        self.assertRegex(said, rf"^{account}\n\S+ \d+ {account} {account} ")
+        self.gate("down")
+        self.assertTrue(socket.exists())
+        self.assert_nothing_left()
+
+
 class Targets(LaunchCase):
     """gate-<slug>-up and gate-<slug>-down of a project: one command builds the image, loads it and starts it."""
 

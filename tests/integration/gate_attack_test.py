@@ -1,6 +1,7 @@
 """The git-gate against one who controls the other side: names that git reads twice, a client that speaks the protocol with lies
 in it, objects that are sent and not named, races, and what a repository may hold to trouble the next reader."""
 import concurrent.futures
+import fcntl
 import os
 import socket
 import subprocess
@@ -240,6 +241,40 @@ class Races(AttackCase):
         hook.unlink()
         gate_fixture.wait_until(lambda: refs(self.repository)["refs/heads/main"] == tip, "the upstream takes the push")
         git("fetch", "--quiet", cwd=self.work)
+        self.assertEqual(self.gate_refs(), refs(self.repository))
+
+
+class Crashes(AttackCase):
+    def test_what_a_killed_gate_left(self):
+        tip = self.commit(a="1\n")
+        self.assert_pushed("main")
+        here = self.gate_repository()
+        self.gate.stop()
+        for name in ("config.lock", "HEAD.lock", "packed-refs.lock", "refs/heads/main.lock", "refs/heads/other.lock", "gate.lock"):
+            (here / name).write_text("", encoding="utf-8")
+        (here / "gc.pid").write_text("1 elsewhere", encoding="utf-8")
+        waiting = here / "objects" / "tmp_objdir-incoming-AbCdEf"
+        (waiting / "pack").mkdir(parents=True)
+        (waiting / "pack" / "tmp_pack_123456").write_text(TOKEN, encoding="utf-8")
+        (self.gate.root / "tmp" / "push.AbCdEf").mkdir()
+        self.gate.start()
+        self.assertFalse(waiting.exists())
+        self.assertEqual(self.gate.leftovers(), [])
+        self.assertEqual(refs(here)["refs/heads/main"], tip)
+        self.commit(a="2\n")
+        self.assert_pushed("main", "main:refs/heads/other")
+
+    def test_a_lock_is_waited_for(self):
+        """Two gates' programs never bring refs up to date at once; who holds the lock is not disturbed."""
+        self.commit(a="1\n")
+        with open(self.gate_repository() / "gate.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            pusher = subprocess.Popen(["git", "push", "--quiet", "origin", "main"], cwd=self.work, env=gate_fixture.clean_environment())
+            log = self.gate.server
+            gate_fixture.wait_until(lambda: f"receive-pack for '/{self.name}.git'" in log.text(), "the push arrives", pusher)
+            before = refs(self.repository)
+        self.assertEqual(pusher.wait(60), 0)
+        self.assertNotEqual(refs(self.repository), before)
         self.assertEqual(self.gate_refs(), refs(self.repository))
 
 

@@ -133,12 +133,7 @@ class PackagedTemplates(harness.TestCase):
         # What the scripts of a git-gate share concerns every git-gate, and none of another kind.
         self.gates.append("package/templates/git-gate/common.sh.mustache", "# edited\n")
         self.assert_ran(self.gates, {"one": ALL, "two": ALL})
-        self.gates.append("package/templates/git-gate/pre-receive.mustache", "# edited\n")
-        self.assert_ran(self.gates, {"one": ALL, "two": ALL})
-        self.gates.write("one.json", git_gate("a", "c"))
-        self.assert_ran(self.gates, {"one": ALL})
-
-    def test_what_renders_the_same_builds_nothing(self):
+        # What renders the same builds nothing.
         common = "package/templates/git-gate/common.sh.mustache"
         self.gates.append(common, "{{! says nothing }}")
         self.assert_ran(self.gates, {"one": "render", "two": "render"})

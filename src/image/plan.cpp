@@ -163,8 +163,9 @@ LoadedPlan load_plan(const fs::path& directory) {
   loaded.plan = Plan::parse(*text, file.native());
   for (const PlanLayer& layer : loaded.plan.layers) {
     const fs::path path = index_path(directory, layer.digest);
-    loaded.layers.push_back(oci::LayerIndex::parse(read_file(path, 4ull << 30), path.native()));
-    if (loaded.layers.back().digest() != layer.digest)
+    const std::string index = read_file(path, 4ull << 30);
+    loaded.layers.push_back(oci::LayerIndex::parse(index, path.native()));
+    if (oci::LayerIndex::digest_of(index) != layer.digest)
       throw Error("the layer index does not have the digest it is named by",
                   {.where = path.native(), .hint = "remove image.json there and build the bottle again"});
   }

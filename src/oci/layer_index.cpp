@@ -242,6 +242,55 @@ Digest LayerIndex::digest() const {
   return hasher.finish();
 }
 
+namespace {
+
+// Words of an entry that are always there, up to and with those that its type adds.
+std::ptrdiff_t fixed_words(char letter) {
+  switch (letter) {
+    case 'f':
+    case 'c':
+    case 'b':
+      return 8;
+    case 'l':
+    case 'h':
+      return 7;
+    default:
+      return 6;
+  }
+}
+
+// The line of an entry without its place, which is the last word and begins with '@', as names may too.
+std::string_view without_place(std::string_view line) {
+  const std::size_t blank = line.rfind(' ');
+  if (blank == std::string_view::npos || !line.substr(blank + 1).starts_with('@')) return line;
+  const std::string_view rest = line.substr(0, blank);
+  const bool is_place = std::count(rest.begin(), rest.end(), ' ') + 1 >= fixed_words(line.front());
+  return is_place ? rest : line;
+}
+
+}  // namespace
+
+Digest LayerIndex::digest_of(std::string_view text) {
+  constexpr std::size_t kGather = 64u << 10;
+  Sha256 hasher;
+  std::string buffer;
+  buffer.reserve(kGather + 2 * kMaximumPath);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.starts_with("root ")) continue;
+    buffer += without_place(line);
+    buffer += '\n';
+    if (buffer.size() >= kGather) {
+      hasher.update(buffer);
+      buffer.clear();
+    }
+  }
+  hasher.update(buffer);
+  return hasher.finish();
+}
+
 std::string LayerIndex::serialize() const {
   std::string text;
   text.reserve(256 + entries.size() * 160);

@@ -29,6 +29,9 @@ struct LayerIndex {
 
   // The identity of the layer: SHA-256 of the lines without roots and places.
   Digest digest() const;
+  // The same of a layer that serialize() wrote as `text`, without parsing it. Any other text gives a digest
+  // of no layer, or that of the layer it holds.
+  static Digest digest_of(std::string_view text);
   std::string serialize() const;
   // `name` is the place in errors ("<name>:<line>"). Every number, path and root reference is checked.
   static LayerIndex parse(std::string_view text, const std::string& name);

@@ -60,6 +60,52 @@ void walk_node(const std::string& path, const Node& node,
     walk_node(joined(path, name), child, visit);
 }
 
+std::size_t count_nodes(const Node& node) {
+  std::size_t count = 1;
+  for (const auto& [name, child] : node.children)
+    count += count_nodes(child);
+  return count;
+}
+
+// All below a directory in byte order of the whole path. What is below "a" comes after "a-b" and before "a0",
+// since '/' lies between: so a directory's contents wait until no name that comes before "a/" is left.
+void walk_in_byte_order(std::string& path, const Node& directory,
+                        const std::function<void(const std::string&, const Node&)>& visit) {
+  struct Waiting {
+    const std::string* name;
+    const Node* node;
+    bool is_before(std::string_view other) const {  // "<name>/" < other
+      const int order = other.compare(0, name->size(), *name);
+      return order != 0
+                 ? order > 0
+                 : other.size() > name->size() && static_cast<unsigned char>(other[name->size()]) > '/';
+    }
+  };
+  const std::size_t length = path.size();
+  const auto step_into = [&](const std::string& name) {
+    if (length > 0) path += '/';
+    path += name;
+  };
+  std::vector<Waiting> waiting;
+  const auto walk_last = [&] {
+    const Waiting last = waiting.back();
+    waiting.pop_back();
+    step_into(*last.name);
+    walk_in_byte_order(path, *last.node, visit);
+    path.resize(length);
+  };
+  for (const auto& [name, child] : directory.children) {
+    while (!waiting.empty() && waiting.back().is_before(name))
+      walk_last();
+    step_into(name);
+    visit(path, child);
+    path.resize(length);
+    if (!child.children.empty()) waiting.push_back({&name, &child});
+  }
+  while (!waiting.empty())
+    walk_last();
+}
+
 // Removes what lower layers put below the directory.
 void hide_lower(Node& directory, std::uint32_t layer) {
   for (auto child = directory.children.begin(); child != directory.children.end();) {
@@ -87,6 +133,7 @@ class MergedTree::Applier {
 
   void apply(const Entry& entry) {
     if (!is_entry_path(entry.path)) fail(entry, "the path is not a normal relative path");
+    if (entry.type == EntryType::whiteout || entry.type == EntryType::opaque) last_parent_ = nullptr;
     if (entry.path.empty()) {
       apply_to_root(entry);
       return;
@@ -95,7 +142,7 @@ class MergedTree::Applier {
       hide_lower(make_directories(entry.path, entry), number_);
       return;
     }
-    Node& parent = make_directories(parent_path(entry.path), entry);
+    Node& parent = parent_of(entry);
     const std::string_view name = base_name(entry.path);
     if (entry.type == EntryType::whiteout) {
       apply_whiteout(parent, name);
@@ -105,10 +152,12 @@ class MergedTree::Applier {
     auto found = parent.children.find(name);
     if (found != parent.children.end() && &found->second == target) fail(entry, "hard link to itself");
     Inode inode = target != nullptr ? linked_inode(*target, entry) : new_inode(entry);
-    if (found == parent.children.end())
+    if (found == parent.children.end()) {
       found = parent.children.try_emplace(std::string(name)).first;
-    else if (entry.type != EntryType::directory)
-      found->second.children.clear();
+    } else {
+      if (!is_directory(found->second) || entry.type != EntryType::directory) last_parent_ = nullptr;
+      if (entry.type != EntryType::directory) found->second.children.clear();
+    }
     found->second.inode = std::move(inode);
     found->second.layer = number_;
   }
@@ -163,6 +212,19 @@ class MergedTree::Applier {
     return inode;
   }
 
+  // Entries of one directory mostly follow each other: it is looked up once for them, as long as nothing is
+  // removed or replaced.
+  Node& parent_of(const Entry& entry) {
+    const std::string_view path = parent_path(entry.path);
+    if (last_parent_ != nullptr && path == last_path_) return *last_parent_;
+    Node& node = make_directories(path, entry);
+    if (entry.type != EntryType::whiteout) {
+      last_path_ = path;
+      last_parent_ = &node;
+    }
+    return node;
+  }
+
   // The directory at the path, symbolic links followed, missing ones made.
   Node& make_directories(std::string_view path, const Entry& entry) {
     if (path.empty()) return tree_.root_;
@@ -198,6 +260,8 @@ class MergedTree::Applier {
   const std::string& name_;
   std::uint32_t number_;
   std::vector<std::uint32_t> roots_;  // number in the layer -> number in the tree
+  std::string_view last_path_;        // of an entry of the layer
+  Node* last_parent_ = nullptr;       // the directory at last_path_, marked as this layer's, or null
 };
 
 MergedTree::MergedTree() {
@@ -280,18 +344,14 @@ void MergedTree::walk(const std::function<void(const std::string&, const Node&)>
 }
 
 std::vector<Entry> MergedTree::entries() const {
-  std::vector<std::pair<std::string, const Node*>> nodes;
-  walk([&](const std::string& path, const Node& node) { nodes.emplace_back(path, &node); });
-  std::sort(nodes.begin(), nodes.end(),
-            [](const auto& left, const auto& right) { return left.first < right.first; });
   std::vector<Entry> result;
-  result.reserve(nodes.size());
+  result.reserve(count_nodes(root_));
   std::unordered_map<const Entry*, std::size_t> first_names;
-  for (auto& [path, node] : nodes) {
-    Entry entry = *node->inode;
-    entry.path = std::move(path);
-    if (node->inode.use_count() > 1) {
-      const auto [found, is_first] = first_names.try_emplace(node->inode.get(), result.size());
+  const auto add = [&](const std::string& path, const Node& node) {
+    Entry& entry = result.emplace_back(*node.inode);
+    entry.path = path;
+    if (node.inode.use_count() > 1) {
+      const auto [found, is_first] = first_names.try_emplace(node.inode.get(), result.size() - 1);
       if (!is_first) {
         entry.type = EntryType::hardlink;
         entry.link = result[found->second].path;
@@ -301,8 +361,10 @@ std::vector<Entry> MergedTree::entries() const {
         entry.place = {};
       }
     }
-    result.push_back(std::move(entry));
-  }
+  };
+  std::string path;
+  add(path, root_);
+  walk_in_byte_order(path, root_, add);
   return result;
 }
 

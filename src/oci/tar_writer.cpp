@@ -238,6 +238,17 @@ std::string tar_header(const Entry& entry, TarStyle style) {
   return out;
 }
 
+std::size_t tar_header_size(const Entry& entry, TarStyle style) {
+  if (style != TarStyle::pack) return tar_header(entry, style).size();
+  const auto extension = [](std::size_t length, tar::Field field) {
+    return length < field.size ? 0 : tar::kBlock + length + 1 + tar::padding(length + 1);
+  };
+  const std::size_t name =
+      2 + entry.path.size() + (entry.type == EntryType::directory && !entry.path.empty() ? 1 : 0);
+  const std::size_t link = entry.link.size() + (entry.type == EntryType::hardlink ? 2 : 0);
+  return tar::kBlock + extension(name, tar::kName) + extension(link, tar::kLink);
+}
+
 std::string_view tar_padding(std::uint64_t size) {
   return {kZeros.data(), tar::padding(size)};
 }

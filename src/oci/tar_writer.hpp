@@ -27,7 +27,9 @@ enum class TarStyle {
 // them and then tar_padding(). Throws for an entry that the style cannot say: a whiteout in a pack, a real
 // name that begins with ".wh." in a layer.
 std::string tar_header(const Entry& entry, TarStyle style);
-// The same, appended to `out`.
+// Its size alone.
+std::size_t tar_header_size(const Entry& entry, TarStyle style);
+// The same as tar_header(), appended to `out`.
 void append_tar_header(std::string& out, const Entry& entry, TarStyle style);
 
 // The zero bytes (0 to 511) that follow data of this size.

@@ -15,10 +15,19 @@ namespace {
 
 constexpr std::string_view kPrefix = "sha256:";
 
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
+// The value of a digit, or 0xff: indexes of layers are full of digests, so this is done millions of times.
+constexpr std::array<std::uint8_t, 256> kNibbles = [] {
+  std::array<std::uint8_t, 256> table{};
+  table.fill(0xff);
+  for (std::uint8_t i = 0; i < 10; ++i)
+    table[static_cast<std::size_t>('0' + i)] = i;
+  for (std::uint8_t i = 0; i < 6; ++i)
+    table[static_cast<std::size_t>('a' + i)] = static_cast<std::uint8_t>(10 + i);
+  return table;
+}();
+
+unsigned nibble(char c) {
+  return kNibbles[static_cast<unsigned char>(c)];
 }
 
 }  // namespace
@@ -44,12 +53,14 @@ bool Digest::empty() const {
 std::optional<Digest> Digest::from_hex(std::string_view hex) {
   if (hex.size() != 64) return std::nullopt;
   Digest digest;
+  unsigned all = 0;
   for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
-    const int high = nibble(hex[2 * i]);
-    const int low = nibble(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    digest.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+    const unsigned high = nibble(hex[2 * i]);
+    const unsigned low = nibble(hex[2 * i + 1]);
+    all |= high | low;
+    digest.bytes[i] = static_cast<std::uint8_t>(high << 4 | (low & 15));
   }
+  if (all > 15) return std::nullopt;
   return digest;
 }
 

@@ -48,6 +48,28 @@ LayerIndex sample() {
   return index;
 }
 
+TEST(LayerIndex, IdentityWithoutParsing) {
+  LayerIndex index = sample();
+  EXPECT_EQ(LayerIndex::digest_of(index.serialize()), index.digest());
+  // Words like places, with places after them and without.
+  for (const Entry& like :
+       {testing::file("@0:0:", "1"), testing::directory("@d"), testing::symlink("l", "@0:0:x"),
+        testing::hardlink("@h", "@0:0:"), testing::whiteout("@w"), testing::opaque("@o")}) {
+    index.entries.push_back(like);
+    index.entries.push_back(like);
+    index.entries.back().place = {.root = 1, .offset = 7, .path = "@0:0:"};
+  }
+  index.entries.back().xattrs = {{"user.at", "@0:0:"}};
+  EXPECT_EQ(LayerIndex::digest_of(index.serialize()), index.digest());
+  for (int i = 0; i < 2000; ++i)  // more than is gathered at once
+    index.entries.push_back(testing::file("many/" + std::to_string(i), "x"));
+  EXPECT_EQ(LayerIndex::digest_of(index.serialize()), index.digest());
+  std::string other = index.serialize();
+  other[other.find("many/17 ") + 5] = '2';
+  EXPECT_NE(LayerIndex::digest_of(other), index.digest());
+  EXPECT_EQ(LayerIndex::digest_of(""), sha256(""));
+}
+
 TEST(LayerIndex, RoundTrip) {
   const LayerIndex index = sample();
   const std::string text = index.serialize();

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "testing.hpp"
 
 namespace bottle::oci {
@@ -75,6 +77,52 @@ TEST(MergedTree, EntriesAreInByteOrderWithHardLinksToTheFirstName) {
   EXPECT_EQ(tree.entries()[0].mode, 0700);
   EXPECT_EQ(tree.entries()[1].size, 1u);
   EXPECT_EQ(tree.entries()[4].size, 0u);
+}
+
+TEST(MergedTree, ByteOrderOfAnyNames) {
+  // All names of one and two of these characters, three levels deep, each a directory.
+  const std::string letters = "!-./0a\x80\xff";
+  std::vector<std::string> names;
+  for (const char first : letters) {
+    if (first == '/') continue;
+    if (first != '.') names.emplace_back(1, first);
+    for (const char second : letters)
+      if (second != '/' && !(first == '.' && second == '.')) names.push_back({first, second});
+  }
+  LayerIndex layer;
+  for (const std::string& a : names) {
+    layer.entries.push_back(directory(a));
+    for (const std::string& b : {std::string("-"), std::string("b"), a}) {
+      layer.entries.push_back(directory(a + "/" + b));
+      layer.entries.push_back(file(a + "/" + b + "/x", "1"));
+      layer.entries.push_back(file(a + "/" + b + "-", "1"));
+    }
+  }
+  MergedTree tree;
+  tree.apply(layer, "layer");
+  const std::vector<Entry> entries = tree.entries();
+  EXPECT_GT(entries.size(), 500u);
+  EXPECT_TRUE(std::is_sorted(entries.begin(), entries.end(),
+                             [](const Entry& left, const Entry& right) { return left.path < right.path; }));
+  std::size_t nodes = 0;
+  tree.walk([&](const std::string&, const MergedTree::Node&) { ++nodes; });
+  EXPECT_EQ(entries.size(), nodes);
+}
+
+TEST(MergedTree, WhatChangesBetweenEntriesOfOneDirectory) {
+  // The directory's way leads elsewhere, it is replaced, it is removed and comes back.
+  EXPECT_EQ(listing(tree_of({{directory("a"), directory("b"), symlink("l", "a"), file("l/1", "1"),
+                              directory("b"), file("b/2", "2"), symlink("l", "b"), file("l/3", "3")}})),
+            listing(tree_of({{directory("a"), file("a/1", "1"), directory("b"), file("b/2", "2"),
+                              file("b/3", "3"), symlink("l", "b")}})));
+  EXPECT_EQ(listing(tree_of({{file("d/1", "1"), file("d", "2"), directory("d"), file("d/3", "3")}})),
+            listing(tree_of({{directory("d"), file("d/3", "3")}})));
+  EXPECT_EQ(listing(tree_of({{file("d/1", "1")}, {file("d/2", "2"), opaque("d"), file("d/3", "3")}})),
+            listing(tree_of({{file("d/2", "2"), file("d/3", "3")}})));
+  EXPECT_EQ(listing(tree_of({{file("d/1", "1")}, {whiteout("d"), file("d/3", "3")}})),
+            listing(tree_of({{file("d/3", "3")}})));
+  EXPECT_EQ(listing(tree_of({{file("p/d/1", "1")}, {file("p/d/2", "2"), whiteout("p"), file("p/d/3", "3")}})),
+            listing(tree_of({{file("p/d/2", "2"), file("p/d/3", "3")}})));
 }
 
 TEST(MergedTree, EntriesAppliedGiveTheSameTree) {

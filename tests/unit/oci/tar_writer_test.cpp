@@ -57,6 +57,20 @@ TEST(TarWriter, NamesByStyle) {
   EXPECT_STREQ(field(tar_header(symlink("b", "../a"), TarStyle::pack), 0, tar::kLink).c_str(), "../a");
 }
 
+TEST(TarWriter, SizesOfHeaders) {
+  for (const TarStyle style : {TarStyle::pack, TarStyle::layer}) {
+    for (std::size_t length = 90; length < 110; ++length) {
+      const std::string name(length, 'n');
+      for (const Entry& entry :
+           {file(name, "1"), directory(name), symlink("l", name), hardlink("h", name), symlink(name, name)})
+        EXPECT_EQ(tar_header_size(entry, style), tar_header(entry, style).size()) << length;
+    }
+    const std::string path = std::string(250, 'a') + "/" + std::string(250, 'b') + "/" + std::string(10, 'c');
+    EXPECT_EQ(tar_header_size(file(path, "1"), style), tar_header(file(path, "1"), style).size());
+    EXPECT_EQ(tar_header_size(directory(""), style), tar_header(directory(""), style).size());
+  }
+}
+
 TEST(TarWriter, WhatAStyleCannotSay) {
   EXPECT_THAT(error_of([] { tar_header(whiteout("a"), TarStyle::pack); }), HasSubstr("whiteout"));
   EXPECT_THAT(error_of([] { tar_header(opaque("a"), TarStyle::pack); }), HasSubstr("whiteout"));

@@ -39,6 +39,21 @@ TEST(Digest, ReadsOnlyTheCanonicalForm) {
   EXPECT_FALSE(Digest::parse(""));
 }
 
+TEST(Digest, OfHexadecimalDigitsOnly) {
+  const std::string hex = sha256("x").hex();
+  for (int code = 0; code < 256; ++code) {
+    const char c = static_cast<char>(code);
+    const bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    for (const std::size_t place : {0u, 1u, 63u}) {
+      std::string text = hex;
+      text[place] = c;
+      const auto digest = Digest::from_hex(text);
+      ASSERT_EQ(digest.has_value(), is_digit) << code << " at " << place;
+      EXPECT_EQ(digest ? digest->hex() : text, text);
+    }
+  }
+}
+
 TEST(Digest, EmptyIsAllZero) {
   EXPECT_TRUE(Digest().empty());
   EXPECT_FALSE(sha256("").empty());

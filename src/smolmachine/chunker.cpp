@@ -9,6 +9,7 @@
 
 #include "oci/tar_writer.hpp"
 #include "util/error.hpp"
+#include "util/parallel.hpp"
 
 namespace bottle::smolmachine {
 namespace {
@@ -37,6 +38,7 @@ bool ends_chunk(const Entry& entry, std::uint64_t weight) {
   return path_hash(entry.path) < std::numeric_limits<std::uint64_t>::max() / kExpected * weight;
 }
 
+// Where chunks end: all of a Chunk but its id.
 class Cutter {
  public:
   explicit Cutter(const Archive& archive) : archive_(archive) {}
@@ -45,20 +47,15 @@ class Cutter {
     for (std::size_t i = 0; i < archive_.entries.size(); ++i)
       add(i);
     flush();
-    Sha256 identity;
-    identity.update(fmt::format("bottle archive {}\n", kChunkFormat));
-    for (const Chunk& chunk : result_.chunks)
-      identity.update(chunk.id.hex() + "\n");
-    result_.identity = identity.finish();
     return std::move(result_);
   }
 
  private:
   void add(std::size_t index) {
     const Entry& entry = archive_.entries[index];
-    const std::string header = oci::tar_header(entry, oci::TarStyle::pack);
+    const std::size_t header = oci::tar_header_size(entry, oci::TarStyle::pack);
     const std::uint64_t content = content_size(entry);
-    const std::uint64_t weight = header.size() + content + oci::tar_padding(content).size();
+    const std::uint64_t weight = header + content + oci::tar_padding(content).size();
     result_.size += weight;
     if (content > kMaximumChunk) {
       flush();
@@ -66,13 +63,7 @@ class Cutter {
       return;
     }
     if (size_ > 0 && size_ + weight > kMaximumChunk) flush();
-    if (size_ == 0) {
-      first_ = index;
-      hasher_.update(fmt::format("bottle chunk {} entries\n", kChunkFormat));
-    }
-    // Headers end where the next field begins: their length is in the line before.
-    hasher_.update(fmt::format("{} {}\n", header.size(), content > 0 ? entry.digest.hex() : "-"));
-    hasher_.update(header);
+    if (size_ == 0) first_ = index;
     size_ += weight;
     count_ = index - first_ + 1;
     if (size_ >= kMinimumChunk && ends_chunk(entry, weight)) flush();
@@ -82,7 +73,6 @@ class Cutter {
     if (size_ == 0) return;
     Chunk chunk;
     chunk.kind = Chunk::Kind::entries;
-    chunk.id = hasher_.finish();
     chunk.size = size_;
     chunk.archive = &archive_;
     chunk.first = first_;
@@ -91,7 +81,7 @@ class Cutter {
     size_ = 0;
   }
 
-  void add_parts(std::size_t index, const std::string& header, std::uint64_t content) {
+  void add_parts(std::size_t index, std::size_t header, std::uint64_t content) {
     for (std::uint64_t offset = 0; offset < content; offset += kMaximumChunk) {
       Chunk chunk;
       chunk.kind = Chunk::Kind::part;
@@ -100,24 +90,55 @@ class Cutter {
       chunk.count = 1;
       chunk.offset = offset;
       chunk.length = std::min(kMaximumChunk, content - offset);
-      const std::uint64_t padding = offset + chunk.length == content ? oci::tar_padding(content).size() : 0;
-      chunk.size = (offset == 0 ? header.size() : 0) + chunk.length + padding;
-      Sha256 hasher;
-      hasher.update(fmt::format("bottle chunk {} part {} {} {} {}\n", kChunkFormat, offset, chunk.length,
-                                padding, archive_.entries[index].digest.hex()));
-      if (offset == 0) hasher.update(header);
-      chunk.id = hasher.finish();
+      chunk.size = (offset == 0 ? header : 0) + chunk.length +
+                   (offset + chunk.length == content ? oci::tar_padding(content).size() : 0);
       result_.chunks.push_back(std::move(chunk));
     }
   }
 
   const Archive& archive_;
   ArchiveChunks result_;
-  Sha256 hasher_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::uint64_t size_ = 0;
 };
+
+Digest id_of_entries(const Chunk& chunk) {
+  constexpr std::size_t kGather = 32u << 10;
+  Sha256 hasher;
+  std::string text = fmt::format("bottle chunk {} entries\n", kChunkFormat);
+  std::string header;
+  for (std::size_t i = chunk.first; i < chunk.first + chunk.count; ++i) {
+    const Entry& entry = chunk.archive->entries[i];
+    header.clear();
+    oci::append_tar_header(header, entry, oci::TarStyle::pack);
+    // Headers end where the next field begins: their length is in the line before.
+    text += std::to_string(header.size());
+    text += ' ';
+    if (content_size(entry) > 0)
+      text += entry.digest.hex();
+    else
+      text += '-';
+    text += '\n';
+    text += header;
+    if (text.size() < kGather) continue;
+    hasher.update(text);
+    text.clear();
+  }
+  hasher.update(text);
+  return hasher.finish();
+}
+
+Digest id_of_part(const Chunk& chunk) {
+  const Entry& entry = chunk.archive->entries[chunk.first];
+  const std::uint64_t padding =
+      chunk.offset + chunk.length == entry.size ? oci::tar_padding(entry.size).size() : 0;
+  Sha256 hasher;
+  hasher.update(fmt::format("bottle chunk {} part {} {} {} {}\n", kChunkFormat, chunk.offset, chunk.length,
+                            padding, entry.digest.hex()));
+  if (chunk.offset == 0) hasher.update(oci::tar_header(entry, oci::TarStyle::pack));
+  return hasher.finish();
+}
 
 }  // namespace
 
@@ -129,12 +150,35 @@ Chunk literal_chunk(std::string bytes) {
   return chunk;
 }
 
-ArchiveChunks cut_chunks(const Archive& archive) {
-  return Cutter(archive).run();
+ArchiveChunks cut_chunks(const Archive& archive, std::size_t threads) {
+  constexpr std::size_t kBatch = 16;  // chunks
+  ArchiveChunks result = Cutter(archive).run();
+  std::vector<Chunk>& chunks = result.chunks;
+  parallel_for((chunks.size() + kBatch - 1) / kBatch, threads == 0 ? default_threads() : threads,
+               [&](std::size_t batch) {
+                 const std::size_t end = std::min(chunks.size(), (batch + 1) * kBatch);
+                 for (std::size_t i = batch * kBatch; i < end; ++i)
+                   chunks[i].id =
+                       chunks[i].kind == Chunk::Kind::part ? id_of_part(chunks[i]) : id_of_entries(chunks[i]);
+               });
+  Sha256 identity;
+  identity.update(fmt::format("bottle archive {}\n", kChunkFormat));
+  for (const Chunk& chunk : chunks)
+    identity.update(chunk.id.hex() + "\n");
+  result.identity = identity.finish();
+  return result;
 }
 
-std::vector<std::byte> assemble_entries(const Chunk& chunk) {
-  std::vector<std::byte> bytes(chunk.size);
+namespace {
+
+void append_zeros(std::span<std::byte> bytes, std::size_t& at, std::size_t count) {
+  std::memset(bytes.data() + at, 0, count);
+  at += count;
+}
+
+}  // namespace
+
+void assemble_entries(const Chunk& chunk, std::span<std::byte> bytes) {
   std::size_t at = 0;
   std::string header;
   for (std::size_t i = chunk.first; i < chunk.first + chunk.count; ++i) {
@@ -145,14 +189,13 @@ std::vector<std::byte> assemble_entries(const Chunk& chunk) {
     at += header.size();
     const std::uint64_t content = content_size(entry);
     if (content > 0)
-      chunk.archive->reader.read_verified(entry, chunk.archive->roots, std::span(bytes).subspan(at, content));
-    at += content + oci::tar_padding(content).size();
+      chunk.archive->reader.read_verified(entry, chunk.archive->roots, bytes.subspan(at, content));
+    at += content;
+    append_zeros(bytes, at, oci::tar_padding(content).size());
   }
-  return bytes;
 }
 
-std::vector<std::byte> assemble_part(const Chunk& chunk, bool& is_blob) {
-  std::vector<std::byte> bytes(chunk.size);
+bool assemble_part(const Chunk& chunk, std::span<std::byte> bytes) {
   const Entry& entry = chunk.archive->entries[chunk.first];
   std::size_t at = 0;
   if (chunk.offset == 0) {
@@ -161,14 +204,15 @@ std::vector<std::byte> assemble_part(const Chunk& chunk, bool& is_blob) {
     at = header.size();
   }
   const oci::ContentReader::Opened opened = chunk.archive->reader.open(entry, chunk.archive->roots);
-  is_blob = opened.is_blob;
-  const std::size_t count = pread_some(opened.file->get(), std::span(bytes).subspan(at, chunk.length),
+  const std::size_t count = pread_some(opened.file->get(), bytes.subspan(at, chunk.length),
                                        opened.offset + chunk.offset, opened.name);
   if (count != chunk.length)
     throw Error(fmt::format("the file changed while the build used it: it had {} bytes, now it ends at {}",
                             entry.size, chunk.offset + count),
                 {.where = opened.name, .hint = "build again"});
-  return bytes;
+  at += chunk.length;
+  append_zeros(bytes, at, bytes.size() - at);
+  return opened.is_blob;
 }
 
 std::span<const std::byte> part_content(const Chunk& chunk, std::span<const std::byte> assembled) {

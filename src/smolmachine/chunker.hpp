@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,16 +52,16 @@ struct ArchiveChunks {
 };
 
 Chunk literal_chunk(std::string bytes);
-// The archive must outlive the chunks.
-ArchiveChunks cut_chunks(const Archive& archive);
+// The archive must outlive the chunks. `threads` of 0 stands for default_threads().
+ArchiveChunks cut_chunks(const Archive& archive, std::size_t threads = 0);
 
-// The tar bytes of a chunk of kind entries, every content verified against its digest. Throws naming the file
-// that changed.
-std::vector<std::byte> assemble_entries(const Chunk& chunk);
+// The tar bytes of a chunk of kind entries, every content verified against its digest, into chunk.size bytes.
+// Throws naming the file that changed.
+void assemble_entries(const Chunk& chunk, std::span<std::byte> bytes);
 
-// A part's bytes, not verified: only the whole file can be. `is_blob` is set when the content comes from a
-// blob, which was verified when it entered the store.
-std::vector<std::byte> assemble_part(const Chunk& chunk, bool& is_blob);
+// A part's bytes, not verified: only the whole file can be. True when the content comes from a blob, which
+// was verified when it entered the store.
+bool assemble_part(const Chunk& chunk, std::span<std::byte> bytes);
 // The content of an assembled part, without header and padding.
 std::span<const std::byte> part_content(const Chunk& chunk, std::span<const std::byte> assembled);
 

@@ -40,12 +40,11 @@ class Compressors {
  public:
   explicit Compressors(int level) : level_(level) {}
 
-  std::vector<std::byte> compress(std::span<const std::byte> data) {
+  void compress(std::span<const std::byte> data, Bytes& frame) {
     std::unique_ptr<FrameCompressor> compressor = take();
-    std::vector<std::byte> frame = compressor->compress(data);
+    compressor->compress(data, frame);
     const std::lock_guard lock(mutex_);
     free_.push_back(std::move(compressor));
-    return frame;
   }
 
  private:
@@ -65,7 +64,7 @@ class Compressors {
 struct Result {
   Frame frame;
   bool reused = false;
-  std::vector<std::byte> part;                // of a file that is still to be verified
+  std::shared_ptr<const Bytes> part;          // of a file that is still to be verified
   std::optional<store::ActionResult> record;  // held back until it is
 };
 
@@ -88,8 +87,11 @@ class FrameMaker {
     } else if (parts_to_read_.contains(chunk_file(chunk)) && chunk.kind == Chunk::Kind::part) {
       // Another part of this file has to be compressed: the whole file is read, to be verified.
       const oci::Entry& entry = chunk.archive->entries[chunk.first];
-      bool is_blob = chunk.archive->reader.open(entry, chunk.archive->roots).is_blob;
-      if (!is_blob) result.part = assemble_part(chunk, is_blob);
+      if (!chunk.archive->reader.open(entry, chunk.archive->roots).is_blob) {
+        const std::shared_ptr<Bytes> data = chunk_buffers_.take(chunk.size);
+        assemble_part(chunk, *data);
+        result.part = data;
+      }
     }
     results_[index] = std::make_unique<Result>(std::move(result));
   }
@@ -100,11 +102,11 @@ class FrameMaker {
   // be what it should.
   void verify_part(const Chunk& chunk, Result& result) {
     if (chunk.kind != Chunk::Kind::part) return;
-    if (result.part.empty()) {
+    if (!result.part) {
       if (result.record) store_.put_action(frame_key(chunk.id, level_), *result.record);
       return;
     }
-    const std::span<const std::byte> content = part_content(chunk, result.part);
+    const std::span<const std::byte> content = part_content(chunk, *result.part);
     file_hash_.update(content);
     if (result.record) held_.emplace_back(frame_key(chunk.id, level_), std::move(*result.record));
     const oci::Entry& entry = chunk.archive->entries[chunk.first];
@@ -146,8 +148,9 @@ class FrameMaker {
       store_.drop_damaged_action(frame_key(chunk.id, level_), "no frame or checksum is recorded");
       return false;
     }
-    std::optional<Frame> frame = read_stored_frame(store_, output->second.digest, output->second.size,
-                                                   static_cast<std::uint32_t>(*crc), chunk.size);
+    std::optional<Frame> frame =
+        read_stored_frame(store_, output->second.digest, output->second.size,
+                          static_cast<std::uint32_t>(*crc), chunk.size, frame_buffers_);
     if (!frame) return false;
     result.frame = std::move(*frame);
     result.frame.key = frame_key(chunk.id, level_);
@@ -156,22 +159,24 @@ class FrameMaker {
   }
 
   void compress(Frame& frame, std::span<const std::byte> data) {
-    frame.bytes = compressors_.compress(data);
-    frame.crc = crc32(0, frame.bytes);
+    const std::shared_ptr<Bytes> bytes = frame_buffers_.take(0);
+    compressors_.compress(data, *bytes);
+    frame.crc = crc32(0, *bytes);
+    frame.bytes = bytes;
   }
 
   void compress_content(const Chunk& chunk, Result& result, bool whole_file_is_read) {
-    std::vector<std::byte> data;
+    std::shared_ptr<Bytes> data = chunk_buffers_.take(chunk.size);
     bool is_blob = false;
     if (chunk.kind == Chunk::Kind::entries)
-      data = assemble_entries(chunk);
+      assemble_entries(chunk, *data);
     else if (whole_file_is_read)
-      data = assemble_part(chunk, is_blob);
+      is_blob = assemble_part(chunk, *data);
     else
-      data = assemble_verified_part(chunk, is_blob);
-    compress(result.frame, data);
-    const std::string_view bytes(reinterpret_cast<const char*>(result.frame.bytes.data()),
-                                 result.frame.bytes.size());
+      is_blob = assemble_verified_part(chunk, *data);
+    compress(result.frame, *data);
+    const std::string_view bytes(reinterpret_cast<const char*>(result.frame.bytes->data()),
+                                 result.frame.bytes->size());
     const store::Output output = store_.put(bytes);
     result.frame.digest = output.digest;
     result.frame.key = frame_key(chunk.id, level_);
@@ -191,9 +196,8 @@ class FrameMaker {
   }
 
   // For the one part whose frame turned out to be damaged when the others' are not read.
-  static std::vector<std::byte> assemble_verified_part(const Chunk& chunk, bool& is_blob) {
-    std::vector<std::byte> data = assemble_part(chunk, is_blob);
-    if (is_blob) return data;
+  static bool assemble_verified_part(const Chunk& chunk, std::span<std::byte> data) {
+    if (assemble_part(chunk, data)) return true;
     const std::span<const std::byte> content = part_content(chunk, data);
     const oci::Entry& entry = chunk.archive->entries[chunk.first];
     std::uint64_t at = 0;
@@ -205,13 +209,16 @@ class FrameMaker {
     });
     if (!same)
       throw Error("the file changed while the build used it", {.where = entry.path, .hint = "build again"});
-    return data;
+    return false;
   }
 
   std::span<const Chunk> chunks_;
   store::Store& store_;
   int level_;
   Compressors compressors_;
+  // Apart, because most frames are much smaller than their chunks.
+  BufferPool chunk_buffers_{kFrameBuffer};
+  BufferPool frame_buffers_{kFrameBuffer};
   std::vector<std::unique_ptr<Result>> results_;
   std::unordered_set<FileId, FileHash> parts_to_read_;
   Sha256 file_hash_;
@@ -226,19 +233,18 @@ Digest frame_key(const Digest& chunk_id, int level) {
 }
 
 std::optional<Frame> read_stored_frame(const store::Store& store, const Digest& blob, std::uint64_t size,
-                                       std::uint32_t crc, std::uint64_t raw_size) {
+                                       std::uint32_t crc, std::uint64_t raw_size, BufferPool& buffers) {
   const std::optional<fs::path> path = store.find_blob(blob);
   if (!path) return std::nullopt;
-  Frame frame{.crc = crc, .raw_size = raw_size, .digest = blob};
   const Fd file = open_for_reading(*path);
-  frame.bytes.resize(size);
-  const std::size_t count = pread_some(file.get(), frame.bytes, 0, path->native());
-  if (count != size || crc32(0, frame.bytes) != crc) {
+  const std::shared_ptr<Bytes> bytes = buffers.take(size);
+  const std::size_t count = pread_some(file.get(), *bytes, 0, path->native());
+  if (count != size || crc32(0, *bytes) != crc) {
     store.drop_damaged_blob(blob,
                             fmt::format("a frame of {} bytes with CRC-32 {:08x} was expected", size, crc));
     return std::nullopt;
   }
-  return frame;
+  return Frame{.bytes = bytes, .crc = crc, .raw_size = raw_size, .digest = blob, .key = {}};
 }
 
 FrameCounts write_frames(std::span<const Chunk> chunks, store::Store& store, int level, std::size_t threads,

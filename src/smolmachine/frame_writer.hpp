@@ -3,18 +3,21 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "smolmachine/chunker.hpp"
 #include "store/store.hpp"
+#include "util/bytes.hpp"
 
 namespace bottle::smolmachine {
 
+// No frame is much bigger than the biggest chunk.
+constexpr std::size_t kFrameBuffer = kMaximumChunk + (64u << 10);
+
 struct Frame {
-  std::vector<std::byte> bytes;  // one zstd frame
-  std::uint32_t crc = 0;         // CRC-32 of `bytes`
+  std::shared_ptr<const Bytes> bytes;  // one zstd frame; whoever needs it longer keeps it
+  std::uint32_t crc = 0;               // CRC-32 of `bytes`
   std::uint64_t raw_size = 0;
   Digest digest;  // of the blob in the store; empty for a literal chunk's frame
   Digest key;     // of its action in the store, likewise
@@ -39,8 +42,9 @@ FrameCounts write_frames(std::span<const Chunk> chunks, store::Store& store, int
 // The key under which the store keeps a chunk's frame.
 Digest frame_key(const Digest& chunk_id, int level);
 
-// Reads a stored frame back; nullopt if its bytes are gone or damaged (then reported to the store).
+// Reads a stored frame back into a buffer of `buffers`; nullopt if its bytes are gone or damaged (then
+// reported to the store).
 std::optional<Frame> read_stored_frame(const store::Store& store, const Digest& blob, std::uint64_t size,
-                                       std::uint32_t crc, std::uint64_t raw_size);
+                                       std::uint32_t crc, std::uint64_t raw_size, BufferPool& buffers);
 
 }  // namespace bottle::smolmachine

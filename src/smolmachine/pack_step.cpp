@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <map>
 
 #include "image/engine.hpp"
@@ -12,6 +13,7 @@
 #include "smolmachine/smolvm_packer.hpp"
 #include "smolmachine/zstd_frame.hpp"
 #include "store/step_record.hpp"
+#include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -65,9 +67,24 @@ std::uint64_t modified(const struct stat& status) {
          static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
 }
 
+// Whether the files have the same bytes; ends at the first that differs.
+bool are_equal(int written, const Fd& file, const std::string& name) {
+  Bytes left(256u << 10);
+  Bytes right(left.size());
+  std::uint64_t offset = 0;
+  while (true) {
+    const std::size_t count = pread_some(written, left, offset, name);
+    if (pread_some(file.get(), right, offset, name) != count ||
+        std::memcmp(left.data(), right.data(), count) != 0)
+      return false;
+    if (count < left.size()) return true;
+    offset += count;
+  }
+}
+
 // Whether the output file has this content already: by pack.json's word if the file has not been touched
-// since, else by reading it.
-bool output_is(const PackRequest& request, const PackRecipe& recipe) {
+// since, else by reading it. `written` is a file with the content, if there is one.
+bool output_is(const PackRequest& request, const PackRecipe& recipe, std::optional<int> written) {
   struct stat status;
   if (::lstat(request.output.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
       static_cast<std::uint64_t>(status.st_size) != recipe.pack_size)
@@ -83,6 +100,7 @@ bool output_is(const PackRequest& request, const PackRecipe& recipe) {
     }
   }
   const Fd file = open_for_reading(request.output);
+  if (written) return are_equal(*written, file, request.output.native());
   std::vector<std::byte> buffer(1u << 20);
   Sha256 hasher;
   while (const std::size_t count = read_some(file.get(), buffer, request.output.native()))
@@ -114,7 +132,7 @@ void count_all_reused(PackOutcome& outcome) {
 
 bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, store::Store& store,
                       PackOutcome& outcome) {
-  if (output_is(request, recipe)) {
+  if (output_is(request, recipe, std::nullopt)) {
     outcome.outcome = "unchanged";
   } else {
     AtomicFile file(request.output);
@@ -135,7 +153,7 @@ void make_from_plan(const PackRequest& request, const std::optional<Runtime>& ru
   outcome.recipe = write_pack(plan, {request.options, runtime, request.threads}, store, file.descriptor(),
                               request.output.native(), outcome.frames);
   outcome.outcome = "built";
-  if (!output_is(request, outcome.recipe)) {
+  if (!output_is(request, outcome.recipe, file.descriptor())) {
     file.commit();
     outcome.replaced = true;
   }

@@ -16,6 +16,7 @@
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
+#include "util/stage.hpp"
 #include "util/text.hpp"
 
 namespace bottle::smolmachine {
@@ -23,14 +24,20 @@ namespace {
 
 constexpr int kRecipeFormat = 1;
 
-// The file under way: position, CRC-32 and SHA-256 of what was written.
+std::shared_ptr<const Bytes> copy_of(std::span<const std::byte> bytes) {
+  return std::make_shared<const Bytes>(bytes.begin(), bytes.end());
+}
+
+// The file under way: position, CRC-32 and SHA-256 of what was written. With more than one thread hashing
+// goes on beside writing, since it takes as long.
 class PackFile {
  public:
-  PackFile(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+  PackFile(int descriptor, std::string name, std::size_t threads)
+      : descriptor_(descriptor), name_(std::move(name)), hashing_(threads > 1 ? kHashing : 0) {}
 
-  void frame(std::span<const std::byte> bytes, std::uint32_t crc) {
+  void frame(const std::shared_ptr<const Bytes>& bytes, std::uint32_t crc) {
     write(bytes);
-    crc_ = combine_crc32(crc_, crc, bytes.size());
+    crc_ = combine_crc32(crc_, crc, bytes->size());
   }
 
   void finish(const std::string& manifest) {
@@ -42,19 +49,24 @@ class PackFile {
       throw Error(fmt::format("the manifest has {} bytes: smolvm reads at most {}", manifest.size(),
                               kMaximumManifestSize),
                   {.where = name_});
-    write(std::as_bytes(std::span(manifest)));
+    write(copy_of(std::as_bytes(std::span(manifest))));
     footer.checksum = crc32(crc_, manifest);
-    write(encode_footer(footer));
+    write(copy_of(encode_footer(footer)));
   }
 
   std::uint64_t size() const { return size_; }
-  Digest digest() { return hasher_.finish(); }
+  Digest digest() {
+    hashing_.finish();
+    return hasher_.finish();
+  }
 
  private:
-  void write(std::span<const std::byte> bytes) {
-    write_all(descriptor_, bytes, name_);
-    hasher_.update(bytes);
-    size_ += bytes.size();
+  static constexpr std::size_t kHashing = 6;  // frames, of a few MiB at most
+
+  void write(const std::shared_ptr<const Bytes>& bytes) {
+    hashing_.add([this, bytes] { hasher_.update(*bytes); });
+    write_all(descriptor_, *bytes, name_);
+    size_ += bytes->size();
   }
 
   int descriptor_;
@@ -62,6 +74,7 @@ class PackFile {
   std::uint64_t size_ = 0;
   std::uint32_t crc_ = 0;
   Sha256 hasher_;
+  Stage hashing_;  // last: it uses the hasher
 };
 
 void append(std::vector<Chunk>& chunks, ArchiveChunks&& more) {
@@ -121,7 +134,7 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
         oci::ContentReader({{"context:runtime", settings.runtime->directory}}, [](const Digest&) -> fs::path {
           throw Error("an agent root filesystem has no blobs");
         })});
-    ArchiveChunks cut = cut_chunks(*agent);
+    ArchiveChunks cut = cut_chunks(*agent, settings.threads);
     manifest.agent_rootfs.size = cut.size + end_of_archive().size();
     structure += outer_file_header(kAgentMember, manifest.agent_rootfs.size);
     end_structure();
@@ -137,7 +150,7 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
     recipe.entries = entries.entries.size();
     layer.emplace(Archive{"layer", std::move(entries.entries), tree.roots(), plan.reader(store)});
   }
-  ArchiveChunks cut = cut_chunks(*layer);
+  ArchiveChunks cut = cut_chunks(*layer, settings.threads);
   recipe.layer_id = cut.identity.hex();
   recipe.layer_size = cut.size + end_of_archive().size();
   const std::string layer_path = fmt::format("{}/{}.tar", kLayerDirectory, recipe.layer_id);
@@ -153,13 +166,13 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
   manifest.layers.push_back({"sha256:" + recipe.layer_id, layer_path, recipe.layer_size});
   recipe.manifest = manifest.serialize();
 
-  PackFile file(output, output_name);
+  PackFile file(output, output_name, settings.threads == 0 ? default_threads() : settings.threads);
   counts = write_frames(
       chunks, store, settings.options.level, settings.threads, [&](const Chunk& chunk, const Frame& frame) {
         file.frame(frame.bytes, frame.crc);
-        PackRecipe::Piece piece{frame.digest, frame.key, {}, frame.bytes.size(), frame.crc, frame.raw_size};
+        PackRecipe::Piece piece{frame.digest, frame.key, {}, frame.bytes->size(), frame.crc, frame.raw_size};
         if (chunk.kind == Chunk::Kind::literal)
-          piece.bytes.assign(reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size());
+          piece.bytes.assign(reinterpret_cast<const char*>(frame.bytes->data()), frame.bytes->size());
         recipe.frames.push_back(std::move(piece));
       });
   file.finish(recipe.manifest);
@@ -170,17 +183,18 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
 
 bool write_pack(const PackRecipe& recipe, const store::Store& store, int output,
                 const std::string& output_name) {
-  PackFile file(output, output_name);
+  constexpr std::size_t kThreads = 2;
+  PackFile file(output, output_name, kThreads);
+  BufferPool buffers(kFrameBuffer);
   std::vector<std::optional<Frame>> frames(recipe.frames.size());
   std::atomic<bool> whole = true;
-  constexpr std::size_t kThreads = 2;
   parallel_ordered(
       frames.size(), kThreads, kThreads + 4,
       [&](std::size_t i) {
         check_interrupted();
         const PackRecipe::Piece& piece = recipe.frames[i];
         if (!piece.blob.empty() && whole)
-          frames[i] = read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size);
+          frames[i] = read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size, buffers);
         if (!piece.blob.empty() && !frames[i]) whole = false;
       },
       [&](std::size_t i) {
@@ -188,7 +202,7 @@ bool write_pack(const PackRecipe& recipe, const store::Store& store, int output,
         const std::optional<Frame> frame = std::exchange(frames[i], std::nullopt);
         if (!whole) return;
         if (piece.blob.empty())
-          file.frame(std::as_bytes(std::span(piece.bytes)), piece.crc);
+          file.frame(copy_of(std::as_bytes(std::span(piece.bytes))), piece.crc);
         else
           file.frame(frame->bytes, piece.crc);
       });

@@ -35,14 +35,20 @@ FrameCompressor::FrameCompressor(int level) : context_(std::make_unique<Context>
 FrameCompressor::~FrameCompressor() = default;
 FrameCompressor::FrameCompressor(FrameCompressor&&) noexcept = default;
 
-std::vector<std::byte> FrameCompressor::compress(std::span<const std::byte> data) {
-  std::vector<std::byte> frame(ZSTD_compressBound(data.size()));
+Bytes FrameCompressor::compress(std::span<const std::byte> data) {
+  Bytes frame;
+  compress(data, frame);
+  frame.shrink_to_fit();
+  return frame;
+}
+
+void FrameCompressor::compress(std::span<const std::byte> data, Bytes& frame) {
+  frame.clear();
+  frame.resize(ZSTD_compressBound(data.size()));
   const std::size_t size =
       ZSTD_compress2(context_->context, frame.data(), frame.size(), data.data(), data.size());
   check(size, "compressing");
   frame.resize(size);
-  frame.shrink_to_fit();
-  return frame;
 }
 
 }  // namespace bottle::smolmachine

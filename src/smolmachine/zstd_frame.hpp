@@ -1,11 +1,12 @@
 // One zstd frame at a time: packs are concatenations of independent frames.
 #pragma once
 
+#include "util/bytes.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace bottle::smolmachine {
 
@@ -22,7 +23,9 @@ class FrameCompressor {
   explicit FrameCompressor(int level);
   ~FrameCompressor();
   FrameCompressor(FrameCompressor&&) noexcept;
-  std::vector<std::byte> compress(std::span<const std::byte> data);
+  Bytes compress(std::span<const std::byte> data);
+  // The same into a buffer, which gets as big as the frame is.
+  void compress(std::span<const std::byte> data, Bytes& frame);
 
  private:
   struct Context;

@@ -76,9 +76,17 @@ Output Store::put(std::string_view data) const {
                           read_file_if_exists(path, data.size()) == data;
     if (is_equal) return known;
   }
-  Writer writer(*this);
-  writer.write(std::as_bytes(std::span(data)));
-  return writer.commit();
+  // As by a Writer, but it is hashed already.
+  const Shared::Temporary temporary = shared_->make_temporary(0444);
+  try {
+    write_all(temporary.file.get(), data, shared_->layout.root().native());
+    publish(temporary.path, blob_path(known.digest));
+  } catch (...) {
+    ::unlink(temporary.path.c_str());
+    throw;
+  }
+  ::unlink(shared_->layout.tombstone(known.digest).c_str());
+  return known;
 }
 
 Output Store::put_file(const fs::path& file) const {

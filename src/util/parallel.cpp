@@ -43,8 +43,11 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
   }
   window = std::max(window, threads);
 
+  // Who waits is woken for what it waits for: with a window of small items, waking all for each of them took
+  // longer than the items.
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable room;   // for workers
+  std::condition_variable ready;  // for the consumer: the next item is done
   std::vector<bool> done(count);
   std::size_t begun = 0;
   std::size_t consumed = 0;
@@ -53,7 +56,7 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
   const auto worker = [&] {
     std::unique_lock lock(mutex);
     while (true) {
-      changed.wait(lock, [&] { return failure || begun == count || begun < consumed + window; });
+      room.wait(lock, [&] { return failure || begun == count || begun < consumed + window; });
       if (failure || begun == count) return;
       const std::size_t i = begun++;
       lock.unlock();
@@ -67,7 +70,8 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
       lock.lock();
       if (error && !failure) failure = error;
       done[i] = true;
-      changed.notify_all();
+      if (failure) room.notify_all();
+      if (failure || i == consumed) ready.notify_one();
     }
   };
 
@@ -82,7 +86,7 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
       if (pool.empty()) failure = std::current_exception();
     }
     for (std::size_t i = 0; i < count; ++i) {
-      changed.wait(lock, [&] { return failure || done[i]; });
+      ready.wait(lock, [&] { return failure || done[i]; });
       if (failure) break;
       lock.unlock();
       std::exception_ptr error;
@@ -94,7 +98,8 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
       lock.lock();
       if (error && !failure) failure = error;
       consumed = i + 1;
-      changed.notify_all();
+      // Workers that wait for room begin again when half of it is free, not at each item.
+      if (failure || begun <= consumed + window / 2) room.notify_all();
     }
   }
   if (failure) std::rethrow_exception(failure);

@@ -144,7 +144,7 @@ TEST_F(EntriesTest, ChunksDoNotMoveFarFromAnEdit) {
     entry.digest = sha256(entry.path);
     maker_.add(entry);
   }
-  const auto cut = [&](std::uint64_t changed_size) {
+  const auto cut = [&](std::uint64_t changed_size, std::size_t threads = 0) {
     image::LoadedPlan plan = maker_.plan();
     plan.layers[0].entries[500].size = changed_size;
     plan.layers[0].entries[500].digest = sha256("changed");
@@ -153,7 +153,7 @@ TEST_F(EntriesTest, ChunksDoNotMoveFarFromAnEdit) {
         "layer", pack_entries(plan.merged(), "image", findings).entries, {}, oci::ContentReader({}, {})};
     std::vector<Digest> ids;
     std::uint64_t total = 0;
-    const ArchiveChunks chunks = cut_chunks(archive);
+    const ArchiveChunks chunks = cut_chunks(archive, threads);
     for (const Chunk& chunk : chunks.chunks) {
       EXPECT_LE(chunk.size, kMaximumChunk);
       ids.push_back(chunk.id);
@@ -164,7 +164,13 @@ TEST_F(EntriesTest, ChunksDoNotMoveFarFromAnEdit) {
     return ids;
   };
   const std::vector<Digest> before = cut(10);
-  EXPECT_EQ(before, cut(10));
+  EXPECT_EQ(before, cut(10, 1));
+  EXPECT_EQ(before, cut(10, 5));
+  // Another value here changes every pack: see kChunkFormat.
+  Sha256 all;
+  for (const Digest& id : before)
+    all.update(id.hex());
+  EXPECT_EQ(all.finish().hex(), "7b3415ff50a71bd88d53feb719d95f6cf54ea46448e8ee01378c3a537fecdd9f");
   const std::vector<Digest> after = cut(25000);
   std::vector<Digest> fresh;
   std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(fresh));

@@ -59,7 +59,7 @@ RawTar& RawTar::raw(const std::string& bytes) {
 }
 
 std::string compressed(const std::string& data) {
-  const std::vector<std::byte> frame = FrameCompressor(3).compress(std::as_bytes(std::span(data)));
+  const Bytes frame = FrameCompressor(3).compress(std::as_bytes(std::span(data)));
   return {reinterpret_cast<const char*>(frame.data()), frame.size()};
 }
 

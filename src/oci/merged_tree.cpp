@@ -183,8 +183,19 @@ class MergedTree::Applier {
   }
 
   Inode new_inode(const Entry& entry) const {
-    auto inode = std::make_shared<Entry>(entry);
-    inode->path.clear();
+    auto inode = std::make_shared<Entry>();
+    inode->type = entry.type;
+    inode->mode = entry.mode;
+    inode->uid = entry.uid;
+    inode->gid = entry.gid;
+    inode->mtime = entry.mtime;
+    inode->size = entry.size;
+    inode->digest = entry.digest;
+    inode->link = entry.link;
+    inode->device_major = entry.device_major;
+    inode->device_minor = entry.device_minor;
+    inode->xattrs = entry.xattrs;
+    inode->place = entry.place;
     if (entry.type == EntryType::symlink) inode->mode = 0777;
     if (entry.place.root != Place::kNone) {
       if (entry.place.root >= roots_.size()) fail(entry, "its place names a root that is not in the table");

@@ -1,7 +1,6 @@
 #include "smolmachine/frame_writer.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,15 +24,6 @@ constexpr std::size_t kMaximumThreads = 6;
 constexpr std::size_t kMaximumThreadsHighLevel = 2;  // from kHighLevel on the tables take 50 MiB
 constexpr int kHighLevel = 10;
 constexpr std::size_t kWaiting = 4;
-
-// glibc gives each thread a heap of its own, which keeps what it once held. Chunks and frames are made by one
-// thread and freed by another, so that all of these heaps grow to the size that one would need: with six
-// threads the process takes twice as much. These few large allocations do not contend.
-void share_one_heap() {
-#ifdef __GLIBC__
-  ::mallopt(M_ARENA_MAX, 1);
-#endif
-}
 
 // Compressors are big and made on demand: as many as threads ever work at once.
 class Compressors {
@@ -63,7 +53,8 @@ class Compressors {
 
 struct Result {
   Frame frame;
-  bool reused = false;
+  bool reused = false;                        // without its bytes, until take()
+  std::uint64_t size = 0;                     // of a reused frame
   std::shared_ptr<const Bytes> part;          // of a file that is still to be verified
   std::optional<store::ActionResult> record;  // held back until it is
 };
@@ -96,7 +87,22 @@ class FrameMaker {
     results_[index] = std::make_unique<Result>(std::move(result));
   }
 
-  std::unique_ptr<Result> take(std::size_t index) { return std::move(results_[index]); }
+  // In order, on one thread. A frame of the store is read only here, by the thread that writes it on: then it
+  // is still in the processor's cache.
+  std::unique_ptr<Result> take(std::size_t index) {
+    std::unique_ptr<Result> result = std::move(results_[index]);
+    if (result->frame.bytes) return result;
+    const Chunk& chunk = chunks_[index];
+    std::optional<Frame> frame = read_stored_frame(store_, result->frame.digest, result->size,
+                                                   result->frame.crc, chunk.size, frame_buffers_);
+    if (frame) {
+      result->frame.bytes = std::move(frame->bytes);
+    } else {
+      result->reused = false;
+      compress_content(chunk, *result, parts_to_read_.contains(chunk_file(chunk)));
+    }
+    return result;
+  }
 
   // In order, on one thread: hashes the parts of a file, and records their frames once the file is known to
   // be what it should.
@@ -148,12 +154,10 @@ class FrameMaker {
       store_.drop_damaged_action(frame_key(chunk.id, level_), "no frame or checksum is recorded");
       return false;
     }
-    std::optional<Frame> frame =
-        read_stored_frame(store_, output->second.digest, output->second.size,
-                          static_cast<std::uint32_t>(*crc), chunk.size, frame_buffers_);
-    if (!frame) return false;
-    result.frame = std::move(*frame);
+    result.frame.digest = output->second.digest;
+    result.frame.crc = static_cast<std::uint32_t>(*crc);
     result.frame.key = frame_key(chunk.id, level_);
+    result.size = output->second.size;
     result.reused = true;
     return true;
   }
@@ -249,7 +253,6 @@ std::optional<Frame> read_stored_frame(const store::Store& store, const Digest& 
 
 FrameCounts write_frames(std::span<const Chunk> chunks, store::Store& store, int level, std::size_t threads,
                          const std::function<void(const Chunk&, const Frame&)>& consume) {
-  share_one_heap();
   FrameMaker maker(chunks, store, level);
   FrameCounts counts;
   const std::size_t used =

@@ -119,9 +119,9 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
   Report report;
   std::unordered_set<std::string> omitted;
   std::uint64_t header_bytes = 0;
-  std::vector<Entry> entries = tree.entries();
-  result.entries.reserve(entries.size());
-  for (Entry& entry : entries) {
+  result.entries = tree.entries();
+  std::size_t kept = 0;
+  for (Entry& entry : result.entries) {
     if (entry.type == EntryType::hardlink) {
       if (omitted.contains(entry.link)) {
         report.omitted.add(entry.path);
@@ -165,12 +165,14 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
         break;
     }
     if (!entry.xattrs.empty() && entry.type != EntryType::hardlink) report.xattrs.add(entry.path);
-    result.entries.push_back(std::move(entry));
+    if (&entry != &result.entries[kept]) result.entries[kept] = std::move(entry);
+    ++kept;
     if (header_bytes > kMaximumArchiveBytes)
       throw Error(fmt::format("the files are too big for a pack: smolvm unpacks at most {}",
                               human_size(kMaximumArchiveBytes)),
                   {.where = what});
   }
+  result.entries.erase(result.entries.begin() + static_cast<std::ptrdiff_t>(kept), result.entries.end());
   if (result.entries.size() > kMaximumEntries)
     throw Error(fmt::format("too many entries for a pack: smolvm unpacks at most {}, found {}",
                             kMaximumEntries, result.entries.size()),

@@ -1,11 +1,15 @@
 #include "smolmachine/pack_step.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <system_error>
+#include <thread>
 
 #include "image/engine.hpp"
 #include "image/plan.hpp"
@@ -60,6 +64,19 @@ image::Plan read_plan(const fs::path& directory) {
   if (!text)
     throw Error("there is no image plan", {.where = file.native(), .hint = "run bottle-image build first"});
   return image::Plan::parse(*text, file.native());
+}
+
+// glibc gives each thread a heap of its own, which keeps what it once held. Chunks and frames are made by one
+// thread and freed by another, so that all of these heaps grow to the size that one would need: with six
+// threads the process takes twice as much. The few large allocations do not contend. Nor is it worth giving
+// memory back to the system and getting it again, zeroed page by page, between one step of a pack and the
+// next.
+void prepare_heap() {
+#ifdef __GLIBC__
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
 }
 
 std::uint64_t modified(const struct stat& status) {
@@ -130,14 +147,36 @@ void count_all_reused(PackOutcome& outcome) {
   }
 }
 
+// Freeing what a replaced file held takes a tenth of the time of writing it: a thread does it beside what is
+// left to do.
+class Replaced {
+ public:
+  explicit Replaced(const fs::path& file) : old_(::open(file.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)) {}
+  // After the new file is in its place: the last descriptor of a file without names frees it.
+  void release() {
+    if (!old_) return;
+    try {
+      thread_ = std::jthread([old = std::move(old_)]() mutable { old.reset(); });
+    } catch (const std::system_error&) {
+      // No thread can be started: it has been freed all the same.
+    }
+  }
+
+ private:
+  Fd old_;
+  std::jthread thread_;
+};
+
 bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, store::Store& store,
-                      PackOutcome& outcome) {
+                      PackOutcome& outcome, std::optional<Replaced>& replaced) {
   if (output_is(request, recipe, std::nullopt)) {
     outcome.outcome = "unchanged";
   } else {
     AtomicFile file(request.output);
     if (!write_pack(recipe, store, file.descriptor(), request.output.native())) return false;
+    replaced.emplace(request.output);
     file.commit();
+    replaced->release();
     outcome.outcome = "stored";
     outcome.replaced = true;
   }
@@ -147,20 +186,22 @@ bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, stor
 }
 
 void make_from_plan(const PackRequest& request, const std::optional<Runtime>& runtime, store::Store& store,
-                    PackOutcome& outcome) {
+                    PackOutcome& outcome, std::optional<Replaced>& replaced) {
   const image::LoadedPlan plan = image::load_plan(request.plan_directory);
   AtomicFile file(request.output);
   outcome.recipe = write_pack(plan, {request.options, runtime, request.threads}, store, file.descriptor(),
                               request.output.native(), outcome.frames);
   outcome.outcome = "built";
   if (!output_is(request, outcome.recipe, file.descriptor())) {
+    replaced.emplace(request.output);
     file.commit();
+    replaced->release();
     outcome.replaced = true;
   }
 }
 
 void make_by_smolvm(const PackRequest& request, store::Store& store, PackOutcome& outcome,
-                    std::map<std::string, store::Output>& assets) {
+                    std::map<std::string, store::Output>& assets, std::optional<Replaced>& replaced) {
   const image::LoadedPlan plan = image::load_plan(request.plan_directory);
   const PackRecipe recipe = make_smolvm_pack(
       {.slug = request.slug,
@@ -170,7 +211,7 @@ void make_by_smolvm(const PackRequest& request, store::Store& store, PackOutcome
        .directory = request.records.empty() ? fs::absolute(request.output).parent_path() : request.records,
        .on_line = request.on_line ? request.on_line : [](const std::string&) {}},
       store, assets);
-  if (!make_from_recipe(request, recipe, store, outcome))
+  if (!make_from_recipe(request, recipe, store, outcome, replaced))
     throw Error("a piece of the pack is gone from the store already",
                 {.where = store.directory().native(), .hint = "build again"});
   outcome.outcome = "built";
@@ -193,6 +234,7 @@ void write_records(const PackRequest& request, const std::string& text, const Pa
 
 PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   const auto begin = std::chrono::steady_clock::now();
+  prepare_heap();
   check_options(request.options);
   if (!request.records.empty()) image::remove_engine_left(request.records);
   PackOutcome outcome;
@@ -213,12 +255,13 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   outcome.reason = reason.reason;
 
   const std::optional<PackRecipe> recipe = stored_recipe(lookup, store);
-  const bool made = recipe && make_from_recipe(request, *recipe, store, outcome);
+  std::optional<Replaced> replaced;
+  const bool made = recipe && make_from_recipe(request, *recipe, store, outcome, replaced);
   std::map<std::string, store::Output> assets;
   if (!made && is_smolvm(request)) {
-    make_by_smolvm(request, store, outcome, assets);
+    make_by_smolvm(request, store, outcome, assets, replaced);
   } else if (!made) {
-    make_from_plan(request, runtime, store, outcome);
+    make_from_plan(request, runtime, store, outcome, replaced);
   }
   outcome.milliseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin)

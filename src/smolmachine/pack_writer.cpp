@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "oci/tar_writer.hpp"
 #include "smolmachine/chunker.hpp"
@@ -183,30 +182,19 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
 
 bool write_pack(const PackRecipe& recipe, const store::Store& store, int output,
                 const std::string& output_name) {
-  constexpr std::size_t kThreads = 2;
-  PackFile file(output, output_name, kThreads);
+  PackFile file(output, output_name, default_threads());
   BufferPool buffers(kFrameBuffer);
-  std::vector<std::optional<Frame>> frames(recipe.frames.size());
-  std::atomic<bool> whole = true;
-  parallel_ordered(
-      frames.size(), kThreads, kThreads + 4,
-      [&](std::size_t i) {
-        check_interrupted();
-        const PackRecipe::Piece& piece = recipe.frames[i];
-        if (!piece.blob.empty() && whole)
-          frames[i] = read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size, buffers);
-        if (!piece.blob.empty() && !frames[i]) whole = false;
-      },
-      [&](std::size_t i) {
-        const PackRecipe::Piece& piece = recipe.frames[i];
-        const std::optional<Frame> frame = std::exchange(frames[i], std::nullopt);
-        if (!whole) return;
-        if (piece.blob.empty())
-          file.frame(copy_of(std::as_bytes(std::span(piece.bytes))), piece.crc);
-        else
-          file.frame(frame->bytes, piece.crc);
-      });
-  if (!whole) return false;
+  for (const PackRecipe::Piece& piece : recipe.frames) {
+    check_interrupted();
+    if (piece.blob.empty()) {
+      file.frame(copy_of(std::as_bytes(std::span(piece.bytes))), piece.crc);
+      continue;
+    }
+    const std::optional<Frame> frame =
+        read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size, buffers);
+    if (!frame) return false;
+    file.frame(frame->bytes, piece.crc);
+  }
   file.finish(recipe.manifest);
   return file.digest() == recipe.pack_digest;
 }

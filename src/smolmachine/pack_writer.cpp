@@ -60,7 +60,7 @@ class PackFile {
   }
 
  private:
-  static constexpr std::size_t kHashing = 6;  // frames, of a few MiB at most
+  static constexpr std::size_t kHashing = 2;  // frames, of a few MiB at most
 
   void write(const std::shared_ptr<const Bytes>& bytes) {
     hashing_.add([this, bytes] { hasher_.update(*bytes); });

@@ -7,6 +7,7 @@
 #include "image/describe.hpp"
 #include "image/resolve.hpp"
 #include "image/steps.hpp"
+#include "memory.hpp"
 #include "util/command_line.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
@@ -55,6 +56,7 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bottle::tools::keep_memory();
   return bottle::run_tool("bottle-fingerprint", [&] {
     CLI::App app(
         "Reads a Dockerfile and all it takes in, and says what the image depends on: the key and the "
@@ -96,7 +98,9 @@ int main(int argc, char** argv) {
     }
     if (options.has_directory()) {
       const auto warn = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
-      const image::FingerprintResult result = image::fingerprint_step(spec, depfiles, warn);
+      // Never taken apart: the process ends, and takes all memory at once.
+      const image::FingerprintResult& result =
+          *new image::FingerprintResult(image::fingerprint_step(spec, depfiles, warn));
       if (!emit.empty() || common.json) print(emit, depfiles, result, common.json);
       return static_cast<int>(kSuccess);
     }

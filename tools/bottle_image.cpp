@@ -9,6 +9,7 @@
 #include "build_options.hpp"
 #include "check_option.hpp"
 #include "image/steps.hpp"
+#include "memory.hpp"
 #include "store/store.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
@@ -55,8 +56,9 @@ int build(const tools::BuildOptions& options, const std::string& layout, const B
     scratch = std::make_unique<TemporaryDirectory>(parent);
     spec.directory = scratch->path();
   }
-  const image::ImageResult result = image::image_step(
-      spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); }, flags.fingerprinted);
+  // Never taken apart: the process ends, and takes all memory at once.
+  const image::ImageResult& result = *new image::ImageResult(image::image_step(
+      spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); }, flags.fingerprinted));
   OrderedJson document{{"slug", spec.slug},
                        {"outcome", result.outcome},
                        {"planDigest", result.plan_digest.string()},
@@ -97,6 +99,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
 }  // namespace
 
 int main(int argc, char** argv) {
+  bottle::tools::keep_memory();
   return bottle::run_tool("bottle-image", [&] {
     CLI::App app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
                  "bottle-image");

@@ -438,10 +438,7 @@ class Builder {
     return state;
   }
 
-  const oci::MergedTree& merged(StageImage& state) {
-    if (!loaded(state).tree) state.tree = state.image.merged();
-    return *state.tree;
-  }
+  const oci::MergedTree& merged(StageImage& state) { return loaded(state).merged(); }
 
   const Resolved& resolved_;
   const store::Store& store_;

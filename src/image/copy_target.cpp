@@ -43,6 +43,14 @@ const Entry* CopyTarget::entry_of(const Node& node) {
 }
 
 const Entry* CopyTarget::find(std::string_view path) const {
+  if (directory_node_ != nullptr && !path.empty() && oci::parent_path(path) == directory_) {
+    const std::string_view name = oci::base_name(path);
+    if (const auto child = directory_node_->children.find(name); child != directory_node_->children.end())
+      return entry_of(child->second);
+    if (directory_node_->below == nullptr || directory_node_->hides_below) return nullptr;
+    const auto child = directory_node_->below->children.find(name);
+    return child == directory_node_->below->children.end() ? nullptr : child->second.inode.get();
+  }
   const Node* node = &top_;
   const oci::MergedTree::Node* below = nullptr;  // used once no changed node is on the way
   for (const std::string_view part : path_components(path)) {
@@ -108,23 +116,39 @@ std::vector<std::string> CopyTarget::list(const std::string& path) const {
 }
 
 CopyTarget::Node& CopyTarget::touch(std::string_view path) {
-  Node* node = &top_;
-  for (const std::string_view part : path_components(path)) {
-    const auto [child, is_new] = node->children.try_emplace(std::string(part));
-    if (is_new && node->below != nullptr && !node->hides_below) {
-      const auto below = node->below->children.find(part);
-      if (below != node->below->children.end()) child->second.below = &below->second;
+  if (path.empty()) return top_;
+  const auto enter = [](Node& node, std::string_view part) -> Node& {
+    const auto known = node.children.find(part);
+    if (known != node.children.end()) return known->second;
+    Node& child = node.children.emplace_hint(known, std::string(part), Node())->second;
+    if (node.below != nullptr && !node.hides_below) {
+      const auto below = node.below->children.find(part);
+      if (below != node.below->children.end()) child.below = &below->second;
     }
-    node = &child->second;
+    return child;
+  };
+  const std::string_view directory = oci::parent_path(path);
+  if (directory_node_ == nullptr || directory != directory_) {
+    Node* node = &top_;
+    for (const std::string_view part : path_components(directory))
+      node = &enter(*node, part);
+    directory_ = directory;
+    directory_node_ = node;
   }
-  return *node;
+  return enter(*directory_node_, oci::base_name(path));
+}
+
+// Its node may be gone.
+void CopyTarget::forget_directory() {
+  directory_node_ = nullptr;
 }
 
 void CopyTarget::put(const std::string& path, Inode inode) {
-  const Entry* before = find(path);
-  const bool keeps_children = before != nullptr && is_directory(*before) && is_directory(*inode);
   Node& node = touch(path);
+  const Entry* before = entry_of(node);
+  const bool keeps_children = before != nullptr && is_directory(*before) && is_directory(*inode);
   if (!keeps_children) {
+    if (!node.children.empty()) forget_directory();
     node.children.clear();
     node.hides_below = true;
   }
@@ -145,6 +169,7 @@ CopyTarget::Inode CopyTarget::change(const std::string& path) {
 
 void CopyTarget::remove(const std::string& path) {
   Node& node = touch(path);
+  forget_directory();
   node.children.clear();
   node.upper.reset();
   node.hides_below = true;
@@ -170,6 +195,8 @@ bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<
     }
     return true;
   }
+  const std::size_t place = changes.size();
+  if (!path.empty()) changes.emplace_back();  // before what is below it: nearly in order
   bool has_changes = node.upper && (node.below == nullptr || !is_same(*node.upper, *node.below->inode));
   if (node.hides_below && node.below != nullptr && is_directory(*node.below->inode) && is_directory(*entry) &&
       !node.below->children.empty()) {
@@ -179,10 +206,14 @@ bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<
   for (const auto& [name, child] : node.children) {
     has_changes |= collect(child, join_path(path, name), changes);
   }
-  if (!has_changes || path.empty()) return has_changes;
+  if (path.empty()) return has_changes;
+  if (!has_changes) {
+    changes.resize(place);  // nothing below it either
+    return false;
+  }
   // Directories above a change have no bytes, so the numbers of their roots do not matter.
-  changes.push_back({*entry, entry});
-  changes.back().entry.path = path;
+  changes[place] = {*entry, entry};
+  changes[place].entry.path = path;
   return true;
 }
 
@@ -191,10 +222,12 @@ oci::LayerIndex CopyTarget::changes() && {
   collect(top_, "", changes);
   // A directory comes before its opaque mark; entries of one path are otherwise unique, but for a file beside
   // the whiteout of its own name, which is about what was below it.
-  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) {
-    if (a.entry.path != b.entry.path) return a.entry.path < b.entry.path;
-    return a.entry.type < b.entry.type;
-  });
+  const auto is_before = [](const Change& a, const Change& b) {
+    const int order = a.entry.path.compare(b.entry.path);
+    return order != 0 ? order < 0 : a.entry.type < b.entry.type;
+  };
+  if (!std::is_sorted(changes.begin(), changes.end(), is_before))
+    std::stable_sort(changes.begin(), changes.end(), is_before);
   std::unordered_map<const Entry*, std::string> first_paths;
   std::vector<std::uint32_t> numbers(layer_.roots.size(), oci::Place::kNone);
   oci::LayerIndex result;
@@ -219,6 +252,7 @@ oci::LayerIndex CopyTarget::changes() && {
     }
     result.entries.push_back(std::move(entry));
   }
+  forget_directory();
   layer_ = {};
   top_ = {};
   top_.below = &below_.root();

@@ -57,11 +57,15 @@ class CopyTarget final : public SourceTree {
   };
 
   Node& touch(std::string_view path);
+  void forget_directory();
   static const oci::Entry* entry_of(const Node& node);
   bool collect(const Node& node, const std::string& path, std::vector<Change>& changes) const;
 
   const oci::MergedTree& below_;
   Node top_;
+  // The directory that touch() was in last: most of what is copied goes where its neighbour went.
+  std::string directory_;
+  Node* directory_node_ = nullptr;  // null: none
   oci::LayerIndex layer_;
 };
 

@@ -29,6 +29,8 @@ void StageImage::add(oci::LayerIndex layer, const Digest& serialized) {
 
 void StageImage::load(LoadedPlan base) {
   not_loaded = nullptr;
+  tree_ = {};
+  in_tree_ = 0;
   base_layers = base.layers.size();
   std::swap(image.plan, base.plan);
   std::swap(image.layers, base.layers);
@@ -37,6 +39,13 @@ void StageImage::load(LoadedPlan base) {
                                 base.blob_directories.end());
   for (oci::LayerIndex& layer : base.layers)
     append(std::move(layer));
+}
+
+const oci::MergedTree& StageImage::merged() {
+  for (; in_tree_ < image.layers.size(); ++in_tree_)
+    tree_.apply(image.layers[in_tree_], "layer " + std::to_string(in_tree_ + 1),
+                image.plan.layers[in_tree_].scope);
+  return tree_;
 }
 
 void StageImage::append(oci::LayerIndex layer) {
@@ -49,7 +58,6 @@ void StageImage::append(oci::LayerIndex layer) {
     layer = image.layers[i];
     break;
   }
-  if (tree) tree->apply(layer, "layer " + std::to_string(image.layers.size() + 1), added.scope);
   image.plan.layers.push_back(std::move(added));
   image.layers.push_back(std::move(layer));
 }

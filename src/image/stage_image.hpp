@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 
 #include "image/outside.hpp"
@@ -13,13 +12,15 @@
 namespace bottle::image {
 
 struct StageImage {
-  LoadedPlan image;                     // without the layers of the outside image until that is loaded
-  std::optional<oci::MergedTree> tree;  // made when first asked for: a stored instruction needs none
-  std::size_t base_layers = 0;          // what the outside image brought
+  LoadedPlan image;             // without the layers of the outside image until that is loaded
+  std::size_t base_layers = 0;  // what the outside image brought
   const OutsideImage* not_loaded = nullptr;
   std::string base_ids;  // what stands for the layers of an outside image that need not be loaded
   std::string own_ids;   // of the other layers, with the places
 
+  // All layers so far. Made when asked for: a stored instruction needs none, nor does anything the last
+  // layer's. Not before the outside image is loaded.
+  const oci::MergedTree& merged();
   // What lies below an instruction, for its key.
   Digest identity() const;
   // The same with the places of the bytes: what an instruction that copies from here depends on.
@@ -31,6 +32,9 @@ struct StageImage {
 
  private:
   void append(oci::LayerIndex layer);
+
+  oci::MergedTree tree_;
+  std::size_t in_tree_ = 0;  // layers
 };
 
 }  // namespace bottle::image

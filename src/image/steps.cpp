@@ -81,10 +81,12 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const timespec begin = time_in(spec.directory);
-  const Resolved resolved(spec, store);
+  const auto all = std::make_shared<const Resolved>(spec, store);
+  const Resolved& resolved = *all;
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
   FingerprintResult result;
+  result.work = all;
   result.key_text = resolved.key_text();
   result.key = sha256(result.key_text);
   result.dependencies = resolved.dependencies();
@@ -124,7 +126,13 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   keep_sources(spec, *now, store);
   const CheckReport found = check(*now);
   refuse_warnings(found, warn);
+  struct Work {
+    std::unique_ptr<Resolved> resolved;
+    std::optional<LoadedPlan> image;
+  };
+  const auto work = std::make_shared<Work>();
   ImageResult result;
+  result.work = work;
   result.key = sha256(key_text);
   store::Store::Lookup lookup = store.find_action(result.key);
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
@@ -135,10 +143,11 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
     result.key = sha256(key_text);
     lookup = store.find_action(result.key);
   }
-  const Resolved& resolved = *now;
+  work->resolved = std::move(now);
+  const Resolved& resolved = *work->resolved;
   const store::RunReason reason = store::run_reason(spec.directory, "image", key_text, lookup);
 
-  std::optional<LoadedPlan> image;
+  std::optional<LoadedPlan>& image = work->image;
   if (lookup.result) image = stored_image(*lookup.result, resolved, store);
   const bool is_stored = image.has_value();
   if (!is_stored) {

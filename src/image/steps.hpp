@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "image/depfile_parts.hpp"
@@ -23,6 +24,7 @@ struct FingerprintResult {
   bool changed = false;        // the file `key` was written
   std::size_t files_read = 0;  // not known to the stat cache
   std::uint64_t milliseconds = 0;
+  std::shared_ptr<const void> work;  // all that was in memory; who ends next need not take it apart
 };
 
 // Writes `key` and the depfiles (write_depfiles()) and touches `key.stamp` in spec.directory. What it writes
@@ -39,6 +41,7 @@ struct ImageResult {
   std::size_t stored = 0;
   std::size_t layers = 0;
   std::uint64_t milliseconds = 0;
+  std::shared_ptr<const void> work;  // as above
 };
 
 // Builds the image, or finds it in the store, and saves its plan in spec.directory. An outside engine is

@@ -19,10 +19,12 @@ function(_bottle_step)
     if(ARG_POOL)
       list(APPEND more JOB_POOL ${ARG_POOL})
     endif()
+    set(outputs "${ARG_STAMP}" "${ARG_RESULT}")
     if(ARG_OWN_DEPFILE)
       _bottle_own_depfiles()
+      _bottle_keep_depfile(outputs "${ARG_DEPFILE}")
     endif()
-    add_custom_command(OUTPUT "${ARG_STAMP}" "${ARG_RESULT}" COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
+    add_custom_command(OUTPUT ${outputs} COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
       COMMENT "${ARG_COMMENT}" VERBATIM)
   else()
     set(first "")
@@ -57,6 +59,13 @@ macro(_bottle_own_depfiles)
   if(_bottle_own)
     set(CMAKE_WARN_DEPRECATED FALSE)  # newer versions warn of OLD policies
     cmake_policy(SET CMP0116 OLD)
+  endif()
+endmacro()
+
+# Since 3.29 CMake tells Ninja to read and remove a depfile after the command, unless it is an output.
+macro(_bottle_keep_depfile outputs depfile)
+  if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.29)
+    list(APPEND ${outputs} "${depfile}")
   endif()
 endmacro()
 
@@ -107,11 +116,13 @@ function(_bottle_part_rules out slug directory parts)
   while(part LESS parts)
     set(stamp "${directory}/key.inputs/${parts}.${part}")
     set(outputs "${stamp}")
-    # Since 3.29 Ninja is told to read and remove a depfile after the command, unless it is an output.
-    if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.29)
-      list(APPEND outputs "${stamp}.d")
+    _bottle_keep_depfile(outputs "${stamp}.d")
+    set(command : > "${stamp}")
+    if(outputs MATCHES ";")
+      # Ninja before 1.12 takes the time of the last run from the outputs only if all of them are new.
+      set(command touch "${stamp}" "${stamp}.d")
     endif()
-    add_custom_command(OUTPUT ${outputs} COMMAND : > "${stamp}" DEPFILE "${stamp}.d"
+    add_custom_command(OUTPUT ${outputs} COMMAND ${command} DEPFILE "${stamp}.d"
       COMMENT "Looking at the inputs of bottle ${slug}" VERBATIM)
     list(APPEND stamps "${stamp}")
     math(EXPR part "${part} + 1")

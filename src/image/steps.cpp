@@ -92,6 +92,8 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   result.dependencies = resolved.dependencies();
   result.files_read = resolved.files_read();
   write_depfiles(spec.directory, depfiles, result.dependencies);
+  // Ninja 1.11 takes the time of the depfile for that of the last run, if the key is what it was.
+  set_time(spec.directory / "key.d", begin);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
   if (result.changed) set_time(spec.directory / "key", begin);
   result.milliseconds = watch.milliseconds();

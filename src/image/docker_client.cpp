@@ -23,13 +23,14 @@ bool DockerStatus::is_name_taken() const {
   return !ok() && holds(message, {"is already in use", "name is in use"});
 }
 
-DockerClient::DockerClient(std::string program, std::function<void(const std::string&)> note)
-    : program_(std::move(program)), note_(std::move(note)) {}
+DockerClient::DockerClient(std::string program, std::function<void(const std::string&)> note,
+                           std::vector<std::string> environment)
+    : program_(std::move(program)), note_(std::move(note)), environment_(std::move(environment)) {}
 
 DockerStatus DockerClient::command(std::vector<std::string> words, const std::string& what,
                                    OnFailure policy) const {
   words.insert(words.begin(), program_);
-  const Captured captured = capture(words);
+  const Captured captured = capture(words, environment_);
   DockerStatus status{
       .code = captured.status.signal_number != 0 ? 128 + captured.status.signal_number : captured.status.code,
       .output = captured.output,

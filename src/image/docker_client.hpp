@@ -40,9 +40,12 @@ struct NewContainer {
 // policy.
 class DockerClient {
  public:
-  explicit DockerClient(std::string program = "docker", std::function<void(const std::string&)> note = {});
+  // `environment` is added to this process's.
+  explicit DockerClient(std::string program = "docker", std::function<void(const std::string&)> note = {},
+                        std::vector<std::string> environment = {});
 
   const std::string& program() const { return program_; }
+  const std::vector<std::string>& environment() const { return environment_; }
 
   // "sha256:<hex>"; nullopt if there is no such image. Only another failure is one for the policy.
   std::optional<std::string> image_id(const std::string& image, OnFailure policy) const;
@@ -73,6 +76,7 @@ class DockerClient {
 
   std::string program_;
   std::function<void(const std::string&)> note_;
+  std::vector<std::string> environment_;
 };
 
 }  // namespace bottle::image

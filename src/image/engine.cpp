@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kProbeSchema = "bottle-engine 1";
 constexpr const char* kVersionFact = "version";
+constexpr const char* kWork = "engine";  // in the build directory
 
 Digest probe_key(const BuildSpec& spec, const Engine& engine) {
   return sha256(std::string(kProbeSchema) + "\nengine = " + spec.engine + "\n" + engine.identity());
@@ -68,8 +69,10 @@ std::vector<fs::path> engine_programs(const BuildSpec& spec) {
   return programs;
 }
 
-void remove_engine_left(const fs::path& build_directory) {
-  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory);
+void remove_engine_left(const fs::path& build_directory,
+                        const std::function<void(const std::string&)>& warn) {
+  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn);
+  StagedDirectory::remove_abandoned(build_directory / kWork);
 }
 
 std::string known_engine_version(const BuildSpec& spec, const store::Store& store) {
@@ -89,7 +92,7 @@ std::string fresh_engine_version(const BuildSpec& spec, const store::Store& stor
 LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store,
                              const std::function<void(const std::string&)>& on_line) {
   const auto engine = make_engine(resolved.spec());
-  const StagedDirectory work(resolved.spec().directory / "engine");
+  const StagedDirectory work(resolved.spec().directory / kWork);
   LoadedPlan image =
       engine->build({.resolved = resolved, .store = store, .work = work.path(), .on_line = on_line});
   return image;

@@ -48,8 +48,9 @@ class Engine {
 // The installed programs of an engine: whose change may change the version.
 std::vector<fs::path> engine_programs(const BuildSpec& spec);
 // Takes out of the engines what a killed build in this directory has left there; starts nothing if that is
-// nothing. The caller holds the directory's lock.
-void remove_engine_left(const fs::path& build_directory);
+// nothing. The caller holds the directory's lock. `warn` hears of an engine that does not answer in time.
+void remove_engine_left(const fs::path& build_directory,
+                        const std::function<void(const std::string&)>& warn = {});
 
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec);
 

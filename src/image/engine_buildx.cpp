@@ -34,20 +34,28 @@ class BuildxEngine : public Engine {
            "builder " + builder_ + "\n";
   }
 
-  // Of the plug-in, the driver and BuildKit itself: "0.13.1 docker-container v0.12.5".
+  // Of the plug-in, the driver and BuildKit itself: "0.13.1 docker-container v0.12.5". The driver "docker" is
+  // the daemon's own BuildKit; "docker+oci" one whose images are containerd's, so that it can write layouts.
   std::string version() const override {
     const std::string plugin_version = output_of({"docker", "buildx", "version"}, kInstall);
     std::vector<std::string> inspect{"docker", "buildx", "inspect"};
     if (!builder_.empty()) inspect.push_back(builder_);
     const std::string text = output_of(inspect, "docker buildx ls says which builders there are");
-    const std::string buildkit = field(text, "BuildKit version:");
-    return field(plugin_version, "buildx ") + " " + field(text, "Driver:") + " " +
-           (buildkit.empty() ? field(text, "Buildkit:") : buildkit);
+    std::string buildkit = field(text, "BuildKit version:");
+    if (buildkit.empty()) buildkit = field(text, "Buildkit:");
+    std::string driver = field(text, "Driver:");
+    if (driver == "docker") {
+      if (text.find("worker.containerd.namespace:") != std::string::npos) driver += "+oci";
+      // The daemon's number: its BuildKit often has none.
+      buildkit += " " + output_of({"docker", "version", "--format", "{{.Server.Version}}"},
+                                  "docker buildx ls says which builders there are");
+    }
+    return field(plugin_version, "buildx ") + " " + driver + " " + buildkit;
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
     const EngineInput input = prepare_input(request.resolved, request.store, request.work);
-    // The daemon's own BuildKit writes no OCI layouts, and in old daemons reads none.
+    // A daemon with images of its own kind writes no OCI layouts, and an old one reads none.
     return request.resolved.spec().engine_version.find(" docker ") != std::string::npos
                ? build_in_daemon(request, input)
                : build_layout(request, input);
@@ -82,7 +90,7 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
-    EngineLeft left(request.resolved.spec().directory);
+    EngineLeft left(request.resolved.spec().directory, request.on_line);
     load_inputs(request, input, DockerClient("docker"), left);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";

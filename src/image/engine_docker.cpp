@@ -52,7 +52,7 @@ class DockerEngine : public Engine {
   LoadedPlan build(const EngineRequest& request) const override {
     const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work);
-    EngineLeft left(request.resolved.spec().directory);
+    EngineLeft left(request.resolved.spec().directory, request.on_line);
     load_inputs(request, input, DockerClient(kProgram), left);
 
     const fs::path id_file = request.work / "image.id";

@@ -1,6 +1,7 @@
 // The drivers behind engine.hpp, one a file, and what they share.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,7 +36,8 @@ std::string environment_identity(const std::vector<std::string>& names);
 std::string environment_value(const char* name);
 
 // Options for the engine's build command: those of the specification, then the words of
-// $BOTTLE_ENGINE_OPTIONS, which say how this machine builds and are no part of any key.
+// $BOTTLE_ENGINE_OPTIONS, which say how this machine builds and are no part of any key. Then `--network none`
+// for a bottle whose RUN has no network.
 std::vector<std::string> engine_options(const BuildSpec& spec);
 
 void append(std::vector<std::string>& words, const std::vector<std::string>& more);
@@ -45,7 +47,7 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const D
                  EngineLeft& left);
 // `--secret` for each; without the builder's help an Error.
 std::vector<std::string> secret_options(const Resolved& resolved, bool has_secrets);
-// What every `build` command line has in common: build arguments, labels, platform, network.
+// What every `build` command line has in common: build arguments, labels, platform.
 std::vector<std::string> common_options(const Resolved& resolved);
 
 // The last line with anything on it.
@@ -56,20 +58,26 @@ struct Captured {
   std::string output;   // standard output, without the last line end
   std::string message;  // the last line of standard error
 };
-// Runs a program whose output is short. Throws only if it cannot be started.
-Captured capture(const std::vector<std::string>& arguments);
+// Runs a program whose output is short. `environment` is added to this process's, here and below. Throws only
+// if it cannot be started.
+Captured capture(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 // Standard output of a command that has to succeed; its standard error is the Error's message.
-std::string output_of(const std::vector<std::string>& arguments, const std::string& hint);
+std::string output_of(const std::vector<std::string>& arguments, const std::string& hint,
+                      const std::vector<std::string>& environment = {});
 // Standard output into a file, for large ones.
 void output_into(const std::vector<std::string>& arguments, const fs::path& file);
-// Runs a program that writes what people read, line by line. `environment` is added to this process's.
+// Runs a program that writes what people read, line by line. Interrupted, it is asked to stop, and ended when
+// it does not.
 Finished run_shown(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
                    const std::function<void(const std::string&)>& on_line);
 // Fills a program's standard input. A program that stops reading is judged by its exit status.
 Finished run_fed(const std::vector<std::string>& arguments,
-                 const std::function<void(const oci::Sink&)>& produce);
-// A short program, waited for whatever signals come: for cleaning up. nullopt if it could not be started.
-std::optional<Finished> run_uninterrupted(const std::vector<std::string>& arguments) noexcept;
+                 const std::function<void(const oci::Sink&)>& produce,
+                 const std::vector<std::string>& environment = {});
+// A short program, waited for whatever signals come: for cleaning up. nullopt if it could not be started, or
+// had not ended when the time was over; then it is ended.
+std::optional<Finished> run_uninterrupted(const std::vector<std::string>& arguments,
+                                          std::chrono::milliseconds limit) noexcept;
 // This process's environment with these lines put in.
 std::vector<std::string> environment_with(const std::vector<std::string>& lines);
 

@@ -2,6 +2,10 @@
 // that was killed is cleaned up by the next one in the same build directory.
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,12 +14,18 @@
 namespace bottle::image {
 
 // The file `engine.left` in a build directory. The caller holds the directory's lock.
+//
+// Cleaning up never fails a build. A program that does not answer in time is ended and not asked again by
+// this object; what it could not take out stays noted for the next build, and `warn` hears of it.
 class EngineLeft {
  public:
   static constexpr const char* kFile = "engine.left";
+  // Given to the builds of Podman and Buildah, which keep it with each container that they work in: the only
+  // thing about such a container that says whose it is.
+  static constexpr const char* kBuilderArgument = "BOTTLE_BUILD_DIRECTORY";
 
   // Takes out what a killed build left. What cannot be taken out (its engine cannot be reached) stays noted.
-  explicit EngineLeft(fs::path build_directory);
+  explicit EngineLeft(fs::path build_directory, std::function<void(const std::string&)> warn = {});
   // Takes out what this one has noted, also after an error or an interrupt.
   ~EngineLeft();
   EngineLeft(EngineLeft&&) = delete;
@@ -24,18 +34,40 @@ class EngineLeft {
   void note_image(const std::string& program, const std::string& name);
   // Before containers with this label ("name=value") are created.
   void note_containers(const std::string& program, const std::string& label);
+  // Before `podman build` or `buildah build` works with `temporary`, a directory in the build directory, as
+  // its $TMPDIR, and with the build argument above.
+  void note_builder(const std::string& program, const fs::path& temporary);
+  // That build has ended well, and with it all that it worked in.
+  void forget_builder();
+
+  // The value of the build argument.
+  static std::string builder_id(const fs::path& build_directory);
+  // How long a program has for each thing that it is to take out: 30 s, or the whole number of seconds in
+  // $BOTTLE_CLEANUP_SECONDS.
+  static std::chrono::milliseconds time_limit();
 
  private:
   struct Item {
     std::string program;
-    std::string kind;  // "image" or "containers"
-    std::string name;
+    std::string kind;  // "image", "containers" or "builder"
+    std::string name;  // of a builder its temporary directory, relative to the build directory
   };
+  void note(Item item);
   void remove_all() noexcept;
+  bool remove(const Item& item);
+  bool remove_image(const Item& item);
+  bool remove_containers(const Item& item);
+  bool remove_builder(const Item& item);
+  // The output of a command that ended well; nullopt otherwise.
+  std::optional<std::string> ask(const std::vector<std::string>& words);
   void write() const;
 
+  fs::path directory_;
   fs::path file_;
+  std::function<void(const std::string&)> warn_;
   std::vector<Item> items_;
+  std::set<std::string> silent_;  // programs that did not answer in time
+  std::string message_;           // of the last command that failed
 };
 
 }  // namespace bottle::image

@@ -103,9 +103,10 @@ Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& p
   }
   std::size_t skipped = client.program() == "docker" ? layers_there(image, client) : 0;
   for (;;) {
-    const Finished finished = run_fed({client.program(), "load"}, [&](const oci::Sink& sink) {
-      write_docker_archive(image, name, skipped, store, sink);
-    });
+    const Finished finished = run_fed(
+        {client.program(), "load"},
+        [&](const oci::Sink& sink) { write_docker_archive(image, name, skipped, store, sink); },
+        client.environment());
     loaded.transferred = image.layers.size() - skipped;
     if (finished.status.success()) return loaded;
     // A daemon that keeps layers otherwise, or an image that went away: once more with all of them.

@@ -34,39 +34,70 @@ class PodmanEngine : public Engine {
 
   LoadedPlan build(const EngineRequest& request) const override {
     const Resolved& resolved = request.resolved;
+    const fs::path& directory = resolved.spec().directory;
     const EngineInput input = prepare_input(resolved, request.store, request.work);
-    EngineLeft left(resolved.spec().directory);
+    // Theirs would stay after a kill.
+    const fs::path temporary = request.work / "tmp";
+    make_directories(temporary);
+    const std::vector<std::string> environment{"TMPDIR=" + temporary.native()};
+    EngineLeft left(directory, request.on_line);
     if (program_ == "podman")
-      load_inputs(request, input, DockerClient(program_), left);
+      load_inputs(request, input, DockerClient(program_, {}, environment), left);
     else
-      pull_inputs(request, input, left);
+      pull_inputs(request, input, environment, left);
 
     const fs::path id_file = request.work / "image.id";
     std::vector<std::string> arguments{
-        program_, "build", "--layers", "--format", "oci", "--timestamp", std::to_string(resolved.epoch()),
+        program_, "build", "--layers", "--force-rm", "--format", "oci", "--timestamp",
+        std::to_string(resolved.epoch()),
         // The images are there: a registry must not be asked for newer ones.
         "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
-        input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native()};
+        input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native(), "--build-arg",
+        std::string(EngineLeft::kBuilderArgument) + "=" + EngineLeft::builder_id(directory)};
     append(arguments, common_options(resolved));
     append(arguments, secret_options(resolved, true));
     append(arguments, engine_options(resolved.spec()));
     arguments.push_back(input.context.native());
-    run_build(request, arguments, {});
+    left.note_builder(program_, temporary);
+    run_build({.resolved = resolved,
+               .store = request.store,
+               .work = request.work,
+               .on_line = [&](const std::string& line) { show(line, request.on_line); }},
+              arguments, environment);
+    left.forget_builder();
     std::string id = read_file(id_file);
     if (id.starts_with("sha256:")) id.erase(0, 7);
     const fs::path archive = request.work / "image.tar";
     const std::string hint = "is there room for the image?";
     if (program_ == "podman")
       output_of({program_, "save", "--quiet", "--format", "oci-archive", "--output", archive.native(), id},
-                hint);
+                hint, environment);
     else
       output_of({program_, "push", "--quiet", "--disable-compression", id, "oci-archive:" + archive.native()},
-                hint);
+                hint, environment);
     return import_engine_image(archive, resolved, request.store);
   }
 
  private:
-  void pull_inputs(const EngineRequest& request, const EngineInput& input, EngineLeft& left) const {
+  // Without the argument that the user has not given.
+  static void show(std::string line, const std::function<void(const std::string&)>& on_line) {
+    constexpr std::string_view kUnused = "build args were not consumed: [";
+    const std::size_t begin = line.find(kUnused);
+    if (begin != std::string::npos) {
+      const std::string name = EngineLeft::kBuilderArgument;
+      const std::size_t at = line.find(name, begin);
+      if (at != std::string::npos) {
+        const bool is_first = line[at - 1] == '[';
+        const bool is_last = line[at + name.size()] == ']';
+        if (is_first && is_last) return;
+        line.erase(is_last ? at - 1 : at, name.size() + 1);
+      }
+    }
+    on_line(line);
+  }
+
+  void pull_inputs(const EngineRequest& request, const EngineInput& input,
+                   const std::vector<std::string>& environment, EngineLeft& left) const {
     const fs::path layout = request.work / "input";
     const fs::path archive = request.work / "input.tar";
     for (const EngineImage& item : input.images) {
@@ -78,7 +109,7 @@ class PodmanEngine : public Engine {
       file.commit();
       left.note_image(program_, item.reference);
       output_of({program_, "pull", "--quiet", "docker-archive:" + archive.native()},
-                "is there room for the image?");
+                "is there room for the image?", environment);
     }
   }
 

@@ -1,8 +1,10 @@
 // Running the programs behind the engines.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +94,8 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
   const std::string more = environment_value("BOTTLE_ENGINE_OPTIONS");
   for (const std::string_view word : split(more, ' '))
     if (!word.empty()) options.emplace_back(word);
+  // The last of two wins: what this machine needs for a network gives none to who wants none.
+  if (!spec.run_has_network) options.insert(options.end(), {"--network", "none"});
   return options;
 }
 
@@ -106,7 +110,6 @@ std::vector<std::string> common_options(const Resolved& resolved) {
     options.push_back("--label");
     options.push_back(name + "=" + value);
   }
-  if (!spec.run_has_network) options.insert(options.end(), {"--network", "none"});
   if (!spec.platform.empty()) {
     options.push_back("--platform");
     options.push_back(spec.platform);
@@ -148,6 +151,44 @@ class ErrorFile {
   Fd file_;
 };
 
+constexpr std::size_t kOutputKept = 64u << 10;
+// How long a builder that was interrupted has for taking down what it made.
+constexpr std::chrono::seconds kStopTime{5};
+
+int milliseconds_until(std::chrono::steady_clock::time_point end) {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count() + 1, 0, 3'600'000));
+}
+
+// Reads the child's output to its end and waits for it, whatever signals come. nullopt: it was still at work
+// at `end`. A child that was waited for is left as a dead one, which its object removes.
+std::optional<ExitStatus> ended_within(const Child& child, int output,
+                                       std::chrono::steady_clock::time_point end, std::string& text) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
+  if (!process) throw_errno("cannot watch a process", std::to_string(child.pid()));
+  bool is_read = false;
+  for (;;) {
+    pollfd waited{.fd = is_read ? process.get() : output, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&waited, 1, milliseconds_until(end));
+    if (ready < 0 && errno != EINTR) throw_errno("cannot wait for a process", std::to_string(child.pid()));
+    if (ready <= 0) {
+      if (std::chrono::steady_clock::now() >= end) return std::nullopt;
+      continue;
+    }
+    if (is_read) break;
+    std::array<char, 4096> buffer;
+    const ssize_t count = ::read(output, buffer.data(), buffer.size());
+    if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
+    is_read = count == 0 || (count < 0 && errno != EINTR);
+  }
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR)
+    ;
+  return info.si_code == CLD_EXITED ? ExitStatus{.code = info.si_status, .signal_number = 0}
+                                    : ExitStatus{.code = 0, .signal_number = info.si_status};
+}
+
 [[noreturn]] void fail(const std::vector<std::string>& arguments, const ExitStatus& status,
                        const std::string& message, const std::string& hint) {
   throw Error(message.empty() ? "it failed with " + status.text() : message,
@@ -156,10 +197,11 @@ class ErrorFile {
 
 }  // namespace
 
-Captured capture(const std::vector<std::string>& arguments) {
+Captured capture(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   Pipe pipe = make_pipe();
   const ErrorFile errors;
   Command command{.arguments = arguments};
+  if (!environment.empty()) command.environment = environment_with(environment);
   command.output = pipe.writer.get();
   command.error = errors.descriptor();
   Child child = start(command);
@@ -173,8 +215,9 @@ Captured capture(const std::vector<std::string>& arguments) {
   return captured;
 }
 
-std::string output_of(const std::vector<std::string>& arguments, const std::string& hint) {
-  const Captured captured = capture(arguments);
+std::string output_of(const std::vector<std::string>& arguments, const std::string& hint,
+                      const std::vector<std::string>& environment) {
+  const Captured captured = capture(arguments, environment);
   if (!captured.status.success()) fail(arguments, captured.status, captured.message, hint);
   return captured.output;
 }
@@ -192,19 +235,40 @@ void output_into(const std::vector<std::string>& arguments, const fs::path& file
 
 Finished run_shown(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
                    const std::function<void(const std::string&)>& on_line) {
+  Pipe pipe = make_pipe();
   Command command{.arguments = arguments};
   command.environment = environment_with(environment);
+  command.output = pipe.writer.get();
+  Child child = start(command);
+  pipe.writer.reset();
   LineCutter lines(on_line);
-  Finished finished = run(command, [&](std::string_view text) { lines.take(text); });
+  Finished finished;
+  try {
+    drain(pipe.reader.get(), [&](std::string_view text) {
+      finished.output += text;
+      if (finished.output.size() > 2 * kOutputKept)
+        finished.output.erase(0, finished.output.size() - kOutputKept);
+      lines.take(text);
+    });
+    finished.status = child.wait();
+  } catch (const Interrupted&) {
+    // A builder that is asked to stop takes down networks and containers that nobody else knows of.
+    ::kill(child.pid(), SIGTERM);
+    std::string unread;
+    (void)ended_within(child, pipe.reader.get(), std::chrono::steady_clock::now() + kStopTime, unread);
+    throw;
+  }
   lines.flush();
   return finished;
 }
 
 Finished run_fed(const std::vector<std::string>& arguments,
-                 const std::function<void(const oci::Sink&)>& produce) {
+                 const std::function<void(const oci::Sink&)>& produce,
+                 const std::vector<std::string>& environment) {
   Pipe input = make_pipe();
   Pipe output = make_pipe();
   Command command{.arguments = arguments};
+  if (!environment.empty()) command.environment = environment_with(environment);
   command.input = input.reader.get();
   command.output = output.writer.get();
   Child child = start(command);
@@ -246,27 +310,20 @@ Finished run_fed(const std::vector<std::string>& arguments,
   return finished;
 }
 
-std::optional<Finished> run_uninterrupted(const std::vector<std::string>& arguments) noexcept {
-  // Not by Child: it looks for interrupts, and one may be pending.
+std::optional<Finished> run_uninterrupted(const std::vector<std::string>& arguments,
+                                          std::chrono::milliseconds limit) noexcept {
   try {
+    const auto end = std::chrono::steady_clock::now() + limit;
     Pipe pipe = make_pipe();
     Command command{.arguments = arguments};
     command.output = pipe.writer.get();
     Child child = start(command);
     pipe.writer.reset();
     Finished finished;
-    std::array<char, 4096> buffer;
-    for (;;) {
-      const ssize_t count = ::read(pipe.reader.get(), buffer.data(), buffer.size());
-      if (count > 0) finished.output.append(buffer.data(), static_cast<std::size_t>(count));
-      if (count == 0 || (count < 0 && errno != EINTR)) break;
-    }
-    siginfo_t info{};
-    while (::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR)
-      ;
-    finished.status = info.si_code == CLD_EXITED ? ExitStatus{.code = info.si_status, .signal_number = 0}
-                                                 : ExitStatus{.code = 0, .signal_number = info.si_status};
-    return finished;  // the child is dead: its destructor only reaps it
+    const auto status = ended_within(child, pipe.reader.get(), end, finished.output);
+    if (!status) return std::nullopt;  // the child's destructor ends it
+    finished.status = *status;
+    return finished;
   } catch (...) {
     return std::nullopt;
   }

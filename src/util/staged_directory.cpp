@@ -29,7 +29,9 @@ Fd lock_of(const fs::path& directory) {
   return file;
 }
 
-void remove_abandoned(const fs::path& target) {
+}  // namespace
+
+void StagedDirectory::remove_abandoned(const fs::path& target) {
   const std::string prefix = prefix_of(target);
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(target.parent_path(), error)) {
@@ -47,8 +49,6 @@ void remove_abandoned(const fs::path& target) {
     if (lock) fs::remove_all(entry.path(), ignored);
   }
 }
-
-}  // namespace
 
 StagedDirectory::StagedDirectory(const fs::path& target) {
   make_directories(target.parent_path());

@@ -12,6 +12,8 @@ namespace bottle {
 class StagedDirectory {
  public:
   explicit StagedDirectory(const fs::path& target);
+  // What killed processes have left for that target, where no new one is needed.
+  static void remove_abandoned(const fs::path& target);
   ~StagedDirectory();
   StagedDirectory(StagedDirectory&&) = delete;
   const fs::path& path() const { return path_; }

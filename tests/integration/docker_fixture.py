@@ -26,6 +26,7 @@ import parts
 PREFIX = "bottle-docker-"
 START_SECONDS = 60
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
+RUNTIME_STATES = pathlib.Path("/run/runc")
 
 
 def client():
@@ -162,7 +163,13 @@ def lock_of(directory):
 
 
 def remove(directory):
-    """The directory of an engine that has ended, and its control groups."""
+    """The directory of an engine that has ended, its control groups, and what it kept of containers that ended with it."""
+    for state in RUNTIME_STATES.glob("*/state.json"):
+        try:
+            if f"{directory}/" in state.read_text():
+                shutil.rmtree(state.parent)
+        except OSError:  # another one's, which has just ended
+            pass
     for top in [CGROUPS, *CGROUPS.glob("*")] if CGROUPS.is_dir() else []:
         for path, _, _ in os.walk(top / directory.name, topdown=False):
             try:

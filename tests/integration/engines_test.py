@@ -4,8 +4,10 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import buildx_fixture
@@ -46,9 +48,10 @@ class EngineTestCase(parts.TestCase):
         self.reached = self.top / "reached"
         for program in ENGINES:
             real = self.engine.client if program == "docker" else shutil.which(program)
-            # $BLOCK stops before the command of that name, $BLOCK_AFTER behind it.
+            # $BLOCK stops before the command of that name, $BLOCK_AFTER behind it; $HANG never ends.
             self.wrapper(program, f"""
 echo {program} "$@" >> "{self.calls_file}"
+if [ "$HANG" = "$1" ]; then exec sleep 1000; fi
 if [ "$BLOCK" = "$1" ]; then echo > "{self.reached}"; exec sleep 1000; fi
 if [ "$BLOCK_AFTER" = "$1" ]; then "{real}" "$@"; echo > "{self.reached}"; exec sleep 1000; fi
 exec "{real}" "$@"
@@ -285,6 +288,25 @@ class Builds(EngineTestCase):
         self.assertEqual(build.leftovers(), [])
         self.assert_engine_clean()
 
+    def test_without_a_network(self):
+        """NETWORK none: RUN sees no network but its own loopback, whatever this machine's options say; or the engine says why not."""
+        dockerfile = "FROM base\nRUN while read name rest; do echo $name; done < /proc/net/dev > /devices\n"
+        containers = self.top / "containers.conf"
+        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
+        oci = {"CONTAINERS_CONF": str(containers), "BOTTLE_ENGINE_OPTIONS": "--isolation=oci --network=host"}
+        for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", oci), ("buildah", oci)]:
+            with self.subTest(engine=engine, **more):
+                build = self.new_build({"Dockerfile": dockerfile}, f"by {engine} {more.get('DOCKER_BUILDKIT')}", engine, **more)
+                build.image(*self.contexts, "--network", "none")
+                build.create()
+                out = self.top / f"root {engine} {more.get('DOCKER_BUILDKIT')}"
+                build.tools("bottle-pack", "extract", build.output, out)
+                devices = [word for word in (out / "devices").read_text().split() if word.endswith(":")]
+                self.assertEqual(devices, ["lo:"])
+        for engine in ("podman", "buildah"):  # the isolation without namespaces
+            build = self.new_build({"Dockerfile": dockerfile}, f"{engine} in a chroot", engine)
+            self.assert_fails(build.image(*self.contexts, "--network", "none", expect=1), "cannot set --network other than host")
+
     def test_two_at_once(self):
         """Two bottles through one daemon, from bases of the same name that are not the same."""
         processes, builds = [], []
@@ -305,42 +327,160 @@ class Builds(EngineTestCase):
             self.assertEqual((out / "copied").read_text(), f"{number} word yes\n")
         self.assert_engine_clean()
 
-    def stopped(self, build, how, signal_number):
+
+class Stopped(Builds):
+    """Builds that are interrupted, ended or killed at each stage: nothing stays, after a kill once the next build is through."""
+
+    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+    def setUp(self):
+        super().setUp()
+        self.temporary = self.top / "temporary"
+        self.temporary.mkdir()
+        self.environment["TMPDIR"] = str(self.temporary)
+        # RUN under a runtime, as Podman and Buildah do it where nothing else is asked for: it outlives a builder that is killed.
+        containers = self.top / "containers.conf"
+        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
+        self.environment["CONTAINERS_CONF"] = str(containers)
+        self.sleeps = f"{600 + int.from_bytes(os.urandom(4), 'big')}"
+        self.program = "docker"
+        self.number = 0
+        self.before = self.standing()
+
+    def standing(self):
+        """What is there whether somebody builds or not."""
+        daemon = docker_fixture.children(self.engine.process.pid)[0]
+        mounts = [line.split()[4] for file in (f"/proc/{daemon}/mountinfo", "/proc/self/mountinfo")
+                  for line in pathlib.Path(file).read_text(encoding="utf-8").splitlines()]
+        return {"networks": sorted(self.docker("network", "ls", "--format", "{{.Name}}")),
+                # The daemon keeps the host's name space from its first container on.
+                "mounts": sorted(mount for mount in mounts if (str(self.engine.directory) in mount or str(self.top) in mount)
+                                 and not mount.endswith("/netns/default"))}
+
+    def sleeping(self):
+        found = []
+        for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if self.sleeps.encode() in file.read_bytes().split(b"\0"):
+                    found.append(file.parent.name)
+            except OSError:  # it has ended
+                pass
+        return found
+
+    def assert_nothing_left(self, build):
+        self.assertEqual(build.leftovers(build.build), [])
+        self.assertFalse((build.build / "engine.left").exists())
+        self.assertEqual(list(self.temporary.iterdir()), [])
+        if self.program == "docker":
+            # Behind its client's back a daemon ends a build a little later.
+            self.assert_engine_clean()
+            wait_for(lambda: not self.sleeping(), "a RUN goes on")
+            wait_for(lambda: self.standing() == self.before, f"{self.before} is now {self.standing()}")
+            return
+        self.assertEqual(self.sleeping(), [])
+        self.assertEqual(self.standing(), self.before)
+        containers = build.run("buildah", "containers", "--all", "--quiet").stdout
+        names = build.run("buildah", "images", "--format", "{{.Name}}").stdout.split()
+        self.assertEqual((containers, [name for name in names if name != "<none>"]), ("", []))
+        self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path("/run", runtime).glob("buildah-*")
+                          if self.sleeps in (entry / "state.json").read_text()], [])
+
+    def stop(self, build, how, signal_number):
         """Runs a build until it has come to where `how` stops it, and sends the signal."""
         environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache), **how}
         self.reached.unlink(missing_ok=True)
         process = subprocess.Popen(
             [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
-        if how:
-            wait_for(self.reached.exists, "the engine's command")
-        else:  # its RUN sleeps
-            wait_for(lambda: self.docker("ps", "--quiet"), "a container")
+        wait_for(lambda: self.reached.exists() if how else self.sleeping() or process.poll() is not None, "the stage")
         process.send_signal(signal_number)
-        process.wait(SECONDS)
-        self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number)
+        output, _ = process.communicate(timeout=SECONDS)
+        self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number, output)
+        return output
 
-    def check_stopped(self, how, dockerfile=FILES["Dockerfile"]):
-        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            with self.subTest(signal=signal_number, how=how):
-                build = self.new_build(dict(FILES, Dockerfile=dockerfile), f"stopped {signal_number}", "docker", DOCKER_BUILDKIT="0")
-                self.stopped(build, how, signal_number)
+    def check(self, program, how, signals, is_stored=False, **more):
+        """Without `how` the build is stopped in its RUN. `is_stored`: the next build finds its image in the store."""
+        self.program = program
+        for signal_number in signals:
+            self.number += 1
+            with self.subTest(program=program, signal=signal_number, how=how, **more):
+                build = self.new_build(FILES, f"build {self.number}", program, **more)
+                if is_stored:
+                    build.image(*self.contexts)
+                if not how:
+                    build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
+                self.stop(build, how, signal_number)
                 if signal_number == signal.SIGKILL:
                     build.write("Dockerfile", FILES["Dockerfile"])
                     build.image(*self.contexts)
-                self.assertEqual(build.leftovers(build.build), [])
-                self.assertFalse((build.build / "engine.left").exists())
-                self.assert_engine_clean()
+                self.assert_nothing_left(build)
 
-    def test_stopped_at_load(self):
-        self.check_stopped({"BLOCK_AFTER": "load"})
+    def test_classic_load(self):
+        self.check("docker", {"BLOCK_AFTER": "load"}, self.SIGNALS, DOCKER_BUILDKIT="0")
 
-    def test_stopped_at_build(self):
-        self.check_stopped({}, FILES["Dockerfile"].replace("RUN echo", "RUN sleep 600; echo"))
+    def test_classic_build(self):
+        self.check("docker", {}, self.SIGNALS, DOCKER_BUILDKIT="0")
 
-    def test_stopped_at_save(self):
-        self.check_stopped({"BLOCK": "save"})
+    def test_classic_save(self):
+        self.check("docker", {"BLOCK": "save"}, self.SIGNALS, DOCKER_BUILDKIT="0")
+
+    def test_buildkit(self):
+        self.check("docker", {"BLOCK_AFTER": "load"}, [signal.SIGKILL])
+        self.check("docker", {}, self.SIGNALS)
+        self.check("docker", {"BLOCK": "save"}, [signal.SIGTERM, signal.SIGKILL])
+
+    def test_podman(self):
+        self.check("podman", {"BLOCK_AFTER": "load"}, [signal.SIGTERM, signal.SIGKILL])
+        self.check("podman", {}, self.SIGNALS, BOTTLE_ENGINE_OPTIONS="--isolation=oci --network=host")
+        self.check("podman", {}, [signal.SIGKILL], is_stored=True)  # RUN in a chroot
+        self.check("podman", {"BLOCK": "save"}, [signal.SIGTERM, signal.SIGKILL])
+
+    def test_buildah(self):
+        self.check("buildah", {"BLOCK_AFTER": "pull"}, [signal.SIGTERM, signal.SIGKILL])
+        self.check("buildah", {}, self.SIGNALS, BOTTLE_ENGINE_OPTIONS="--isolation=oci --network=host")
+        self.check("buildah", {}, [signal.SIGKILL], is_stored=True)
+        self.check("buildah", {"BLOCK": "push"}, [signal.SIGTERM, signal.SIGKILL])
+
+    def test_other_peoples_containers(self):
+        """Who cleans up takes nothing that another build, in another directory, works in."""
+        self.program = "buildah"
+        others = self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
+        build = self.new_build(dict(FILES, Dockerfile=FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo")), "killed",
+                               "buildah")
+        self.stop(build, {}, signal.SIGTERM)
+        self.assertEqual(build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(), [others])
+
+    def test_daemon_that_hangs(self):
+        """Cleaning up has a time limit, the build goes on, and what could not be taken out stays noted."""
+        build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
+        output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+        self.assertRegex(output, "warning: docker rmi did not end within 1 s; .*engine.left")
+        self.assertEqual(output.count("did not end within"), 1)  # and is not asked again
+        self.assertIn("docker image localhost/bottle-stage/", (build.build / "engine.left").read_text())
+        # Interrupted, it ends none the less.
+        build.append("etc/a", "more\n")
+        output = self.stop(build, {"BLOCK": "save"}, signal.SIGTERM)
+        self.assertRegex(output, "warning: docker rmi did not end within 1 s")
+        # A daemon that takes connections and answers none: whoever turns to another engine is not held up by what is noted.
+        with socket.socket(socket.AF_UNIX) as listener:
+            name = tempfile.mktemp(prefix="bottle-hung-")
+            listener.bind(name)
+            self.addCleanup(os.unlink, name)
+            listener.listen()
+            build.environment.update(HANG="", DOCKER_HOST=f"unix://{name}", BOTTLE_ENGINE="builtin", BOTTLE_ENGINE_OPTIONS="")
+            output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+            self.assertRegex(output, "warning: docker rmi did not end within 1 s")
+        # It answers again.
+        self.calls()
+        build.environment.update(self.environment)
+        build.image(*self.contexts)
+        self.assertTrue(self.calls())
+        self.assert_nothing_left(build)
 
 
 class Buildx(Builds):

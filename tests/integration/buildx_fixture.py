@@ -1,6 +1,7 @@
-"""Makes a directory with Docker's plug-in buildx, for $DOCKER_CONFIG: Debian's package docker-buildx, unpacked, not installed.
+"""Makes a directory with Docker's plug-in buildx, for $DOCKER_CONFIG, and in "engine" a daemon that keeps images as containerd does,
+so that its BuildKit writes OCI layouts: Debian's packages docker-buildx, docker.io and containerd, unpacked, not installed.
 
-Debian has it since trixie. Apt gets settings and lists of its own, and this machine's own Debian archive to ask."""
+Debian has them since trixie. Apt gets settings and lists of its own, and this machine's own Debian archive to ask."""
 import os
 import pathlib
 import shutil
@@ -14,6 +15,8 @@ import parts
 RELEASE = "trixie"
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PLUGIN = "cli-plugins/docker-buildx"
+PACKAGES = ["docker-buildx", "docker.io", "containerd"]
+ENGINE = ["dockerd", "containerd", "containerd-shim-runc-v2", "docker-init"]
 
 
 def made(below):
@@ -44,15 +47,19 @@ def make(directory):
                         f'Dir::Etc::preferencesparts "{apt}/etc/preferences.d";\nAPT::Sandbox::User "root";\n'
                         'Acquire::Languages "none";\nAcquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";\n', encoding="utf-8")
     environment = {**os.environ, "APT_CONFIG": str(settings)}
-    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "download", "docker-buildx"]):
+    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "download", *PACKAGES]):
         result = subprocess.run(command, cwd=apt, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if result.returncode != 0:
-            raise unittest.SkipTest(f"needs Debian's docker-buildx of {RELEASE}: {result.stdout.strip().splitlines()[-1:]}")
-    package = next(apt.glob("docker-buildx_*.deb"))
-    subprocess.run(["dpkg", "-x", package, apt / "root"], check=True)
-    plugin = next((apt / "root").rglob(PLUGIN))
+            raise unittest.SkipTest(f"needs Debian's {', '.join(PACKAGES)} of {RELEASE}: {result.stdout.strip().splitlines()[-1:]}")
+    root = apt / "root"
+    for package in apt.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", package, root], check=True)
+    (directory / "engine").mkdir(exist_ok=True)
+    for program in ENGINE:
+        shutil.move(next(path for path in root.glob("usr/*bin/*") if path.name == program), directory / "engine" / program)
+    # Last: it says that all is there.
     (directory / PLUGIN).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(plugin, directory / PLUGIN)
+    shutil.move(next(root.rglob(PLUGIN)), directory / PLUGIN)
     shutil.rmtree(apt)
     return directory
 

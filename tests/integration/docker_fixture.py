@@ -47,12 +47,15 @@ def client():
 
 
 class Engine:
-    """Start and end; what it says is in `log`. Skips the test where an engine cannot be."""
+    """Start and end; what it says is in `log`. Skips the test where an engine cannot be.
 
-    def __init__(self):
+    `programs` is a directory with another dockerd and containerd, which keeps images in containerd's store."""
+
+    def __init__(self, programs=None):
         parts.need_root("a Docker Engine mounts file systems")
         parts.need("dockerd", "containerd", "runc", "skopeo", "unshare", "setpriv")
         self.client = client()
+        self.programs = programs
         self.directory = self.lock = self.process = None
 
     def __enter__(self):
@@ -74,12 +77,18 @@ class Engine:
     def start(self):
         command = ["setpriv", "--pdeathsig", "KILL",
                    "unshare", "--mount", "--propagation", "private", "--pid", "--mount-proc", "--fork", "--kill-child=KILL",
-                   "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", self.directory / "data",
+                   self.programs / "dockerd" if self.programs else "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", self.directory / "data",
                    "--exec-root", self.directory / "exec", "--pidfile", self.directory / "pid",
                    "--cgroup-parent", "/" + self.directory.name, "--host", self.socket]
+        environment = parts.harness.clean_environment()
+        if self.programs:
+            settings = self.directory / "daemon.json"
+            settings.write_text('{"features": {"containerd-snapshotter": true}}', encoding="utf-8")
+            command += ["--config-file", settings]
+            environment["PATH"] = f"{self.programs}:{environment['PATH']}"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                            env=parts.harness.clean_environment())
+                                            env=environment)
         end = time.monotonic() + START_SECONDS
         while self.docker("info", expect=None).returncode != 0:
             if self.process.poll() is not None:

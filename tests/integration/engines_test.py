@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -36,9 +37,13 @@ class EngineTestCase(parts.TestCase):
     @classmethod
     def setUpClass(cls):
         parts.need("podman", "buildah")
-        cls.engine = docker_fixture.Engine()
+        cls.engine = cls.new_engine()
         cls.engine.__enter__()
         cls.addClassCleanup(cls.engine.__exit__, None, None, None)
+
+    @classmethod
+    def new_engine(cls):
+        return docker_fixture.Engine()
 
     def setUp(self):
         super().setUp()
@@ -374,7 +379,7 @@ class Stopped(Builds):
         self.assertEqual(build.leftovers(build.build), [])
         self.assertFalse((build.build / "engine.left").exists())
         self.assertEqual(list(self.temporary.iterdir()), [])
-        if self.program == "docker":
+        if self.program in ("docker", "buildx"):
             # Behind its client's back a daemon ends a build a little later.
             self.assert_engine_clean()
             wait_for(lambda: not self.sleeping(), "a RUN goes on")
@@ -506,6 +511,86 @@ class Buildx(Builds):
         # Without the plug-in there is no such engine.
         build = self.new_build(FILES, "without", engine="buildx")
         self.assert_fails(build.image(*self.contexts, expect=1), "buildx", "ENGINE builtin")
+
+
+class BuildxLayouts(Stopped):
+    """Docker's plug-in with a builder that reads and writes OCI layouts: times, named contexts, secrets, caches, kills."""
+
+    for _name in [name for name in dir(Stopped) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    @classmethod
+    def new_engine(cls):
+        cls.plugins = buildx_fixture.made(pathlib.Path.cwd())
+        return docker_fixture.Engine(cls.plugins / "engine")
+
+    def setUp(self):
+        super().setUp()
+        self.environment.update(DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
+
+    def layers(self, build):
+        """Of its export, as tarfile reads them."""
+        layout = build.root / "layout"
+        build.export(layout)
+        blobs = layout / "blobs/sha256"
+        index = json.loads((layout / "index.json").read_text())
+        manifest = json.loads((blobs / index["manifests"][0]["digest"].removeprefix("sha256:")).read_text())
+        return [tarfile.open(blobs / layer["digest"].removeprefix("sha256:")) for layer in manifest["layers"]]
+
+    def image_id(self, build):
+        return json.loads((build.build / "image.json").read_text())["imageId"]
+
+    def test_contexts_and_times(self):
+        builtin = self.built("builtin", "builtin")
+        build = self.built("by buildx", "buildx")
+        self.assert_same_tree(build, builtin)
+        self.assertRegex((build.build / "image.key").read_text(), r"engine = buildx \S+%20docker\+oci%20")
+        calls = self.calls()
+        (call,) = [call for call in calls if call.split()[1:3] == ["buildx", "build"]]
+        self.assertRegex(call, "--output type=oci,rewrite-timestamp=true,")
+        self.assertEqual(call.count("=oci-layout://"), 2)
+        self.assertEqual([call for call in calls if call.split()[1] in ("load", "save", "tag")], [])
+        times = {member.mtime for layer in self.layers(build) for member in layer}
+        self.assertEqual(times, {0})
+        build.image(*self.contexts)
+        self.assertEqual(self.calls(), [])
+        # Once more from nothing: the same image to the byte.
+        self.engine.docker("builder", "prune", "--all", "--force", environment=self.environment)
+        again = self.built("again", "buildx", BOTTLE_ENGINE_OPTIONS="--network=host --no-cache")
+        self.assertEqual(self.image_id(again), self.image_id(build))
+        self.assert_nothing_left(build)
+
+    def test_secrets(self):
+        """The value gets in, and in no layer; it is no input either."""
+        files = {"Dockerfile": "FROM base\nRUN --mount=type=secret,id=word read word < /run/secrets/word; echo ${#word} > /length\n"}
+        build = self.new_build(files, engine="buildx", WORD="hidden word")
+        build.image(*self.contexts, "--secret", "id=word,env=WORD")
+        build.create()
+        build.tools("bottle-pack", "extract", build.output, self.top / "root")
+        self.assertEqual((self.top / "root/length").read_text(), "11\n")
+        self.assertNotIn(b"hidden word", b"".join(file.read_bytes() for file in build.build.rglob("*") if file.is_file()))
+        self.calls()
+        build.environment["WORD"] = "another"
+        build.image(*self.contexts, "--secret", "id=word,env=WORD")
+        self.assertEqual(self.calls(), [])
+
+    def test_caches(self):
+        """What one builder exports another takes: RUN is not executed again."""
+        files = {"Dockerfile": "FROM base\nRUN read time rest < /proc/uptime && echo $time > /time\n"}
+        cache = self.top / "cache"
+        images = []
+        for name, option in (("first", f"--cache-to=type=local,dest={cache}"), ("without", ""),
+                             ("second", f"--cache-from=type=local,src={cache}")):
+            build = self.new_build(files, name, "buildx")
+            build.image(*self.contexts, *(["--engine-option", option] if option else []))
+            images.append(self.image_id(build))
+            self.engine.docker("builder", "prune", "--all", "--force", environment=self.environment)
+        self.assertTrue((cache / "index.json").exists())
+        self.assertEqual(images[2], images[0])
+        self.assertNotEqual(images[1], images[0])
+
+    def test_stopped(self):
+        self.check("buildx", {}, self.SIGNALS)
 
 
 class Load(Builds):

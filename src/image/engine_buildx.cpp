@@ -54,7 +54,8 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
-    const EngineInput input = prepare_input(request.resolved, request.store, request.work);
+    const EngineInput input =
+        prepare_input(request.resolved, request.store, request.work, ContextTimes::by_content);
     // A daemon with images of its own kind writes no OCI layouts, and an old one reads none.
     return request.resolved.spec().engine_version.find(" docker ") != std::string::npos
                ? build_in_daemon(request, input)

@@ -51,7 +51,8 @@ class DockerEngine : public Engine {
 
   LoadedPlan build(const EngineRequest& request) const override {
     const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
-    const EngineInput input = prepare_input(request.resolved, request.store, request.work);
+    const EngineInput input = prepare_input(request.resolved, request.store, request.work,
+                                            buildkit ? ContextTimes::by_content : ContextTimes::whole);
     EngineLeft left(request.resolved.spec().directory, request.on_line);
     load_inputs(request, input, DockerClient(kProgram), left);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "image/engine_context.hpp"
 #include "image/plan.hpp"
 #include "image/resolve.hpp"
 #include "store/store.hpp"
@@ -23,9 +24,11 @@ struct EngineInput {
   std::vector<EngineImage> images;
 };
 
-// Makes Dockerfile and context/ in `work`. References are "<prefix>:0", "<prefix>:1", ...: a temporary name
-// that is the same for each build in a build directory, and another for another directory.
-EngineInput prepare_input(const Resolved& resolved, const store::Store& store, const fs::path& work);
+// Makes the Dockerfile in `work`, and the context in the build directory's engine-context/. References are
+// "<prefix>:0", "<prefix>:1", ...: a temporary name that is the same for each build in a build directory, and
+// another for another directory.
+EngineInput prepare_input(const Resolved& resolved, const store::Store& store, const fs::path& work,
+                          ContextTimes times);
 
 // "localhost/bottle-stage/<16 hex of the build directory's path>".
 std::string reference_prefix(const fs::path& build_directory);

@@ -35,7 +35,7 @@ class PodmanEngine : public Engine {
   LoadedPlan build(const EngineRequest& request) const override {
     const Resolved& resolved = request.resolved;
     const fs::path& directory = resolved.spec().directory;
-    const EngineInput input = prepare_input(resolved, request.store, request.work);
+    const EngineInput input = prepare_input(resolved, request.store, request.work, ContextTimes::whole);
     // Theirs would stay after a kill.
     const fs::path temporary = request.work / "tmp";
     make_directories(temporary);

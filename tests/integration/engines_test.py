@@ -157,12 +157,6 @@ class Examples(EngineTestCase):
 class Exact(EngineTestCase, incremental_test.Edits):
     """The edits of tests/cmake/incremental_test.py through Docker: what does not matter starts no engine process at all."""
 
-    CHOSEN = {"touch", "edit", "edit_and_back", "chmod_that_makes_executable", "link_retargeted", "file_added", "ignored_file",
-              "ignore_rule_with_effect", "unreferenced_file", "comment", "unreached_stage"}
-    for _name in [name for name in dir(incremental_test.Edits) if name.startswith("test_")]:
-        if _name.removeprefix("test_") not in CHOSEN:
-            locals()[_name] = None
-
     def project(self, *arguments, **options):
         project = self.prepared(super().project(*arguments, **options), "docker")
         traced = project.traced
@@ -183,6 +177,66 @@ class Exact(EngineTestCase, incremental_test.Edits):
         else:
             # "edit and back" finds the first image in the store.
             self.assertLessEqual(sum(call.split()[1] == "build" for call in calls), 1)
+
+    def test_instructions(self):
+        """As there, but an engine does not say which lines it executed."""
+        text = (self.bottle.source / "Dockerfile").read_text()
+        for edited in (text.replace("X=y", "X=z"), text.replace("COPY file /file", "COPY file /elsewhere")):
+            self.bottle.write("Dockerfile", edited)
+            self.then(ALL)
+        self.assertIn("elsewhere", self.bottle.extract("a"))
+
+    def test_store_emptied_between_two_steps(self):
+        """As there, with the calls of the first step counted apart."""
+        self.bottle.append("data/one", "more\n")
+        self.bottle.make("bottle-a-image")
+        self.assertEqual(len(self.builds()), 1)
+        shutil.rmtree(self.bottle.cache)
+        self.then("pack")
+        warm = self.bottle.pack("a").read_bytes()
+        shutil.rmtree(self.bottle.cache)
+        self.bottle.make("clean")
+        self.then(ALL)
+        self.assertEqual(self.bottle.pack("a").read_bytes(), warm)
+
+    def test_podman_and_buildah(self):
+        for engine in ("podman", "buildah"):
+            with self.subTest(engine=engine):
+                project = self.prepared(incremental_test.Edits.project(
+                    self, "add_bottle(b)\n", {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/one": "1\n", "other": "1\n"},
+                    name=f"by {engine}"), engine)
+                traced = project.traced
+                project.traced = lambda traced=traced: [event for event in traced() if event["step"] != "engine"]
+                project.configure()
+                self.assert_ran(project, {"b": ALL})
+                self.calls()
+                project.touch("data/one")
+                self.assert_ran(project, {"b": "fingerprint"})
+                project.append("Dockerfile", "# comment\n")
+                self.assert_ran(project, {"b": "fingerprint"})
+                project.append("other", "more\n")
+                self.assert_ran(project, {})
+                self.assertEqual(self.calls(), [])
+                project.write("data/one", "2\n")
+                self.assert_ran(project, {"b": ALL})
+                self.assertEqual(len(self.builds()), 1)
+                self.assertEqual(project.extract("b")["data/one"], "2\n")
+
+    def test_staged_context(self):
+        """It is what the instructions take in, whatever was done to what an earlier build staged, and is written as far as it changed."""
+        staged = self.bottle.directory("a") / "engine-context/tree"
+        untouched = (staged / "file").stat().st_ino
+        self.bottle.write("data/one", "2\n")
+        self.then(ALL)
+        self.assertEqual((staged / "file").stat().st_ino, untouched)
+        for damage in (lambda: (staged / "data/stray").write_text("nobody's\n"), lambda: (staged / "file").write_text("FILE\n"),
+                       lambda: (staged / "data/link").unlink(), lambda: shutil.rmtree(staged)):
+            damage()
+            self.bottle.append("data/one", "more\n")
+            self.then(ALL)
+            tree = self.bottle.extract("a")
+            self.assertEqual((tree["file"], tree["data/link"]), ("file\n", "-> one"))
+            self.assertNotIn("data/stray", tree)
 
     def test_same_image_is_not_packed(self):
         """The rebuilt image has the ID that it had: other inputs, and none that the result shows."""
@@ -278,6 +332,20 @@ class Builds(EngineTestCase):
         plan = json.loads((build.build / "image.json").read_text())
         self.assertEqual(manifest["config"]["digest"], plan["imageId"])
         self.assertIn(plan["imageId"], self.docker("image", "ls", "--all", "--quiet", "--no-trunc"))
+
+    def test_times(self):
+        """Staged files have parts of seconds, by which BuildKit knows what it has; images have none."""
+        build = self.built("one", "docker", {"Dockerfile": "FROM base\nCOPY file /file\n", "file": "one\n"})
+        self.assertNotEqual((build.build / "engine-context/tree/file").stat().st_mtime_ns % 1_000_000_000, 0)
+        build.export(self.top / "layout")
+        layers = [tarfile.open(blob) for blob in (self.top / "layout/blobs/sha256").iterdir() if not blob.read_bytes().startswith(b"{")]
+        self.assertEqual({member.mtime for layer in layers for member in layer if member.name == "file"}, {0})
+        # Another content of the same size is not what the builder has.
+        build.write("file", "two\n")
+        build.image(*self.contexts)
+        build.create()
+        build.tools("bottle-pack", "extract", build.output, self.top / "root")
+        self.assertEqual((self.top / "root/file").read_text(), "two\n")
 
     def test_errors(self):
         build = self.new_build(FILES, engine="docker", DOCKER_HOST=f"unix://{self.top}/nobody")

@@ -92,6 +92,7 @@ class LaunchCase(parts.TestCase):
         self.addCleanup(self.upstream.stop)
         self.repository = self.upstream.repository("project")
         self.port = gate_fixture.free_port()
+        self.upstream_url = self.upstream.url("project")
         self.rendered = self.top / "rendered"
         self.render({"file": str(self.upstream.identity)})
         self.addCleanup(self.gate, "down", expect=None)
@@ -99,7 +100,7 @@ class LaunchCase(parts.TestCase):
     def render(self, identity, listen=None):
         config = self.top / "gate.json"
         config.write_text(json.dumps({"schema": 1, "kind": "git-gate", "listen": listen or {"address": "127.0.0.1", "port": self.port},
-                                      "upstreams": [{"name": "project", "url": self.upstream.url("project"), "identity": identity,
+                                      "upstreams": [{"name": "project", "url": self.upstream_url, "identity": identity,
                                                      "knownHostKey": self.upstream.host_key}]}), encoding="utf-8")
         subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
                         gate_fixture.TEMPLATES / "git-gate", "--out", self.rendered, "--slug", "project"], check=True)
@@ -331,9 +332,8 @@ class PodmanEngine:
 class Podman(LaunchCase, Steps):
     start_engine = PodmanEngine
 
-    def test_networks(self):
-        """In a network namespace of its own, which keeps what podman does to the firewall. With CNI the machine has no address in
-        an internal network, so the gate is seen to answer on the other."""
+    def own_network(self):
+        """What the engine runs from now on has a network namespace of its own, where this machine is 192.0.2.1."""
         holder = gate_fixture.Process(["unshare", "--net", "sleep", "infinity"], self.top / "holder.log")
         self.addCleanup(holder.stop)
         own = pathlib.Path(f"/proc/{holder.process.pid}/ns/net")
@@ -341,6 +341,41 @@ class Podman(LaunchCase, Steps):
         self.addCleanup(self.engine.prefix.clear)
         self.engine.prefix += ["nsenter", f"--net={own}"]
         self.addCleanup(self.gate, "down", expect=None)
+        self.engine.command("ip", "link", "set", "lo", "up")
+        self.engine.command("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+
+    def test_a_bottle_has_no_other_way(self):
+        """From an internal network through the gate to an upstream on the other side, and nowhere else."""
+        parts.need("ip", "nsenter")
+        if not os.path.exists("/usr/lib/podman/netavark"):
+            self.skipTest("needs netavark, which is not installed")
+        self.own_network()
+        self.engine.configure("netavark")
+        self.upstream.stop()
+        config = self.upstream.directory / "sshd_config"
+        config.write_text(config.read_text(encoding="utf-8").replace("127.0.0.1", "192.0.2.1"), encoding="utf-8")
+        server = gate_fixture.Process([*self.engine.prefix, shutil.which("sshd"), "-D", "-e", "-f", config], self.top / "sshd.log")
+        self.addCleanup(server.stop)
+        self.upstream_url = self.upstream.url("project").replace("127.0.0.1", "192.0.2.1")
+        self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
+        up = self.up()
+        script = f"""set -e
+cd /tmp
+export GIT_CONFIG_NOSYSTEM=1 HOME=/tmp
+git clone --quiet {up['address']}/project work
+git -C work push --quiet origin HEAD:refs/heads/other
+! timeout 20 git ls-remote git://192.0.2.1:{self.upstream.port}/x 2>&1
+"""
+        said = self.engine.docker("run", "--rm", "--network", up["network"], "--entrypoint", "/bin/sh", "project:latest", "-c", script)
+        self.assertRegex(said.stdout, "unreachable|[Nn]o route")
+        self.assertIn("refs/heads/other", gate_fixture.refs(self.repository))
+        self.gate("down")
+        self.assert_nothing_left()
+
+    def test_networks(self):
+        """In a network namespace of its own, which keeps what podman does to the firewall. With CNI the machine has no address in
+        an internal network, so the gate is seen to answer on the other."""
+        self.own_network()
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
         backends = [name for name, program in (("netavark", "/usr/lib/podman/netavark"), ("cni", "/usr/lib/cni/bridge"))
                     if os.path.exists(program)]

@@ -52,10 +52,12 @@ def clean_environment(**more):
 
 
 class Process:
-    """A program that runs until stop(), with its output in a file."""
+    """A program that runs until stop(), or until the test is killed, with its output in a file."""
 
     def __init__(self, command, log, **options):
         self.log = pathlib.Path(log)
+        if shutil.which("setpriv"):
+            command = ["setpriv", "--pdeathsig", "TERM", *command]
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                             start_new_session=True, **options)

@@ -146,10 +146,12 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
     for (const auto& [file, text] : changed)
       write_file(file, text, Durable::contents);
   }
+  // Somebody who runs the tool by hand, and says nothing of Ninja, changes key.d alone: Ninja sees a depfile
+  // that is not for its target, and runs the fingerprint as it should be.
+  if (options.base.empty()) return;
   remove_others(inputs, options.parts);
-  if (!options.base.empty())
-    write_file_if_changed(directory / "key.parts",
-                          std::to_string(next_parts(files, dependencies.size())) + "\n");
+  write_file_if_changed(directory / "key.parts",
+                        std::to_string(next_parts(files, dependencies.size())) + "\n");
 }
 
 }  // namespace bottle::image

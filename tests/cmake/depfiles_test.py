@@ -135,6 +135,15 @@ class Depfiles(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.extract("a")["data/07/0700"], "1\nmore\n")
 
+    def test_a_fingerprint_by_hand(self):
+        self.bottle.append("data/08/0800", "more\n")
+        self.bottle.tool("bottle-fingerprint", "--spec", self.out / "spec.json")
+        if "Ninja" not in self.bottle.generator:
+            self.then("image pack")
+            return
+        self.then(ALL)
+        self.assert_named()
+
     def test_configured_again(self):
         self.bottle.configure()
         self.then("")

@@ -54,7 +54,7 @@ TEST_F(DepfilePartsTest, OneNamesAll) {
   write_all_of({{"/a", 5}, {"/b", -1}});
   EXPECT_THAT(words(out() / "key.d"), ElementsAre((out() / "key.stamp").native() + ":", "/a", "/b"));
   EXPECT_FALSE(fs::exists(out() / "key.parts"));
-  EXPECT_FALSE(fs::exists(out() / "key.inputs"));
+  EXPECT_TRUE(fs::exists(out() / "key.inputs")) << "Ninja's affair";
   options_.target = "target";
   write_all_of({});
   EXPECT_THAT(words(out() / "key.d"), ElementsAre("target:"));
@@ -66,6 +66,7 @@ TEST_F(DepfilePartsTest, PathsAreNinjas) {
   EXPECT_THAT(words(out() / "key.d"),
               ElementsAre("bottles/a/key.stamp:", options_.base, "made/f", options_.base + "-other/f"));
   EXPECT_EQ(wanted(), "0\n");
+  EXPECT_FALSE(fs::exists(out() / "key.inputs"));
 }
 
 TEST_F(DepfilePartsTest, EachPathIsInOneThatRanAfterIt) {
@@ -142,6 +143,7 @@ TEST_F(DepfilePartsTest, SaysHowManyThereShouldBe) {
 }
 
 TEST_F(DepfilePartsTest, RemovesThoseOfAnotherNumber) {
+  options_.base = directory().native();
   options_.parts = 3;
   write_all_of(many(10, 5));
   touch(part(0));

@@ -67,6 +67,23 @@ TEST_F(PackStepTest, StoredNeedsNoContents) {
   EXPECT_EQ(read_file(request_.output), bytes);
 }
 
+TEST_F(PackStepTest, TheSameBytesMadeAnewReplaceNothing) {
+  request_.records.clear();  // so that nothing but the bytes tells
+  EXPECT_TRUE(make_pack(request_, store_).replaced);
+  const std::string bytes = read_file(request_.output);
+  store::Store other = store::Store::open(directory_.path() / "other");
+  const PackOutcome again = make_pack(request_, other);
+  EXPECT_EQ(again.outcome, "built");
+  EXPECT_FALSE(again.replaced);
+
+  std::string altered = bytes;
+  altered.back() = static_cast<char>(altered.back() ^ 1);
+  write_file(request_.output, altered, Durable::no);
+  store::Store third = store::Store::open(directory_.path() / "third");
+  EXPECT_TRUE(make_pack(request_, third).replaced);
+  EXPECT_EQ(read_file(request_.output), bytes);
+}
+
 TEST_F(PackStepTest, AnAlteredOutputIsPutRight) {
   make_pack(request_, store_);
   const std::string bytes = read_file(request_.output);

@@ -79,7 +79,7 @@ TEST_F(EngineTest, InputIsWhatIsTaken) {
   const Resolved resolved(engine_spec(), store());
   const fs::path work = directory() / "work";
   fs::create_directories(work);
-  const EngineInput input = prepare_input(resolved, store(), work);
+  const EngineInput input = prepare_input(resolved, store(), work, ContextTimes::whole);
   EXPECT_THAT(files_of(input.context), ElementsAre(std::pair("a", "a\n")));
   struct stat status {};
   ASSERT_EQ(::stat((input.context / "a").c_str(), &status), 0);
@@ -90,7 +90,8 @@ TEST_F(EngineTest, InputIsWhatIsTaken) {
   // A file that changes after it was read fails the build.
   write("a", "b\n");
   fs::remove_all(input.context);
-  EXPECT_THAT(error_of([&] { prepare_input(resolved, store(), work); }), HasSubstr("/a"));
+  EXPECT_THAT(error_of([&] { prepare_input(resolved, store(), work, ContextTimes::whole); }),
+              HasSubstr("/a"));
 }
 
 TEST_F(EngineTest, KeyHasEngineVersionAndOptions) {

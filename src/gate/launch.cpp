@@ -121,6 +121,7 @@ class Undo {
       : client_(client), request_(request), facts_(facts) {}
   ~Undo() {
     if (done_) return;
+    const Uninterrupted uninterrupted;
     try {
       remove_owned(client_, request_, facts_, OnFailure::best_effort);
     } catch (...) {  // the first failure is the one that is told; the next `up` or `down` finds the rest by

@@ -320,6 +320,7 @@ void Confined::wait(const std::vector<Confined*>& children, int timeout_millisec
   for (const Confined* child : children)
     for (const Fd* descriptor : {&child->output_, &child->result_})
       waits.push_back({descriptor->get(), POLLIN, 0});  // -1 is passed over
+  if (interrupt == Interrupt::throws) waits.push_back({interrupt_descriptor(), POLLIN, 0});
   if (interrupt == Interrupt::throws) check_interrupted();
   if (::poll(waits.data(), waits.size(), timeout_milliseconds) < 0) {
     if (errno != EINTR) throw_errno("cannot wait for output", "poll");

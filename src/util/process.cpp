@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +81,9 @@ Child::~Child() {
 }
 
 ExitStatus Child::wait() {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  if (!process) throw_errno("cannot watch a process", std::to_string(pid_));
+  wait_readable(process.get());
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) throw_errno("cannot wait for a process", std::to_string(pid_));
@@ -149,15 +153,13 @@ Child start(const Command& command) {
 void drain(int descriptor, const std::function<void(std::string_view)>& on_output) {
   std::array<char, 16u << 10> buffer;
   for (;;) {
+    wait_readable(descriptor);
     const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
     if (count == 0) return;
-    if (count < 0) {
-      if (errno != EINTR) throw_errno("cannot read output", "pipe");
-      check_interrupted();
-      continue;
-    }
-    on_output(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
-    check_interrupted();
+    if (count > 0)
+      on_output(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+    else if (errno != EINTR)
+      throw_errno("cannot read output", "pipe");
   }
 }
 

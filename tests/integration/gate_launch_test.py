@@ -13,7 +13,7 @@ import docker_fixture
 import gate_fixture
 import images
 import parts
-from gate_fixture import Upstream, git
+from gate_fixture import Upstream, git, wait_until
 
 UID = 1234
 PROGRAMS = ("sh git ssh ssh-keygen flock timeout awk sed tail head tr cut sort find od grep cat mktemp rm mkdir mv cp wc dirname env cmp "
@@ -160,6 +160,27 @@ class Steps:
         self.assertEqual(self.up("--egress", "host")["container"], "gate-project-2")
         self.gate("down")
         self.assertEqual(self.names("container"), ["gate-project"])
+
+    def test_a_signal_takes_back_what_was_made(self):
+        reached = self.top / "reached"
+        stand_in = self.top / "docker"
+        stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then echo > "{reached}"; exec sleep 1000; fi\nexec {self.engine.client} "$@"\n',
+                            encoding="utf-8")
+        stand_in.chmod(0o755)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number=number):
+                reached.unlink(missing_ok=True)
+                command = self.command("up", "--egress", "host")
+                command[command.index(self.engine.client)] = stand_in
+                process = subprocess.Popen([str(word) for word in command], env=self.engine.environment, stdout=subprocess.PIPE,
+                                           stderr=subprocess.STDOUT, text=True)
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.kill)
+                wait_until(reached.exists, "the copying of files")
+                process.send_signal(number)
+                output, _ = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 128 + number, output)
+                self.assert_nothing_left()
 
     def test_what_a_crash_left(self):
         # Killed when the container is made and its files are about to be copied.

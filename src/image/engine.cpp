@@ -69,9 +69,9 @@ std::vector<fs::path> engine_programs(const BuildSpec& spec) {
   return programs;
 }
 
-void remove_engine_left(const fs::path& build_directory,
-                        const std::function<void(const std::string&)>& warn) {
-  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn);
+void remove_engine_left(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
+                        const fs::path& locks) {
+  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn, locks);
   StagedDirectory::remove_abandoned(build_directory / kWork);
 }
 

@@ -91,7 +91,7 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
-    EngineLeft left(request.resolved.spec().directory, request.on_line);
+    EngineLeft left(request.resolved.spec().directory, request.on_line, request.store.directory());
     load_inputs(request, input, DockerClient("docker"), left);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";

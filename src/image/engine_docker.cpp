@@ -53,7 +53,7 @@ class DockerEngine : public Engine {
     const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work,
                                             buildkit ? ContextTimes::by_content : ContextTimes::whole);
-    EngineLeft left(request.resolved.spec().directory, request.on_line);
+    EngineLeft left(request.resolved.spec().directory, request.on_line, request.store.directory());
     load_inputs(request, input, DockerClient(kProgram), left);
 
     const fs::path id_file = request.work / "image.id";
@@ -120,6 +120,7 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const D
   for (const EngineImage& item : input.images) {
     export_layout(item.image, request.store, layout, item.reference);
     left.note_image(client.program(), item.reference);
+    const auto held = left.lock(client.program());
     load_layout(layout, platform_of(item.image), item.reference, client, request.store);
   }
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 #include <system_error>
+#include <thread>
 
 #include "image/docker_client.hpp"
 #include "image/engine_drivers.hpp"
@@ -88,8 +89,11 @@ std::vector<std::string> containers_of_builds(const fs::path& directory, const s
 
 }  // namespace
 
-EngineLeft::EngineLeft(fs::path build_directory, std::function<void(const std::string&)> warn)
-    : directory_(std::move(build_directory)), file_(directory_ / kFile), warn_(std::move(warn)) {
+EngineLeft::EngineLeft(fs::path build_directory, std::function<void(const std::string&)> warn, fs::path locks)
+    : directory_(std::move(build_directory)),
+      file_(directory_ / kFile),
+      locks_(std::move(locks)),
+      warn_(std::move(warn)) {
   const auto text = read_file_if_exists(file_);
   if (!text) return;
   for (const std::string_view line : split(*text, '\n')) {
@@ -160,7 +164,26 @@ std::optional<std::string> EngineLeft::ask(const std::vector<std::string>& words
   return std::nullopt;
 }
 
+fs::path EngineLeft::lock_file(const std::string& program) const {
+  return locks_.empty() || program == "docker" ? fs::path() : locks_ / ("lock." + program);
+}
+
+std::optional<FileLock> EngineLeft::lock(const std::string& program) const {
+  const fs::path file = lock_file(program);
+  if (file.empty()) return std::nullopt;
+  return FileLock(file, FileLock::Mode::exclusive);
+}
+
 bool EngineLeft::remove_image(const Item& item) {
+  std::optional<FileLock> held;
+  if (const fs::path file = lock_file(item.program); !file.empty()) {
+    // Who loads an image may hang.
+    const auto end = std::chrono::steady_clock::now() + time_limit();
+    while (!(held = FileLock::try_lock(file, FileLock::Mode::exclusive))) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
   if (ask({item.program, "rmi", "--force", item.name})) return true;
   const DockerStatus status{.code = 1, .output = {}, .message = message_};
   return status.is_absent();

@@ -25,7 +25,10 @@ class EngineLeft {
   static constexpr const char* kBuilderArgument = "BOTTLE_BUILD_DIRECTORY";
 
   // Takes out what a killed build left. What cannot be taken out (its engine cannot be reached) stays noted.
-  explicit EngineLeft(fs::path build_directory, std::function<void(const std::string&)> warn = {});
+  // `locks` is a directory that the builds of this user share, the store's: see lock(). Empty: nobody else is
+  // expected to have the same images.
+  explicit EngineLeft(fs::path build_directory, std::function<void(const std::string&)> warn = {},
+                      fs::path locks = {});
   // Takes out what this one has noted, also after an error or an interrupt.
   ~EngineLeft();
   EngineLeft(EngineLeft&&) = delete;
@@ -40,6 +43,11 @@ class EngineLeft {
   // That build has ended well, and with it all that it worked in.
   void forget_builder();
 
+  // To be held while an image is loaded. Podman and Buildah take an image away whose only name they remove,
+  // also when another process is about to give it a second one: so this object removes names under this lock.
+  // Docker's daemon does that right by itself; there it is nullopt.
+  std::optional<FileLock> lock(const std::string& program) const;
+
   // The value of the build argument.
   static std::string builder_id(const fs::path& build_directory);
   // How long a program has for each thing that it is to take out: 30 s, or the whole number of seconds in
@@ -52,6 +60,7 @@ class EngineLeft {
     std::string kind;  // "image", "containers" or "builder"
     std::string name;  // of a builder its temporary directory, relative to the build directory
   };
+  fs::path lock_file(const std::string& program) const;  // empty: none is needed
   void note(Item item);
   void remove_all() noexcept;
   bool remove(const Item& item);
@@ -64,6 +73,7 @@ class EngineLeft {
 
   fs::path directory_;
   fs::path file_;
+  fs::path locks_;
   std::function<void(const std::string&)> warn_;
   std::vector<Item> items_;
   std::set<std::string> silent_;  // programs that did not answer in time

@@ -40,7 +40,7 @@ class PodmanEngine : public Engine {
     const fs::path temporary = request.work / "tmp";
     make_directories(temporary);
     const std::vector<std::string> environment{"TMPDIR=" + temporary.native()};
-    EngineLeft left(directory, request.on_line);
+    EngineLeft left(directory, request.on_line, request.store.directory());
     if (program_ == "podman")
       load_inputs(request, input, DockerClient(program_, {}, environment), left);
     else
@@ -108,6 +108,7 @@ class PodmanEngine : public Engine {
                            [&](std::span<const std::byte> data) { file.write(data); });
       file.commit();
       left.note_image(program_, item.reference);
+      const auto held = left.lock(program_);
       output_of({program_, "pull", "--quiet", "docker-archive:" + archive.native()},
                 "is there room for the image?", environment);
     }

@@ -116,7 +116,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
-  remove_engine_left(spec.directory, warn);
+  remove_engine_left(spec.directory, warn, store.directory());
   std::string key_text;
   std::unique_ptr<Resolved> now;
   // An outside engine reads the files itself, so there they are looked at once more.

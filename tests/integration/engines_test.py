@@ -1,4 +1,5 @@
 """Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for, and what they leave."""
+import fcntl
 import json
 import os
 import pathlib
@@ -461,8 +462,8 @@ class Stopped(Builds):
         self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path("/run", runtime).glob("buildah-*")
                           if self.sleeps in (entry / "state.json").read_text()], [])
 
-    def stop(self, build, how, signal_number):
-        """Runs a build until it has come to where `how` stops it, and sends the signal."""
+    def reach(self, build, how):
+        """A build that has come to where `how` stops it."""
         environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache), **how}
         self.reached.unlink(missing_ok=True)
         process = subprocess.Popen(
@@ -471,6 +472,10 @@ class Stopped(Builds):
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
         wait_for(lambda: self.reached.exists() if how else self.sleeping() or process.poll() is not None, "the stage")
+        return process
+
+    def stop(self, build, how, signal_number):
+        process = self.reach(build, how)
         process.send_signal(signal_number)
         output, _ = process.communicate(timeout=SECONDS)
         self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number, output)
@@ -518,6 +523,24 @@ class Stopped(Builds):
         self.check("buildah", {}, self.SIGNALS, BOTTLE_ENGINE_OPTIONS="--isolation=oci --network=host")
         self.check("buildah", {}, [signal.SIGKILL], is_stored=True)
         self.check("buildah", {"BLOCK": "push"}, [signal.SIGTERM, signal.SIGKILL])
+
+    def test_images_one_at_a_time(self):
+        """Nobody loads an image while another takes a name away, which may be the only one of the same image."""
+        for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
+                                             ("buildah", "pull", True), ("buildah", "rmi", True)):
+            with self.subTest(program=self.program, stage=stage):
+                build = self.new_build(FILES, f"{self.program} {stage}", self.program)
+                process = self.reach(build, {"BLOCK": stage})
+                with open(build.cache / f"lock.{self.program}", "rb") as lock:
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        self.assertFalse(is_held)
+                    except BlockingIOError:
+                        self.assertTrue(is_held)
+                process.kill()
+                process.wait()
+                build.image(*self.contexts)
+                self.assert_nothing_left(build)
 
     def test_other_peoples_containers(self):
         """Who cleans up takes nothing that another build, in another directory, works in."""

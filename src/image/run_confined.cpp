@@ -315,16 +315,16 @@ void Confined::take(Fd& descriptor, bool is_output) {
     text_ += text;
 }
 
-void Confined::wait(const std::vector<Confined*>& children, int timeout_milliseconds, Interrupt interrupt) {
+void Confined::wait(const std::vector<Confined*>& children, int timeout_milliseconds) {
   std::vector<pollfd> waits;
   for (const Confined* child : children)
     for (const Fd* descriptor : {&child->output_, &child->result_})
       waits.push_back({descriptor->get(), POLLIN, 0});  // -1 is passed over
-  if (interrupt == Interrupt::throws) waits.push_back({interrupt_descriptor(), POLLIN, 0});
-  if (interrupt == Interrupt::throws) check_interrupted();
+  waits.push_back({interrupt_descriptor(), POLLIN, 0});
+  check_interrupted();
   if (::poll(waits.data(), waits.size(), timeout_milliseconds) < 0) {
     if (errno != EINTR) throw_errno("cannot wait for output", "poll");
-    if (interrupt == Interrupt::throws) check_interrupted();
+    check_interrupted();
     return;
   }
   for (std::size_t i = 0; i < children.size(); ++i) {
@@ -342,11 +342,10 @@ std::string Confined::result() {
 }
 
 std::string run_confined(Identity identity, Terminal terminal, const std::function<std::string(int)>& body,
-                         const std::function<void(std::string_view)>& on_output,
-                         Confined::Interrupt interrupt) {
+                         const std::function<void(std::string_view)>& on_output) {
   Confined child(identity, terminal, body, on_output);
   while (!child.finished())
-    Confined::wait({&child}, -1, interrupt);
+    Confined::wait({&child});
   return child.result();
 }
 

@@ -41,10 +41,8 @@ class Confined {
   Confined(Confined&&) = delete;
 
   // Waits until one of them has something to say or has finished, and takes it in. `on_output` may throw, and
-  // so does an interrupt, unless it is to be ignored: cleaning up after one has to come to its end.
-  enum class Interrupt { throws, ignored };
-  static void wait(const std::vector<Confined*>& children, int timeout_milliseconds = -1,
-                   Interrupt interrupt = Interrupt::throws);
+  // so does an interrupt.
+  static void wait(const std::vector<Confined*>& children, int timeout_milliseconds = -1);
 
   bool finished() const { return !output_ && !result_; }
   // Once it has finished: what `body` returned; the Error that it threw is thrown here. Throws when the
@@ -65,7 +63,6 @@ class Confined {
 // Runs `body` to its end.
 std::string run_confined(Identity identity, Terminal terminal,
                          const std::function<std::string(int output)>& body,
-                         const std::function<void(std::string_view)>& on_output,
-                         Confined::Interrupt interrupt = Confined::Interrupt::throws);
+                         const std::function<void(std::string_view)>& on_output);
 
 }  // namespace bottle::image

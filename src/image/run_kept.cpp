@@ -14,6 +14,7 @@
 #include "image/run_snapshot.hpp"
 #include "image/run_unpack.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/text.hpp"
 
 namespace bottle::image {
@@ -232,9 +233,9 @@ void remove_one(const fs::path& store, const std::string& name) {
 // an interrupt that it is for.
 std::string where_allowed(Identity identity, const std::function<std::string()>& body) {
   if (identity == Identity::root) return body();
+  const Uninterrupted uninterrupted;
   return run_confined(
-      identity, Terminal::none, [&](int) { return body(); }, [](std::string_view) {},
-      Confined::Interrupt::ignored);
+      identity, Terminal::none, [&](int) { return body(); }, [](std::string_view) {});
 }
 
 bool is_empty_of_runs(const fs::path& store) {

@@ -298,15 +298,14 @@ class Services(AttackCase):
                     stream.flush()
                     self.assertIn(b"version 2\n", list(lines_of(stream)))
                     stream.write(packet(f"command={command}\n") + packet("object-format=sha1\n") + b"0001"
-                                 + b"".join(packet(line) for line in arguments) + b"0000")
+                                 + b"".join(packet(line) for line in arguments) + b"0000" + b"0000")  # of the command, of all
                     stream.flush()
                     said = b""
                     try:
-                        connection.shutdown(socket.SHUT_WR)
                         while more := stream.read1():
                             said += more
                     except OSError as error:  # it went away without reading all that was sent
-                        if error.errno not in (errno.ECONNRESET, errno.ENOTCONN):
+                        if error.errno != errno.ECONNRESET:
                             raise
                 said = said.decode(errors="replace")
                 if command == "fetch":

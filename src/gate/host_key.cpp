@@ -1,9 +1,7 @@
 #include "gate/host_key.hpp"
 
-// SHA-1 by name and not through EVP, as in util/digest.cpp.
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
-#include <openssl/sha.h>
+#include <openssl/hmac.h>
 
 #include <array>
 #include <optional>
@@ -31,26 +29,6 @@ std::string encode_base64(std::string_view data) {
                       reinterpret_cast<const unsigned char*>(data.data()), static_cast<int>(data.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
-}
-
-std::string sha1(std::string_view data) {
-  std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
-  SHA_CTX state;  // not SHA1(), which is EVP
-  SHA1_Init(&state);
-  SHA1_Update(&state, data.data(), data.size());
-  SHA1_Final(digest.data(), &state);
-  return {digest.begin(), digest.end()};
-}
-
-// RFC 2104, for a key of a block at most.
-std::string hmac_sha1(std::string_view key, std::string_view text) {
-  std::string inner(SHA_CBLOCK, '\x36');
-  std::string outer(SHA_CBLOCK, '\x5c');
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    inner[i] = static_cast<char>(inner[i] ^ key[i]);
-    outer[i] = static_cast<char>(outer[i] ^ key[i]);
-  }
-  return sha1(outer + sha1(inner.append(text)));
 }
 
 // Canonical base64 only: full groups, no blanks, no bits left over.
@@ -184,7 +162,12 @@ std::string known_hosts_line(std::string_view host, std::uint16_t port, const Pu
   if (names == Names::hashed) {
     const Digest digest = sha256("bottle known_hosts\n" + name + "\n" + key.line() + "\n");
     const std::string salt(digest.bytes.begin(), digest.bytes.begin() + 20);
-    name = "|1|" + encode_base64(salt) + "|" + encode_base64(hmac_sha1(salt, name));
+    std::array<unsigned char, EVP_MAX_MD_SIZE> code{};
+    unsigned length = 0;
+    HMAC(EVP_sha1(), salt.data(), static_cast<int>(salt.size()),
+         reinterpret_cast<const unsigned char*>(name.data()), name.size(), code.data(), &length);
+    name = "|1|" + encode_base64(salt) + "|" +
+           encode_base64({reinterpret_cast<const char*>(code.data()), length});
   }
   return name + " " + key.line();
 }

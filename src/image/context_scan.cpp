@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "dockerfile/ignore.hpp"
+#include "image/context_seen.hpp"
 #include "image/stat_cache.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -66,160 +67,6 @@ std::int64_t now_ns() {
 }
 
 }  // namespace
-
-struct ContextScan::Node {
-  bool exists = false;
-  mode_t mode = 0;
-  FileStatus status;
-  std::uint64_t device = 0;  // of a device node
-  std::string link;
-  FileContent content;
-  std::int64_t read_at = 0;  // when reading the content began; ns since 1970
-};
-
-// What was looked at, remembered: an answer is the same however often it is asked for, and all of it is a
-// dependency.
-struct ContextScan::Seen {
-  struct Rules {
-    bool ignored = false;
-    dockerfile::IgnoreMatcher::Results results;
-  };
-  std::unordered_map<std::string, Node> nodes;               // absent ones too
-  std::map<std::string, std::vector<std::string>> listings;  // searched directories
-  std::map<std::string, bool> holds_anything;                // of ignored directories
-  std::map<std::string, Rules> rules;                        // of directories
-  std::set<std::string> links;                               // symbolic links that were followed
-
-  // What lies in a directory that will be walked: found out ahead of the walk, on several threads.
-  struct Child {
-    std::string name;
-    mode_t mode = 0;  // 0: gone
-    FileStatus status;
-    std::uint64_t device = 0;
-  };
-  std::unordered_map<std::string, std::vector<Child>> ahead;
-
-  void look_ahead(int root, const std::string& root_name, const std::string& top,
-                  const std::vector<std::string>& excludes);
-  void remember(const std::string& directory, const Child& child, const std::vector<std::string>& excludes);
-  void take_record(const std::vector<oci::Entry>& entries);
-};
-
-// As if all of them, and the directories on the way to them, had been looked at, and nothing else were there.
-// What a source takes is taken of this as of the directory itself, since all that a source took is here.
-void ContextScan::Seen::take_record(const std::vector<oci::Entry>& entries) {
-  nodes.reserve(entries.size() + entries.size() / 8);
-  const auto add = [&](const std::string& path, mode_t mode) -> Node& {
-    const auto [found, is_new] = nodes.try_emplace(path);
-    found->second.exists = true;
-    found->second.mode = mode;
-    if (is_new && !path.empty())
-      listings[std::string(oci::parent_path(path))].emplace_back(oci::base_name(path));
-    return found->second;
-  };
-  add("", S_IFDIR | 0755);
-  std::string_view known;  // directory
-  for (const oci::Entry& entry : entries) {
-    const std::string_view parent = oci::parent_path(entry.path);
-    if (parent != known) {
-      for (std::size_t slash = parent.find('/'); slash != std::string_view::npos;
-           slash = parent.find('/', slash + 1))
-        if (const std::string above(parent.substr(0, slash)); !nodes.contains(above))
-          add(above, S_IFDIR | 0755);
-      if (const std::string above(parent); !nodes.contains(above)) add(above, S_IFDIR | 0755);
-      known = parent;
-    }
-    const bool is_directory = entry.type == oci::EntryType::directory;
-    Node& node = add(entry.path, entry.mode | (is_directory                            ? S_IFDIR
-                                               : entry.type == oci::EntryType::symlink ? S_IFLNK
-                                                                                       : S_IFREG));
-    node.status.size = entry.size;
-    node.link = entry.link;
-    node.content = {entry.digest, entry.xattrs};
-  }
-  for (auto& [directory, names] : listings)
-    std::sort(names.begin(), names.end());
-}
-
-// The names in the directory, sorted.
-static std::vector<std::string> names_in(const Fd& directory, const std::string& name) {
-  const int copy = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
-  if (!stream) throw_errno("cannot read the directory", name);
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string_view child = entry->d_name;
-    if (child != "." && child != "..") names.emplace_back(child);
-  }
-  if (errno != 0) throw_errno("cannot read the directory", name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-// Directories that cannot be read are left to the walk, which says so.
-void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const std::string& top,
-                                   const std::vector<std::string>& excludes) {
-  std::vector<std::string> level{top};
-  std::size_t count = 0;
-  while (!level.empty()) {
-    check_interrupted();
-    std::vector<std::vector<Child>> found(level.size());
-    std::vector<char> is_read(level.size());
-    std::atomic<std::size_t> next{0};
-    const auto work = [&](std::size_t) {
-      for (std::size_t i = next++; i < level.size(); i = next++) {
-        try {
-          const Fd directory = open_beneath(root, level[i], O_RDONLY | O_DIRECTORY, root_name);
-          for (std::string& name : names_in(directory, level[i])) {
-            struct stat status {};
-            if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) status = {};
-            found[i].push_back({std::move(name), status.st_mode, FileStatus::of(status), status.st_rdev});
-          }
-          is_read[i] = 1;
-        } catch (const Error&) {
-          found[i].clear();
-        }
-      }
-    };
-    const std::size_t threads = level.size() < 8 ? 1 : std::min<std::size_t>(default_threads(), 4);
-    if (threads == 1)
-      work(0);
-    else
-      parallel_for(threads, threads, work);
-    std::vector<std::string> below;
-    for (std::size_t i = 0; i < level.size(); ++i) {
-      if (is_read[i] == 0) continue;
-      count += found[i].size();
-      for (const Child& child : found[i]) {
-        if (!S_ISDIR(child.mode)) continue;
-        std::string path = join_path(level[i], child.name);
-        if (std::none_of(excludes.begin(), excludes.end(),
-                         [&](const std::string& exclude) { return is_within(path, exclude); }))
-          below.push_back(std::move(path));
-      }
-      ahead[std::move(level[i])] = std::move(found[i]);
-    }
-    level = std::move(below);
-  }
-  nodes.reserve(nodes.size() + count + 1);
-}
-
-// As look() would; what takes more than its status is left to that.
-void ContextScan::Seen::remember(const std::string& directory, const Child& child,
-                                 const std::vector<std::string>& excludes) {
-  if (child.mode == 0 || S_ISLNK(child.mode) || S_ISSOCK(child.mode)) return;
-  std::string path = join_path(directory, child.name);
-  for (const std::string& exclude : excludes)
-    if (is_within(path, exclude)) return;
-  const auto [found, is_new] = nodes.try_emplace(std::move(path));
-  if (!is_new) return;
-  Node& node = found->second;
-  node.exists = true;
-  node.mode = child.mode;
-  node.status = child.status;
-  node.device = child.device;
-}
 
 ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
     : options_(std::move(options)), seen_(std::make_unique<Seen>()) {
@@ -312,7 +159,7 @@ const std::vector<std::string>& ContextScan::raw_list(const std::string& path) c
     return found->second;
   }
   const Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
-  found->second = names_in(directory, (options_.root / path).native());
+  found->second = Seen::names_in(directory, (options_.root / path).native());
   return found->second;
 }
 

@@ -1,6 +1,5 @@
 // The key text of an image: every input as a sorted, readable line (docs/formats/key.md).
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -14,22 +13,6 @@ namespace {
 
 constexpr const char* kSchema = "bottle-image 1";
 
-void append_hex(std::string& text, const Digest& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  char hex[64];
-  for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
-    hex[2 * i] = kDigits[digest.bytes[i] >> 4];
-    hex[2 * i + 1] = kDigits[digest.bytes[i] & 15];
-  }
-  text.append(hex, sizeof hex);
-}
-
-template <typename Number>
-void append_number(std::string& text, Number number, int base = 10) {
-  char digits[24];
-  text.append(digits, std::to_chars(digits, digits + sizeof digits, number, base).ptr);
-}
-
 void append_value(std::string& text, const oci::Entry& entry) {
   const auto append_mode = [&](char type) {
     text += type;
@@ -42,7 +25,7 @@ void append_value(std::string& text, const oci::Entry& entry) {
       text += ' ';
       append_number(text, entry.size);
       text += ' ';
-      append_hex(text, entry.digest);
+      entry.digest.append_hex(text);
       break;
     case oci::EntryType::directory:
       append_mode('d');

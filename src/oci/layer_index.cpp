@@ -30,21 +30,6 @@ void append_escaped(std::string& out, std::string_view text) {
     out += escape_word(text);
 }
 
-template <typename Number>
-void append_number(std::string& out, Number value, int base = 10) {
-  std::array<char, 24> digits;
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value, base);
-  out.append(digits.data(), end);
-}
-
-void append_hex(std::string& out, const Digest& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  for (const std::uint8_t byte : digest.bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-}
-
 void append_entry(std::string& out, const Entry& entry, Places places) {
   out += kLetters[static_cast<std::size_t>(entry.type)];
   out += ' ';
@@ -62,7 +47,7 @@ void append_entry(std::string& out, const Entry& entry, Places places) {
       out += ' ';
       append_number(out, entry.size);
       out += ' ';
-      append_hex(out, entry.digest);
+      entry.digest.append_hex(out);
       break;
     case EntryType::symlink:
     case EntryType::hardlink:

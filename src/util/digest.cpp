@@ -33,13 +33,19 @@ unsigned nibble(char c) {
 }  // namespace
 
 std::string Digest::hex() const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(64, '0');
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    text[2 * i] = kDigits[bytes[i] >> 4];
-    text[2 * i + 1] = kDigits[bytes[i] & 15];
-  }
+  std::string text;
+  append_hex(text);
   return text;
+}
+
+void Digest::append_hex(std::string& text) const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::array<char, 64> digits;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    digits[2 * i] = kDigits[bytes[i] >> 4];
+    digits[2 * i + 1] = kDigits[bytes[i] & 15];
+  }
+  text.append(digits.data(), digits.size());
 }
 
 std::string Digest::string() const {

@@ -18,7 +18,8 @@ namespace bottle {
 struct Digest {
   std::array<std::uint8_t, 32> bytes{};
 
-  std::string hex() const;     // 64 lower-case hex digits
+  std::string hex() const;  // 64 lower-case hex digits
+  void append_hex(std::string& text) const;
   std::string string() const;  // "sha256:" + hex()
   bool empty() const;
   auto operator<=>(const Digest&) const = default;

@@ -85,10 +85,8 @@ ExitStatus Child::wait() {
   if (!process) throw_errno("cannot watch a process", std::to_string(pid_));
   wait_readable(process.get());
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0) {
+  while (::waitpid(pid_, &status, 0) < 0)  // it has ended
     if (errno != EINTR) throw_errno("cannot wait for a process", std::to_string(pid_));
-    check_interrupted();
-  }
   pid_ = -1;
   return exit_status(status);
 }

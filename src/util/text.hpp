@@ -2,6 +2,8 @@
 // hints.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,6 +21,13 @@ std::optional<std::string> unescape_word(std::string_view text);
 
 // The whole of `text` as an unsigned number of the given base, or nullopt (also on overflow, sign, blanks).
 std::optional<std::uint64_t> parse_unsigned(std::string_view text, int base = 10);
+
+// An integer's digits, without a text of their own.
+template <typename Number>
+void append_number(std::string& out, Number value, int base = 10) {
+  std::array<char, 66> digits;  // of 64 bits in base 2, and a sign
+  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr);
+}
 
 // "512 B", "1.5 KiB", "3.2 GiB".
 std::string human_size(std::uint64_t bytes);

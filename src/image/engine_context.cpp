@@ -9,6 +9,7 @@
 #include <set>
 #include <system_error>
 
+#include "image/engine_sent.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -17,6 +18,7 @@ namespace bottle::image {
 namespace {
 
 constexpr const char* kTree = "tree";
+constexpr const char* kSent = "sent";
 // One line an entry: what it is, how the file system describes it, its path; words of escape_word().
 constexpr const char* kRecord = "record";
 constexpr const char* kSchema = "bottle-context 1";
@@ -61,11 +63,27 @@ std::string status_of(const fs::path& path) {
          std::to_string(status.st_size) + ":" + time(status.st_mtim) + ":" + time(status.st_ctim);
 }
 
+// Of all that is in the entry: no builder has to look at more than a time.
 std::int64_t nanoseconds_of(const oci::Entry& entry, ContextTimes times) {
-  const bool is_link = entry.type == oci::EntryType::symlink;
-  if (times == ContextTimes::whole || (!is_link && entry.type != oci::EntryType::file)) return 0;
-  const std::string digits = (is_link ? sha256(entry.link) : entry.digest).hex().substr(0, 12);
+  if (times == ContextTimes::whole || entry.type == oci::EntryType::directory) return 0;
+  const std::string digits = sha256(what(entry)).hex().substr(0, 12);
   return static_cast<std::int64_t>(parse_unsigned(digits, 16).value_or(0) % 1'000'000'000);
+}
+
+// The last part of the path of the tree. See engine_sent.hpp.
+std::string tree_name(const oci::LayerIndex& index, const fs::path& directory, ContextTimes times) {
+  if (times == ContextTimes::whole) return kTree;
+  SentContexts sent(directory / kSent);
+  for (const oci::Entry& entry : index.entries) {
+    const bool is_directory = entry.type == oci::EntryType::directory;
+    const std::uint64_t size = entry.type == oci::EntryType::file ? entry.size : entry.link.size();
+    sent.add(entry.path,
+             is_directory ? "d"
+                          : std::to_string(size) + ":" + std::to_string(entry.mtime) + "." +
+                                std::to_string(nanoseconds_of(entry, times)),
+             what(entry));
+  }
+  return sent.name();
 }
 
 void set_time(const fs::path& path, std::int64_t seconds, std::int64_t nanoseconds) {
@@ -81,7 +99,8 @@ class Stage {
         std::int64_t seconds, ContextTimes times)
       : index_(index),
         reader_(reader),
-        tree_(directory / kTree),
+        directory_(directory),
+        tree_(directory / tree_name(index, directory, times)),
         record_(directory / kRecord),
         seconds_(seconds),
         times_(times) {}
@@ -93,7 +112,8 @@ class Stage {
     std::error_code error;
     fs::remove(record_, error);
     if (!before) {
-      fs::remove_all(tree_);
+      for (const fs::directory_entry& old : fs::directory_iterator(directory_))
+        if (old.path().filename() != kSent) fs::remove_all(old.path());
       make_directories(tree_);
       before.emplace();
     }
@@ -118,8 +138,7 @@ class Stage {
 
  private:
   std::string header() const {
-    return std::string(kSchema) + (times_ == ContextTimes::by_content ? " by content " : " whole ") +
-           std::to_string(seconds_);
+    return std::string(kSchema) + " " + tree_.filename().native() + " " + std::to_string(seconds_);
   }
 
   std::optional<Record> read_record() const {
@@ -209,6 +228,7 @@ class Stage {
 
   const oci::LayerIndex& index_;
   const oci::ContentReader& reader_;
+  fs::path directory_;
   fs::path tree_;
   fs::path record_;
   std::int64_t seconds_;
@@ -219,6 +239,7 @@ class Stage {
 
 fs::path stage_context(const oci::LayerIndex& index, const oci::ContentReader& reader,
                        const fs::path& directory, std::int64_t seconds, ContextTimes times) {
+  make_directories(directory);
   return Stage(index, reader, directory, seconds, times).run();
 }
 

@@ -1,5 +1,6 @@
 """Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for, and what they leave."""
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -30,6 +31,25 @@ def wait_for(condition, what):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not after {SECONDS} s")
         time.sleep(0.02)
+
+
+def staged(build_directory):
+    """The directory that BuildKit was sent."""
+    tree, = (path for path in (build_directory / "engine-context").iterdir() if path.is_dir())
+    return tree
+
+
+def contents_that_look_alike():
+    """Two texts of one size that give a staged file of mode 0644 the same time."""
+    found = {}
+    for number in range(10_000_000):
+        text = f"{number:08}\n"
+        what = f"f:{0o644}:0:{hashlib.sha256(text.encode()).hexdigest()}"
+        nanoseconds = int(hashlib.sha256(what.encode()).hexdigest()[:12], 16) % 1_000_000_000
+        if nanoseconds in found:
+            return found[nanoseconds], text
+        found[nanoseconds] = text
+    raise AssertionError("no two texts were found")
 
 
 class EngineTestCase(parts.TestCase):
@@ -225,19 +245,19 @@ class Exact(EngineTestCase, incremental_test.Edits):
 
     def test_staged_context(self):
         """It is what the instructions take in, whatever was done to what an earlier build staged, and is written as far as it changed."""
-        staged = self.bottle.directory("a") / "engine-context/tree"
-        untouched = (staged / "file").stat().st_ino
+        tree = staged(self.bottle.directory("a"))
+        untouched = (tree / "file").stat().st_ino
         self.bottle.write("data/one", "2\n")
         self.then(ALL)
-        self.assertEqual((staged / "file").stat().st_ino, untouched)
-        for damage in (lambda: (staged / "data/stray").write_text("nobody's\n"), lambda: (staged / "file").write_text("FILE\n"),
-                       lambda: (staged / "data/link").unlink(), lambda: shutil.rmtree(staged)):
+        self.assertEqual((tree / "file").stat().st_ino, untouched)
+        for damage in (lambda: (tree / "data/stray").write_text("nobody's\n"), lambda: (tree / "file").write_text("FILE\n"),
+                       lambda: (tree / "data/link").unlink(), lambda: shutil.rmtree(tree)):
             damage()
             self.bottle.append("data/one", "more\n")
             self.then(ALL)
-            tree = self.bottle.extract("a")
-            self.assertEqual((tree["file"], tree["data/link"]), ("file\n", "-> one"))
-            self.assertNotIn("data/stray", tree)
+            packed = self.bottle.extract("a")
+            self.assertEqual((packed["file"], packed["data/link"]), ("file\n", "-> one"))
+            self.assertNotIn("data/stray", packed)
 
     def test_same_image_is_not_packed(self):
         """The rebuilt image has the ID that it had: other inputs, and none that the result shows."""
@@ -337,7 +357,7 @@ class Builds(EngineTestCase):
     def test_times(self):
         """Staged files have parts of seconds, by which BuildKit knows what it has; images have none."""
         build = self.built("one", "docker", {"Dockerfile": "FROM base\nCOPY file /file\n", "file": "one\n"})
-        self.assertNotEqual((build.build / "engine-context/tree/file").stat().st_mtime_ns % 1_000_000_000, 0)
+        self.assertNotEqual((staged(build.build) / "file").stat().st_mtime_ns % 1_000_000_000, 0)
         build.export(self.top / "layout")
         layers = [tarfile.open(blob) for blob in (self.top / "layout/blobs/sha256").iterdir() if not blob.read_bytes().startswith(b"{")]
         self.assertEqual({member.mtime for layer in layers for member in layer if member.name == "file"}, {0})
@@ -347,6 +367,47 @@ class Builds(EngineTestCase):
         build.create()
         build.tools("bottle-pack", "extract", build.output, self.top / "root")
         self.assertEqual((self.top / "root/file").read_text(), "two\n")
+
+    def check_look_alikes(self, engine, **more):
+        """A builder that goes by size and time is never left with what it has of another content, mode or target of a link."""
+        one, other = contents_that_look_alike()
+        build = self.new_build({"Dockerfile": "FROM base\nCOPY . /in\n", ".dockerignore": "Dockerfile\n", "file": one, "sub/in": "in\n"},
+                               f"by {engine}", engine, **more)
+        build.link("link", "file")
+
+        def built():
+            build.image(*self.contexts)
+            build.create()
+            out = self.top / "root"
+            shutil.rmtree(out, ignore_errors=True)
+            build.tools("bottle-pack", "extract", build.output, out)
+            return out / "in"
+
+        self.assertEqual((built() / "file").read_text(), one)
+        times = (staged(build.build) / "file").stat()
+        build.write("file", other)
+        self.assertEqual((built() / "file").read_text(), other)
+        again = (staged(build.build) / "file").stat()
+        self.assertEqual((again.st_mtime_ns, again.st_size), (times.st_mtime_ns, times.st_size))
+        build.write("file", one)
+        self.assertEqual((built() / "file").read_text(), one)
+        # As what was sent differs by more than a time, it keeps its name.
+        name = staged(build.build).name
+        build.write("file", one.replace("\n", "!"))
+        os.chmod(build.source / "sub/in", 0o755)
+        build.link("link", "base")
+        tree = built()
+        self.assertEqual((tree / "file").read_text(), one.replace("\n", "!"))
+        self.assertEqual(((tree / "sub/in").stat().st_mode & 0o777, os.readlink(tree / "link")), (0o755, "base"))
+        self.assertEqual(staged(build.build).name, name)
+        # Nothing is known of a name that is lost, nor in a copy.
+        (build.build / "engine-context/sent").write_text("bottle-sent 1 cut o")
+        build.write("file", other)
+        self.assertEqual((built() / "file").read_text(), other)
+        self.assertNotEqual(staged(build.build).name, name)
+
+    def test_look_alikes(self):
+        self.check_look_alikes("docker")
 
     def test_errors(self):
         build = self.new_build(FILES, engine="docker", DOCKER_HOST=f"unix://{self.top}/nobody")
@@ -602,6 +663,9 @@ class Buildx(Builds):
         # Without the plug-in there is no such engine.
         build = self.new_build(FILES, "without", engine="buildx")
         self.assert_fails(build.image(*self.contexts, expect=1), "buildx", "ENGINE builtin")
+
+    def test_look_alikes(self):
+        self.check_look_alikes("buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
 
 
 class BuildxLayouts(Stopped):

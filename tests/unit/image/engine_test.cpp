@@ -7,6 +7,7 @@
 #include "image/container_name.hpp"
 #include "image/engine_dockerfile.hpp"
 #include "image/engine_input.hpp"
+#include "image/engine_sent.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {
@@ -92,6 +93,32 @@ TEST_F(EngineTest, InputIsWhatIsTaken) {
   fs::remove_all(input.context);
   EXPECT_THAT(error_of([&] { prepare_input(resolved, store(), work, ContextTimes::whole); }),
               HasSubstr("/a"));
+}
+
+TEST_F(EngineTest, ContextKeepsItsNameUntilSomethingLooksAlike) {
+  const fs::path file = directory() / "sent";
+  const auto name = [&](const std::string& looks, const std::string& what) {
+    SentContexts sent(file);
+    sent.add("a file", looks, what);
+    return sent.name();
+  };
+  const std::string first = name("3:1", "one");
+  EXPECT_EQ(name("3:2", "two"), first);
+  EXPECT_EQ(name("3:1", "one"), first);
+  const std::string text = read_file(file);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  const std::string second = name("3:1", "another");
+  EXPECT_NE(second, first);
+  EXPECT_EQ(name("3:2", "three"), second);  // of the first name nothing is known any more
+  fs::create_directories(directory() / "copy");
+  fs::copy_file(file, directory() / "copy" / "sent");
+  SentContexts copied(directory() / "copy" / "sent");
+  EXPECT_NE(copied.name(), second);
+  for (const std::string& damage : {std::string("bottle-sent 1 ab\na%20file 3:1 o"), std::string("other\n"),
+                                    std::string("bottle-sent 1 ab\nword\n")}) {
+    write_file(file, damage);
+    EXPECT_NE(name("3:1", "one"), second);
+  }
 }
 
 TEST_F(EngineTest, KeyHasEngineVersionAndOptions) {

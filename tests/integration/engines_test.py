@@ -1,36 +1,24 @@
 """Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for, and what they leave."""
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tarfile
-import tempfile
-import time
 
 import buildx_fixture
 import docker_fixture
+import held
 import parts
+from held import SECONDS, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
 import incremental_test  # noqa: E402
 
 ALL = "fingerprint image pack"
-SECONDS = 60
 ENGINES = ["docker", "podman", "buildah"]
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not after {SECONDS} s")
-        time.sleep(0.02)
 
 
 def staged(build_directory):
@@ -53,7 +41,7 @@ def contents_that_look_alike():
 
 
 class EngineTestCase(parts.TestCase):
-    """One Docker Engine a class; its client is found through a wrapper that counts, and stops where it is told to."""
+    """One Docker Engine a class; its client is found through a wrapper that counts, and is held where it is told to."""
 
     @classmethod
     def setUpClass(cls):
@@ -68,20 +56,10 @@ class EngineTestCase(parts.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.bin = self.top / "bin"
-        self.bin.mkdir()
-        self.calls_file = self.top / "calls"
-        self.reached = self.top / "reached"
+        self.held = held.Held(self.top)
+        self.bin, self.calls_file = self.held.bin, self.held.calls_file
         for program in ENGINES:
-            real = self.engine.client if program == "docker" else shutil.which(program)
-            # $BLOCK stops before the command of that name, $BLOCK_AFTER behind it; $HANG never ends.
-            self.wrapper(program, f"""
-echo {program} "$@" >> "{self.calls_file}"
-if [ "$HANG" = "$1" ]; then exec sleep 1000; fi
-if [ "$BLOCK" = "$1" ]; then echo > "{self.reached}"; exec sleep 1000; fi
-if [ "$BLOCK_AFTER" = "$1" ]; then "{real}" "$@"; echo > "{self.reached}"; exec sleep 1000; fi
-exec "{real}" "$@"
-""")
+            self.held.wrap(program, self.engine.client if program == "docker" else shutil.which(program))
         (self.top / "client").mkdir()
         (self.top / "client/config.json").write_text("{}", encoding="utf-8")
         storage = self.top / "storage.conf"
@@ -463,183 +441,6 @@ class Builds(EngineTestCase):
         self.assert_engine_clean()
 
 
-class Stopped(Builds):
-    """Builds that are interrupted, ended or killed at each stage: nothing stays, after a kill once the next build is through."""
-
-    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
-        locals()[_name] = None
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-
-    def setUp(self):
-        super().setUp()
-        self.temporary = self.top / "temporary"
-        self.temporary.mkdir()
-        self.environment["TMPDIR"] = str(self.temporary)
-        # RUN under a runtime, as Podman and Buildah do it where nothing else is asked for: it outlives a builder that is killed.
-        containers = self.top / "containers.conf"
-        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
-        self.environment["CONTAINERS_CONF"] = str(containers)
-        self.sleeps = f"{600 + int.from_bytes(os.urandom(4), 'big')}"
-        self.program = "docker"
-        self.number = 0
-        self.before = self.standing()
-
-    def standing(self):
-        """What is there whether somebody builds or not."""
-        daemon = docker_fixture.children(self.engine.process.pid)[0]
-        mounts = [line.split()[4] for file in (f"/proc/{daemon}/mountinfo", "/proc/self/mountinfo")
-                  for line in pathlib.Path(file).read_text(encoding="utf-8").splitlines()]
-        return {"networks": sorted(self.docker("network", "ls", "--format", "{{.Name}}")),
-                # The daemon keeps the host's name space from its first container on.
-                "mounts": sorted(mount for mount in mounts if (str(self.engine.directory) in mount or str(self.top) in mount)
-                                 and not mount.endswith("/netns/default"))}
-
-    def sleeping(self):
-        found = []
-        for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                if self.sleeps.encode() in file.read_bytes().split(b"\0"):
-                    found.append(file.parent.name)
-            except OSError:  # it has ended
-                pass
-        return found
-
-    def assert_nothing_left(self, build):
-        self.assertEqual(build.leftovers(build.build), [])
-        self.assertFalse((build.build / "engine.left").exists())
-        self.assertEqual(list(self.temporary.iterdir()), [])
-        if self.program in ("docker", "buildx"):
-            # Behind its client's back a daemon ends a build a little later.
-            self.assert_engine_clean()
-            wait_for(lambda: not self.sleeping(), "a RUN goes on")
-            wait_for(lambda: self.standing() == self.before, f"{self.before} is now {self.standing()}")
-            return
-        self.assertEqual(self.sleeping(), [])
-        self.assertEqual(self.standing(), self.before)
-        containers = build.run("buildah", "containers", "--all", "--quiet").stdout
-        names = build.run("buildah", "images", "--format", "{{.Name}}").stdout.split()
-        self.assertEqual((containers, [name for name in names if name != "<none>"]), ("", []))
-        self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path("/run", runtime).glob("buildah-*")
-                          if self.sleeps in (entry / "state.json").read_text()], [])
-
-    def reach(self, build, how):
-        """A build that has come to where `how` stops it."""
-        environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache), **how}
-        self.reached.unlink(missing_ok=True)
-        process = subprocess.Popen(
-            [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.kill)
-        wait_for(lambda: self.reached.exists() if how else self.sleeping() or process.poll() is not None, "the stage")
-        return process
-
-    def stop(self, build, how, signal_number):
-        process = self.reach(build, how)
-        process.send_signal(signal_number)
-        output, _ = process.communicate(timeout=SECONDS)
-        self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number, output)
-        return output
-
-    def check(self, program, how, signals, is_stored=False, **more):
-        """Without `how` the build is stopped in its RUN. `is_stored`: the next build finds its image in the store."""
-        self.program = program
-        for signal_number in signals:
-            self.number += 1
-            with self.subTest(program=program, signal=signal_number, how=how, **more):
-                build = self.new_build(FILES, f"build {self.number}", program, **more)
-                if is_stored:
-                    build.image(*self.contexts)
-                if not how:
-                    build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
-                self.stop(build, how, signal_number)
-                if signal_number == signal.SIGKILL:
-                    build.write("Dockerfile", FILES["Dockerfile"])
-                    build.image(*self.contexts)
-                self.assert_nothing_left(build)
-
-    def test_classic_load(self):
-        self.check("docker", {"BLOCK_AFTER": "load"}, self.SIGNALS, DOCKER_BUILDKIT="0")
-
-    def test_classic_build(self):
-        self.check("docker", {}, self.SIGNALS, DOCKER_BUILDKIT="0")
-
-    def test_classic_save(self):
-        self.check("docker", {"BLOCK": "save"}, self.SIGNALS, DOCKER_BUILDKIT="0")
-
-    def test_buildkit(self):
-        self.check("docker", {"BLOCK_AFTER": "load"}, [signal.SIGKILL])
-        self.check("docker", {}, self.SIGNALS)
-        self.check("docker", {"BLOCK": "save"}, [signal.SIGTERM, signal.SIGKILL])
-
-    def test_podman(self):
-        self.check("podman", {"BLOCK_AFTER": "load"}, [signal.SIGTERM, signal.SIGKILL])
-        self.check("podman", {}, self.SIGNALS, BOTTLE_ENGINE_OPTIONS="--isolation=oci --network=host")
-        self.check("podman", {}, [signal.SIGKILL], is_stored=True)  # RUN in a chroot
-        self.check("podman", {"BLOCK": "save"}, [signal.SIGTERM, signal.SIGKILL])
-
-    def test_buildah(self):
-        self.check("buildah", {"BLOCK_AFTER": "pull"}, [signal.SIGTERM, signal.SIGKILL])
-        self.check("buildah", {}, self.SIGNALS, BOTTLE_ENGINE_OPTIONS="--isolation=oci --network=host")
-        self.check("buildah", {}, [signal.SIGKILL], is_stored=True)
-        self.check("buildah", {"BLOCK": "push"}, [signal.SIGTERM, signal.SIGKILL])
-
-    def test_images_one_at_a_time(self):
-        """Nobody loads an image while another takes a name away, which may be the only one of the same image."""
-        for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
-                                             ("buildah", "pull", True), ("buildah", "rmi", True)):
-            with self.subTest(program=self.program, stage=stage):
-                build = self.new_build(FILES, f"{self.program} {stage}", self.program)
-                process = self.reach(build, {"BLOCK": stage})
-                with open(build.cache / f"lock.{self.program}", "rb") as lock:
-                    try:
-                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        self.assertFalse(is_held)
-                    except BlockingIOError:
-                        self.assertTrue(is_held)
-                process.kill()
-                process.wait()
-                build.image(*self.contexts)
-                self.assert_nothing_left(build)
-
-    def test_other_peoples_containers(self):
-        """Who cleans up takes nothing that another build, in another directory, works in."""
-        self.program = "buildah"
-        others = self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
-        build = self.new_build(dict(FILES, Dockerfile=FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo")), "killed",
-                               "buildah")
-        self.stop(build, {}, signal.SIGTERM)
-        self.assertEqual(build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(), [others])
-
-    def test_daemon_that_hangs(self):
-        """Cleaning up has a time limit, the build goes on, and what could not be taken out stays noted."""
-        build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
-        output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
-        self.assertRegex(output, "warning: docker rmi did not end within 1 s; .*engine.left")
-        self.assertEqual(output.count("did not end within"), 1)  # and is not asked again
-        self.assertIn("docker image localhost/bottle-stage/", (build.build / "engine.left").read_text())
-        # Interrupted, it ends none the less.
-        build.append("etc/a", "more\n")
-        output = self.stop(build, {"BLOCK": "save"}, signal.SIGTERM)
-        self.assertRegex(output, "warning: docker rmi did not end within 1 s")
-        # A daemon that takes connections and answers none: whoever turns to another engine is not held up by what is noted.
-        with socket.socket(socket.AF_UNIX) as listener:
-            name = tempfile.mktemp(prefix="bottle-hung-")
-            listener.bind(name)
-            self.addCleanup(os.unlink, name)
-            listener.listen()
-            build.environment.update(HANG="", DOCKER_HOST=f"unix://{name}", BOTTLE_ENGINE="builtin", BOTTLE_ENGINE_OPTIONS="")
-            output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
-            self.assertRegex(output, "warning: docker rmi did not end within 1 s")
-        # It answers again.
-        self.calls()
-        build.environment.update(self.environment)
-        build.image(*self.contexts)
-        self.assertTrue(self.calls())
-        self.assert_nothing_left(build)
-
-
 class Buildx(Builds):
     """Docker's plug-in, with the builder that is in the daemon."""
 
@@ -668,10 +469,10 @@ class Buildx(Builds):
         self.check_look_alikes("buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
 
 
-class BuildxLayouts(Stopped):
-    """Docker's plug-in with a builder that reads and writes OCI layouts: times, named contexts, secrets, caches, kills."""
+class BuildxLayouts(Builds):
+    """Docker's plug-in with a builder that reads and writes OCI layouts: times, named contexts, secrets, caches."""
 
-    for _name in [name for name in dir(Stopped) if name.startswith("test_")]:
+    for _name in [name for name in dir(Builds) if name.startswith("test_")]:
         locals()[_name] = None
 
     @classmethod
@@ -713,7 +514,8 @@ class BuildxLayouts(Stopped):
         self.engine.docker("builder", "prune", "--all", "--force", environment=self.environment)
         again = self.built("again", "buildx", BOTTLE_ENGINE_OPTIONS="--network=host --no-cache")
         self.assertEqual(self.image_id(again), self.image_id(build))
-        self.assert_nothing_left(build)
+        self.assertEqual(build.leftovers(), [])
+        self.assert_engine_clean()
 
     def test_secrets(self):
         """The value gets in, and in no layer; it is no input either."""
@@ -743,9 +545,6 @@ class BuildxLayouts(Stopped):
         self.assertTrue((cache / "index.json").exists())
         self.assertEqual(images[2], images[0])
         self.assertNotEqual(images[1], images[0])
-
-    def test_stopped(self):
-        self.check("buildx", {}, self.SIGNALS)
 
 
 class Load(Builds):

@@ -12,9 +12,11 @@ import socket
 import subprocess
 import time
 
-import engines_test
+import docker_fixture
+import held
 import images
 import parts
+import stopped_test
 
 STAND_IN = pathlib.Path(__file__).resolve().parent / "smolvm_stand_in.py"
 SECONDS = 60
@@ -66,26 +68,26 @@ class SmolvmTestCase(parts.TestCase):
         self.note_ports(result.stdout)
         return result
 
-    def interrupt(self, step, signal_number, *options):
-        """Starts a pack whose smolvm hangs at the step, and sends the signal when it does."""
-        self.reached.unlink(missing_ok=True)
+    def interrupt(self, signal_number, *options, is_reached, goes_on=lambda: None, **environment):
+        """Starts a pack and sends the signal when it is held somewhere. What it listens at is among the ports that must be gone."""
         log = self.top / "log"
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
                  "--output", self.build.output, *options], stdout=subprocess.DEVNULL, stderr=output,
                 env={**parts.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.build.cache), **self.build.environment,
-                     "STAND_IN": f"hang:{step}"})
+                     **environment})
         self.addCleanup(process.kill)
-        end = time.monotonic() + SECONDS
-        while not self.reached.exists():
-            self.assertLess(time.monotonic(), end, "smolvm was not started")
-            self.assertIsNone(process.poll(), "smolvm was not started")
-            time.sleep(0.02)
+        held.wait_for(lambda: is_reached() or process.poll() is not None, "where it is to be stopped")
+        self.assertIsNone(process.poll(), log.read_text())
+        self.ports += [int(address.rpartition(":")[2], 16) for address in held.listening([process.pid]) if address.startswith("tcp")]
         process.send_signal(signal_number)
-        process.wait(SECONDS)
+        held.wait_for(lambda: goes_on() or process.poll() is not None, "the end of the pack")
         self.note_ports(log.read_text())
-        self.assertTrue(self.ports)
+        if process.returncode != 0:
+            self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number,
+                             log.read_text())
+        return process.returncode
 
     def note_ports(self, text):
         """Where registries were that must be gone."""
@@ -167,19 +169,24 @@ class Failures(SmolvmTestCase):
                 self.assert_clean()
 
     def test_hangs(self):
-        """Interrupted, ended or killed while smolvm hangs: nothing stays, and the next build makes the pack."""
-        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            for step in ("layer", "sidecar"):
+        """Interrupted, ended or killed at each step of smolvm: nothing stays, and the next build makes the pack."""
+        for step in self.STEPS:
+            for signal_number in stopped_test.SIGNALS:
                 with self.subTest(signal=signal_number, step=step):
                     self.build.output.unlink(missing_ok=True)
+                    self.ports.clear()
                     cache = self.top / f"cache {signal_number} {step}"
                     shutil.copytree(self.build.cache, cache)
-                    self.build.environment["BOTTLE_CACHE_DIR"] = str(cache)
-                    self.interrupt(step, signal_number)
+                    mark = os.urandom(16).hex()
+                    self.reached.unlink(missing_ok=True)
+                    self.interrupt(signal_number, is_reached=self.reached.exists, STAND_IN=f"hang:{step}", BOTTLE_CACHE_DIR=str(cache),
+                                   **{held.MARK: mark})
+                    self.assertTrue(self.ports)
                     self.assertFalse(self.build.output.exists())
                     if signal_number == signal.SIGKILL:
-                        self.pack(STAND_IN="")
+                        self.pack(STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
                     self.assert_clean()
+                    held.wait_for(lambda: not held.with_text("environ", f"{held.MARK}={mark}"), "a process goes on")
 
 
 class Preflight(SmolvmTestCase):
@@ -212,14 +219,15 @@ class RegistryImage(SmolvmTestCase):
     @classmethod
     def setUpClass(cls):
         parts.need("docker-registry", "ldd")
-        cls.engine = engines_test.docker_fixture.Engine()
+        cls.engine = docker_fixture.Engine()
         cls.engine.__enter__()
         cls.addClassCleanup(cls.engine.__exit__, None, None, None)
 
     def setUp(self):
         super().setUp()
-        self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"),
-                                      PATH=f"{self.bin}:{pathlib.Path(self.engine.client).parent}:{os.environ['PATH']}")
+        self.held = held.Held(self.top)
+        self.held.wrap("docker", self.engine.client)
+        self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"))
         self.image = self.registry_image()
 
     def registry_image(self):
@@ -268,12 +276,30 @@ class RegistryImage(SmolvmTestCase):
         self.assert_clean()
         self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
 
-    def test_killed(self):
-        self.interrupt("layer", signal.SIGTERM, "--registry-image", self.image)
-        self.assert_clean()
-        self.interrupt("layer", signal.SIGKILL, "--registry-image", self.image)
-        self.pack("--registry-image", self.image, STAND_IN="")
-        self.assert_clean()
+    def test_stopped(self):
+        """Interrupted, ended or killed at each step of the registry's life."""
+        stages = ["before create", "after create", "before start", "after start", "before load", "after load", "before push", "after push",
+                  "smolvm", "before rmi", "after rmi", "before rm", "after rm"]
+        for row, stage in enumerate(stages):
+            for signal_number in stopped_test.SIGNALS if stopped_test.ALL else [stopped_test.SIGNALS[row % 3]]:
+                with self.subTest(signal=signal_number, stage=stage):
+                    self.build.output.unlink(missing_ok=True)
+                    self.ports.clear()
+                    cache = self.top / f"cache {signal_number} {stage}"
+                    shutil.copytree(self.build.cache, cache)
+                    self.reached.unlink(missing_ok=True)
+                    where = self.held.at("" if stage == "smolvm" else stage)
+                    is_cleaning = " rm" in stage  # which goes on in spite of the signal, and is let go on here
+                    self.interrupt(
+                        signal_number, "--registry-image", self.image,
+                        is_reached=self.reached.exists if stage == "smolvm" else self.held.is_reached,
+                        goes_on=self.held.release if is_cleaning and signal_number != signal.SIGKILL else lambda: None,
+                        STAND_IN="hang:layer" if stage == "smolvm" else "", BOTTLE_CACHE_DIR=str(cache), **where)
+                    if signal_number == signal.SIGKILL:
+                        self.pack("--registry-image", self.image, STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
+                        self.build.tools("bottle-pack", "verify", self.build.output)
+                    self.assert_clean()
+                    held.wait_for(lambda: not self.held.processes(), "a process goes on")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,256 @@
+"""Builds through outside engines that are interrupted, ended or killed at each stage: no container, name of an image, network, port,
+mount, process or temporary file stays; after a kill once the next build is through.
+
+Each engine is stopped at each stage, and by each signal; by each of them at each stage where $BOTTLE_TEST_ALL_STOPS is set, and
+in a RUN in any case."""
+import fcntl
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+
+import buildx_fixture
+import docker_fixture
+import engines_test
+import held
+import parts
+from engines_test import FILES
+from held import SECONDS, wait_for
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+ALL = os.environ.get("BOTTLE_TEST_ALL_STOPS", "") not in ("", "0")
+IN_RUN = "in RUN"
+# Asking for the version; an input on its way; the build; its result on its way; cleaning up.
+DOCKER = ["before version", "before load", "after load", "before build", IN_RUN, "after build", "before save", "after save",
+          "before rmi"]
+PODMAN = DOCKER
+BUILDAH = ["before version", "before pull", "after pull", "before build", IN_RUN, "after build", "before push", "after push",
+           "before rmi"]
+BUILDX = ["before buildx inspect", "before load", "after load", "before buildx build", IN_RUN, "after buildx build", "before save",
+          "after save", "before rmi"]
+LAYOUTS = ["before buildx inspect", "before buildx build", IN_RUN, "after buildx build"]
+
+
+class Stops(engines_test.Builds):
+    for _name in [name for name in dir(engines_test.Builds) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    def setUp(self):
+        super().setUp()
+        self.temporary = self.top / "temporary"
+        self.temporary.mkdir()
+        self.environment["TMPDIR"] = str(self.temporary)
+        # RUN under a runtime, as Podman and Buildah do it where nothing else is asked for: it outlives a builder that is killed.
+        containers = self.top / "containers.conf"
+        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
+        self.environment["CONTAINERS_CONF"] = str(containers)
+        self.sleeps = f"{600 + int.from_bytes(os.urandom(4), 'big')}"
+        self.program = "docker"
+        self.number = 0
+        self.before = self.standing()
+
+    def standing(self):
+        """What is there whether somebody builds or not."""
+        daemon = docker_fixture.children(self.engine.process.pid)[0]
+        mounts = [line.split()[4] for file in (f"/proc/{daemon}/mountinfo", "/proc/self/mountinfo")
+                  for line in pathlib.Path(file).read_text(encoding="utf-8").splitlines()]
+        return {"networks": sorted(self.docker("network", "ls", "--format", "{{.Name}}")),
+                # The daemon keeps the host's name space from its first container on.
+                "mounts": sorted(mount for mount in mounts if (str(self.engine.directory) in mount or str(self.top) in mount)
+                                 and not mount.endswith("/netns/default")),
+                "ports": [address for address in held.listening(held.in_namespace_of(daemon)) if not address.startswith("unix")],
+                "files": sorted(file.name for file in (self.engine.directory / "data/tmp").iterdir())}
+
+    def sleeping(self):
+        return held.with_text("cmdline", self.sleeps)
+
+    def assert_nothing_left(self, build):
+        self.assertEqual(build.leftovers(build.build), [])
+        self.assertFalse((build.build / "engine.left").exists())
+        self.assertEqual(list(self.temporary.iterdir()), [])
+        wait_for(lambda: not self.held.processes(), "a process goes on")  # and with them go the ports of ours
+        if self.program in ("docker", "buildx"):
+            # Behind its client's back a daemon ends a build a little later.
+            self.assert_engine_clean()
+            wait_for(lambda: not self.sleeping(), "a RUN goes on")
+            wait_for(lambda: self.standing() == self.before, f"{self.before} is now {self.standing()}")
+            return
+        self.assertEqual(self.sleeping(), [])
+        self.assertEqual(self.standing(), self.before)
+        containers = build.run("buildah", "containers", "--all", "--quiet").stdout
+        names = build.run("buildah", "images", "--format", "{{.Name}}").stdout.split()
+        self.assertEqual((containers, [name for name in names if name != "<none>"]), ("", []))
+        self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path("/run", runtime).glob("buildah-*")
+                          if self.sleeps in (entry / "state.json").read_text()], [])
+
+    def reach(self, build, stage):
+        """A build that has come to the stage, and is held there."""
+        environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache),
+                       **self.held.at("" if stage == IN_RUN else stage)}
+        process = subprocess.Popen(
+            [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        if stage == IN_RUN:
+            wait_for(lambda: self.sleeping() or process.poll() is not None, "the RUN")
+        else:
+            self.held.await_reached(process)
+        return process
+
+    def stop(self, build, stage, signal_number):
+        process = self.reach(build, stage)
+        process.send_signal(signal_number)
+        expected = {-signal.SIGKILL} if signal_number == signal.SIGKILL else {128 + signal_number}
+        if stage == "before rmi" and signal_number != signal.SIGKILL:
+            # Who cleans up is not kept from it; the build is done by then.
+            wait_for(lambda: self.held.release() or process.poll() is not None, "the end of the build")
+            expected.add(0)
+        output, _ = process.communicate(timeout=SECONDS)
+        self.assertIn(process.returncode, expected, output)
+        return output
+
+    def new_inputs(self, **more):
+        """A build that finds nothing of it in a store or an engine."""
+        self.number += 1
+        (self.top / "files/sub/one.txt").write_text(f"{self.number}\n")
+        return self.new_build(dict(FILES, **{"etc/a": f"{self.number}\n"}), f"build {self.number}", self.program, **more)
+
+    def check(self, program, stages, **more):
+        self.program = program
+        for row, stage in enumerate(stages):
+            for signal_number in SIGNALS if ALL or stage == IN_RUN else [SIGNALS[row % len(SIGNALS)]]:
+                with self.subTest(program=program, stage=stage, signal=signal_number, **more):
+                    build = self.new_inputs(**more)
+                    if stage == IN_RUN:
+                        if program in ("podman", "buildah"):
+                            build.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=oci --network=host"
+                        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
+                    self.stop(build, stage, signal_number)
+                    if signal_number == signal.SIGKILL:
+                        build.write("Dockerfile", FILES["Dockerfile"])
+                        build.image(*self.contexts)
+                    self.assert_nothing_left(build)
+
+    def check_stored(self, program):
+        """A RUN in a chroot is killed, and the next build finds its image in the store: it cleans up none the less."""
+        self.program = program
+        build = self.new_inputs()
+        build.image(*self.contexts)
+        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo"))
+        self.stop(build, IN_RUN, signal.SIGKILL)
+        build.write("Dockerfile", FILES["Dockerfile"])
+        build.image(*self.contexts)
+        self.assert_nothing_left(build)
+
+
+class Docker(Stops):
+    def test_classic(self):
+        self.check("docker", DOCKER, DOCKER_BUILDKIT="0")
+
+    def test_buildkit(self):
+        self.check("docker", DOCKER)
+
+    def test_daemon_that_hangs(self):
+        """Cleaning up has a time limit, the build goes on, and what could not be taken out stays noted."""
+        build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
+        output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+        self.assertRegex(output, "warning: docker rmi did not end within 1 s; .*engine.left")
+        self.assertEqual(output.count("did not end within"), 1)  # and is not asked again
+        self.assertIn("docker image localhost/bottle-stage/", (build.build / "engine.left").read_text())
+        # Interrupted, it ends none the less.
+        build.append("etc/a", "more\n")
+        output = self.stop(build, "before save", signal.SIGTERM)
+        self.assertRegex(output, "warning: docker rmi did not end within 1 s")
+        # A daemon that takes connections and answers none: whoever turns to another engine is not held up by what is noted.
+        with socket.socket(socket.AF_UNIX) as listener:
+            name = tempfile.mktemp(prefix="bottle-hung-")
+            listener.bind(name)
+            self.addCleanup(os.unlink, name)
+            listener.listen()
+            build.environment.update(HANG="", DOCKER_HOST=f"unix://{name}", BOTTLE_ENGINE="builtin", BOTTLE_ENGINE_OPTIONS="")
+            output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+            self.assertRegex(output, "warning: docker rmi did not end within 1 s")
+        # It answers again.
+        self.calls()
+        build.environment.update(self.environment)
+        build.image(*self.contexts)
+        self.assertTrue(self.calls())
+        self.assert_nothing_left(build)
+
+
+class Podman(Stops):
+    def test_stages(self):
+        self.check("podman", PODMAN)
+
+    def test_stored(self):
+        self.check_stored("podman")
+
+    def test_images_one_at_a_time(self):
+        """Nobody loads an image while another takes a name away, which may be the only one of the same image."""
+        for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
+                                             ("buildah", "pull", True), ("buildah", "rmi", True)):
+            with self.subTest(program=self.program, stage=stage):
+                build = self.new_inputs()
+                process = self.reach(build, f"before {stage}")
+                with open(build.cache / f"lock.{self.program}", "rb") as lock:
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        self.assertFalse(is_held)
+                    except BlockingIOError:
+                        self.assertTrue(is_held)
+                process.kill()
+                process.wait()
+                build.image(*self.contexts)
+                self.assert_nothing_left(build)
+
+
+class Buildah(Stops):
+    def test_stages(self):
+        self.check("buildah", BUILDAH)
+
+    def test_stored(self):
+        self.check_stored("buildah")
+
+    def test_other_peoples_containers(self):
+        """Who cleans up takes nothing that another build, in another directory, works in."""
+        self.program = "buildah"
+        others = self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
+        build = self.new_build(dict(FILES, Dockerfile=FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo")), "killed",
+                               "buildah")
+        self.stop(build, IN_RUN, signal.SIGTERM)
+        self.assertEqual(build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(), [others])
+
+
+class Buildx(Stops):
+    """Docker's plug-in with the builder of a daemon that keeps images as Docker does."""
+
+    def setUp(self):
+        self.plugins = buildx_fixture.made(pathlib.Path.cwd())
+        super().setUp()
+        self.environment["DOCKER_CONFIG"] = str(self.plugins)
+
+    def test_stages(self):
+        self.check("buildx", BUILDX, BOTTLE_ENGINE_OPTIONS="--network=host")
+
+
+class BuildxLayouts(Stops):
+    """With a builder that reads and writes OCI layouts."""
+
+    @classmethod
+    def new_engine(cls):
+        cls.plugins = buildx_fixture.made(pathlib.Path.cwd())
+        return docker_fixture.Engine(cls.plugins / "engine")
+
+    def setUp(self):
+        super().setUp()
+        self.environment["DOCKER_CONFIG"] = str(self.plugins)
+
+    def test_stages(self):
+        self.check("buildx", LAYOUTS, BOTTLE_ENGINE_OPTIONS="--network=host")
+
+
+if __name__ == "__main__":
+    parts.main()

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tarfile
 import buildx_fixture
 import docker_fixture
 import held
+import images
 import parts
 from held import SECONDS, wait_for
 
@@ -113,12 +115,13 @@ class EngineTestCase(parts.TestCase):
 
 class Examples(EngineTestCase):
     """Each example through each engine gives the tree that the builtin engine gives."""
+    options = ()
 
     def make(self, name, engine, **more):
         project = self.prepared(parts.harness.Project(self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"), engine, **more)
         shutil.rmtree(project.source)
         shutil.copytree(parts.harness.SOURCE / "examples" / name, project.source, ignore=shutil.ignore_patterns("build*"))
-        project.configure("-DCMAKE_BUILD_TYPE=Release")
+        project.configure("-DCMAKE_BUILD_TYPE=Release", *self.options)
         project.make()
         return project
 
@@ -151,6 +154,33 @@ class Examples(EngineTestCase):
 
     def test_family(self):
         self.compare("family", ["base", "child-a", "child-b"])
+
+
+class AgentExample(Examples):
+    """The one whose images start from Debian: here from what their RUN needs of one."""
+
+    for _name in [name for name in dir(Examples) if name.startswith("test_")]:
+        locals()[_name] = None
+
+    NEEDED = re.compile(r"\./(|bin|sbin|lib|lib64|dev|proc|sys|run|tmp|root|home|etc|etc/.*|usr|usr/(bin|sbin|lib|lib64)|usr/bin/(dash|sh|mkdir|chown|chmod)"
+                        r"|usr/sbin/(useradd|nologin)|usr/lib64/.*|usr/lib/[^/]+-linux-gnu(/[^/]*\.so[^/]*)?)")
+
+    def base(self):
+        root = parts.settings.debian / "root.tar"
+        if not root.exists():
+            self.skipTest("needs the Debian root file system, which the fixture could not make")
+        with tarfile.open(root) as archive:
+            members = [(info, archive.extractfile(info).read() if info.isreg() else b"") for info in archive
+                       if self.NEEDED.fullmatch(info.name if info.name != "." else "./")]
+        # Where there is none, Podman and Buildah leave the empty file that they mount theirs on (docs/engines.md).
+        members.append(images.member("etc/hosts", content="127.0.0.1 localhost\n"))
+        layout = images.Layout(self.top / "base")
+        layout.add(images.layer(members))
+        return layout.finish({"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]})
+
+    def test_agent(self):
+        self.options = [f"-DAGENT_BASE=oci-layout:{self.base()}"]
+        self.compare("agent", ["upstream", "agent"])
 
 
 class Exact(EngineTestCase, incremental_test.Edits):

@@ -1,5 +1,7 @@
 #include "image/container_name.hpp"
 
+#include <utility>
+
 #include "util/error.hpp"
 
 namespace bottle::image {
@@ -29,9 +31,9 @@ std::string create_with_free_name(const DockerClient& client, NewContainer conta
                                   const std::string& base) {
   return walk_container_names(base, [&](const std::string& name) {
     container.name = name;
-    const DockerStatus status = client.create(container, OnFailure::status);
+    DockerStatus status = client.create(container, OnFailure::status);
     if (status.is_name_taken()) return false;
-    if (!status.ok()) throw Error(status.message, {.where = client.program() + " create " + name});
+    client.judge(std::move(status), "create " + name, OnFailure::fatal);
     return true;
   });
 }

@@ -70,10 +70,10 @@ class DockerClient {
 
   // Any command. `what` is for messages: "tag image:1".
   DockerStatus command(std::vector<std::string> words, const std::string& what, OnFailure policy) const;
-
- private:
+  // What the policy says to the end of a command that was run with OnFailure::status.
   DockerStatus judge(DockerStatus status, const std::string& what, OnFailure policy) const;
 
+ private:
   std::string program_;
   std::function<void(const std::string&)> note_;
   std::vector<std::string> environment_;

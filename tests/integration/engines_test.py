@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import urllib.request
 
 import buildx_fixture
 import docker_fixture
 import held
 import images
 import parts
+import registry_fixture
 from held import SECONDS, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
@@ -450,6 +452,42 @@ class Builds(EngineTestCase):
             build = self.new_build({"Dockerfile": dockerfile}, f"{engine} in a chroot", engine)
             self.assert_fails(build.image(*self.contexts, "--network", "none", expect=1), "cannot set --network other than host")
 
+    def test_choice(self):
+        """ENGINE, then the variable, then the environment, then builtin; what is missing fails the target, and not the configuring."""
+        missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": f"unix://{self.top}/nobody"}
+        for number, (engine, variable, environment, expected) in enumerate((
+                ("", "", "", "builtin"), ("", "", "docker", "docker"), ("", "buildah", "docker", "buildah"),
+                ("podman", "buildah", "docker", "podman"), ("builtin", "buildah", "docker", "builtin"), ("", "builtin", "docker", "builtin"))):
+            with self.subTest(engine=engine, variable=variable, environment=environment):
+                project = self.prepared(parts.harness.Project(
+                    self.top / f"project {number}", f"add_bottle(a {'ENGINE ' + engine if engine else ''})\n",
+                    {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), BOTTLE_ENGINE=environment)
+                project.configure(f"-DBOTTLE_ENGINE={variable}" if variable else "-UBOTTLE_ENGINE")
+                self.assertEqual(self.calls(), [])
+                project.make("bottle-a")
+                self.assertEqual({call.split()[0] for call in self.calls()}, {expected} - {"builtin"})
+        project = self.prepared(parts.harness.Project(self.top / "unreachable", "add_bottle(a)\nadd_bottle(b ENGINE builtin)\n",
+                                                      {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), **missing)
+        project.configure()
+        project.make("bottle-b")
+        self.assertRegex(project.make("bottle-a", expect=1).stdout, "Cannot connect(.|\n)*start the daemon, or set DOCKER_HOST")
+        for program in ("podman", "buildah"):
+            (self.bin / program).unlink()
+        for engine, program in (("podman", "podman"), ("buildah", "buildah"), ("buildx", "docker")):
+            project = self.prepared(parts.harness.Project(self.top / f"without {engine}", f"add_bottle(a ENGINE {engine})\n",
+                                                          {"Dockerfile": "FROM scratch\n"}), PATH=self.path_without(program))
+            project.configure()
+            self.assertRegex(project.make("bottle-a", expect=1).stdout, f'"{program}" is not installed(.|\n)*install .*ENGINE builtin')
+
+    def path_without(self, program):
+        """A directory with links to the programs that CMake needs."""
+        directory = self.top / f"programs without {program}"
+        directory.mkdir(exist_ok=True)
+        for name in ("cmake", "ninja", "sh", "make"):
+            if not (directory / name).exists() and shutil.which(name):
+                (directory / name).symlink_to(shutil.which(name))
+        return str(directory)
+
     def test_two_at_once(self):
         """Two bottles through one daemon, from bases of the same name that are not the same."""
         processes, builds = [], []
@@ -638,34 +676,67 @@ class Primitives(Builds):
         self.assertEqual(result.returncode, status, result.stdout)
         return result.stdout.strip()
 
-    def create(self, name="box"):
-        return self.command("create", "--name", name, "--option=--network=none", "base:1", "--", "/bin/sleep", "600")
+    def create(self, name="box", *options):
+        return self.command("create", "--name", name, "--option=--network=none", *options, "base:1", "--", "/bin/sleep", "600")
 
     def test_commands(self):
         image = self.command("image-id", "base:1")
-        self.assertRegex(image, "^sha256:[0-9a-f]{64}$")
+        self.assertEqual(image, self.engine.docker("image", "inspect", "--format", "{{.Id}}", "base:1").stdout.strip())
         self.assertEqual(self.command("image-id", "nothing:1", status=3), "")
         self.command("tag", "base:1", "base:2")
         self.assertEqual(self.command("image-id", "base:2"), image)
         self.command("exists", "box", status=3)
-        self.assertEqual(self.create(), "box")
+        self.assertEqual(self.create("box", "--option=--user=7"), "box")
         self.command("exists", "box")
         self.command("start", "box")
         (self.top / "in").write_text("in\n")
         self.command("cp", "box", self.top / "in", "/in")
-        self.assertEqual(self.command("exec", "box", "--", "/bin/sh", "-c", "echo $(/bin/busybox id -u; /bin/busybox cat /in)"), "0 in")
-        self.command("connect", "none", "box", "--on-failure", "ignore")
+        script = "echo $(/bin/busybox id -u; /bin/busybox cat /in)"
+        self.assertEqual(self.engine.docker("exec", "box", "/bin/sh", "-c", script).stdout, "7 in\n")
+        self.assertEqual(self.command("exec", "box", "--", "/bin/sh", "-c", script), "0 in")
         self.command("rm", "box")
         self.command("rm", "box")
         self.command("exists", "box", status=3)
 
+    def test_push(self):
+        with registry_fixture.DockerRegistry(self.top / "registry") as registry:
+            name = f"localhost:{registry.port}/pushed:1"
+            self.addCleanup(self.engine.docker, "rmi", name)
+            self.command("tag", "base:1", name)
+            self.command("push", name)
+            with urllib.request.urlopen(urllib.request.Request(
+                    f"http://localhost:{registry.port}/v2/pushed/manifests/1",
+                    headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"})) as answer:
+                self.assertEqual(json.load(answer)["config"]["digest"], self.command("image-id", "base:1"))
+
+    def test_connect(self):
+        network = f"bottle-test-{os.getpid()}"
+        made = self.engine.docker("network", "create", "--internal", network, expect=None)
+        if made.returncode != 0:
+            self.skipTest(f"needs a bridge, which cannot be made here: {made.stdout.strip()}")
+        self.addCleanup(self.engine.docker, "network", "rm", network)
+        self.addCleanup(self.engine.docker, "rm", "--force", "box")
+        self.command("create", "--name", "box", "base:1", "--", "/bin/sleep", "600")
+        self.command("connect", network, "box")
+        networks = self.engine.docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", "box").stdout
+        self.assertIn(network, json.loads(networks))
+
     def test_policies(self):
-        self.assertIn("error: ", self.command("start", "nobody", status=1))
-        self.assertNotIn("error: ", self.command("start", "nobody", "--on-failure", "status", status=3))
-        self.assertIn("warning: ", self.command("start", "nobody", "--on-failure", "ignore", status=0))
-        self.assertIn("no registry", self.command("push", "base:1", "--on-failure", "status", status=3) + "no registry")
+        """What each command does when it fails is said where it is called."""
+        nobody = ["nobody"]
+        for words in (["tag", "nothing:1", "nothing:2"], ["push", "localhost:1/nothing:1"], ["cp", *nobody, self.top / "tools", "/"],
+                      ["connect", "none", *nobody], ["start", *nobody], ["exec", *nobody, "--", "/bin/true"]):
+            with self.subTest(command=words[0]):
+                before = words[:1] + ["--on-failure"]
+                self.assertIn("error: ", self.command(*words, status=1))
+                self.assertNotIn("error: ", self.command(*before, "status", *words[1:], status=3))
+                self.assertIn("warning: ", self.command(*before, "ignore", *words[1:], status=0))
+        # A daemon that cannot be reached is no answer to a question.
         self.base.environment["DOCKER_HOST"] = f"unix://{self.top}/nobody"
-        self.assertIn("start the daemon", self.command("exists", "box", status=1))
+        for words in (["exists", "box"], ["image-id", "base:1"], ["rm", "box"], ["create", "--name", "box", "base:1"], ["free-name", "box"]):
+            with self.subTest(command=words[0]):
+                self.assertIn("start the daemon", self.command(*words, status=1))
+        self.assertIn("warning: ", self.command("rm", "--on-failure", "ignore", "box", status=0))
 
     def test_names(self):
         self.assertEqual([self.create("walk") for _ in range(3)], ["walk", "walk-2", "walk-3"])

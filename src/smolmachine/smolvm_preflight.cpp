@@ -130,7 +130,7 @@ SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t imag
   const std::string problem = image_problem(canonical);
   if (!problem.empty())
     throw Error("smolvm refuses the image's name: " + problem,
-                {.where = canonical, .hint = "use a shorter slug"});
+                {.where = canonical, .hint = "use another slug"});
   return found;
 }
 

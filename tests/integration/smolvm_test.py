@@ -203,6 +203,17 @@ class Preflight(SmolvmTestCase):
         self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "smolvm is not installed", "PACKER native")
         self.assert_clean()
 
+    def test_name(self):
+        """A slug that smolvm would refuse after it has booted a machine."""
+        pack = self.build.build / "a..b.smolmachine"
+        for options, said in (((), ("refused by smolvm's guest: expected no", "--name")),
+                              (("--name", "hello:1"), ("smolvm refuses the image's name: .*expected no", "another slug"))):
+            result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", pack, *options,
+                                      expect=1)
+            self.assert_fails(result, *said)
+            self.assertFalse(pack.exists())
+            self.assert_clean()
+
     def test_room(self):
         parts.need_root("a small file system is mounted")
         small = self.top / "small"
@@ -275,6 +286,30 @@ class RegistryImage(SmolvmTestCase):
         self.assert_fails(self.pack("--registry-image", self.image, "--cpus", "3", expect=1, STAND_IN="fail:layer"), "told to fail")
         self.assert_clean()
         self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
+
+    def test_target(self):
+        """PACKER and REGISTRY_IMAGE of a bottle; what is missing fails the target, and not the configuring."""
+        project = parts.harness.Project(
+            self.top / "project", f'add_bottle(hello PACKER smolvm REGISTRY_IMAGE "{self.image}" '
+            f'CONTEXTS "base=oci-layout:{self.top / "base"}")\n', FILES)
+        project.environment.update(self.build.environment)
+        project.environment["PATH"] = f"{self.bin}:/usr/bin:/bin"
+        smolvm = (self.bin / "smolvm").rename(self.top / "smolvm")
+        project.configure()
+        self.assertFalse(self.held.calls_file.exists())
+        self.assertRegex(project.make(expect=1).stdout, "smolvm is not installed(.|\n)*PACKER native")
+        smolvm.rename(self.bin / "smolvm")
+        project.make()
+        project.tool("bottle-pack", "verify", project.pack("hello"))
+        calls = self.held.calls_file.read_text()
+        self.assertRegex(calls, r"docker create --name bottle-registry-hello .*--network host .*registry@sha256:")
+        self.assertRegex(calls, r"docker push -- localhost:\d+/bottle/hello:[0-9a-f]{16}\n")
+        self.held.calls_file.unlink()
+        project.touch("dir/one")
+        project.make()
+        self.assertEqual(project.ran(), {"hello": ["fingerprint"]})
+        self.assertFalse(self.held.calls_file.exists())
+        self.assert_clean()
 
     def test_stopped(self):
         """Interrupted, ended or killed at each step of the registry's life."""

@@ -57,6 +57,7 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
 
 int main(int argc, char** argv) {
   bottle::tools::keep_memory();
+  bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-fingerprint", [&] {
     CLI::App app(
         "Reads a Dockerfile and all it takes in, and says what the image depends on: the key and the "

@@ -100,6 +100,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
 
 int main(int argc, char** argv) {
   bottle::tools::keep_memory();
+  bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-image", [&] {
     CLI::App app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
                  "bottle-image");

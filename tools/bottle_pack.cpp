@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "image/spec.hpp"
+#include "memory.hpp"
 #include "smolmachine/extract.hpp"
 #include "smolmachine/pack_file.hpp"
 #include "smolmachine/pack_step.hpp"
@@ -312,6 +313,8 @@ int diff(const std::string& a, const std::string& b, Owners owners, const Common
 }  // namespace
 
 int main(int argc, char** argv) {
+  tools::keep_memory();
+  tools::use_huge_pages();
   return run_tool("bottle-pack", [&]() -> int {
     CLI::App app("Makes and reads .smolmachine packs.", "bottle-pack");
     CommonOptions common;

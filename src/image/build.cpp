@@ -229,8 +229,7 @@ class Builder {
     if (!lookup.result) return false;
     auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_);
     if (!stored) return false;
-    end_step(work, step, StepOutcome::stored, key, std::move(*stored),
-             lookup.result->outputs.at("index").digest);
+    end_step(work, step, StepOutcome::stored, key, std::move(*stored));
     return true;
   }
 
@@ -270,18 +269,19 @@ class Builder {
 
   void save_step(StageWork& work, const FileStep& step, const Digest& key, oci::LayerIndex layer) {
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
-    result.outputs["index"] = store_.put(layer.serialize());
-    add_blob_outputs(layer, store_, result.outputs);
+    StoredIndex stored = store_index(std::move(layer), store_);
+    result.outputs["index"] = stored.blob;
+    add_blob_outputs(stored.index, store_, result.outputs);
     result.tool_version = BOTTLE_VERSION;
     store_.put_action(key, result);
-    end_step(work, step, StepOutcome::executed, key, std::move(layer), result.outputs["index"].digest);
+    end_step(work, step, StepOutcome::executed, key, std::move(stored));
   }
 
   void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
-                oci::LayerIndex layer, const Digest& serialized) {
+                StoredIndex layer) {
     adopt(work.image, step);
     on_step_({*work.stage, step, outcome, key});
-    work.image.add(std::move(layer), serialized);
+    work.image.add(std::move(layer));
     work.run_key.reset();
     work.is_missing = false;
     ++work.next;

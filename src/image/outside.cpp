@@ -65,7 +65,7 @@ class FileImage : public OutsideImage {
       const oci::SourceLayer& layer = source_.layers[i];
       StoredLayer stored = import_layer(layer, store);
       loaded.plan.layers[i] = stored.plan_layer(layer.diff_id, layer.media_type);
-      loaded.layers[i] = std::move(stored.index);
+      loaded.layers[i] = std::move(stored.index.index);
     });
     return loaded;
   }

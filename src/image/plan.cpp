@@ -12,6 +12,7 @@ namespace bottle::image {
 namespace {
 
 constexpr int kSchema = 1;
+constexpr std::uint64_t kMaximumIndex = 4ull << 30;  // bytes
 constexpr std::string_view kBlobRoot = "blob:";
 
 fs::path index_path(const fs::path& directory, const Digest& digest) {
@@ -163,7 +164,7 @@ LoadedPlan load_plan(const fs::path& directory) {
   loaded.plan = Plan::parse(*text, file.native());
   for (const PlanLayer& layer : loaded.plan.layers) {
     const fs::path path = index_path(directory, layer.digest);
-    const std::string index = read_file(path, 4ull << 30);
+    const std::string index = read_file(path, kMaximumIndex);
     loaded.layers.push_back(oci::LayerIndex::parse(index, path.native()));
     if (oci::LayerIndex::digest_of(index) != layer.digest)
       throw Error("the layer index does not have the digest it is named by",
@@ -194,7 +195,9 @@ bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::S
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     const fs::path path = index_path(directory, plan.plan.layers[i].digest);
     indexes.insert(path.filename().native());
-    write_file_if_changed(path, plan.layers[i].serialize());
+    const auto& text = plan.plan.layers[i].index_blob;
+    write_file_if_changed(
+        path, text ? read_file(store.blob_path(text->digest), kMaximumIndex) : plan.layers[i].serialize());
   }
   Json roots = Json::object();
   for (const auto& [name, path] : plan.context_roots)

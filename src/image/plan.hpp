@@ -31,6 +31,9 @@ struct PlanLayer {
   std::string blob_media_type;
   std::optional<Digest> blob;
   std::uint64_t blob_size = 0;
+  // The index as text in the store, if it was put or found there by who loaded the layer; no part of the
+  // plan.
+  std::optional<store::Output> index_blob = std::nullopt;
 };
 
 struct Plan {

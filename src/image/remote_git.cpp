@@ -399,7 +399,7 @@ oci::LayerIndex fetch_git(const GitSource& source, const LockedGit& locked, cons
   const Digest key = git_action(source, locked);
   if (const auto lookup = store.find_action(key); lookup.result)
     if (auto index = read_stored_index(lookup.result->outputs.at("index").digest, store))
-      return std::move(*index);
+      return std::move(index->index);
   store::Output content;
   oci::LayerIndex index = check_out(source, locked, store, content);
   store::ActionResult result{.kind = "git", .label = git_name(source) + " " + locked.commit};

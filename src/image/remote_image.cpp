@@ -132,7 +132,7 @@ class RegistryImage : public OutsideImage {
     parallel_for(manifest_.layers.size(), std::max(kDownloads, default_threads()), [&](std::size_t i) {
       StoredLayer stored = layer(manifest_.layers[i], diff_ids_[i], store);
       loaded.plan.layers[i] = stored.plan_layer(diff_ids_[i], manifest_.layers[i].media_type);
-      loaded.layers[i] = std::move(stored.index);
+      loaded.layers[i] = std::move(stored.index.index);
     });
     return loaded;
   }

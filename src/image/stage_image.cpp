@@ -22,9 +22,12 @@ Digest StageImage::identity_with_places() const {
   return hasher.finish();
 }
 
-void StageImage::add(oci::LayerIndex layer, const Digest& serialized) {
-  own_ids += serialized.hex() + "\n";
-  append(std::move(layer));
+void StageImage::add(StoredIndex layer) {
+  own_ids += layer.blob.digest.hex() + "\n";
+  PlanLayer added;
+  added.digest = layer.digest;
+  added.index_blob = layer.blob;
+  append(std::move(added), std::move(layer.index));
 }
 
 void StageImage::load(LoadedPlan base) {
@@ -37,8 +40,8 @@ void StageImage::load(LoadedPlan base) {
   image.context_roots.merge(base.context_roots);
   image.blob_directories.insert(image.blob_directories.end(), base.blob_directories.begin(),
                                 base.blob_directories.end());
-  for (oci::LayerIndex& layer : base.layers)
-    append(std::move(layer));
+  for (std::size_t i = 0; i < base.layers.size(); ++i)
+    append(std::move(base.plan.layers[i]), std::move(base.layers[i]));
 }
 
 const oci::MergedTree& StageImage::merged() {
@@ -48,13 +51,13 @@ const oci::MergedTree& StageImage::merged() {
   return tree_;
 }
 
-void StageImage::append(oci::LayerIndex layer) {
-  PlanLayer added{.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}};
+void StageImage::append(PlanLayer added, oci::LayerIndex layer) {
   // The same layer a second time takes its bytes from where the first does: a plan keeps one index for
   // both.
   for (std::size_t i = 0; i < image.layers.size(); ++i) {
     if (image.plan.layers[i].digest != added.digest) continue;
     added.scope = image.plan.layers[i].scope;
+    added.index_blob = image.plan.layers[i].index_blob;
     layer = image.layers[i];
     break;
   }

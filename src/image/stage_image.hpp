@@ -6,6 +6,7 @@
 
 #include "image/outside.hpp"
 #include "image/plan.hpp"
+#include "image/stored_index.hpp"
 #include "oci/merged_tree.hpp"
 #include "util/digest.hpp"
 
@@ -25,13 +26,12 @@ struct StageImage {
   Digest identity() const;
   // The same with the places of the bytes: what an instruction that copies from here depends on.
   Digest identity_with_places() const;
-  // `serialized` is the digest of the index as it is kept in the store.
-  void add(oci::LayerIndex layer, const Digest& serialized);
+  void add(StoredIndex layer);
   // Puts the layers of the outside image below those that are there.
   void load(LoadedPlan base);
 
  private:
-  void append(oci::LayerIndex layer);
+  void append(PlanLayer added, oci::LayerIndex layer);
 
   oci::MergedTree tree_;
   std::size_t in_tree_ = 0;  // layers

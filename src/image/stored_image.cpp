@@ -22,10 +22,11 @@ void store_image(const LoadedPlan& image, const Digest& key, const std::string& 
   store::ActionResult result{.kind = "image", .label = label};
   result.outputs["plan"] = store.put(image.plan.serialize());
   for (std::size_t i = 0; i < image.layers.size(); ++i) {
-    result.outputs["layer/" + std::to_string(i)] = store.put(image.layers[i].serialize());
+    const PlanLayer& layer = image.plan.layers[i];
+    result.outputs["layer/" + std::to_string(i)] =
+        layer.index_blob ? *layer.index_blob : store.put(image.layers[i].serialize());
     add_blob_outputs(image.layers[i], store, result.outputs);
     // The blob as it came, which the layer's places do not name if it is compressed.
-    const PlanLayer& layer = image.plan.layers[i];
     if (layer.blob && store.find_blob(*layer.blob))
       result.outputs["blob/" + layer.blob->hex()] = {.digest = *layer.blob, .size = layer.blob_size};
   }
@@ -47,8 +48,9 @@ std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const 
     if (layer == result.outputs.end()) return std::nullopt;
     auto index = read_stored_index(layer->second.digest, store);
     if (!index) return std::nullopt;
-    image.layers.push_back(std::move(*index));
-    if (image.layers.back().digest() != image.plan.layers[i].digest) return std::nullopt;
+    if (index->digest != image.plan.layers[i].digest) return std::nullopt;
+    image.layers.push_back(std::move(index->index));
+    image.plan.layers[i].index_blob = index->blob;
   }
   image.context_roots = resolved.context_roots();
   for (const auto& [name, outside] : resolved.images()) {

@@ -1,5 +1,7 @@
 #include "image/stored_index.hpp"
 
+#include <utility>
+
 namespace bottle::image {
 
 std::optional<std::string> read_stored(const Digest& digest, const store::Store& store) {
@@ -12,10 +14,17 @@ std::optional<std::string> read_stored(const Digest& digest, const store::Store&
   return std::nullopt;
 }
 
-std::optional<oci::LayerIndex> read_stored_index(const Digest& digest, const store::Store& store) {
+std::optional<StoredIndex> read_stored_index(const Digest& digest, const store::Store& store) {
   const auto text = read_stored(digest, store);
   if (!text) return std::nullopt;
-  return oci::LayerIndex::parse(*text, store.blob_path(digest).native());
+  return StoredIndex{.index = oci::LayerIndex::parse(*text, store.blob_path(digest).native()),
+                     .digest = oci::LayerIndex::digest_of(*text),
+                     .blob = {digest, text->size()}};
+}
+
+StoredIndex store_index(oci::LayerIndex index, const store::Store& store) {
+  const std::string text = index.serialize();
+  return {.index = std::move(index), .digest = oci::LayerIndex::digest_of(text), .blob = store.put(text)};
 }
 
 }  // namespace bottle::image

@@ -1,4 +1,5 @@
-// What earlier builds left in the store, compared with its digest before it is used.
+// What earlier builds left in the store, compared with its digest before it is used; and layer indexes on the
+// way there. An index is made into text once: all that is said of it is said of that text.
 #pragma once
 
 #include <optional>
@@ -12,7 +13,14 @@ namespace bottle::image {
 // The content of a blob. nullopt if it is not there (any more) or was damaged; then it has been dropped and
 // reported, and whoever asked makes it again.
 std::optional<std::string> read_stored(const Digest& digest, const store::Store& store);
-// The same of a layer index.
-std::optional<oci::LayerIndex> read_stored_index(const Digest& digest, const store::Store& store);
+
+struct StoredIndex {
+  oci::LayerIndex index;
+  Digest digest;       // of the layer
+  store::Output blob;  // the index as text
+};
+
+std::optional<StoredIndex> read_stored_index(const Digest& digest, const store::Store& store);
+StoredIndex store_index(oci::LayerIndex index, const store::Store& store);
 
 }  // namespace bottle::image

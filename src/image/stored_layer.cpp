@@ -16,7 +16,7 @@ StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store&
   const bool writes_blob = !is_plain && keep == Blob::keep;
   store::Store::Writer tar(store);
   store::Store::Writer blob(store);
-  const oci::ImportedLayer imported =
+  oci::ImportedLayer imported =
       layer.import([&](std::span<const std::byte> data) { tar.write(data); },
                    writes_blob ? [&](std::span<const std::byte> data) { blob.write(data); } : oci::Sink{});
   store::ActionResult result{.kind = "layer", .label = layer.blob.name};
@@ -24,10 +24,11 @@ StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store&
   result.outputs["blob"] = is_plain      ? result.outputs["tar"]
                            : writes_blob ? blob.commit(imported.digest)
                                          : store::Output{imported.digest, imported.size};
-  result.outputs["index"] = store.put(imported.index.serialize());
+  StoredIndex index = store_index(std::move(imported.index), store);
+  result.outputs["index"] = index.blob;
   result.tool_version = BOTTLE_VERSION;
   store.put_action(layer_action(layer.digest, layer.diff_id), result);
-  return {.index = imported.index,
+  return {.index = std::move(index),
           .blob = result.outputs["blob"].digest,
           .blob_size = result.outputs["blob"].size};
 }
@@ -40,12 +41,13 @@ Digest layer_action(const std::optional<Digest>& blob, const Digest& diff_id) {
 }
 
 PlanLayer StoredLayer::plan_layer(const Digest& diff_id, const std::string& media_type) const {
-  return {.digest = index.digest(),
+  return {.digest = index.digest,
           .scope = {},
           .diff_id = diff_id,
           .blob_media_type = media_type,
           .blob = blob,
-          .blob_size = blob_size};
+          .blob_size = blob_size,
+          .index_blob = index.blob};
 }
 
 std::optional<StoredLayer> find_layer(const std::optional<Digest>& blob, const Digest& diff_id,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "image/plan.hpp"
+#include "image/stored_index.hpp"
 #include "oci/image_source.hpp"
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
@@ -13,7 +14,7 @@
 namespace bottle::image {
 
 struct StoredLayer {
-  oci::LayerIndex index;
+  StoredIndex index;
   Digest blob;
   std::uint64_t blob_size = 0;
 

@@ -14,7 +14,9 @@
 #include "image/stored_index.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/parallel.hpp"
 #include "util/path.hpp"
+#include "util/stage.hpp"
 
 namespace bottle::image {
 namespace {
@@ -196,15 +198,15 @@ class Builder {
     return true;
   }
 
-  // Of the instruction; what its sources are goes to `taken`.
-  Digest key_of(const StageImage& state, const FileStep& step, oci::LayerIndex& taken) {
+  // Of the instruction; the files of its context go to `taken`.
+  Digest key_of(const StageImage& state, const FileStep& step, oci::MergedTree& taken) {
     std::string key_text = std::string("schema = ") + kInstructionSchema +
                            "\nparent = " + state.identity().hex() +
                            "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
     if (step.kind == FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
-        taken = resolved_.scan(step.source.name).index(step.source.set);
-        key_text += "source = " + sha256(taken.serialize()).hex() + "\n";
+        const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
+        key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
       } else if (step.source.kind != FileSource::Kind::scan) {
         key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
       }
@@ -213,9 +215,21 @@ class Builder {
     return sha256(key_text);
   }
 
+  // With many files both take as long. Mostly the key is a new one, and then the tree is needed.
+  static Digest apply_and_digest(const oci::LayerIndex& files, const std::string& name,
+                                 oci::MergedTree& tree) {
+    constexpr std::size_t kFew = 500;
+    Digest digest;
+    Stage hashing(files.entries.size() < kFew || default_threads() == 1 ? 0 : 1);
+    hashing.add([&] { digest = files.digest_with_places(); });
+    tree.apply(files, name);
+    hashing.finish();
+    return digest;
+  }
+
   bool advance(StageWork& work, const FileStep& step) {
     if (step.kind == FileStep::Kind::run) return begin_run(work, step);
-    oci::LayerIndex taken;
+    oci::MergedTree taken;
     const Digest key = key_of(work.image, step, taken);
     if (take_stored(work, step, key)) return true;
     save_step(work, step, key,
@@ -235,7 +249,7 @@ class Builder {
 
   bool begin_run(StageWork& work, const FileStep& step) {
     if (!work.run_key) {
-      oci::LayerIndex none;
+      oci::MergedTree none;
       work.run_key = key_of(work.image, step, none);
     }
     // The same instruction on the same base is at work for another stage: this one takes its result.
@@ -306,13 +320,11 @@ class Builder {
     return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
   }
 
-  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::LayerIndex& taken) {
+  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::MergedTree& taken) {
     for (const std::string& content : step.inline_contents)
       (void)store_.put(content);
-    oci::MergedTree scanned;
-    if (step.source.kind == FileSource::Kind::scan) scanned.apply(taken, step.source.name);
     const oci::MergedTree& source =
-        step.source.kind == FileSource::Kind::scan ? scanned : merged(source_image(step));
+        step.source.kind == FileSource::Kind::scan ? taken : merged(source_image(step));
     const oci::ContentReader source_reader = source_reader_of(step);
     CopyRequest request = step.request;
     request.read_destination = content_of(state);

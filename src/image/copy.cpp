@@ -218,7 +218,8 @@ class Copier {
     make_room(path);
     // Only files are kept linked to each other.
     CopyTarget::Inode unlinked;
-    CopyTarget::Inode& inode = node.inode->type == EntryType::file ? links_[node.inode.get()] : unlinked;
+    const bool is_linked = node.inode->type == EntryType::file && node.inode.use_count() > 1;
+    CopyTarget::Inode& inode = is_linked ? links_[node.inode.get()] : unlinked;
     if (!inode) {
       inode = std::make_shared<Entry>(*node.inode);
       inode->path.clear();

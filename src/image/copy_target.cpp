@@ -212,7 +212,8 @@ bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<
     return false;
   }
   // Directories above a change have no bytes, so the numbers of their roots do not matter.
-  changes[place] = {*entry, entry};
+  const Inode& inode = node.upper ? node.upper : node.below->inode;
+  changes[place] = {*entry, inode.use_count() > 1 ? entry : nullptr};
   changes[place].entry.path = path;
   return true;
 }

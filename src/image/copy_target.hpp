@@ -53,7 +53,7 @@ class CopyTarget final : public SourceTree {
   };
   struct Change {
     oci::Entry entry;
-    const oci::Entry* inode = nullptr;  // identity for hard links
+    const oci::Entry* inode = nullptr;  // if it has several names: identity for hard links
   };
 
   Node& touch(std::string_view path);

@@ -212,12 +212,23 @@ Entry parse_entry(Line& line, std::size_t roots) {
 
 }  // namespace
 
-Digest LayerIndex::digest() const {
+namespace {
+
+std::string head(const std::vector<std::string>& roots) {
+  std::string text(kHeader);
+  text += '\n';
+  for (const std::string& name : roots) {
+    text += "root ";
+    append_escaped(text, name);
+    text += '\n';
+  }
+  return text;
+}
+
+Digest digest_of_lines(std::string buffer, const std::vector<Entry>& entries, Places places) {
   Sha256 hasher;
-  std::string buffer(kHeader);
-  buffer += '\n';
   for (const Entry& entry : entries) {
-    append_entry(buffer, entry, Places::no);
+    append_entry(buffer, entry, places);
     if (buffer.size() >= 64u << 10) {
       hasher.update(buffer);
       buffer.clear();
@@ -226,8 +237,6 @@ Digest LayerIndex::digest() const {
   hasher.update(buffer);
   return hasher.finish();
 }
-
-namespace {
 
 // Words of an entry that are always there, up to and with those that its type adds.
 std::ptrdiff_t fixed_words(char letter) {
@@ -255,6 +264,14 @@ std::string_view without_place(std::string_view line) {
 
 }  // namespace
 
+Digest LayerIndex::digest() const {
+  return digest_of_lines(head({}), entries, Places::no);
+}
+
+Digest LayerIndex::digest_with_places() const {
+  return digest_of_lines(head(roots), entries, Places::yes);
+}
+
 Digest LayerIndex::digest_of(std::string_view text) {
   constexpr std::size_t kGather = 64u << 10;
   Sha256 hasher;
@@ -279,13 +296,7 @@ Digest LayerIndex::digest_of(std::string_view text) {
 std::string LayerIndex::serialize() const {
   std::string text;
   text.reserve(256 + entries.size() * 160);
-  text += kHeader;
-  text += '\n';
-  for (const std::string& name : roots) {
-    text += "root ";
-    append_escaped(text, name);
-    text += '\n';
-  }
+  text += head(roots);
   for (const Entry& entry : entries)
     append_entry(text, entry, Places::yes);
   return text;

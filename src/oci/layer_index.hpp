@@ -32,6 +32,8 @@ struct LayerIndex {
   // The same of a layer that serialize() wrote as `text`, without parsing it. Any other text gives a digest
   // of no layer, or that of the layer it holds.
   static Digest digest_of(std::string_view text);
+  // SHA-256 of what serialize() gives.
+  Digest digest_with_places() const;
   std::string serialize() const;
   // `name` is the place in errors ("<name>:<line>"). Every number, path and root reference is checked.
   static LayerIndex parse(std::string_view text, const std::string& name);

@@ -7,6 +7,7 @@
 
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/parallel.hpp"
 
 namespace bottle::image {
 namespace {
@@ -162,14 +163,24 @@ LoadedPlan load_plan(const fs::path& directory) {
     throw Error("there is no image plan",
                 {.where = file.native(), .hint = "build the image first (bottle-image build)"});
   loaded.plan = Plan::parse(*text, file.native());
-  for (const PlanLayer& layer : loaded.plan.layers) {
-    const fs::path path = index_path(directory, layer.digest);
-    const std::string index = read_file(path, kMaximumIndex);
-    loaded.layers.push_back(oci::LayerIndex::parse(index, path.native()));
-    if (oci::LayerIndex::digest_of(index) != layer.digest)
-      throw Error("the layer index does not have the digest it is named by",
-                  {.where = path.native(), .hint = "remove image.json there and build the bottle again"});
-  }
+  const std::size_t count = loaded.plan.layers.size();
+  std::vector<std::string> indexes(count);
+  std::vector<Digest> digests(count);
+  const auto path_of = [&](std::size_t i) { return index_path(directory, loaded.plan.layers[i].digest); };
+  for (std::size_t i = 0; i < count; ++i)
+    indexes[i] = read_file(path_of(i), kMaximumIndex);
+  loaded.layers.resize(count);
+  parallel_for(2 * count, default_threads(), [&](std::size_t i) {
+    if (i < count)
+      loaded.layers[i] = oci::LayerIndex::parse(indexes[i], path_of(i).native());
+    else
+      digests[i - count] = oci::LayerIndex::digest_of(indexes[i - count]);
+  });
+  for (std::size_t i = 0; i < count; ++i)
+    if (digests[i] != loaded.plan.layers[i].digest)
+      throw Error(
+          "the layer index does not have the digest it is named by",
+          {.where = path_of(i).native(), .hint = "remove image.json there and build the bottle again"});
   const fs::path roots_file = directory / "roots.json";
   const Json roots = parse_json(read_file(roots_file), roots_file.native());
   for (const auto& [name, path] : roots.items())

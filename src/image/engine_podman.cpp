@@ -54,6 +54,9 @@ class PodmanEngine : public Engine {
         "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
         input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native(), "--build-arg",
         std::string(EngineLeft::kBuilderArgument) + "=" + EngineLeft::builder_id(directory)};
+    // As with the builtin engine. Of a network of theirs the bridge, rules of the firewall and the lease of
+    // an address would stay after a kill, and nobody could tell whose they are. What the options say wins.
+    arguments.push_back("--network=host");
     append(arguments, common_options(resolved));
     append(arguments, secret_options(resolved, true));
     append(arguments, engine_options(resolved.spec()));

@@ -216,6 +216,11 @@ bool EngineLeft::remove_builder(const Item& item) {
       if (!ask(command)) return false;
     }
   }
+  // What an ordinary user's RUN has made there belongs to users who are somebody only in the engine's user
+  // namespace.
+  if (::geteuid() != 0 && fs::exists(temporary) &&
+      !ask({item.program, "unshare", "rm", "-rf", "--", temporary.native()}))
+    return false;
   const auto info =
       ask(item.program == "podman" ? std::vector<std::string>{"podman", "info", "--format", "json"}
                                    : std::vector<std::string>{item.program, "info"});

@@ -311,6 +311,29 @@ class RegistryImage(SmolvmTestCase):
         self.assertFalse(self.held.calls_file.exists())
         self.assert_clean()
 
+    def test_two_at_once(self):
+        """Of two builds of one name each has a registry of its own, and takes away no other."""
+        self.reached.unlink(missing_ok=True)
+        other = self.top / "other"
+        other.mkdir()
+
+        def is_reached():
+            if not self.reached.exists():
+                return False
+            # While the first one's smolvm hangs, another build makes the pack of the same name.
+            self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output",
+                             other / self.build.output.name, "--registry-image", self.image)
+            names = self.engine.docker("ps", "--format", "{{.Names}}").stdout.split()
+            self.assertEqual(names, ["bottle-registry-image"])
+            return True
+
+        self.interrupt(signal.SIGTERM, "--registry-image", self.image, is_reached=is_reached, STAND_IN="hang:layer")
+        self.build.tools("bottle-pack", "verify", other / self.build.output.name)
+        calls = [line for line in self.held.calls_file.read_text().splitlines() if line.startswith("docker create")]
+        self.assertEqual([call.split()[3] for call in calls],
+                         ["bottle-registry-image", "bottle-registry-image", "bottle-registry-image-2"])
+        self.assert_clean()
+
     def test_stopped(self):
         """Interrupted, ended or killed at each step of the registry's life."""
         stages = ["before create", "after create", "before start", "after start", "before load", "after load", "before push", "after push",

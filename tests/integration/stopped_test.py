@@ -28,6 +28,8 @@ DOCKER = ["before version", "before load", "after load", "before build", IN_RUN,
 PODMAN = DOCKER
 BUILDAH = ["before version", "before pull", "after pull", "before build", IN_RUN, "after build", "before push", "after push",
            "before rmi"]
+ROOTLESS_PODMAN = ["after load", IN_RUN, "after build", "before rmi"]
+ROOTLESS_BUILDAH = ["after pull", IN_RUN, "after build", "before rmi"]
 BUILDX = ["before buildx inspect", "before load", "after load", "before buildx build", IN_RUN, "after buildx build", "before save",
           "after save", "before rmi"]
 LAYOUTS = ["before buildx inspect", "before buildx build", IN_RUN, "after buildx build"]
@@ -51,6 +53,9 @@ class Stops(engines_test.Builds):
         self.number = 0
         self.before = self.standing()
 
+    prefix = ()  # before the command that is stopped
+    lasting = ()  # processes that are to stay
+
     def standing(self):
         """What is there whether somebody builds or not."""
         daemon = docker_fixture.children(self.engine.process.pid)[0]
@@ -70,7 +75,8 @@ class Stops(engines_test.Builds):
         self.assertEqual(build.leftovers(build.build), [])
         self.assertFalse((build.build / "engine.left").exists())
         self.assertEqual(list(self.temporary.iterdir()), [])
-        wait_for(lambda: not self.held.processes(), "a process goes on")  # and with them go the ports of ours
+        # With them go the ports of ours.
+        wait_for(lambda: not set(self.held.processes()) - set(self.lasting), "a process goes on")
         if self.program in ("docker", "buildx"):
             # Behind its client's back a daemon ends a build a little later.
             self.assert_engine_clean()
@@ -82,15 +88,16 @@ class Stops(engines_test.Builds):
         containers = build.run("buildah", "containers", "--all", "--quiet").stdout
         names = build.run("buildah", "images", "--format", "{{.Name}}").stdout.split()
         self.assertEqual((containers, [name for name in names if name != "<none>"]), ("", []))
-        self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path("/run", runtime).glob("buildah-*")
-                          if self.sleeps in (entry / "state.json").read_text()], [])
+        for directory in ("/run", self.environment.get("XDG_RUNTIME_DIR", "/run")):
+            self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path(directory, runtime).glob("buildah-*")
+                              if self.sleeps in (entry / "state.json").read_text()], [])
 
     def reach(self, build, stage):
         """A build that has come to the stage, and is held there."""
         environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache),
                        **self.held.at("" if stage == IN_RUN else stage)}
         process = subprocess.Popen(
-            [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+            [*build.prefix, parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
@@ -128,7 +135,7 @@ class Stops(engines_test.Builds):
                 with self.subTest(program=program, stage=stage, signal=signal_number, **more):
                     build = self.new_inputs(**more)
                     if stage == IN_RUN:
-                        if program in ("podman", "buildah"):
+                        if program in ("podman", "buildah") and not self.prefix:
                             build.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=oci"
                         build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
                     self.stop(build, stage, signal_number)
@@ -225,6 +232,67 @@ class Buildah(Stops):
                                "buildah")
         self.stop(build, IN_RUN, signal.SIGTERM)
         self.assertEqual(build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(), [others])
+
+
+class Rootless(Stops):
+    """Podman and Buildah as an ordinary user with subordinate ids, whose RUN is in a chroot, or under a runtime."""
+    isolation = "--isolation=chroot"
+
+    def setUp(self):
+        super().setUp()
+        self.become()
+
+    def become(self):
+        parts.need("setpriv", "unshare", "newuidmap", "newgidmap")
+        home = self.top / "home"
+        (home / "runtime").mkdir(parents=True)
+        self.environment.update(HOME=str(home), XDG_RUNTIME_DIR=str(home / "runtime"), USER="nobody")
+        (self.top / "ids").write_text(f"{parts.NOBODY}:100000:65536\n", encoding="utf-8")
+        script = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
+        user = ["setpriv", f"--reuid={parts.NOBODY}", f"--regid={parts.NOBODY}", "--clear-groups"]
+        self.prefix = ["unshare", "--mount", "sh", "-c", script, "sh", self.top / "ids", *user]
+        for path in (self.top, *self.top.rglob("*")):
+            os.chown(path, parts.NOBODY, parts.NOBODY, follow_symlinks=False)
+        self.top.chmod(0o755)
+        pause = home / "runtime/libpod/tmp/pause.pid"
+
+        def end_pause():
+            """Podman keeps its user namespace with a process that lasts."""
+            if pause.exists():
+                os.kill(int(pause.read_text()), signal.SIGTERM)
+
+        self.addCleanup(end_pause)
+        tool = parts.settings.tools / "bottle-image"
+        probe = subprocess.run([*self.prefix, "sh", "-c", '"$1" --version && buildah unshare true', "sh", tool], env={**os.environ, **self.environment}, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if probe.returncode != 0:
+            self.skipTest("needs user namespaces for ordinary users, and a build tree that they may read: " + probe.stdout.strip())
+        self.pause = pause
+
+    @property
+    def lasting(self):
+        return [int(self.pause.read_text())] if self.pause.exists() else []
+
+    def new_build(self, files=(), name="one build", engine=None, **more):
+        build = super().new_build(files, name, engine, **more)
+        if hasattr(self, "pause"):
+            build.prefix = self.prefix
+            build.environment["BOTTLE_ENGINE_OPTIONS"] = self.isolation
+            for directory in (build.build, build.cache):
+                directory.mkdir()
+            for path in (build.root, *build.root.rglob("*")):
+                os.chown(path, parts.NOBODY, parts.NOBODY)
+        return build
+
+    def test_podman(self):
+        self.check("podman", ROOTLESS_PODMAN)
+        self.isolation = "--isolation=rootless"
+        self.check("podman", [IN_RUN])
+
+    def test_buildah(self):
+        self.check("buildah", ROOTLESS_BUILDAH)
+        self.isolation = "--isolation=rootless"
+        self.check("buildah", [IN_RUN])
 
 
 class Buildx(Stops):

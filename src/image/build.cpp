@@ -16,7 +16,6 @@
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
 #include "util/path.hpp"
-#include "util/stage.hpp"
 
 namespace bottle::image {
 namespace {
@@ -220,10 +219,9 @@ class Builder {
                                  oci::MergedTree& tree) {
     constexpr std::size_t kFew = 500;
     Digest digest;
-    Stage hashing(files.entries.size() < kFew || default_threads() == 1 ? 0 : 1);
-    hashing.add([&] { digest = files.digest_with_places(); });
-    tree.apply(files, name);
-    hashing.finish();
+    both(
+        files.entries.size() > kFew, [&] { tree.apply(files, name); },
+        [&] { digest = files.digest_with_places(); });
     return digest;
   }
 

@@ -21,6 +21,10 @@
 namespace bottle::image {
 namespace {
 
+// From here on a thread is worth starting.
+constexpr std::size_t kMany = 500;             // files
+constexpr std::size_t kLongText = 256u << 10;  // bytes
+
 class Stopwatch {
  public:
   std::uint64_t milliseconds() const {
@@ -51,16 +55,20 @@ void set_time(const fs::path& file, const timespec& time) {
     throw_errno("cannot set the time of", file.native());
 }
 
-// With the contents of contexts as the last fingerprint's key says, and that key's text; null if anything
-// else than they has changed since.
+// With the contents of contexts as the last fingerprint's key says, that key's text and its digest; null if
+// anything else than they has changed since.
 std::unique_ptr<Resolved> as_fingerprinted(const BuildSpec& spec, const store::Store& store,
-                                           std::string& key_text) {
+                                           std::string& key_text, Digest& key) {
   try {
     auto text = read_file_if_exists(spec.directory / "key", std::uint64_t{1} << 30);
     auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
     if (!recorded) return nullptr;
     auto resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
-    if (resolved->key_text() != *text) return nullptr;
+    bool is_same = false;
+    both(
+        text->size() > kLongText, [&] { is_same = resolved->key_text() == *text; },
+        [&] { key = sha256(*text); });
+    if (!is_same) return nullptr;
     key_text = std::move(*text);
     return resolved;
   } catch (const Error&) {
@@ -87,11 +95,15 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   refuse_warnings(check(resolved), warn);
   FingerprintResult result;
   result.work = all;
-  result.key_text = resolved.key_text();
-  result.key = sha256(result.key_text);
   result.dependencies = resolved.dependencies();
   result.files_read = resolved.files_read();
-  write_depfiles(spec.directory, depfiles, result.dependencies);
+  both(
+      result.dependencies.size() > kMany,
+      [&] { write_depfiles(spec.directory, depfiles, result.dependencies); },
+      [&] {
+        result.key_text = resolved.key_text();
+        result.key = sha256(result.key_text);
+      });
   // Ninja 1.11 takes the time of the depfile for that of the last run, if the key is what it was.
   set_time(spec.directory / "key.d", begin);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
@@ -117,13 +129,15 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   remove_engine_left(spec.directory, warn, store.directory());
+  ImageResult result;
   std::string key_text;
   std::unique_ptr<Resolved> now;
   // An outside engine reads the files itself, so there they are looked at once more.
-  if (is_fingerprinted && is_builtin(spec)) now = as_fingerprinted(spec, store, key_text);
+  if (is_fingerprinted && is_builtin(spec)) now = as_fingerprinted(spec, store, key_text, result.key);
   if (!now) {
     now = std::make_unique<Resolved>(spec, store);
     key_text = now->key_text();
+    result.key = sha256(key_text);
   }
   keep_sources(spec, *now, store);
   const CheckReport found = check(*now);
@@ -133,9 +147,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
     std::optional<LoadedPlan> image;
   };
   const auto work = std::make_shared<Work>();
-  ImageResult result;
   result.work = work;
-  result.key = sha256(key_text);
   store::Store::Lookup lookup = store.find_action(result.key);
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
   if (!is_builtin(spec) && !lookup.result &&

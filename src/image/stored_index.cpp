@@ -2,7 +2,14 @@
 
 #include <utility>
 
+#include "util/parallel.hpp"
+
 namespace bottle::image {
+namespace {
+
+constexpr std::size_t kLong = 256u << 10;  // bytes: worth a thread
+
+}  // namespace
 
 std::optional<std::string> read_stored(const Digest& digest, const store::Store& store) {
   constexpr std::uint64_t kLimit = 4ull << 30;
@@ -24,7 +31,12 @@ std::optional<StoredIndex> read_stored_index(const Digest& digest, const store::
 
 StoredIndex store_index(oci::LayerIndex index, const store::Store& store) {
   const std::string text = index.serialize();
-  return {.index = std::move(index), .digest = oci::LayerIndex::digest_of(text), .blob = store.put(text)};
+  StoredIndex stored;
+  both(
+      text.size() > kLong, [&] { stored.digest = oci::LayerIndex::digest_of(text); },
+      [&] { stored.blob = store.put(text); });
+  stored.index = std::move(index);
+  return stored;
 }
 
 }  // namespace bottle::image

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "util/interrupt.hpp"
+#include "util/stage.hpp"
 
 namespace bottle {
 
@@ -107,6 +108,13 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
 
 void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
   parallel_ordered(count, threads, count, work, [](std::size_t) {});
+}
+
+void both(bool is_long, const std::function<void()>& here, const std::function<void()>& beside) {
+  Stage stage(is_long && default_threads() > 1 ? 1 : 0);
+  stage.add(beside);
+  here();
+  stage.finish();
 }
 
 }  // namespace bottle

@@ -18,6 +18,7 @@
 #include "dockerfile/ignore.hpp"
 #include "image/context_seen.hpp"
 #include "image/stat_cache.hpp"
+#include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
@@ -326,7 +327,7 @@ void ContextScan::digest(Item& item) const {
   auto& [path, node] = item;
   const std::string name = absolute(path);
   constexpr int kTries = 5;
-  std::vector<std::byte> buffer(std::clamp<std::uint64_t>(node.status.size, 4096, 1u << 20));
+  Bytes buffer(std::clamp<std::uint64_t>(node.status.size, 4096, 1u << 20));
   for (int attempt = 0; attempt < kTries; ++attempt) {
     const Fd file = options_.files.empty()
                         ? open_beneath(root_.get(), path, O_RDONLY | O_NONBLOCK, options_.root.native())

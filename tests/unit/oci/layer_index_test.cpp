@@ -64,6 +64,8 @@ TEST(LayerIndex, IdentityWithoutParsing) {
   for (int i = 0; i < 2000; ++i)  // more than is gathered at once
     index.entries.push_back(testing::file("many/" + std::to_string(i), "x"));
   EXPECT_EQ(LayerIndex::digest_of(index.serialize()), index.digest());
+  EXPECT_EQ(index.digest_with_places(), sha256(index.serialize()));
+  EXPECT_NE(index.digest_with_places(), index.digest());
   std::string other = index.serialize();
   other[other.find("many/17 ") + 5] = '2';
   EXPECT_NE(LayerIndex::digest_of(other), index.digest());

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <numeric>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace bottle {
@@ -79,6 +81,28 @@ TEST(ParallelFor, DoesEachOnceAndNothingForNone) {
   parallel_for(times.size(), 3, [&](std::size_t i) { ++times[i]; });
   EXPECT_TRUE(std::all_of(times.begin(), times.end(), [](const auto& count) { return count == 1; }));
   parallel_for(0, 3, [](std::size_t) { FAIL(); });
+}
+
+TEST(Both, AreDoneBesideEachOtherOrOneAfterTheOther) {
+  for (const char* jobs : {"1", "2"}) {
+    ::setenv("BOTTLE_JOBS", jobs, 1);
+    for (const bool is_long : {false, true}) {
+      bool here = false;
+      std::thread::id beside;
+      both(
+          is_long, [&] { here = true; }, [&] { beside = std::this_thread::get_id(); });
+      EXPECT_TRUE(here);
+      const bool has_own_thread = is_long && std::string(jobs) == "2";
+      EXPECT_EQ(beside != std::this_thread::get_id(), has_own_thread) << jobs << is_long;
+      EXPECT_THROW(both(
+                       is_long, [] {}, [] { throw std::runtime_error("beside"); }),
+                   std::runtime_error);
+      EXPECT_THROW(both(
+                       is_long, [] { throw std::runtime_error("here"); }, [] {}),
+                   std::runtime_error);
+    }
+    ::unsetenv("BOTTLE_JOBS");
+  }
 }
 
 TEST(DefaultThreads, FollowsTheEnvironment) {

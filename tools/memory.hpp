@@ -28,8 +28,8 @@ inline void use_huge_pages() {
   constexpr int kReserve = 128 << 20;
   const auto first = reinterpret_cast<std::uintptr_t>(::sbrk(0));
   (void)::mallopt(M_TOP_PAD, kReserve);
-  // More than is there, so that the heap grows, by this and the reserve. Volatile, for a compiler may leave out
-  // what is only freed.
+  // More than is there, so that the heap grows, by this and the reserve. Volatile, for a compiler may leave
+  // out what is only freed.
   void* volatile grown = std::malloc(1u << 20);
   std::free(grown);
   (void)::mallopt(M_TOP_PAD, 4 << 20);

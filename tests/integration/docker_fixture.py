@@ -11,6 +11,7 @@ is the daemon: when the test ends, in whatever way, the kernel ends all of them 
 test can leave, an empty control group and a directory, the next start removes.
 
 Nothing is pulled, no bridge and no firewall rule is made: RUN has the host's network or none (`--network`)."""
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -59,9 +60,10 @@ class Engine:
         self.directory = self.lock = self.process = None
 
     def __enter__(self):
-        remove_abandoned()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.lock = lock_of(self.directory)
+        with one_at_a_time():
+            remove_abandoned()
+            self.directory = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
+            self.lock = lock_of(self.directory)
         self.log = self.directory / "log"
         self.socket = f"unix://{self.directory}/socket"
         try:
@@ -158,6 +160,17 @@ def children(process):
         return [int(word) for word in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     except OSError:
         return []
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Nobody takes a directory for abandoned that another has made and not locked yet."""
+    directory = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def lock_of(directory):

@@ -107,8 +107,7 @@ class EngineTestCase(parts.TestCase):
     def assert_engine_clean(self):
         """No container and no name of an image is there, or is soon: a daemon ends a build behind its client's back."""
         wait_for(lambda: not self.docker("ps", "--all", "--quiet"), "a container is left")
-        names = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
-        self.assertEqual([name for name in names if name != "<none>:<none>"], [])
+        wait_for(lambda: set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")) <= {"<none>:<none>"}, "a name is left")
 
     def assert_same_tree(self, one, other):
         result = one.run(parts.settings.tools / "bottle-pack", "diff", one.output, other.output, expect=None)

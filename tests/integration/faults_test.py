@@ -253,7 +253,7 @@ class Together(FaultTestCase):
 
     def finish(self, processes):
         for process in processes:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=300)
             self.assertEqual(process.returncode, 0, output)
 
     def image_command(self, build):

@@ -1,8 +1,8 @@
 """The git-gate against one who controls the other side: names that git reads twice, a client that speaks the protocol with lies
 in it, objects that are sent and not named, races, and what a repository may hold to trouble the next reader."""
 import concurrent.futures
-import errno
 import fcntl
+import io
 import os
 import socket
 import subprocess
@@ -29,20 +29,34 @@ def lines_of(stream):
         yield stream.read(size - 4)
 
 
+def said_at_last(connection, stream, data):
+    """All that comes back for `data` until the other side closes. Who refuses may do so without reading it all; then what was said
+    before that counts, and an error of the connection is its end."""
+    said = b""
+    try:
+        connection.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    try:
+        while more := stream.read1():
+            said += more
+    except ConnectionResetError:
+        pass
+    return said
+
+
 def push_by_hand(port, name, commands, pack, shallow=()):
     """receive-pack's side of gitprotocol-pack(5): (old, new, ref) as they are given, and all that it answers."""
-    with socket.create_connection(("127.0.0.1", port), 60) as connection, connection.makefile("rwb") as stream:
+    with socket.create_connection(("127.0.0.1", port), gate_fixture.DEADLINE) as connection, connection.makefile("rwb") as stream:
         stream.write(packet(f"git-receive-pack /{name}.git\0host=127.0.0.1\0"))
         stream.flush()
         list(lines_of(stream))
-        for commit in shallow:
-            stream.write(packet(f"shallow {commit}"))
-        for number, (old, new, ref) in enumerate(commands):
-            stream.write(packet(f"{old} {new} {ref}" + ("\0report-status side-band-64k" if number == 0 else "")))
-        stream.write(b"0000" + pack)
-        stream.flush()
-        connection.shutdown(socket.SHUT_WR)
-        return b"".join(line[1:] for line in lines_of(stream)).decode(errors="replace")
+        sent = [packet(f"shallow {commit}") for commit in shallow]
+        sent += [packet(f"{old} {new} {ref}" + ("\0report-status side-band-64k" if number == 0 else ""))
+                 for number, (old, new, ref) in enumerate(commands)]
+        # The pack says itself where it ends.
+        said = said_at_last(connection, stream, b"".join(sent) + b"0000" + pack)
+        return b"".join(line[1:] for line in lines_of(io.BytesIO(said))).decode(errors="replace")
 
 
 class AttackCase(GateCase):
@@ -274,7 +288,7 @@ class Crashes(AttackCase):
             log = self.gate.server
             gate_fixture.wait_until(lambda: f"receive-pack for '/{self.name}.git'" in log.text(), "the push arrives", pusher)
             before = refs(self.repository)
-        self.assertEqual(pusher.wait(60), 0)
+        self.assertEqual(pusher.wait(gate_fixture.DEADLINE), 0)
         self.assertNotEqual(refs(self.repository), before)
         self.assertEqual(self.gate_refs(), refs(self.repository))
 
@@ -292,21 +306,13 @@ class Services(AttackCase):
         self.assert_secret("main")
         for command, arguments in (("fetch", [f"want {secret}\n", "done\n"]), ("object-info", ["size\n", f"oid {secret}\n"]),
                                    ("bundle-uri", []), ("ls-refs", ["ref-prefix ../\n", "ref-prefix /\n"])):
-            with self.subTest(command), socket.create_connection(("127.0.0.1", self.gate.port), 60) as connection:
+            with self.subTest(command), socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection:
                 with connection.makefile("rwb") as stream:
                     stream.write(packet(f"git-upload-pack /{self.name}.git\0host=x\0\0version=2\0"))
                     stream.flush()
                     self.assertIn(b"version 2\n", list(lines_of(stream)))
-                    stream.write(packet(f"command={command}\n") + packet("object-format=sha1\n") + b"0001"
-                                 + b"".join(packet(line) for line in arguments) + b"0000" + b"0000")  # of the command, of all
-                    stream.flush()
-                    said = b""
-                    try:
-                        while more := stream.read1():
-                            said += more
-                    except OSError as error:  # it went away without reading all that was sent
-                        if error.errno != errno.ECONNRESET:
-                            raise
+                    said = said_at_last(connection, stream, packet(f"command={command}\n") + packet("object-format=sha1\n") + b"0001"
+                                        + b"".join(packet(line) for line in arguments) + b"0000" + b"0000")  # of the command, of all
                 said = said.decode(errors="replace")
                 if command == "fetch":
                     self.assertIn("not our ref", said)

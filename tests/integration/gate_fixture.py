@@ -6,7 +6,6 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import unittest
@@ -15,13 +14,7 @@ import parts
 
 settings = parts.settings
 TEMPLATES = parts.harness.SOURCE / "templates"
-DEADLINE = 60
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
+DEADLINE = 240
 
 
 def wait_until(condition, what, process=None):
@@ -33,12 +26,6 @@ def wait_until(condition, what, process=None):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not after {DEADLINE} s")
         time.sleep(0.02)
-
-
-def answers(port):
-    with socket.socket() as client:
-        client.settimeout(1)
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def clean_environment(**more):
@@ -93,7 +80,7 @@ class Upstream:
         self.identity = self.directory / "client_key"
         ssh_keygen(self.identity)
         shutil.copy(self.identity.with_suffix(".pub"), self.directory / "authorized_keys")
-        self.port = free_port()
+        self.port = parts.free_port()
         self.server = None
         if os.geteuid() == 0:
             pathlib.Path("/run/sshd").mkdir(exist_ok=True)  # sshd wants it, and a service manager would have made it
@@ -116,7 +103,7 @@ MaxStartups 100
 LogLevel VERBOSE
 """, encoding="utf-8")
         self.server = Process([shutil.which("sshd"), "-D", "-e", "-f", config], self.directory / "sshd.log")
-        wait_until(lambda: answers(self.port), f"sshd\n{self.server.text()}", self.server.process)
+        wait_until(lambda: parts.listens(self.port), f"sshd\n{self.server.text()}", self.server.process)
 
     def stop(self):
         self.server.stop()
@@ -172,7 +159,7 @@ class Gate:
         self.rendered = self.directory / "etc"
         self.root = self.directory / "root"
         self.creds = self.directory / "creds"
-        self.port = free_port()
+        self.port = parts.free_port()
         self.scanner = scanner(release)
         self.path = f"{self.scanner}:{os.environ['PATH']}"
         entries = []
@@ -196,7 +183,7 @@ class Gate:
         self.server = Process([self.rendered / "entrypoint.sh"], self.directory / "gate.log",
                               env=clean_environment(GATE_ROOT=str(self.root), GATE_CREDS=str(self.creds), PATH=self.path,
                                                     **environment))
-        wait_until(lambda: answers(self.port), "the gate does not answer", self.server.process)
+        wait_until(lambda: parts.listens(self.port), "the gate does not answer", self.server.process)
 
     def stop(self):
         self.server.stop()

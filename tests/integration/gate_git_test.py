@@ -2,6 +2,7 @@
 import concurrent.futures
 import os
 import pathlib
+import re
 import shutil
 import stat
 import tempfile
@@ -73,17 +74,23 @@ class GateCase(parts.TestCase):
         return result.stdout
 
     def assert_refused(self, *arguments, work=None, saying="", upstream=None):
-        """The push is refused, and neither the upstream nor the gate has anything of it."""
+        """The push is refused, and neither the upstream nor the gate has anything of it.
+
+        Git refuses a bad pack while the rest of it is still coming and closes the connection, by which the pusher may lose what was
+        said. That is a refusal too; it is asked again until the reason is heard."""
         before, here = refs(self.repository), self.gate_refs()
         objects = self.gate_objects()
-        result = self.push(*arguments, work=work, expect=1)
+        for _ in range(50):
+            result = self.push(*arguments, work=work, expect=1)
+            self.assertEqual(refs(self.repository), upstream or before)
+            if upstream is None:
+                self.assertEqual(self.gate_refs(), here)
+                self.assertEqual(self.gate_objects(), objects)
+            self.assertEqual(self.gate.leftovers(), [])
+            self.assert_no_credential(result.stdout)
+            if re.search(saying, result.stdout) or not re.search("Connection reset by peer|Broken pipe", result.stdout):
+                break
         self.assertRegex(result.stdout, saying)
-        self.assertEqual(refs(self.repository), upstream or before)
-        if upstream is None:
-            self.assertEqual(self.gate_refs(), here)
-            self.assertEqual(self.gate_objects(), objects)
-        self.assertEqual(self.gate.leftovers(), [])
-        self.assert_no_credential(result.stdout)
         return result.stdout
 
     def gate_repository(self):
@@ -401,25 +408,36 @@ class TooMuchAllowed(GateCase):
         self.assert_refused("main", saying="looked at 0 of|scanner failed")
 
 
-class FailsClosed(GateCase):
-    """Whatever is wrong with the gate's parts, nothing passes."""
-    more = {"scanner": {"timeout": 2}}
-
+class OtherScannerCase(GateCase):
     def use_scanner(self, text):
         directory = self.top / "scanner"
+        is_first = not directory.exists()
         directory.mkdir(exist_ok=True)
         program = directory / "gitleaks"
         program.write_text(text, encoding="utf-8")
         program.chmod(0o755)
-        self.gate.stop()
-        self.gate.path = f"{directory}:{os.environ['PATH']}"
-        self.gate.start()
-        self.addCleanup(self.use_real_scanner)
+        if is_first:
+            self.restart(directory)
+            self.addCleanup(self.restart, self.gate.scanner)
 
-    def use_real_scanner(self):
+    def restart(self, scanner):
         self.gate.stop()
-        self.gate.path = f"{self.gate.scanner}:{os.environ['PATH']}"
+        self.gate.path = f"{scanner}:{os.environ['PATH']}"
         self.gate.start()
+
+
+class HangingScanner(OtherScannerCase):
+    """A time limit of its own: a scanner that does its work has all the time that a slow machine takes."""
+    more = {"scanner": {"timeout": 1}}
+
+    def test_it_is_ended(self):
+        self.commit(a="1\n")
+        self.use_scanner("#!/bin/sh\nexec tail -f /dev/null\n")
+        self.assert_refused("main", saying=r"did not end .status 124")
+
+
+class FailsClosed(OtherScannerCase):
+    """Whatever is wrong with the gate's parts, nothing passes."""
 
     def test_scanner_missing(self):
         self.use_scanner("#!/bin/sh\nexit 0\n")
@@ -433,7 +451,7 @@ class FailsClosed(GateCase):
                 self.gate.start()
             self.assertIn("needs gitleaks", self.gate.server.text())
 
-    def test_scanner_killed_slow_or_lying(self):
+    def test_scanner_killed_or_lying(self):
         self.commit(a="1\n")
         report = """cat > report.json <<'END'
 [
@@ -445,7 +463,6 @@ END
 """
         for text, saying in (("kill -9 $$", r"did not end .status 137"),
                              ("kill -SEGV $$", r"scanner failed .status 139"),
-                             ("exec tail -f /dev/null", r"did not end .status 124"),
                              ("exit 1", r"scanner failed .status 1\)"),
                              ("exit 99", "no report|cannot be read"),
                              # A part was looked at if both its first and its last line were found.

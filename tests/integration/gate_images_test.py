@@ -80,7 +80,7 @@ class Images(parts.TestCase):
         upstream = Upstream(self.top / "upstream")
         self.addCleanup(upstream.stop)
         repository = upstream.repository("project")
-        port = gate_fixture.free_port()
+        port = parts.free_port()
         rendered = self.render("git-gate", {"listen": {"address": "127.0.0.1", "port": port}, "upstreams": [
             {"name": "project", "url": upstream.url("project"), "identity": {"file": str(upstream.identity)},
              "knownHostKey": upstream.host_key}]})
@@ -131,7 +131,7 @@ git commit --quiet --all -m Secret
             self.addCleanup(server.server_close)
             self.addCleanup(server.shutdown)
         named, other = (server.server_address[1] for server in servers)
-        port = gate_fixture.free_port()
+        port = parts.free_port()
         client = ssh_keygen(self.top / "client")
         ssh_keygen(self.top / "stranger")
         rendered = self.render("ssh-gate", {"listen": {"address": "127.0.0.1", "port": port}, "clients": [client],

@@ -91,7 +91,7 @@ class LaunchCase(parts.TestCase):
         self.upstream = Upstream(self.top / "upstream")
         self.addCleanup(self.upstream.stop)
         self.repository = self.upstream.repository("project")
-        self.port = gate_fixture.free_port()
+        self.port = parts.free_port()
         self.upstream_url = self.upstream.url("project")
         self.rendered = self.top / "rendered"
         self.render({"file": str(self.upstream.identity)})
@@ -248,7 +248,7 @@ class Launch(LaunchCase, Steps):
         agent = gate_fixture.Process(["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "ssh-agent", "-D", "-a", socket],
                                      self.top / "agent.log")
         self.addCleanup(agent.stop)
-        gate_fixture.wait_until(socket.exists, f"ssh-agent\n{agent.text()}", agent.process)
+        gate_fixture.wait_until(lambda: parts.listens(socket), f"ssh-agent\n{agent.text()}", agent.process)
         self.render({"agent": True})
         self.assertIn("SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr)
         up = self.up("--egress", "host", SSH_AUTH_SOCK=str(socket))
@@ -377,6 +377,7 @@ class Podman(LaunchCase, Steps):
         config.write_text(config.read_text(encoding="utf-8").replace("127.0.0.1", "192.0.2.1"), encoding="utf-8")
         server = gate_fixture.Process([*self.engine.prefix, shutil.which("sshd"), "-D", "-e", "-f", config], self.top / "sshd.log")
         self.addCleanup(server.stop)
+        wait_until(lambda: "Server listening on 192.0.2.1 " in server.text(), "sshd", server.process)
         self.upstream_url = self.upstream.url("project").replace("127.0.0.1", "192.0.2.1")
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
         up = self.up()

@@ -14,7 +14,8 @@ import urllib.parse
 
 import gate_fixture
 import parts
-from gate_fixture import Process, answers, clean_environment, free_port, ssh_keygen, wait_until
+from gate_fixture import Process, clean_environment, ssh_keygen, wait_until
+from parts import free_port, listens
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9ks7jkua5YWIwByRnnnc6UPJQWI75O0e/UJdPYU1JI"
 GOOD = {"schema": 1, "kind": "git-gate", "listen": {"address": "0.0.0.0", "port": 9418}, "hashKnownHosts": True,
@@ -219,7 +220,7 @@ class SshGate(parts.TestCase):
         self.gate = Process([self.top / "etc" / "entrypoint.sh"], self.top / "log",
                             env=clean_environment(GATE_ROOT=str(self.top / "root"), GATE_USER=self.user))
         self.addCleanup(self.gate.stop)
-        wait_until(lambda: answers(self.port), f"the gate does not answer\n{self.gate.text()}", self.gate.process)
+        wait_until(lambda: listens(self.port), f"the gate does not answer\n{self.gate.text()}", self.gate.process)
         key = (self.top / "root" / "host_key.public").read_text(encoding="utf-8")
         (self.top / "known").write_text(f"[127.0.0.1]:{self.port} {key}", encoding="utf-8")
 

@@ -12,7 +12,7 @@ import os
 import pathlib
 import time
 
-SECONDS = 60
+SECONDS = 240
 MARK = "HELD_MARK"
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tarfile
 import threading
@@ -17,13 +16,7 @@ import unittest
 import images
 import parts
 
-DEADLINE = 30  # seconds; for things that take a fraction of one
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+DEADLINE = 120  # seconds; for things that take a fraction of one
 
 
 class Server:
@@ -36,14 +29,11 @@ class Server:
                                             stderr=subprocess.STDOUT, env=environment)
         end = time.monotonic() + DEADLINE
         while True:
-            with socket.socket() as probe:
-                probe.settimeout(1)
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+            if parts.listens(port):
+                return
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise AssertionError(f"{command} does not listen:\n{self.log.read_text(errors='replace')}")
-            self.process.poll()
             threading.Event().wait(0.02)  # between two looks
 
     def stop(self):
@@ -137,7 +127,7 @@ class Images(Case):
 
     def setUp(self):
         super().setUp()
-        port = free_port()
+        port = parts.free_port()
         config = self.top / "registry.yml"
         config.write_text(f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {json.dumps(str(self.top / 'registry'))}}}\n"
                           f"http: {{addr: '127.0.0.1:{port}'}}\n")
@@ -568,7 +558,7 @@ class Repositories(Case):
     def setUp(self):
         super().setUp()
         self.repositories = self.top / "repositories"
-        port = free_port()
+        port = parts.free_port()
         self.url = f"git://127.0.0.1:{port}"
         for name in ("main", "part"):
             self.git(name, "init", "--quiet", "--initial-branch=main", directory=name)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import sys
 import tempfile
@@ -29,6 +30,27 @@ def need(*programs):
 def need_root(why):
     if os.geteuid() != 0:
         raise unittest.SkipTest(f"needs root: {why}")
+
+
+def listens(address):
+    """Is there somebody at a port of loopback, or behind the name of a socket?"""
+    kind, where = (socket.AF_INET, ("127.0.0.1", address)) if isinstance(address, int) else (socket.AF_UNIX, os.fspath(address))
+    with socket.socket(kind) as client:
+        client.settimeout(1)
+        return client.connect_ex(where) == 0
+
+
+kept_ports = []
+
+
+def free_port():
+    """A port of loopback that is this process's until its end: the system gives it to nobody who asks for any, and whoever wants this
+    one and sets SO_REUSEADDR, as servers do, can listen there, stop, and listen again. Until then connections are refused."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    kept_ports.append(holder)
+    return holder.getsockname()[1]
 
 
 class Build(harness.Project):

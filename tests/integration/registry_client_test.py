@@ -374,7 +374,7 @@ class Hostile(Case):
     def pull(self, script, *arguments, status=1):
         with Scripted(script) as registry:
             self.registry = registry
-            result = self.tool("pull", f"{registry.name}/a:1", "--timeout", "2s", "--retries", "2", *arguments, status=status)
+            result = self.tool("pull", f"{registry.name}/a:1", "--retries", "2", *arguments, status=status)
         if status != 0:
             self.assert_fails(result, registry.name)
             self.nothing_entered()
@@ -393,7 +393,7 @@ class Hostile(Case):
         """As pull(), where the configuration may enter, but not the layer."""
         with Scripted(self.layer_case(answer)) as registry:
             self.registry = registry
-            result = self.tool("pull", f"{registry.name}/a:1", "--timeout", "2s", "--retries", "2", status=1)
+            result = self.tool("pull", f"{registry.name}/a:1", "--retries", "2", status=1)
         self.assert_fails(result, pattern, registry.name)
         for path in self.store.glob("blobs/sha256/*/*"):
             self.assertNotEqual(path.parent.name + path.name, digest(self.image.layer).removeprefix("sha256:"))
@@ -558,8 +558,7 @@ class Hostile(Case):
         self.assertEqual(self.registry.count("GET", "/manifests/"), 1)
 
     def test_nobody_there(self):
-        with Scripted(self.image.serve) as registry:
-            name = registry.name
+        name = f"127.0.0.1:{parts.free_port()}"
         self.assert_fails(self.tool("pull", f"{name}/a", "--retries", "1", status=1), "Failed to connect|connection failed", "is the registry running")
         probe = self.tool("probe", name, status=3)
         self.assertIn("connection failed", probe.stdout)
@@ -679,7 +678,7 @@ class Hostile(Case):
         self.pushes = getattr(self, "pushes", 0) + 1
         layout = self.layout(f"layout {self.pushes}", layers=1, size=1000)
         with Scripted(script) as registry:
-            result = self.tool("push", "--layout", layout.directory, f"{registry.name}/a:1", "--timeout", "2s", "--retries", "1", *arguments, status=1)
+            result = self.tool("push", "--layout", layout.directory, f"{registry.name}/a:1", "--retries", "1", *arguments, status=1)
         self.assert_fails(result, registry.name)
         return result
 
@@ -767,10 +766,10 @@ class Hostile(Case):
         def script(request):
             request.answer(200 if ready.is_set() else 503)
         with Scripted(script) as registry:
-            process = self.start("probe", registry.name, "--wait", "20s")
+            process = self.start("probe", registry.name, "--wait", "60s")
             wait_until(lambda: registry.count("GET", "/v2/") >= 2, "a second question")
             ready.set()
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(60), 0)
 
     def test_wrong_use(self):
         for arguments in (["pull"], ["push", "x"], ["push", "x", "--layout", "a", "--pack", "b"], ["pull", "x", "--platform", "linux"],
@@ -848,6 +847,16 @@ class Encrypted(Case):
 class Killed(Case):
     """SIGKILL in the middle of a transfer, then again: only what is missing moves."""
 
+    def unfinished(self):
+        """The sizes of what has arrived in parts."""
+        sizes = []
+        for path in self.store.glob("tmp/*.part"):
+            try:
+                sizes.append(path.stat().st_size)
+            except FileNotFoundError:  # it is whole now
+                pass
+        return sizes
+
     def test_pull(self):
         image = Image(size=4_000_000)
         stop = threading.Event()
@@ -866,7 +875,7 @@ class Killed(Case):
                 image.serve(request)
         with Scripted(script) as registry:
             process = self.start("pull", f"{registry.name}/a:1")
-            wait_until(lambda: any(path.stat().st_size >= 2_700_000 for path in self.store.glob("tmp/*.part")), "most of the layer")
+            wait_until(lambda: any(size >= 2_700_000 for size in self.unfinished()), "most of the layer")
             process.send_signal(signal.SIGKILL)
             process.wait()
             stop.set()
@@ -931,17 +940,11 @@ class Killed(Case):
             else:
                 image.serve(request)
 
-        def layer_is_alone():
-            try:
-                return [path.stat().st_size >= 700_000 for path in self.store.glob("tmp/*.part")] == [True]
-            except FileNotFoundError:  # the configuration, which is whole now
-                return False
-
         with Scripted(script) as registry:
             process = self.start("pull", f"{registry.name}/a:1", "--layout", self.top / "layout")
-            wait_until(layer_is_alone, "half of the layer")
+            wait_until(lambda: [size >= 700_000 for size in self.unfinished()] == [True], "half of the layer, alone")
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(10), 128 + signal.SIGTERM)
+            self.assertEqual(process.wait(60), 128 + signal.SIGTERM)
             stop.set()
         self.assertFalse((self.top / "layout").exists())
         self.assertEqual(len(list(self.store.glob("tmp/*"))), 1)

@@ -15,7 +15,7 @@ import unittest
 USER, PASSWORD = "alice", "s3cret-of-alice"
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=60):
     """The condition's first true value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -64,7 +64,7 @@ class DockerRegistry:
     def _listening(self):
         if self.process.poll() is not None:
             raise AssertionError("docker-registry ended: " + self.log.read_text(encoding="utf-8", errors="replace"))
-        return re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log.read_text(encoding="utf-8", errors="replace"))
+        return re.search(r"listening on 127\.0\.0\.1:(\d+)\D", self.log.read_text(encoding="utf-8", errors="replace"))
 
     def __exit__(self, *_):
         if self.process:

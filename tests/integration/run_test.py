@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import images
@@ -144,8 +145,7 @@ class Layers(Run):
         self.run_build(text)
         first = self.layers()
         shutil.rmtree(self.build.cache)
-        os.environ["BOTTLE_OVERLAY"] = "off"
-        self.addCleanup(os.environ.pop, "BOTTLE_OVERLAY", None)
+        self.build.environment["BOTTLE_OVERLAY"] = "off"
         self.run_build(text)
         self.assertEqual(self.layers(), first)
 
@@ -219,11 +219,13 @@ class Mounts(Run):
     def agent(self, name):
         """An agent with a key of its own; the key's fingerprint is what it says."""
         parts.need("ssh-agent", "ssh-add", "ssh-keygen")
-        socket = self.top / name
+        directory = tempfile.mkdtemp(prefix="bottle-agent-")  # short, as the names of sockets must be
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        socket = pathlib.Path(directory, name)
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
         self.addCleanup(agent.wait)
         self.addCleanup(agent.terminate)
-        self.wait_for(socket.exists)
+        self.wait_for(lambda: parts.listens(socket))
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.top / f"{name}.key"], check=True)
         subprocess.run(["ssh-add", "-q", self.top / f"{name}.key"], env={**os.environ, "SSH_AUTH_SOCK": str(socket)}, check=True,
                        stderr=subprocess.DEVNULL)
@@ -264,7 +266,7 @@ class Mounts(Run):
 
 class Failures(Run):
     def test_the_failure_is_told(self):
-        result = self.run_build("RUN echo before; busybox nosuch; exit 7\n", expect=1)
+        result = self.run_build("RUN echo before; busybox nosuch 2>&1; exit 7\n", expect=1)  # runc copies each of two streams by itself
         self.assert_fails(result, r"Dockerfile:2:1: error: .*exit code 7", "#1 before", r"  \| before", "--debug-shell")
 
     def test_a_program_that_is_not_there(self):
@@ -443,14 +445,19 @@ class Frame(Run):
         self.assertEqual({path: row[2] for path, row in self.layers()[0].items()}, {"new": "86400", "old": "1000"})
 
     def test_networks(self):
+        # The namespace, and not how many interfaces it has: others may make some here meanwhile.
+        network = "busybox readlink /proc/self/ns/net"
         interfaces = "busybox ls /sys/class/net | busybox wc -l"
         self.assertEqual(self.run_and_see(interfaces, more="--network=none"), ["1"])
         self.assertEqual(self.run_and_see(interfaces, "--network", "none"), [])  # the same in other words
         shutil.rmtree(self.build.cache)
         self.assertEqual(self.run_and_see(interfaces, "--network", "none"), ["1"])
-        host = [str(len(os.listdir("/sys/class/net")))]
-        self.assertEqual(self.run_and_see(interfaces), host)
-        self.assertEqual(self.run_and_see(interfaces, more="--network=default"), [])  # the same in other words
+        here = os.readlink("/proc/self/ns/net")
+        other, = self.run_and_see(network, more="--network=none")
+        self.assertRegex(other, r"^net:\[\d+\]$")
+        self.assertNotEqual(other, here)
+        self.assertEqual(self.run_and_see(network), [here])
+        self.assertEqual(self.run_and_see(network, more="--network=default"), [])  # the same in other words
         result = self.run_build("RUN --network=host true\n", "--network", "none", expect=1)
         self.assert_fails(result, r"Dockerfile:2:1: error: RUN --network=host .*without a network")
 

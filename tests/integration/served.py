@@ -9,7 +9,7 @@ import urllib.parse
 
 import parts
 
-DEADLINE = 30  # seconds for what takes milliseconds
+DEADLINE = 120  # seconds for what takes milliseconds
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -631,6 +631,24 @@ class Repositories(Case):
         self.assertEqual(self.tree(build), tree)
         self.assertNotEqual(second, third)
 
+    def test_a_collection_keeps_the_checkout_that_a_build_tree_needs(self):
+        main = f"{self.url}/main"
+        build = self.new(f"FROM scratch\nADD {main}#v1 /x\n")
+        self.lock(build)
+        build.image()
+        build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
+        self.server.stop()
+        # Offline, and another instruction.
+        build.write("Dockerfile", f"FROM scratch\nADD --exclude=dir {main}#v1 /x\n")
+        build.image()
+        self.assertEqual((self.tree(build)["x/a"][1], "x/dir" in self.tree(build)), (b"one", False))
+        # Nothing is kept for what does not name it any more.
+        build.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+        build.image()
+        build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
+        build.write("Dockerfile", f"FROM scratch\nADD {main}#v1 /x\n")
+        self.assertRegex(build.image(expect=1).stdout, f"{main}: error: git fetch .* failed")
+
     def test_submodules_and_kept_repositories(self):
         self.git("main", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"{self.url}/part", "module")
         commit = self.commit("main", {"a": "two"})

@@ -34,7 +34,7 @@ void print(const std::string& emit, const image::DepfileOptions& depfiles,
   } else if (emit == "text") {
     fmt::print("{}", result.key_text);
   } else if (emit == "depfile") {
-    std::vector<std::string> paths;
+    std::vector<std::string_view> paths;
     for (const image::Dependency& dependency : result.dependencies)
       paths.push_back(dependency.path);
     fmt::print("{}", image::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths));

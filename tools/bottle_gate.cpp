@@ -40,7 +40,8 @@ struct StepOptions {
   void finish(const std::string& list, const std::vector<std::string>& inputs) const {
     if (!depfile.empty()) {
       if (stamp.empty()) throw UsageError("--depfile needs --stamp");
-      write_file_if_changed(depfile, image::depfile(stamp, image::plain_paths(inputs, depfile + ".links")));
+      const std::vector<std::string> plain = image::plain_paths(inputs, depfile + ".links");
+      write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
     }
     if (!result.empty()) write_file_if_changed(result, list);
     if (!stamp.empty()) touch(stamp);

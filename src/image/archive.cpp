@@ -130,7 +130,7 @@ class Opener {
 
     store::ActionResult result;
     result.kind = "archive";
-    result.label = entry.place.path.empty() ? entry.digest.string() : entry.place.path;
+    result.label = entry.place.path.empty() ? entry.digest.string() : entry.place.path.string();
     result.outputs = {{kIndex, store_.put(index.serialize())}, {kTar, blob}};
     result.facts = {{"members", std::to_string(index.entries.size())}};
     result.tool_version = BOTTLE_VERSION;

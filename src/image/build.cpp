@@ -1,5 +1,7 @@
 #include "image/build.hpp"
 
+#include <malloc.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +23,14 @@ namespace bottle::image {
 namespace {
 
 constexpr const char* kInstructionSchema = "bottle-instruction 1";
+
+// What the trees of so many files held, before there are texts of them. With few it is quicker to keep it.
+void give_back_memory(std::size_t files) {
+  constexpr std::size_t kMany = 100'000;
+#ifdef __GLIBC__
+  if (files > kMany) ::malloc_trim(0);
+#endif
+}
 
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch) {
@@ -93,7 +103,7 @@ Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
 
 class Builder {
  public:
-  Builder(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
+  Builder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
           const std::function<void(const std::string&)>& warn, std::size_t runs)
       : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn), free_runs_(runs) {
     // A shell wants the terminal for itself.
@@ -104,6 +114,8 @@ class Builder {
       work.stage = &stage;
       work.first_ordinal = ordinal + 1;
       ordinal += stage.steps.size();
+      for (const FileStep& step : stage.steps)
+        for_each_scan(step, [this](const std::string& name) { ++scan_uses_[name]; });
     }
   }
 
@@ -128,6 +140,16 @@ class Builder {
   }
 
  private:
+  // The contexts that the instruction takes files from.
+  template <typename Visit>
+  static void for_each_scan(const FileStep& step, const Visit& visit) {
+    if (step.kind == FileStep::Kind::copy && step.source.kind == FileSource::Kind::scan)
+      visit(step.source.name);
+    if (step.kind != FileStep::Kind::run) return;
+    for (const RunMount& mount : step.run.mounts)
+      if (mount.from && mount.from->kind == FileSource::Kind::scan) visit(mount.from->name);
+  }
+
   bool is_done() const {
     for (const auto& [number, work] : works_)
       if (!work.is_done()) return false;
@@ -205,6 +227,8 @@ class Builder {
     if (step.kind == FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
         const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
+        // Many files are held twice at a time: as what was seen and as a list, then as a list and as a tree.
+        if (scan_uses_[step.source.name] == 1) resolved_.release(step.source.name);
         key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
       } else if (step.source.kind != FileSource::Kind::scan) {
         key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
@@ -232,7 +256,7 @@ class Builder {
     if (take_stored(work, step, key)) return true;
     save_step(work, step, key,
               step.kind == FileStep::Kind::workdir ? execute_workdir(work.image, step)
-                                                   : execute_copy(work.image, step, taken));
+                                                   : execute_copy(work.image, step, std::move(taken)));
     return true;
   }
 
@@ -281,6 +305,7 @@ class Builder {
 
   void save_step(StageWork& work, const FileStep& step, const Digest& key, oci::LayerIndex layer) {
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
+    give_back_memory(layer.entries.size());
     StoredIndex stored = store_index(std::move(layer), store_);
     result.outputs["index"] = stored.blob;
     add_blob_outputs(stored.index, store_, result.outputs);
@@ -292,6 +317,7 @@ class Builder {
   void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
                 StoredIndex layer) {
     adopt(work.image, step);
+    for_each_scan(step, [this](const std::string& name) { --scan_uses_[name]; });
     on_step_({*work.stage, step, outcome, key});
     work.image.add(std::move(layer));
     work.run_key.reset();
@@ -318,11 +344,9 @@ class Builder {
     return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
   }
 
-  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, const oci::MergedTree& taken) {
+  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, oci::MergedTree taken) {
     for (const std::string& content : step.inline_contents)
       (void)store_.put(content);
-    const oci::MergedTree& source =
-        step.source.kind == FileSource::Kind::scan ? taken : merged(source_image(step));
     const oci::ContentReader source_reader = source_reader_of(step);
     CopyRequest request = step.request;
     request.read_destination = content_of(state);
@@ -337,7 +361,10 @@ class Builder {
                                       .path = remote.path(),
                                       .unpack = remote.is_url() && request.unpack.value_or(false)};
     }
-    return copy(source, merged(state), request, make_archive_opener(store_, source_reader));
+    const ArchiveOpener open_archive = make_archive_opener(store_, source_reader);
+    return step.source.kind == FileSource::Kind::scan
+               ? copy(std::move(taken), merged(state), request, open_archive)
+               : copy(merged(source_image(step)), merged(state), request, open_archive);
   }
 
   // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
@@ -450,21 +477,22 @@ class Builder {
 
   const oci::MergedTree& merged(StageImage& state) { return loaded(state).merged(); }
 
-  const Resolved& resolved_;
+  Resolved& resolved_;
   const store::Store& store_;
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
   std::size_t free_runs_;    // how many more may be at work
   bool has_copied_ = false;  // a RUN has, and it was said
   std::map<int, StageWork> works_;
-  std::set<Digest> at_work_;  // keys of RUNs
+  std::set<Digest> at_work_;                      // keys of RUNs
+  std::map<std::string, std::size_t> scan_uses_;  // by instructions that have not ended
   std::map<std::string, StageImage> outside_;
   std::map<const OutsideImage*, LoadedPlan> plans_;  // loaded
 };
 
 }  // namespace
 
-LoadedPlan build(const Resolved& resolved, const store::Store& store, const OnStep& on_step,
+LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs) {
   return Builder(resolved, store, on_step, warn, runs).run();
 }

@@ -33,7 +33,7 @@ bool is_portable(std::string_view name) {
   return name.starts_with("user.") || name == "security.capability";
 }
 
-std::vector<std::pair<std::string, std::string>> read_xattrs(const std::string& path) {
+oci::Xattrs read_xattrs(const std::string& path) {
   std::array<char, 4096> small;
   std::string names;
   ssize_t size = ::llistxattr(path.c_str(), small.data(), small.size());
@@ -46,7 +46,7 @@ std::vector<std::pair<std::string, std::string>> read_xattrs(const std::string& 
   }
   if (size < 0 && errno != ENOTSUP && errno != EPERM)
     throw_errno("cannot read the extended attributes of", path);
-  std::vector<std::pair<std::string, std::string>> result;
+  oci::Xattrs::List result;
   for (std::size_t at = 0; at < names.size();) {
     const std::string name = names.c_str() + at;
     at += name.size() + 1;
@@ -78,8 +78,8 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
     if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
     file = std::move(real);
   }
-  if (options_.recorded != nullptr) {
-    seen_->take_record(*options_.recorded);
+  if (options_.recorded) {
+    seen_->take_record(std::exchange(*options_.recorded, {}));
     return;
   }
   cache_ = std::make_unique<StatCache>(store_directory, options_.root);
@@ -99,7 +99,7 @@ std::string ContextScan::absolute(const std::string& path) const {
 }
 
 const ContextScan::Node* ContextScan::look(const std::string& path) const {
-  if (options_.recorded != nullptr) {
+  if (options_.recorded) {
     const auto found = seen_->nodes.find(path);
     return found == seen_->nodes.end() ? nullptr : &found->second;
   }
@@ -132,10 +132,11 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
     node.status = FileStatus::of(status);
     node.device = status.st_rdev;
     if (S_ISLNK(status.st_mode)) {
-      node.link.resize(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1);
-      const ssize_t length = ::readlinkat(root_.get(), path.c_str(), node.link.data(), node.link.size());
+      std::string link(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1, '\0');
+      const ssize_t length = ::readlinkat(root_.get(), path.c_str(), link.data(), link.size());
       if (length < 0) throw_errno("cannot read the link", absolute(path));
-      node.link.resize(static_cast<std::size_t>(length));
+      link.resize(static_cast<std::size_t>(length));
+      node.link = link;
     }
   }
   return node.exists ? &node : nullptr;
@@ -143,7 +144,7 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
 
 const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
   auto [found, is_new] = seen_->listings.try_emplace(path);
-  if (!is_new || options_.recorded != nullptr) return found->second;
+  if (!is_new || options_.recorded) return found->second;
   check_interrupted();
   if (!options_.files.empty()) {
     for (const auto& [name, file] : options_.files)
@@ -180,7 +181,7 @@ bool ContextScan::matches_rules(const std::string& path) const {
 }
 
 bool ContextScan::ignored(const std::string& path, bool is_directory) const {
-  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty() || options_.recorded != nullptr)
+  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty() || options_.recorded)
     return false;
   return matches_rules(path) && (!is_directory || !holds_anything(path));
 }
@@ -207,7 +208,7 @@ SourceTree::Kind ContextScan::kind(const std::string& path) const {
 
 std::string ContextScan::read_link(const std::string& path) const {
   seen_->links.insert(path);
-  return look(path)->link;
+  return look(path)->link.string();
 }
 
 std::vector<std::string> ContextScan::list(const std::string& path) const {
@@ -245,8 +246,7 @@ void ContextScan::take(const Source& source) {
       // Rules may leave out most of what is there.
       const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
                              !source.excludes.could_match_below("");
-      if (takes_all && options_.recorded == nullptr && options_.files.empty() &&
-          !seen_->listings.contains(match.path))
+      if (takes_all && !options_.recorded && options_.files.empty() && !seen_->listings.contains(match.path))
         seen_->look_ahead(root_.get(), options_.root.native(), match.path, excludes_);
       take_below(source, match.path, "");
     }
@@ -303,7 +303,7 @@ std::size_t ContextScan::close() {
 
 void ContextScan::digest_files() {
   put_in_order(all_);
-  if (options_.recorded != nullptr) return;
+  if (options_.recorded) return;
   Set unknown;
   for (Item* item : all_) {
     auto& [path, node] = *item;
@@ -321,6 +321,13 @@ void ContextScan::digest_files() {
     cache_->add(item->first, item->second.status, item->second.content, item->second.read_at);
   files_read_ = unknown.size();
   cache_->save();
+  cache_.reset();
+}
+
+void ContextScan::release() {
+  all_ = {};
+  sets_ = {};
+  seen_.reset();
 }
 
 void ContextScan::digest(Item& item) const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,10 +36,9 @@ struct ScanOptions {
   // target's files, which lie in any directories). Their places have roots of their own: "<root_name>#<n>",
   // in order of the names.
   std::map<std::string, fs::path> files = {};
-  // If not null, what an earlier scan with the same options took, all sets together and sorted by path:
-  // nothing is looked at then, the sets are made of these alone, and the dependencies are unknown. Must
-  // outlive the scan.
-  const std::vector<oci::Entry>* recorded = nullptr;
+  // If there, what an earlier scan with the same options took, all sets together and sorted by path: nothing
+  // is looked at then, the sets are made of these alone, and the dependencies are unknown. Left empty.
+  std::optional<std::vector<oci::Entry>> recorded = std::nullopt;
 };
 
 class ContextScan : public SourceTree {
@@ -59,6 +59,9 @@ class ContextScan : public SourceTree {
   oci::LayerIndex index(std::size_t set) const;
   // The entries of all sets, each one once and without its place, sorted by path.
   void for_each_entry(const std::function<void(const oci::Entry&)>& visit) const;
+
+  // Gives back what it has found: then context_roots() alone may be asked.
+  void release();
 
   // What the roots of places stand for.
   std::map<std::string, fs::path> context_roots() const;

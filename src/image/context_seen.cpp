@@ -17,35 +17,35 @@
 
 namespace bottle::image {
 
-void ContextScan::Seen::take_record(const std::vector<oci::Entry>& entries) {
+void ContextScan::Seen::take_record(std::vector<oci::Entry> entries) {
   nodes.reserve(entries.size() + entries.size() / 8);
-  const auto add = [&](const std::string& path, mode_t mode) -> Node& {
-    const auto [found, is_new] = nodes.try_emplace(path);
+  const auto add = [&](std::string path, mode_t mode) -> Node& {
+    const auto [found, is_new] = nodes.try_emplace(std::move(path));
     found->second.exists = true;
     found->second.mode = mode;
-    if (is_new && !path.empty())
-      listings[std::string(oci::parent_path(path))].emplace_back(oci::base_name(path));
+    if (const std::string& name = found->first; is_new && !name.empty())
+      listings[std::string(oci::parent_path(name))].emplace_back(oci::base_name(name));
     return found->second;
   };
   add("", S_IFDIR | 0755);
-  std::string_view known;  // directory
-  for (const oci::Entry& entry : entries) {
+  std::string known;  // directory
+  for (oci::Entry& entry : entries) {
     const std::string_view parent = oci::parent_path(entry.path);
     if (parent != known) {
       for (std::size_t slash = parent.find('/'); slash != std::string_view::npos;
            slash = parent.find('/', slash + 1))
-        if (const std::string above(parent.substr(0, slash)); !nodes.contains(above))
-          add(above, S_IFDIR | 0755);
-      if (const std::string above(parent); !nodes.contains(above)) add(above, S_IFDIR | 0755);
+        if (std::string above(parent.substr(0, slash)); !nodes.contains(above))
+          add(std::move(above), S_IFDIR | 0755);
+      if (std::string above(parent); !nodes.contains(above)) add(std::move(above), S_IFDIR | 0755);
       known = parent;
     }
     const bool is_directory = entry.type == oci::EntryType::directory;
-    Node& node = add(entry.path, entry.mode | (is_directory                            ? S_IFDIR
-                                               : entry.type == oci::EntryType::symlink ? S_IFLNK
-                                                                                       : S_IFREG));
+    Node& node = add(std::move(entry.path), entry.mode | (is_directory                            ? S_IFDIR
+                                                          : entry.type == oci::EntryType::symlink ? S_IFLNK
+                                                                                                  : S_IFREG));
     node.status.size = entry.size;
     node.link = entry.link;
-    node.content = {entry.digest, entry.xattrs};
+    node.content = {entry.digest, std::move(entry.xattrs)};
   }
   for (auto& [directory, names] : listings)
     std::sort(names.begin(), names.end());

@@ -22,7 +22,7 @@ struct ContextScan::Node {
   mode_t mode = 0;
   FileStatus status;
   std::uint64_t device = 0;  // of a device node
-  std::string link;
+  SharedText link;
   FileContent content;
   std::int64_t read_at = 0;  // when reading the content began; ns since 1970
 };
@@ -60,7 +60,7 @@ struct ContextScan::Seen {
   // As if all of them, and the directories on the way to them, had been looked at, and nothing else were
   // there. What a source takes is taken of this as of the directory itself, since all that a source took is
   // here.
-  void take_record(const std::vector<oci::Entry>& entries);
+  void take_record(std::vector<oci::Entry> entries);
 };
 
 }  // namespace bottle::image

@@ -83,12 +83,15 @@ class Copier {
   Copier(CopyTarget& target, const CopyRequest& request, const Plan& plan)
       : target_(target), request_(request), plan_(plan) {}
 
+  // `uses_up`: nobody needs the files of `from` any more, and the tree is not const.
   void copy_source(const oci::MergedTree& from, const Source& source, bool unpack,
-                   const ArchiveOpener& open_archive) {
+                   const ArchiveOpener& open_archive, bool uses_up = false) {
     from_ = &from;
     const MergedSourceTree tree(from);
     took_required_ = !source.required;
-    for (const SourceMatch& match : find_matches(tree, source.pattern)) {
+    const std::vector<SourceMatch> matches = find_matches(tree, source.pattern);
+    uses_up_ = uses_up && matches.size() == 1;  // in one match nothing comes twice
+    for (const SourceMatch& match : matches) {
       const Node* node = from.find(match.path);
       if (node == nullptr) not_found(source);
       if (unpack && node->inode->type == EntryType::file) {
@@ -221,16 +224,17 @@ class Copier {
     const bool is_linked = node.inode->type == EntryType::file && node.inode.use_count() > 1;
     CopyTarget::Inode& inode = is_linked ? links_[node.inode.get()] : unlinked;
     if (!inode) {
-      inode = std::make_shared<Entry>(*node.inode);
+      inode = uses_up_ && node.inode.use_count() == 1 ? std::move(const_cast<Node&>(node).inode)
+                                                      : std::make_shared<Entry>(*node.inode);
       inode->path.clear();
       if (inode->place.root != oci::Place::kNone) {
         inode->place.root = target_.root(from_->roots().at(inode->place.root));
       }
-      inode->mtime = time_of(*node.inode);
+      inode->mtime = time_of(*inode);
       keep_layer_xattrs(*inode);
       apply_options(*inode);
     }
-    target_.put(path, inode);
+    target_.put(path, is_linked ? inode : std::move(inode));
   }
 
   void make_room(const std::string& path) const {
@@ -275,11 +279,8 @@ class Copier {
     inode.mtime = time_of(from);
     Entry added = from;
     keep_layer_xattrs(added);
-    for (auto& xattr : added.xattrs) {
-      std::erase_if(inode.xattrs, [&](const auto& there) { return there.first == xattr.first; });
-      inode.xattrs.push_back(std::move(xattr));
-    }
-    std::sort(inode.xattrs.begin(), inode.xattrs.end());
+    for (const auto& [name, value] : added.xattrs)
+      inode.xattrs.set(name, value);
     apply_options(inode);
   }
 
@@ -303,12 +304,11 @@ class Copier {
   std::unordered_map<const Entry*, CopyTarget::Inode> links_;
   std::vector<Parent> parents_;
   bool took_required_ = true;
+  bool uses_up_ = false;  // files may be taken out of the source at hand
 };
 
-}  // namespace
-
-oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& destination,
-                     const CopyRequest& request, const ArchiveOpener& open_archive) {
+oci::LayerIndex copy_from(const oci::MergedTree& source, bool uses_up, const oci::MergedTree& destination,
+                          const CopyRequest& request, const ArchiveOpener& open_archive) {
   const bool is_linked = request.link && (!request.chmod || request.chmod->empty());
   const oci::MergedTree nothing;
   const oci::MergedTree& below = is_linked ? nothing : destination;
@@ -322,11 +322,23 @@ oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& desti
                          apart->second.unpack, open_archive);
     else
       copier.copy_source(source, parse_source(request.sources[i], request.parents, request.excludes),
-                         plan.unpack, open_archive);
+                         plan.unpack, open_archive, uses_up && request.sources.size() == 1);
   }
   for (const CopyRequest::Inline& document : request.inlines)
     copier.copy_inline(document);
   return std::move(target).changes();
+}
+
+}  // namespace
+
+oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& destination,
+                     const CopyRequest& request, const ArchiveOpener& open_archive) {
+  return copy_from(source, false, destination, request, open_archive);
+}
+
+oci::LayerIndex copy(oci::MergedTree&& source, const oci::MergedTree& destination, const CopyRequest& request,
+                     const ArchiveOpener& open_archive) {
+  return copy_from(source, true, destination, request, open_archive);
 }
 
 }  // namespace bottle::image

@@ -72,5 +72,8 @@ struct CopyRequest {
 // and options, files where directories are needed and the reverse.
 oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& destination,
                      const CopyRequest& request, const ArchiveOpener& open_archive);
+// The same, with less memory: `source` is good for nothing afterwards.
+oci::LayerIndex copy(oci::MergedTree&& source, const oci::MergedTree& destination, const CopyRequest& request,
+                     const ArchiveOpener& open_archive);
 
 }  // namespace bottle::image

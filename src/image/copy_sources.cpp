@@ -106,7 +106,7 @@ SourceTree::Kind MergedSourceTree::kind(const std::string& path) const {
 }
 
 std::string MergedSourceTree::read_link(const std::string& path) const {
-  return tree_.find(path)->inode->link;
+  return tree_.find(path)->inode->link.string();
 }
 
 std::vector<std::string> MergedSourceTree::list(const std::string& path) const {

@@ -1,6 +1,7 @@
 #include "image/copy_target.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <unordered_map>
 
@@ -81,7 +82,7 @@ SourceTree::Kind CopyTarget::kind(const std::string& path) const {
 }
 
 std::string CopyTarget::read_link(const std::string& path) const {
-  return find(path)->link;
+  return find(path)->link.string();
 }
 
 std::vector<std::string> CopyTarget::list(const std::string& path) const {
@@ -117,10 +118,11 @@ std::vector<std::string> CopyTarget::list(const std::string& path) const {
 
 CopyTarget::Node& CopyTarget::touch(std::string_view path) {
   if (path.empty()) return top_;
-  const auto enter = [](Node& node, std::string_view part) -> Node& {
+  const auto enter = [this](Node& node, std::string_view part) -> Node& {
     const auto known = node.children.find(part);
     if (known != node.children.end()) return known->second;
-    Node& child = node.children.emplace_hint(known, std::string(part), Node())->second;
+    Node& child = node.children.make(known, part)->second;
+    ++count_;
     if (node.below != nullptr && !node.hides_below) {
       const auto below = node.below->children.find(part);
       if (below != node.below->children.end()) child.below = &below->second;
@@ -177,30 +179,34 @@ void CopyTarget::remove(const std::string& path) {
 }
 
 // Adds the changes at and below the node; true if there are any.
-bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<Change>& changes) const {
+bool CopyTarget::collect(const Node& node, const std::string& path, Changes& changes) const {
+  const auto add = [&](Entry entry) {
+    changes.entries.push_back(std::move(entry));
+    changes.inodes.push_back(nullptr);
+  };
   const Entry* entry = entry_of(node);
   if (entry == nullptr) {
     if (node.below == nullptr) return false;
-    changes.push_back({mark(EntryType::whiteout, path)});
+    add(mark(EntryType::whiteout, path));
     return true;
   }
   if (const std::string_view name = oci::base_name(path); name.substr(0, kWhiteout.size()) == kWhiteout) {
     const std::string parent(oci::parent_path(path));
     if (name == kOpaque) {
-      changes.push_back({mark(EntryType::opaque, parent)});
+      add(mark(EntryType::opaque, parent));
     } else if (name.substr(0, kReserved.size()) != kReserved && name != kWhiteout) {
-      changes.push_back({mark(EntryType::whiteout, join_path(parent, name.substr(kWhiteout.size())))});
+      add(mark(EntryType::whiteout, join_path(parent, name.substr(kWhiteout.size()))));
     } else {
       return false;
     }
     return true;
   }
-  const std::size_t place = changes.size();
-  if (!path.empty()) changes.emplace_back();  // before what is below it: nearly in order
+  const std::size_t place = changes.entries.size();
+  if (!path.empty()) add({});  // before what is below it: nearly in order
   bool has_changes = node.upper && (node.below == nullptr || !is_same(*node.upper, *node.below->inode));
   if (node.hides_below && node.below != nullptr && is_directory(*node.below->inode) && is_directory(*entry) &&
       !node.below->children.empty()) {
-    changes.push_back({mark(EntryType::opaque, path)});
+    add(mark(EntryType::opaque, path));
     has_changes = true;
   }
   for (const auto& [name, child] : node.children) {
@@ -208,35 +214,54 @@ bool CopyTarget::collect(const Node& node, const std::string& path, std::vector<
   }
   if (path.empty()) return has_changes;
   if (!has_changes) {
-    changes.resize(place);  // nothing below it either
+    changes.entries.resize(place);  // nothing below it either
+    changes.inodes.resize(place);
     return false;
   }
   // Directories above a change have no bytes, so the numbers of their roots do not matter.
   const Inode& inode = node.upper ? node.upper : node.below->inode;
-  changes[place] = {*entry, inode.use_count() > 1 ? entry : nullptr};
-  changes[place].entry.path = path;
+  changes.entries[place] = *entry;
+  changes.entries[place].path = path;
+  changes.inodes[place] = inode.use_count() > 1 ? entry : nullptr;
   return true;
 }
 
-oci::LayerIndex CopyTarget::changes() && {
-  std::vector<Change> changes;
-  collect(top_, "", changes);
+void CopyTarget::put_in_order(Changes& changes) {
   // A directory comes before its opaque mark; entries of one path are otherwise unique, but for a file beside
   // the whiteout of its own name, which is about what was below it.
-  const auto is_before = [](const Change& a, const Change& b) {
-    const int order = a.entry.path.compare(b.entry.path);
-    return order != 0 ? order < 0 : a.entry.type < b.entry.type;
+  const auto is_before = [](const Entry& a, const Entry& b) {
+    const int order = a.path.compare(b.path);
+    return order != 0 ? order < 0 : a.type < b.type;
   };
-  if (!std::is_sorted(changes.begin(), changes.end(), is_before))
-    std::stable_sort(changes.begin(), changes.end(), is_before);
+  if (std::is_sorted(changes.entries.begin(), changes.entries.end(), is_before)) return;
+  std::vector<std::size_t> order(changes.entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return is_before(changes.entries[a], changes.entries[b]);
+  });
+  Changes sorted;
+  sorted.entries.reserve(order.size());
+  sorted.inodes.reserve(order.size());
+  for (const std::size_t number : order) {
+    sorted.entries.push_back(std::move(changes.entries[number]));
+    sorted.inodes.push_back(changes.inodes[number]);
+  }
+  changes = std::move(sorted);
+}
+
+oci::LayerIndex CopyTarget::changes() && {
+  Changes changes;
+  changes.entries.reserve(count_);
+  changes.inodes.reserve(count_);
+  collect(top_, "", changes);
+  put_in_order(changes);
   std::unordered_map<const Entry*, std::string> first_paths;
   std::vector<std::uint32_t> numbers(layer_.roots.size(), oci::Place::kNone);
   oci::LayerIndex result;
-  result.entries.reserve(changes.size());
-  for (Change& change : changes) {
-    Entry& entry = change.entry;
-    if (change.inode != nullptr && !is_directory(entry)) {
-      const auto [first, is_first] = first_paths.try_emplace(change.inode, entry.path);
+  for (std::size_t i = 0; i < changes.entries.size(); ++i) {
+    Entry& entry = changes.entries[i];
+    if (changes.inodes[i] != nullptr && !is_directory(entry)) {
+      const auto [first, is_first] = first_paths.try_emplace(changes.inodes[i], entry.path);
       if (!is_first) {
         entry.type = EntryType::hardlink;
         entry.link = first->second;
@@ -251,8 +276,8 @@ oci::LayerIndex CopyTarget::changes() && {
       if (number == oci::Place::kNone) number = result.root(layer_.roots[entry.place.root]);
       entry.place.root = number;
     }
-    result.entries.push_back(std::move(entry));
   }
+  result.entries = std::move(changes.entries);
   forget_directory();
   layer_ = {};
   top_ = {};

@@ -2,7 +2,7 @@
 // so that the difference is the layer.
 #pragma once
 
-#include <map>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,25 +47,28 @@ class CopyTarget final : public SourceTree {
   struct Node {
     const oci::MergedTree::Node* below = nullptr;  // what was there before; null if nothing was
     Inode upper;                                   // what is there now, if that is not what was below
-    std::map<std::string, Node, std::less<>> children;
+    oci::Children<Node> children;
     bool hides_below = false;  // nothing of what was below this directory is left
     bool is_removed = false;
   };
-  struct Change {
-    oci::Entry entry;
-    const oci::Entry* inode = nullptr;  // if it has several names: identity for hard links
+  // What differs, with the identity of each entry that may have hard links, else null.
+  struct Changes {
+    std::vector<oci::Entry> entries;
+    std::vector<const oci::Entry*> inodes;
   };
 
   Node& touch(std::string_view path);
   void forget_directory();
   static const oci::Entry* entry_of(const Node& node);
-  bool collect(const Node& node, const std::string& path, std::vector<Change>& changes) const;
+  bool collect(const Node& node, const std::string& path, Changes& changes) const;
+  static void put_in_order(Changes& changes);
 
   const oci::MergedTree& below_;
   Node top_;
   // The directory that touch() was in last: most of what is copied goes where its neighbour went.
   std::string directory_;
   Node* directory_node_ = nullptr;  // null: none
+  std::size_t count_ = 0;           // of nodes made
   oci::LayerIndex layer_;
 };
 

@@ -73,7 +73,7 @@ class Unpacker {
 
  private:
   // Where a name of the archive is in the tree: its last component is not followed.
-  std::string locate(const std::string& name) const {
+  std::string locate(std::string_view name) const {
     return join_path(directory_,
                      join_path(follow_links(below_, oci::parent_path(name)), oci::base_name(name)));
   }
@@ -113,9 +113,7 @@ class Unpacker {
     inode.mtime = options_.keep_times ? member.mtime : options_.epoch;
     for (const auto& [name, value] : member.xattrs) {
       if (name != kCapability) continue;
-      std::erase_if(inode.xattrs, [](const auto& xattr) { return xattr.first == kCapability; });
-      inode.xattrs.emplace_back(name, value);
-      std::sort(inode.xattrs.begin(), inode.xattrs.end());
+      inode.xattrs.set(name, value);
     }
   }
 
@@ -142,7 +140,7 @@ void unpack(const oci::LayerIndex& archive, CopyTarget& target, const std::strin
 }
 
 void keep_layer_xattrs(oci::Entry& entry) {
-  std::erase_if(entry.xattrs, [](const auto& xattr) { return xattr.first != kCapability; });
+  entry.xattrs.remove_if([](const auto& xattr) { return xattr.first != kCapability; });
 }
 
 }  // namespace bottle::image

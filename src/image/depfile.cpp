@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
-#include <string_view>
 
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -44,9 +42,9 @@ void remove_repeated(std::vector<Dependency>& dependencies) {
   if (!dependencies.empty()) dependencies.erase(last + 1, dependencies.end());
 }
 
-std::string depfile(const std::string& target, const std::vector<std::string>& paths) {
+std::string depfile(const std::string& target, const std::vector<std::string_view>& paths) {
   std::string text;
-  const auto append = [&](const std::string& path) {
+  const auto append = [&](std::string_view path) {
     for (const char c : path) {
       if (c == ' ' || c == '#') text += '\\';
       if (c == '$') text += '$';
@@ -55,40 +53,44 @@ std::string depfile(const std::string& target, const std::vector<std::string>& p
   };
   append(target);
   text += ':';
-  for (const std::string& path : paths) {
+  for (const std::string_view path : paths) {
     text += " \\\n  ";
     append(path);
   }
   return text + "\n";
 }
 
+std::string_view PlainPaths::plain(std::string_view path) {
+  const std::size_t end = special_part(path);
+  if (end == 0) return path;
+  const std::string special(path.substr(0, end));
+  const std::string name = sha256(special).hex().substr(0, 32);
+  const fs::path link = links_ / name;
+  if (needed_.insert(name).second) {
+    make_directories(links_);
+    std::error_code error;
+    if (fs::read_symlink(link, error) != special) {
+      fs::remove(link, error);
+      fs::create_symlink(special, link, error);
+      if (error) throw_errno("cannot make the symbolic link", link.native(), error.value());
+    }
+  }
+  return texts_.emplace_back(link.native() + std::string(path.substr(end)));
+}
+
+void PlainPaths::finish() const {
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(links_, none))
+    if (!needed_.contains(entry.path().filename().native())) fs::remove(entry.path(), none);
+}
+
 std::vector<std::string> plain_paths(const std::vector<std::string>& paths, const fs::path& links) {
-  std::set<std::string> needed;
+  PlainPaths plain(links);
   std::vector<std::string> result;
   result.reserve(paths.size());
-  for (const std::string& path : paths) {
-    const std::size_t end = special_part(path);
-    if (end == 0) {
-      result.push_back(path);
-      continue;
-    }
-    const std::string special = path.substr(0, end);
-    const std::string name = sha256(special).hex().substr(0, 32);
-    const fs::path link = links / name;
-    if (needed.insert(name).second) {
-      make_directories(links);
-      std::error_code error;
-      if (fs::read_symlink(link, error) != special) {
-        fs::remove(link, error);
-        fs::create_symlink(special, link, error);
-        if (error) throw_errno("cannot make the symbolic link", link.native(), error.value());
-      }
-    }
-    result.push_back(link.native() + path.substr(end));
-  }
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(links, none))
-    if (!needed.contains(entry.path().filename().native())) fs::remove(entry.path(), none);
+  for (const std::string& path : paths)
+    result.emplace_back(plain.plain(path));
+  plain.finish();
   return result;
 }
 

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "util/file.hpp"
@@ -20,7 +24,7 @@ struct Dependency {
 void remove_repeated(std::vector<Dependency>& dependencies);
 
 // The text, with blanks, '#' and '$' escaped.
-std::string depfile(const std::string& target, const std::vector<std::string>& paths);
+std::string depfile(const std::string& target, const std::vector<std::string_view>& paths);
 
 // The paths in a form that every reader of depfiles understands. None of them has a way to write all names:
 // what follows a ':' or ';' is lost to Make, '#', '$' and '*' are lost on the way through CMake to Ninja, and
@@ -28,5 +32,20 @@ std::string depfile(const std::string& target, const std::vector<std::string>& p
 // plain is named through a symbolic link in the directory `links` (made when needed), which holds afterwards
 // the links that are needed and nothing else.
 std::vector<std::string> plain_paths(const std::vector<std::string>& paths, const fs::path& links);
+
+// The same one by one, without copies of those that are plain.
+class PlainPaths {
+ public:
+  explicit PlainPaths(fs::path links) : links_(std::move(links)) {}
+  // Good as long as `path` and this are.
+  std::string_view plain(std::string_view path);
+  // Removes the links that are not needed, after the last path.
+  void finish() const;
+
+ private:
+  fs::path links_;
+  std::set<std::string> needed_;
+  std::deque<std::string> texts_;
+};
 
 }  // namespace bottle::image

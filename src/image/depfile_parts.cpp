@@ -36,7 +36,7 @@ std::uint64_t hash(std::string_view text) {
   return value;
 }
 
-std::string relative_to(const std::string& base, const std::string& path) {
+std::string_view relative_to(const std::string& base, std::string_view path) {
   if (base.empty() || path == base || !is_within(path, base)) return path;
   return path.substr(base.size() + 1);
 }
@@ -68,12 +68,6 @@ class Parts {
   std::vector<std::size_t> newest_;
 };
 
-bool is_there(const fs::path& file, const std::string& text) {
-  struct stat status {};
-  return ::stat(file.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == text.size() &&
-         read_file(file, text.size()) == text;
-}
-
 // Files of another number of parts.
 void remove_others(const fs::path& directory, std::size_t parts) {
   std::error_code none;
@@ -87,10 +81,10 @@ void remove_others(const fs::path& directory, std::size_t parts) {
 }
 
 // What Ninja's work grows with: the squares of the files' lengths.
-std::size_t next_parts(const std::vector<std::vector<std::string>>& files, std::size_t count) {
+std::size_t next_parts(const std::vector<std::vector<std::string_view>>& files, std::size_t count) {
   const std::size_t parts = files.size() - 1;
   std::size_t work = 0;
-  for (const std::vector<std::string>& file : files)
+  for (const std::vector<std::string_view>& file : files)
     work += file.size() * file.size();
   const bool has_good_number = parts == 0 ? count <= kMostPerPart * 2
                                           : count >= parts * kLeastPerPart && count <= parts * kMostPerPart;
@@ -118,25 +112,22 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
   for (std::size_t part = 0; part < options.parts; ++part)
     stamps.push_back(time_of(stamp_of(part)));
 
-  std::vector<std::string> paths;
-  paths.reserve(dependencies.size());
-  for (const Dependency& dependency : dependencies)
-    paths.push_back(dependency.path);
-  paths = plain_paths(paths, directory / "inputs");
   const Parts parts(stamps);
-  std::vector<std::vector<std::string>> files(options.parts + 1);  // the last is key.d
-  for (std::size_t i = 0; i < paths.size(); ++i)
-    files[parts.find(dependencies[i])].push_back(relative_to(options.base, paths[i]));
+  PlainPaths plain(directory / "inputs");
+  std::vector<std::vector<std::string_view>> files(options.parts + 1);  // the last is key.d
+  for (const Dependency& dependency : dependencies)
+    files[parts.find(dependency)].push_back(relative_to(options.base, plain.plain(dependency.path)));
+  plain.finish();
 
   std::vector<std::pair<fs::path, std::string>> changed;
   for (std::size_t part = 0; part < files.size(); ++part) {
     const bool is_last = part == options.parts;
     const fs::path file = is_last ? directory / "key.d" : fs::path(stamp_of(part) + ".d");
-    const std::string target = is_last && !options.target.empty()
-                                   ? options.target
-                                   : relative_to(options.base, is_last ? stamp.native() : stamp_of(part));
+    const std::string name = is_last ? stamp.native() : stamp_of(part);
+    const std::string target(is_last && !options.target.empty() ? options.target
+                                                                : relative_to(options.base, name));
     std::string text = depfile(target, files[part]);
-    if (!is_there(file, text)) changed.emplace_back(file, std::move(text));
+    if (!has_content(file, text)) changed.emplace_back(file, std::move(text));
   }
   if (!changed.empty()) {
     // A path may be on its way from one file to another when this process is killed; without its stamp the

@@ -189,10 +189,10 @@ class Stage {
         make_file(entry, path);
         break;
       case oci::EntryType::symlink:
-        fs::create_symlink(entry.link, path);
+        fs::create_symlink(entry.link.view(), path);
         break;
       case oci::EntryType::hardlink:
-        fs::create_hard_link(tree_ / entry.link, path);
+        fs::create_hard_link(tree_ / entry.link.view(), path);
         break;
       case oci::EntryType::fifo:
         if (::mkfifo(path.c_str(), entry.mode) != 0) throw_errno("cannot create", path.native());

@@ -1,6 +1,7 @@
 #include "image/recorded_inputs.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "util/text.hpp"
 
@@ -51,17 +52,21 @@ bool parse_value(std::string_view rest, oci::Entry& entry) {
   } else if (type == "l") {
     entry.type = oci::EntryType::symlink;
     entry.mode = 0777;
-    if (!take_text(take_word(rest), entry.link)) return false;
+    std::string link;
+    if (!take_text(take_word(rest), link)) return false;
+    entry.link = link;
   } else {
     return false;  // pipes and devices: the text does not say which
   }
   while (!rest.empty()) {
     const std::string_view word = take_word(rest);
     const std::size_t equals = word.find('=');
-    auto& [name, value] = entry.xattrs.emplace_back();
+    std::string name;
+    std::string value;
     if (equals == std::string_view::npos || !take_text(word.substr(0, equals), name) ||
         !take_text(word.substr(equals + 1), value))
       return false;
+    entry.xattrs.add(std::move(name), std::move(value));
   }
   return true;
 }
@@ -96,10 +101,9 @@ std::optional<RecordedInputs> RecordedInputs::parse(std::string_view key_text) {
   return result;
 }
 
-const std::vector<oci::Entry>& RecordedInputs::entries(const std::string& scan) const {
-  static const std::vector<oci::Entry> kNone;
+std::vector<oci::Entry> RecordedInputs::take(const std::string& scan) {
   const auto found = entries_.find(scan);
-  return found == entries_.end() ? kNone : found->second;
+  return found == entries_.end() ? std::vector<oci::Entry>() : std::exchange(found->second, {});
 }
 
 }  // namespace bottle::image

@@ -18,8 +18,8 @@ class RecordedInputs {
   // writes.
   static std::optional<RecordedInputs> parse(std::string_view key_text);
 
-  // Of the scan of that name, sorted by path, without places.
-  const std::vector<oci::Entry>& entries(const std::string& scan) const;
+  // Of the scan of that name, sorted by path, without places. Gone from here then.
+  std::vector<oci::Entry> take(const std::string& scan);
 
  private:
   std::map<std::string, std::vector<oci::Entry>> entries_;

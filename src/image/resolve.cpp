@@ -356,7 +356,7 @@ ContextScan& Resolved::open_scan(const std::string& context_name, const store::S
     }
   }
   options.ignore = &open.ignore;
-  if (recorded_) options.recorded = &recorded_->entries(context_name);
+  if (recorded_) options.recorded = recorded_->take(context_name);
   open.scan = std::make_unique<ContextScan>(std::move(options), store.directory());
   return *open.scan;
 }

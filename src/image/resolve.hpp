@@ -86,6 +86,8 @@ class Resolved {
   const ResolvedStage& target() const { return stages_.at(plan_.target); }
   int target_number() const { return plan_.target; }
   const ContextScan& scan(const std::string& name) const { return *scans_.at(name).scan; }
+  // Forgets the files of the context `name`; of its scan context_roots() alone may be asked then.
+  void release(const std::string& name) { scans_.at(name).scan->release(); }
   const OutsideImage& image(const std::string& name) const { return *images_.at(name); }
   const std::map<std::string, std::unique_ptr<OutsideImage>>& images() const { return images_; }
   std::int64_t epoch() const { return epoch_; }

@@ -236,7 +236,7 @@ class TreeReader {
     }
     if (entry.type == EntryType::file || entry.type == EntryType::directory)
       if (auto capability = attribute(absolute, kCapability))
-        entry.xattrs.emplace_back(kCapability, std::move(*capability));
+        entry.xattrs.add(kCapability, std::move(*capability));
     const bool is_directory = entry.type == EntryType::directory;
     index_.entries.push_back(entry);
     if (is_directory) {

@@ -45,7 +45,7 @@ bool parse_xattrs(std::string_view text, FileContent& content) {
     auto name = unescape_word(word.substr(0, equals));
     auto value = unescape_word(word.substr(equals + 1));
     if (!name || !value) return false;
-    content.xattrs.emplace_back(std::move(*name), std::move(*value));
+    content.xattrs.add(std::move(*name), std::move(*value));
   }
   return true;
 }
@@ -144,15 +144,16 @@ void StatCache::add(const std::string& path, const FileStatus& status, const Fil
 
 void StatCache::save() {
   if (added_.empty()) return;
-  std::string records;
+  std::string whole(kMagic);  // the header's place, then the records, then the text
   std::string text;
-  records.reserve(data_.size() + added_.size() * sizeof(Record));
-  text.reserve(data_.size() + added_.size() * 64);
+  whole.reserve(data_.size() + kBegin + added_.size() * (sizeof(Record) + 64));
+  whole.resize(kBegin);
+  text.reserve(data_.size() / 4 + added_.size() * 64);
   const auto append = [&](Record record, std::string_view path, std::string_view xattrs) {
     record.text_begin = static_cast<std::uint32_t>(text.size());
     record.path_size = static_cast<std::uint32_t>(path.size());
     record.xattrs_size = static_cast<std::uint32_t>(xattrs.size());
-    records.append(reinterpret_cast<const char*>(&record), sizeof record);
+    whole.append(reinterpret_cast<const char*>(&record), sizeof record);
     text += path;
     text += xattrs;
   };
@@ -172,11 +173,11 @@ void StatCache::save() {
     append_added();
 
   const std::uint64_t text_size = text.size();
-  records += text;
-  const Header header{(records.size() - text_size) / sizeof(Record), text_size, check_sum(records)};
-  std::string whole(kMagic);
-  whole.append(reinterpret_cast<const char*>(&header), sizeof header);
-  whole += records;
+  Header header{(whole.size() - kBegin) / sizeof(Record), text_size, 0};
+  whole += text;
+  text = {};
+  header.check = check_sum(std::string_view(whole).substr(kBegin));
+  whole.replace(kMagic.size(), sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
   try {
     make_directories(file_.parent_path());
     write_file(file_, whole, Durable::no);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "oci/xattrs.hpp"
 #include "util/digest.hpp"
 #include "util/file.hpp"
 
@@ -36,7 +37,7 @@ struct FileStatus {
 // What reading a file found; both change ctime when they change.
 struct FileContent {
   Digest digest;
-  std::vector<std::pair<std::string, std::string>> xattrs;
+  oci::Xattrs xattrs;
   bool operator==(const FileContent&) const = default;
 };
 

@@ -22,8 +22,10 @@ namespace bottle::image {
 namespace {
 
 // From here on a thread is worth starting.
-constexpr std::size_t kMany = 500;             // files
-constexpr std::size_t kLongText = 256u << 10;  // bytes
+constexpr std::size_t kMany = 500;               // files
+constexpr std::size_t kLongText = 256u << 10;    // bytes
+constexpr std::uint64_t kMaximumKey = 1u << 30;  // bytes
+constexpr std::size_t kLongKey = 8u << 20;       // bytes
 
 class Stopwatch {
  public:
@@ -60,7 +62,7 @@ void set_time(const fs::path& file, const timespec& time) {
 std::unique_ptr<Resolved> as_fingerprinted(const BuildSpec& spec, const store::Store& store,
                                            std::string& key_text, Digest& key) {
   try {
-    auto text = read_file_if_exists(spec.directory / "key", std::uint64_t{1} << 30);
+    auto text = read_file_if_exists(spec.directory / "key", kMaximumKey);
     auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
     if (!recorded) return nullptr;
     auto resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
@@ -158,10 +160,14 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
     lookup = store.find_action(result.key);
   }
   work->resolved = std::move(now);
-  const Resolved& resolved = *work->resolved;
+  Resolved& resolved = *work->resolved;
   const store::RunReason reason = store::run_reason(spec.directory, "image", key_text, lookup);
 
   std::optional<LoadedPlan>& image = work->image;
+  // A long text need not wait in memory: nobody else writes there meanwhile.
+  const fs::path key_file = spec.directory / "key";
+  const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
+  if (is_put_away) key_text = std::string();
   if (lookup.result) image = stored_image(*lookup.result, resolved, store);
   const bool is_stored = image.has_value();
   if (!is_stored) {
@@ -187,6 +193,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   result.plan_digest = image->plan.digest();
   result.layers = image->layers.size();
   const bool changed = save_plan(*image, spec.directory, store);
+  if (is_put_away) key_text = read_file(key_file, kMaximumKey);
   const bool key_changed = store::rotate_key_text(spec.directory, "image", key_text);
   result.outcome = !is_stored ? "built" : changed || key_changed ? "stored" : "unchanged";
   result.milliseconds = watch.milliseconds();

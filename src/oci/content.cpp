@@ -82,7 +82,7 @@ ContentReader::Opened ContentReader::open(const Entry& entry, const std::vector<
   // O_NONBLOCK: a FIFO that took the file's place must not stop the build.
   auto file = std::make_shared<Fd>(
       open_beneath(root.file->get(), entry.place.path, O_RDONLY | O_NONBLOCK, root.name));
-  std::string name = root.name + "/" + entry.place.path;
+  std::string name = root.name + "/" + entry.place.path.string();
   const struct stat status = stat_of(file->get(), name);
   if (!S_ISREG(status.st_mode))
     throw Error("it was a file when the context was read and is none any more",

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "oci/xattrs.hpp"
 #include "util/digest.hpp"
+#include "util/shared_text.hpp"
 
 namespace bottle::oci {
 
@@ -31,7 +31,7 @@ struct Place {
 
   std::uint32_t root = kNone;
   std::uint64_t offset = 0;
-  std::string path;
+  SharedText path;  // of the copies of an entry the same bytes
   bool operator==(const Place&) const = default;
 };
 
@@ -45,11 +45,11 @@ struct Entry {
   std::uint32_t gid = 0;
   std::int64_t mtime = 0;  // seconds since the epoch
   std::uint64_t size = 0;  // of a file's content, in bytes
-  Digest digest;     // SHA-256 of a file's content (of nothing for an empty file); empty for other types
-  std::string link;  // symlink: target, verbatim; hardlink: see EntryType
+  Digest digest;    // SHA-256 of a file's content (of nothing for an empty file); empty for other types
+  SharedText link;  // symlink: target, verbatim; hardlink: see EntryType
   std::uint32_t device_major = 0;
   std::uint32_t device_minor = 0;
-  std::vector<std::pair<std::string, std::string>> xattrs;  // sorted by name; values are bytes
+  Xattrs xattrs;
   Place place;
 };
 

@@ -103,12 +103,12 @@ class TarFiles : public ImageFiles {
                       {.where = name_, .hint = kAgain});
         members_[entry.path] = {member->data_offset, entry.size, {}};
       } else if (entry.type == EntryType::hardlink) {
-        members_[entry.path] = {0, 0, entry.link};
+        members_[entry.path] = {0, 0, entry.link.string()};
       } else if (entry.type == EntryType::symlink) {
         // Relative to the link's directory; `docker save` made these for layers that occur twice.
-        const std::string target = entry.link.starts_with('/')
-                                       ? entry.link
-                                       : std::string(parent_path(entry.path)) + "/" + entry.link;
+        const std::string link = entry.link.string();
+        const std::string target =
+            link.starts_with('/') ? link : std::string(parent_path(entry.path)) + "/" + link;
         members_[entry.path] = {0, 0, normalize_path(target)};
       }
       if (members_.size() > kMaximumMembers)

@@ -120,6 +120,10 @@ class Line {
     return std::move(*text);
   }
 
+  SharedText text(std::string_view word, const char* what) const {
+    return word.find('%') == std::string_view::npos ? SharedText(word) : SharedText(unescape(word, what));
+  }
+
   std::string path(const char* what) {
     std::string text = unescape(word(what), what);
     if (text == ".") return {};
@@ -147,8 +151,8 @@ void parse_xattr(Line& line, Entry& entry) {
   std::string name = line.unescape(word.substr(0, equals), "the name of an extended attribute");
   if (!entry.xattrs.empty() && entry.xattrs.back().first >= name)
     line.fail("the extended attributes are not sorted by name");
-  entry.xattrs.emplace_back(std::move(name),
-                            line.unescape(word.substr(equals + 1), "the value of an extended attribute"));
+  entry.xattrs.add(std::move(name),
+                   line.unescape(word.substr(equals + 1), "the value of an extended attribute"));
 }
 
 void parse_place(Line& line, Entry& entry, std::size_t roots) {
@@ -160,7 +164,7 @@ void parse_place(Line& line, Entry& entry, std::size_t roots) {
   if (entry.place.root >= roots) line.fail("the place names a root that is not in the table");
   entry.place.offset =
       line.number_of<std::uint64_t>(word.substr(first + 1, second - first - 1), "the place's offset");
-  entry.place.path = line.unescape(word.substr(second + 1), "the place's path");
+  entry.place.path = line.text(word.substr(second + 1), "the place's path");
   if (!is_entry_path(entry.place.path)) line.fail("the place's path is not a normal relative path");
 }
 
@@ -186,9 +190,9 @@ Entry parse_entry(Line& line, std::size_t roots) {
       break;
     }
     case EntryType::symlink:
-      entry.link = line.unescape(line.word("the link"), "the link");
+      entry.link = line.text(line.word("the link"), "the link");
       if (entry.link.empty() || entry.link.size() > kMaximumPath ||
-          entry.link.find('\0') != std::string::npos)
+          entry.link.view().find('\0') != std::string_view::npos)
         line.fail("the link is empty, too long or contains a NUL byte");
       break;
     case EntryType::hardlink:

@@ -43,7 +43,7 @@ void copy_node(const Node& from, Node& to, std::unordered_map<const Entry*, Merg
   }
   to.layer = from.layer;
   for (const auto& [name, child] : from.children)
-    copy_node(child, to.children.try_emplace(to.children.end(), name)->second, copies);
+    copy_node(child, to.children.make(to.children.end(), name)->second, copies);
 }
 
 std::string quoted(std::string_view name) {
@@ -153,7 +153,7 @@ class MergedTree::Applier {
     if (found != parent.children.end() && &found->second == target) fail(entry, "hard link to itself");
     Inode inode = target != nullptr ? linked_inode(*target, entry) : new_inode(entry);
     if (found == parent.children.end()) {
-      found = parent.children.try_emplace(std::string(name)).first;
+      found = parent.children.make(found, name);
     } else {
       if (!is_directory(found->second) || entry.type != EntryType::directory) last_parent_ = nullptr;
       if (entry.type != EntryType::directory) found->second.children.clear();
@@ -251,7 +251,7 @@ class MergedTree::Applier {
       rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
       auto child = node->children.find(name);
       if (child == node->children.end()) {
-        child = node->children.try_emplace(std::string(name)).first;
+        child = node->children.make(child, name);
         child->second.inode = make_directory();
       } else if (!is_directory(child->second)) {
         fail(entry, quoted(name) + " in its path is not a directory");
@@ -334,7 +334,7 @@ std::optional<std::string> MergedTree::resolve(std::string_view path, bool follo
     const bool last = rest.find_first_not_of('/') == std::string_view::npos;
     if (node != nullptr && node->inode->type == EntryType::symlink && (!last || follow_last)) {
       if (++links > kMaximumLinks) return std::nullopt;
-      const std::string& target = node->inode->link;
+      const std::string_view target = node->inode->link;
       if (target.starts_with('/')) {
         nodes.resize(1);
         resolved.clear();

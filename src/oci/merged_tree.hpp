@@ -5,13 +5,13 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "oci/children.hpp"
 #include "oci/entry.hpp"
 #include "oci/layer_index.hpp"
 
@@ -25,7 +25,7 @@ class MergedTree {
 
   struct Node {
     Inode inode;
-    std::map<std::string, Node, std::less<>> children;  // of a directory
+    Children<Node> children;  // of a directory
     // The number of the last layer (from 1) that put this node or something below it: what whiteouts of the
     // same layer do not hide.
     std::uint32_t layer = 0;

@@ -294,7 +294,7 @@ struct TarReader::State {
     entry.gid = id(block, tar::kGid, extension.gid, "the group", at);
     entry.mtime = extension.mtime ? *extension.mtime : number(block, tar::kMtime, "the time", at);
     for (auto& [key, value] : extension.xattrs)
-      entry.xattrs.emplace_back(key, std::move(value));
+      entry.xattrs.add(key, std::move(value));
 
     const std::uint64_t size = extension.size ? *extension.size : size_of(block, at);
     if (size > static_cast<std::uint64_t>(INT64_MAX) - offset - tar::kBlock)

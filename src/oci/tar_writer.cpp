@@ -221,7 +221,7 @@ std::string name_in_pack(const Entry& entry) {
 void append_tar_header(std::string& out, const Entry& entry, TarStyle style) {
   const bool pack = style == TarStyle::pack;
   const std::string name = pack ? name_in_pack(entry) : name_in_layer(entry);
-  std::string link = entry.link;
+  std::string link = entry.link.string();
   if (entry.type == EntryType::hardlink && pack) link = "./" + link;
   const std::uint64_t size = entry.type == EntryType::file ? entry.size : 0;
   if (size > INT64_MAX) throw Error("\"" + escape_word(entry.path) + "\" is too big for a tar archive");

@@ -123,7 +123,7 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
   std::size_t kept = 0;
   for (Entry& entry : result.entries) {
     if (entry.type == EntryType::hardlink) {
-      if (omitted.contains(entry.link)) {
+      if (omitted.contains(entry.link.string())) {
         report.omitted.add(entry.path);
         continue;
       }
@@ -144,12 +144,13 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
         report.omitted.add(entry.path);
         continue;
       case EntryType::symlink: {
-        std::string safe = safe_symlink_target(tree, entry.path, entry.link);
+        const std::string link = entry.link.string();
+        const std::string safe = safe_symlink_target(tree, entry.path, link);
         if (safe.empty()) {
-          report.unsafe.add(entry.path + " -> " + entry.link);
-        } else if (safe != entry.link) {
-          report.rewritten.add(fmt::format("{} -> {} instead of {}", entry.path, safe, entry.link));
-          entry.link = std::move(safe);
+          report.unsafe.add(entry.path + " -> " + link);
+        } else if (safe != link) {
+          report.rewritten.add(fmt::format("{} -> {} instead of {}", entry.path, safe, link));
+          entry.link = safe;
         }
         break;
       }

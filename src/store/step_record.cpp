@@ -1,5 +1,7 @@
 #include "store/step_record.hpp"
 
+#include <unistd.h>
+
 #include <ctime>
 
 #include "util/error.hpp"
@@ -51,10 +53,10 @@ std::optional<StepRecord> read_step_record(const fs::path& directory, std::strin
 
 bool rotate_key_text(const fs::path& directory, std::string_view step, std::string_view text) {
   const fs::path current = key_path(directory, step);
-  const std::optional<std::string> old = read_file_if_exists(current, UINT64_MAX - 1);
-  if (old && *old == text) return false;
+  if (has_content(current, text)) return false;
   // A copy, not a rename: whenever the process is killed there is a current key text.
-  if (old) write_file(current.native() + ".previous", *old, Durable::no);
+  if (const auto old = read_file_if_exists(current, UINT64_MAX - 1))
+    write_file(current.native() + ".previous", *old, Durable::no);
   write_file(current, text, Durable::no);
   return true;
 }
@@ -63,9 +65,9 @@ RunReason run_reason(const fs::path& directory, std::string_view step, std::stri
                      const Store::Lookup& lookup) {
   if (lookup.presence == Presence::damaged) return {"damaged", lookup.detail};
   if (lookup.presence == Presence::evicted) return {"evicted", lookup.detail};
-  const std::optional<std::string> last = read_file_if_exists(key_path(directory, step), UINT64_MAX - 1);
-  if (!last) return {"never", lookup.detail};
-  if (*last != key_text) return {"changed", lookup.detail};
+  const fs::path last = key_path(directory, step);
+  if (::access(last.c_str(), F_OK) != 0) return {"never", lookup.detail};
+  if (!has_content(last, key_text)) return {"changed", lookup.detail};
   if (lookup.presence == Presence::present) return {};
   return {"evicted",
           "the store has neither the result of the last build here nor a note about it: "

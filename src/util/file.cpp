@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "util/error.hpp"
@@ -177,11 +178,22 @@ void write_file(const fs::path& path, std::string_view text, Durable durable) {
   file.commit();
 }
 
-bool write_file_if_changed(const fs::path& path, std::string_view text) {
+bool has_content(const fs::path& path, std::string_view text) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == text.size() &&
-      read_file(path, text.size()) == text)
+  if (::stat(path.c_str(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != text.size())
     return false;
+  const Fd file = open_for_reading(path);
+  std::vector<std::byte> buffer(std::min<std::size_t>(text.size() + 1, 256u << 10));
+  while (true) {
+    const std::size_t count = read_some(file.get(), buffer, path.native());
+    if (count > text.size() || std::memcmp(buffer.data(), text.data(), count) != 0) return false;
+    text.remove_prefix(count);
+    if (count < buffer.size()) return text.empty();
+  }
+}
+
+bool write_file_if_changed(const fs::path& path, std::string_view text) {
+  if (has_content(path, text)) return false;
   write_file(path, text, Durable::contents);
   return true;
 }

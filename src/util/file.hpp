@@ -54,6 +54,9 @@ std::string read_file(const fs::path& path, std::uint64_t limit = 64u << 20);
 // The same, or nullopt when it does not exist.
 std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit = 64u << 20);
 
+// Whether the file exists and holds exactly this; never in memory as a whole.
+bool has_content(const fs::path& path, std::string_view text);
+
 struct stat stat_of(int descriptor, std::string_view name);
 void make_directories(const fs::path& path);
 

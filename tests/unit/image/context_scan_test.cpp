@@ -56,7 +56,7 @@ class ContextScanTest : public ImageTest {
     });
     if (!is_plain) return;  // a key text does not say what they are
     ContextScan looked(options, store_directory());
-    options.recorded = &entries;
+    options.recorded = entries;
     ContextScan recorded(options, store_directory());
     for (ContextScan* scan : {&looked, &recorded}) {
       for (const std::string& source : sources) {
@@ -270,7 +270,8 @@ TEST_F(ContextScanTest, TargetContextsHoldExactlyTheirFiles) {
   const auto roots = scan_->context_roots();
   const oci::LayerIndex index = scan_->index(0);
   for (const oci::Entry& each : index.entries)
-    EXPECT_EQ(sha256(read_file(roots.at(index.roots[each.place.root]) / each.place.path)), each.digest);
+    EXPECT_EQ(sha256(read_file(roots.at(index.roots[each.place.root]) / each.place.path.view())),
+              each.digest);
   options_.files["gone"] = context() / "out/gone";
   EXPECT_THAT(refused({"."}), HasSubstr("out/gone"));
 }

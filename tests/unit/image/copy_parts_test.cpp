@@ -244,7 +244,7 @@ class Users : public testing::Test {
   Owner resolve(const char* text) {
     return resolve_owner(
         text, tree_,
-        [](const oci::Entry& entry, const std::vector<std::string>&) { return entry.place.path; },
+        [](const oci::Entry& entry, const std::vector<std::string>&) { return entry.place.path.string(); },
         [&](const std::string& line) { warnings_.push_back(line); });
   }
 

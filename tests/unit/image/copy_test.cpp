@@ -35,7 +35,9 @@ oci::LayerIndex layer(const std::vector<std::string>& lines) {
     if (type == 'l' || type == 'h') {
       entry.type = type == 'l' ? EntryType::symlink : EntryType::hardlink;
       entry.mode = type == 'l' ? 0777 : 0644;
-      words >> entry.link;
+      std::string link;
+      words >> link;
+      entry.link = link;
     } else {
       std::string mode = type == 'd' ? "755" : "644";
       std::string content = entry.path;
@@ -69,9 +71,9 @@ std::vector<std::string> shown(const oci::LayerIndex& index) {
     if (entry.type == EntryType::file || entry.type == EntryType::directory) {
       line << ' ' << std::oct << entry.mode << std::dec;
       if (entry.uid != 0 || entry.gid != 0) line << ' ' << entry.uid << ':' << entry.gid;
-      if (entry.type == EntryType::file) line << " =" << entry.place.path;
+      if (entry.type == EntryType::file) line << " =" << entry.place.path.view();
     }
-    if (!entry.link.empty()) line << " -> " << entry.link;
+    if (!entry.link.empty()) line << " -> " << entry.link.view();
     lines.push_back(line.str());
   }
   return lines;
@@ -87,7 +89,7 @@ class Copy : public testing::Test {
     request_.warn = [this](const std::string& line) { warnings_.push_back(line); };
     const auto opener = [this](const Entry& entry,
                                const std::vector<std::string>&) -> std::optional<oci::LayerIndex> {
-      if (entry.place.path.find("tar") == std::string::npos) return std::nullopt;
+      if (entry.place.path.view().find("tar") == std::string_view::npos) return std::nullopt;
       return archive_;
     };
     return copy(from_, to_, request_, opener);

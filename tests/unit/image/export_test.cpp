@@ -60,7 +60,7 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   moved.dockerfile = other / "Dockerfile";
   moved.store = directory() / "other store";
   const store::Store store = store::Store::open(moved.store);
-  const Resolved resolved(moved, store);
+  Resolved resolved(moved, store);
   const LoadedPlan image = image::build(
       resolved, store, [](const StepReport&) {}, [](const std::string&) {});
   const Exported second = export_layout(image, store, directory() / "two", "test:latest");

@@ -120,13 +120,13 @@ TEST_F(RunDisk, ComesBackAsItWasWritten) {
   std::string text;
   for (const oci::Entry& item : found.entries)
     text += item.path + " " + std::to_string(static_cast<int>(item.type)) + " " + std::to_string(item.mode) +
-            " " + item.link + " " + std::to_string(item.mtime) + "\n";
+            " " + item.link.string() + " " + std::to_string(item.mtime) + "\n";
   std::string expected;
   for (const oci::Entry& item : std::span(entries).subspan(1)) {
     const bool is_marker = item.type == oci::EntryType::whiteout;
     const std::uint16_t mode = item.type == oci::EntryType::hardlink ? entries[2].mode : item.mode;
     expected += item.path + " " + std::to_string(static_cast<int>(item.type)) + " " + std::to_string(mode) +
-                " " + item.link + " " + std::to_string(is_marker ? 0 : item.mtime) + "\n";
+                " " + item.link.string() + " " + std::to_string(is_marker ? 0 : item.mtime) + "\n";
   }
   EXPECT_EQ(text, expected);
   struct stat status {};

@@ -66,7 +66,7 @@ BuildSpec ImageTest::spec_of(const std::string& name) const {
 BuiltImage ImageTest::build(const BuildSpec& spec) const {
   const store::Store store = this->store();
   BuiltImage result;
-  const Resolved resolved(spec, store);
+  Resolved resolved(spec, store);
   result.image = image::build(
       resolved, store,
       [&](const StepReport& report) {

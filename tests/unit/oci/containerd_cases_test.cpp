@@ -84,8 +84,8 @@ std::string described(const LayerIndex& layer, const std::string& tar) {
     std::string data;
     const Entry& entry = member->entry;
     if (entry.type == EntryType::file) reader.read_data(append_to(data));
-    text += described(member->raw_name, "0521"[static_cast<std::size_t>(entry.type)], entry.mode, entry.link,
-                      data);
+    text += described(member->raw_name, "0521"[static_cast<std::size_t>(entry.type)], entry.mode,
+                      entry.link.string(), data);
   }
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), static_cast<std::ptrdiff_t>(layer.entries.size()));
   return text;
@@ -112,9 +112,7 @@ TEST_P(Containerd, Case) {
       const std::string path = normalize_path(entry.at("name").get<std::string>());
       const Json pax = entry.value("pax", Json::object());
       for (const auto& [key, value] : pax.items())
-        EXPECT_EQ(
-            tree.find(path)->inode->xattrs,
-            (std::vector<std::pair<std::string, std::string>>{{key.substr(13), value.get<std::string>()}}));
+        EXPECT_EQ(tree.find(path)->inode->xattrs, (Xattrs{{key.substr(13), value.get<std::string>()}}));
     }
   } else {
     const MergedTree lower = tree_of({tree_entries(json.at("a"))});

@@ -113,9 +113,11 @@ TEST(LayerImport, IndexToTarToIndex) {
         entry.gid = pick(2) == 0 ? pick(1000) : random() & 0xffffffff;
         entry.mtime = pick(3) == 0 ? -static_cast<std::int64_t>(pick(100'000))
                                    : std::int64_t{pick(1u << 31)} << pick(6);
-        if (pick(4) == 0) entry.xattrs = {{"security.capability", word(20)}, {"user." + word(20), word(150)}};
-        for (auto& [name, value] : entry.xattrs)
+        if (pick(4) == 0) {
+          std::string name = "user." + word(20);
           std::replace(name.begin(), name.end(), '=', '_');
+          entry.xattrs = {{"security.capability", word(20)}, {name, word(150)}};
+        }
       }
       if (entry.type == EntryType::symlink) entry.link = word(pick(5) == 0 ? 300 : 20);
       if (entry.type == EntryType::hardlink) entry.link = "t/" + word(pick(5) == 0 ? 200 : 20);
@@ -129,7 +131,7 @@ TEST(LayerImport, IndexToTarToIndex) {
         entry.digest = sha256(content);
         if (!content.empty()) {
           entry.place = {.root = 0, .offset = 0, .path = std::to_string(i)};
-          write_file(context.path() / entry.place.path, content, Durable::no);
+          write_file(context.path() / entry.place.path.view(), content, Durable::no);
         }
       }
       index.entries.push_back(std::move(entry));

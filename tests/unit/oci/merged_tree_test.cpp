@@ -72,7 +72,8 @@ TEST(MergedTree, EntriesAreInByteOrderWithHardLinksToTheFirstName) {
       {{directory("a"), file("a/x", "1"), file("a-b", "2"), hardlink("0", "a/x"), directory("", 0700)}});
   std::string text;
   for (const Entry& entry : tree.entries())
-    text += "[" + entry.path + "]" + (entry.type == EntryType::hardlink ? "=" + entry.link : "") + " ";
+    text +=
+        "[" + entry.path + "]" + (entry.type == EntryType::hardlink ? "=" + entry.link.string() : "") + " ";
   EXPECT_EQ(text, "[] [0] [a] [a-b] [a/x]=0 ");
   EXPECT_EQ(tree.entries()[0].mode, 0700);
   EXPECT_EQ(tree.entries()[1].size, 1u);

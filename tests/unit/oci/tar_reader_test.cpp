@@ -176,8 +176,7 @@ TEST(TarReader, PaxRecords) {
   EXPECT_EQ(member.entry.uid, 4294967295u);
   EXPECT_EQ(member.entry.gid, 70000u);
   EXPECT_EQ(member.entry.mtime, 1234);
-  EXPECT_EQ(member.entry.xattrs, (std::vector<std::pair<std::string, std::string>>{
-                                     {"user.a", ""}, {"user.b", std::string("a\0=\n", 4)}}));
+  EXPECT_EQ(member.entry.xattrs, (Xattrs{{"user.a", ""}, {"user.b", std::string("a\0=\n", 4)}}));
   EXPECT_EQ(only(pax({{"mtime", "-1.5"}}) + raw_header({})).entry.mtime, -2);
   EXPECT_EQ(only(pax({{"mtime", "-2"}}) + raw_header({})).entry.mtime, -2);
   EXPECT_EQ(only(pax({{"path", ""}}) + raw_header({})).entry.path, "f");

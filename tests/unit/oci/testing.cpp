@@ -82,7 +82,7 @@ std::string listing(const MergedTree& tree) {
     if (!is_first)
       text += " = " + first->second;
     else if (inode.type == EntryType::symlink)
-      text += " -> " + inode.link;
+      text += " -> " + inode.link.string();
     else if (inode.type == EntryType::file)
       text += " " + content_of(inode.digest);
     text += '\n';

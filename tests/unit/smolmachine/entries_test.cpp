@@ -31,7 +31,7 @@ class EntriesTest : public testing::Test {
   }
   std::string target(const std::string& path) {
     for (const Entry& entry : entries().entries)
-      if (entry.path == path) return entry.link;
+      if (entry.path == path) return entry.link.string();
     return "(absent)";
   }
   Entry special(const std::string& path, EntryType type, const std::string& link = {}) {

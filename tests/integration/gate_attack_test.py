@@ -297,8 +297,11 @@ class Services(AttackCase):
     """What the gate serves beside pushes and fetches: nothing."""
 
     def test_archives(self):
-        result = git("archive", "--remote", self.gate.url(self.name), "HEAD", expect=1)
-        self.assertRegex(result.stdout, "not enabled|access denied|does not serve|not export")
+        git("archive", "--remote", self.gate.url(self.name), "HEAD", expect=1)
+        # Git goes on writing when the gate has closed its end, and then may not hear why.
+        with socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection, connection.makefile("rb") as stream:
+            said = said_at_last(connection, stream, packet(f"git-upload-archive /{self.name}.git\0host=x\0"))
+        self.assertRegex(said.decode(), "not enabled|access denied|does not serve|not export")
 
     def test_commands_of_protocol_2(self):
         """An id is no way to what was refused, and there is nothing to read but refs and what they lead to."""

@@ -85,19 +85,14 @@ class BuildxEngine : public Engine {
     return arguments;
   }
 
-  void run(const EngineRequest& request, const EngineInput& input, std::vector<std::string> arguments) const {
-    arguments.push_back(input.context.native());
-    run_build(request, arguments, {"SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch())});
-  }
-
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
     EngineLeft left(request.resolved.spec().directory, request.on_line, request.store.directory());
     load_inputs(request, input, DockerClient("docker"), left);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";
     std::vector<std::string> arguments = command(request, input);
-    append(arguments, {"--load", "--iidfile", id_file.native()});
-    run(request, input, arguments);
+    append(arguments, {"--load", "--iidfile", id_file.native(), input.context.native()});
+    run_client(request, left, arguments);
     output_into({"docker", "save", read_file(id_file)}, archive);
     return import_engine_image(archive, request.resolved, request.store);
   }
@@ -113,7 +108,9 @@ class BuildxEngine : public Engine {
       append(arguments, {"--build-context", item.reference + "=oci-layout://" + layout.native() + "@" +
                                                 exported.image_digest.string()});
     }
-    run(request, input, arguments);
+    arguments.push_back(input.context.native());
+    EngineLeft left(request.resolved.spec().directory, request.on_line);
+    run_client(request, left, arguments);
     return import_engine_image(archive, request.resolved, request.store);
   }
 

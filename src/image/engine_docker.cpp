@@ -67,9 +67,7 @@ class DockerEngine : public Engine {
     append(arguments, secret_options(request.resolved, buildkit));
     append(arguments, engine_options(request.resolved.spec()));
     arguments.push_back(input.context.native());
-    run_build(request, arguments,
-              {std::string("DOCKER_BUILDKIT=") + (buildkit ? "1" : "0"),
-               "SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch())});
+    run_client(request, left, arguments, {std::string("DOCKER_BUILDKIT=") + (buildkit ? "1" : "0")});
     const std::string id = read_file(id_file);
     const fs::path archive = request.work / "image.tar";
     output_into({kProgram, "save", id}, archive);
@@ -123,6 +121,15 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const D
     const auto held = left.lock(client.program());
     load_layout(layout, platform_of(item.image), item.reference, client, request.store);
   }
+}
+
+void run_client(const EngineRequest& request, EngineLeft& left, const std::vector<std::string>& arguments,
+                std::vector<std::string> environment) {
+  environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch()));
+  environment.push_back(EngineLeft::client_mark(request.resolved.spec().directory));
+  left.note_client(arguments[0]);
+  run_build(request, arguments, environment);
+  left.forget_builder();
 }
 
 std::unique_ptr<Engine> make_docker_engine(const BuildSpec&) {

@@ -84,5 +84,8 @@ std::vector<std::string> environment_with(const std::vector<std::string>& lines)
 // Runs the engine's `build`. Throws an Error that says which engine failed and repeats its last line.
 void run_build(const EngineRequest& request, const std::vector<std::string>& arguments,
                const std::vector<std::string>& environment);
+// A build by a client of Docker's, which `left` ends if this process is killed.
+void run_client(const EngineRequest& request, EngineLeft& left, const std::vector<std::string>& arguments,
+                std::vector<std::string> environment = {});
 
 }  // namespace bottle::image

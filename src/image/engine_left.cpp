@@ -1,11 +1,13 @@
 #include "image/engine_left.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -43,9 +45,8 @@ fs::path containers_directory(const std::string& info) {
   return root.empty() || driver.empty() ? fs::path() : fs::path(root) / (driver + "-containers");
 }
 
-// Ends the processes whose root directory is in this one.
-void kill_rooted_below(const fs::path& directory) {
-  const std::string prefix = directory.native() + "/";
+// Ends the processes of which this is true; it is given their directory in /proc.
+void kill_processes(const std::function<bool(const fs::path&)>& is_left) {
   for (bool is_any = true; is_any;) {  // they may be starting others
     is_any = false;
     std::error_code error;
@@ -53,13 +54,35 @@ void kill_rooted_below(const fs::path& directory) {
       const auto id = parse_unsigned(entry.path().filename().native());
       if (!id) continue;
       const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*id), 0)));
-      if (!process || !fs::read_symlink(entry.path() / "root", error).native().starts_with(prefix)) continue;
+      if (!process || !is_left(entry.path())) continue;
       if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) != 0) continue;
       is_any = true;
       pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
       ::poll(&ended, 1, 1000);
     }
   }
+}
+
+// Ends the processes whose root directory is in this one.
+void kill_rooted_below(const fs::path& directory) {
+  kill_processes([prefix = directory.native() + "/"](const fs::path& process) {
+    std::error_code error;
+    return fs::read_symlink(process / "root", error).native().starts_with(prefix);
+  });
+}
+
+// Ends the processes that have this line in the environment that they were started with.
+void kill_marked(const std::string& mark) {
+  kill_processes([&](const fs::path& process) {
+    // One that has ended, or is another user's, cannot be read.
+    const Fd file(::open((process / "environ").c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return false;
+    std::string text(1, '\0');
+    std::array<char, 1 << 16> part;
+    for (ssize_t count; (count = ::read(file.get(), part.data(), part.size())) > 0;)
+      text.append(part.data(), static_cast<std::size_t>(count));
+    return text.find('\0' + mark + '\0') != std::string::npos;
+  });
 }
 
 // The containers with a bundle in this directory, of a runtime's `list --format json`.
@@ -125,13 +148,21 @@ void EngineLeft::note_builder(const std::string& program, const fs::path& tempor
   note({program, "builder", temporary.lexically_relative(directory_).native()});
 }
 
+void EngineLeft::note_client(const std::string& program) {
+  note({program, "client", client_mark(directory_)});
+}
+
 void EngineLeft::forget_builder() {
-  std::erase_if(items_, [](const Item& item) { return item.kind == "builder"; });
+  std::erase_if(items_, [](const Item& item) { return item.kind == "builder" || item.kind == "client"; });
   write();
 }
 
 std::string EngineLeft::builder_id(const fs::path& build_directory) {
   return sha256(build_directory.native()).hex();
+}
+
+std::string EngineLeft::client_mark(const fs::path& build_directory) {
+  return std::string(kBuilderArgument) + "=" + builder_id(build_directory);
 }
 
 std::chrono::milliseconds EngineLeft::time_limit() {
@@ -234,6 +265,10 @@ bool EngineLeft::remove_builder(const Item& item) {
 
 bool EngineLeft::remove(const Item& item) {
   if (item.kind == "builder") return remove_builder(item);
+  if (item.kind == "client") {
+    kill_marked(item.name);
+    return true;
+  }
   return item.kind == "containers" ? remove_containers(item) : remove_image(item);
 }
 

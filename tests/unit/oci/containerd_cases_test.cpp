@@ -24,6 +24,10 @@ struct Case {
   std::string name;
   Json json;
 };
+// What test programs and CTest show of it, in place of its bytes.
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.name;
+}
 
 std::vector<Case> cases() {
   std::vector<Case> all;

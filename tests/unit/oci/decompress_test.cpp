@@ -37,6 +37,10 @@ struct Form {
   Compression compression;
   std::function<std::string(const std::string&)> compress;
 };
+// What test programs and CTest show of it, in place of its bytes.
+void PrintTo(const Form& form, std::ostream* out) {
+  *out << form.name;
+}
 
 class Forms : public ::testing::TestWithParam<Form> {};
 

@@ -107,19 +107,6 @@ class Linter {
     options_ = *options;
   }
 
-  // "# check=..." right above an instruction holds for that instruction.
-  LintOptions options_at(const std::vector<std::string>& comments) const {
-    LintOptions options = options_;
-    for (const std::string& comment : comments) {
-      const auto directive = DirectiveReader("").take(comment);
-      if (!directive || directive->name != "check") continue;
-      if (const auto more = parse_lint_options(directive->value.substr(0, directive->value.find(' '))))
-        options.merge(*more);
-      break;
-    }
-    return options;
-  }
-
   template <typename Visit>
   void for_each_written(const Visit& visit) const {
     for (const Instruction& instruction : file_.meta_args)
@@ -136,7 +123,7 @@ class Linter {
       warn_lines(options_, "NoEmptyContinuation", {line, line}, {line, 1}, "Empty continuation line");
     }
     for_each_written([this](const Instruction& instruction) {
-      const LintOptions options = options_at(instruction.comments);
+      const LintOptions options = options_.with(instruction.comments);
       if (const From* from = instruction.as<From>()) check_from(options, instruction, *from);
       if (instruction.as<Maintainer>() != nullptr) {
         warn(options, "MaintainerDeprecated", instruction,
@@ -260,7 +247,7 @@ class Linter {
 
   void check_from_arguments(const StageText& stage) {
     const From& from = stage.header();
-    const LintOptions options = options_at(stage.from.comments);
+    const LintOptions options = options_.with(stage.from.comments);
     try {
       const Expansion base = expand(from.base, globals_, {.escape = file_.escape()});
       report_undeclared(options, stage.from, base.unset);
@@ -357,7 +344,7 @@ class Linter {
 
   void check_instruction(const PlannedInstruction& planned, State& state) {
     const Instruction& written = planned.instruction;
-    const LintOptions options = options_at(written.comments);
+    const LintOptions options = options_.with(written.comments);
     const Expanded expanded = state.scope.expand(written);
     if (state.environment_known) {
       const std::vector<std::string> known = state.scope.environment().names();

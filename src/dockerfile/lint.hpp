@@ -39,6 +39,8 @@ struct LintOptions {
 
   bool wants(std::string_view rule) const;
   void merge(const LintOptions& other);  // all but `error`
+  // And what "# check=..." says in the comments right above an instruction, for that instruction.
+  LintOptions with(const std::vector<std::string>& comments) const;
 };
 // nullopt for text that is no options.
 std::optional<LintOptions> parse_lint_options(std::string_view text);

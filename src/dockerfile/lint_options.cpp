@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "dockerfile/directives.hpp"
 #include "dockerfile/lint.hpp"
 #include "dockerfile/text.hpp"
 
@@ -41,6 +42,18 @@ void LintOptions::merge(const LintOptions& other) {
   experimental_all = experimental_all || other.experimental_all;
   skipped.insert(other.skipped.begin(), other.skipped.end());
   experimental.insert(other.experimental.begin(), other.experimental.end());
+}
+
+LintOptions LintOptions::with(const std::vector<std::string>& comments) const {
+  LintOptions options = *this;
+  for (const std::string& comment : comments) {
+    const auto directive = DirectiveReader("").take(comment);
+    if (!directive || directive->name != "check") continue;
+    if (const auto more = parse_lint_options(directive->value.substr(0, directive->value.find(' '))))
+      options.merge(*more);
+    break;
+  }
+  return options;
 }
 
 std::optional<LintOptions> parse_lint_options(std::string_view text) {

@@ -18,11 +18,9 @@
 namespace bottle::smolmachine {
 namespace {
 
-// A thread holds a chunk, its frame and the compressor's tables, some 12 MiB together; what waits for its
-// turn holds its frame and, for parts of changing files, the chunk.
-constexpr std::size_t kMaximumThreads = 6;
 constexpr std::size_t kMaximumThreadsHighLevel = 2;  // from kHighLevel on the tables take 50 MiB
 constexpr int kHighLevel = 10;
+// What waits for its turn holds its frame and, for parts of changing files, the chunk.
 constexpr std::size_t kWaiting = 4;
 
 // Compressors are big and made on demand: as many as threads ever work at once.
@@ -53,8 +51,7 @@ class Compressors {
 
 struct Result {
   Frame frame;
-  bool reused = false;                        // without its bytes, until take()
-  std::uint64_t size = 0;                     // of a reused frame
+  bool reused = false;
   std::shared_ptr<const Bytes> part;          // of a file that is still to be verified
   std::optional<store::ActionResult> record;  // held back until it is
 };
@@ -87,22 +84,7 @@ class FrameMaker {
     results_[index] = std::make_unique<Result>(std::move(result));
   }
 
-  // In order, on one thread. A frame of the store is read only here, by the thread that writes it on: then it
-  // is still in the processor's cache.
-  std::unique_ptr<Result> take(std::size_t index) {
-    std::unique_ptr<Result> result = std::move(results_[index]);
-    if (result->frame.bytes) return result;
-    const Chunk& chunk = chunks_[index];
-    std::optional<Frame> frame = read_stored_frame(store_, result->frame.digest, result->size,
-                                                   result->frame.crc, chunk.size, frame_buffers_);
-    if (frame) {
-      result->frame.bytes = std::move(frame->bytes);
-    } else {
-      result->reused = false;
-      compress_content(chunk, *result, parts_to_read_.contains(chunk_file(chunk)));
-    }
-    return result;
-  }
+  std::unique_ptr<Result> take(std::size_t index) { return std::move(results_[index]); }
 
   // In order, on one thread: hashes the parts of a file, and records their frames once the file is known to
   // be what it should.
@@ -154,10 +136,12 @@ class FrameMaker {
       store_.drop_damaged_action(frame_key(chunk.id, level_), "no frame or checksum is recorded");
       return false;
     }
-    result.frame.digest = output->second.digest;
-    result.frame.crc = static_cast<std::uint32_t>(*crc);
+    std::optional<Frame> frame =
+        read_stored_frame(store_, output->second.digest, output->second.size,
+                          static_cast<std::uint32_t>(*crc), chunk.size, frame_buffers_);
+    if (!frame) return false;
+    result.frame = *std::move(frame);
     result.frame.key = frame_key(chunk.id, level_);
-    result.size = output->second.size;
     result.reused = true;
     return true;
   }

@@ -12,6 +12,9 @@
 
 namespace bottle::smolmachine {
 
+// A thread holds a chunk, its frame and the compressor's tables, some 12 MiB together.
+constexpr std::size_t kMaximumThreads = 6;
+
 // No frame is much bigger than the biggest chunk.
 constexpr std::size_t kFrameBuffer = kMaximumChunk + (64u << 10);
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <system_error>
 #include <thread>
@@ -29,7 +28,7 @@ namespace {
 constexpr const char* kStep = "pack";
 constexpr const char* kRecordFile = "pack.json";
 // Raise it when the same inputs give other bytes.
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 
 bool is_smolvm(const PackRequest& request) {
   return request.packer == "smolvm";
@@ -84,24 +83,9 @@ std::uint64_t modified(const struct stat& status) {
          static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
 }
 
-// Whether the files have the same bytes; ends at the first that differs.
-bool are_equal(int written, const Fd& file, const std::string& name) {
-  Bytes left(256u << 10);
-  Bytes right(left.size());
-  std::uint64_t offset = 0;
-  while (true) {
-    const std::size_t count = pread_some(written, left, offset, name);
-    if (pread_some(file.get(), right, offset, name) != count ||
-        std::memcmp(left.data(), right.data(), count) != 0)
-      return false;
-    if (count < left.size()) return true;
-    offset += count;
-  }
-}
-
 // Whether the output file has this content already: by pack.json's word if the file has not been touched
-// since, else by reading it. `written` is a file with the content, if there is one.
-bool output_is(const PackRequest& request, const PackRecipe& recipe, std::optional<int> written) {
+// since, else by reading it.
+bool output_is(const PackRequest& request, const PackRecipe& recipe) {
   struct stat status;
   if (::lstat(request.output.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
       static_cast<std::uint64_t>(status.st_size) != recipe.pack_size)
@@ -113,16 +97,11 @@ bool output_is(const PackRequest& request, const PackRecipe& recipe, std::option
       if (document.is_object() && document.value("pack", "") == request.output.native() &&
           document.value("modified", std::uint64_t{0}) == modified(status) &&
           document.value("inode", std::uint64_t{0}) == status.st_ino)
-        return document.value("packDigest", "") == recipe.pack_digest.string();
+        return document.value("packIdentity", "") == recipe.identity().string();
     }
   }
   const Fd file = open_for_reading(request.output);
-  if (written) return are_equal(*written, file, request.output.native());
-  std::vector<std::byte> buffer(1u << 20);
-  Sha256 hasher;
-  while (const std::size_t count = read_some(file.get(), buffer, request.output.native()))
-    hasher.update(std::span(buffer).first(count));
-  return hasher.finish() == recipe.pack_digest;
+  return is_pack(recipe, file.get(), request.output.native());
 }
 
 // The recipe the store has for this key, if it is whole.
@@ -169,7 +148,7 @@ class Replaced {
 
 bool make_from_recipe(const PackRequest& request, const PackRecipe& recipe, store::Store& store,
                       PackOutcome& outcome, std::optional<Replaced>& replaced) {
-  if (output_is(request, recipe, std::nullopt)) {
+  if (output_is(request, recipe)) {
     outcome.outcome = "unchanged";
   } else {
     AtomicFile file(request.output);
@@ -192,7 +171,7 @@ void make_from_plan(const PackRequest& request, const std::optional<Runtime>& ru
   outcome.recipe = write_pack(plan, {request.options, runtime, request.threads}, store, file.descriptor(),
                               request.output.native(), outcome.frames);
   outcome.outcome = "built";
-  if (!output_is(request, outcome.recipe, file.descriptor())) {
+  if (!output_is(request, outcome.recipe)) {
     replaced.emplace(request.output);
     file.commit();
     replaced->release();
@@ -272,7 +251,6 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
     result.label = request.slug;
     result.outputs = std::move(assets);
     result.outputs["recipe"] = store.put(outcome.recipe.serialize());
-    result.facts["packDigest"] = outcome.recipe.pack_digest.string();
     result.facts["size"] = std::to_string(outcome.recipe.pack_size);
     result.tool_version = BOTTLE_VERSION;
     result.milliseconds = outcome.milliseconds;
@@ -300,7 +278,7 @@ std::string PackOutcome::json(const PackRequest& request) const {
   json["schema"] = kSchema;
   json["slug"] = request.slug;
   json["pack"] = request.output.native();
-  json["packDigest"] = recipe.pack_digest.string();
+  json["packIdentity"] = recipe.identity().string();
   json["size"] = recipe.pack_size;
   json["modified"] = exists ? modified(status) : 0;
   json["inode"] = exists ? static_cast<std::uint64_t>(status.st_ino) : 0;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 
 #include "oci/tar_writer.hpp"
 #include "smolmachine/chunker.hpp"
@@ -15,65 +17,56 @@
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
-#include "util/stage.hpp"
 #include "util/text.hpp"
 
 namespace bottle::smolmachine {
 namespace {
 
-constexpr int kRecipeFormat = 1;
+constexpr int kRecipeFormat = 2;
+constexpr std::size_t kWaiting = 4;  // frames read ahead of the writing, besides one a thread
 
-std::shared_ptr<const Bytes> copy_of(std::span<const std::byte> bytes) {
-  return std::make_shared<const Bytes>(bytes.begin(), bytes.end());
+// What follows the frames: manifest and footer.
+std::string end_of_pack(const std::string& manifest, std::uint64_t assets_size, std::uint32_t assets_crc) {
+  Footer footer;
+  footer.assets_size = assets_size;
+  footer.manifest_offset = assets_size;
+  footer.manifest_size = manifest.size();
+  footer.checksum = crc32(assets_crc, manifest);
+  const auto bytes = encode_footer(footer);
+  return manifest + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-// The file under way: position, CRC-32 and SHA-256 of what was written. With more than one thread hashing
-// goes on beside writing, since it takes as long.
+// The file under way: size and CRC-32 of what was written.
 class PackFile {
  public:
-  PackFile(int descriptor, std::string name, std::size_t threads)
-      : descriptor_(descriptor), name_(std::move(name)), hashing_(threads > 1 ? kHashing : 0) {}
+  PackFile(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
 
-  void frame(const std::shared_ptr<const Bytes>& bytes, std::uint32_t crc) {
+  void frame(std::span<const std::byte> bytes, std::uint32_t crc) {
     write(bytes);
-    crc_ = combine_crc32(crc_, crc, bytes->size());
+    crc_ = combine_crc32(crc_, crc, bytes.size());
   }
 
   void finish(const std::string& manifest) {
-    Footer footer;
-    footer.assets_size = size_;
-    footer.manifest_offset = size_;
-    footer.manifest_size = manifest.size();
     if (manifest.size() > kMaximumManifestSize)
       throw Error(fmt::format("the manifest has {} bytes: smolvm reads at most {}", manifest.size(),
                               kMaximumManifestSize),
                   {.where = name_});
-    write(copy_of(std::as_bytes(std::span(manifest))));
-    footer.checksum = crc32(crc_, manifest);
-    write(copy_of(encode_footer(footer)));
+    const std::string end = end_of_pack(manifest, size_, crc_);
+    write(std::as_bytes(std::span(end)));
   }
 
   std::uint64_t size() const { return size_; }
-  Digest digest() {
-    hashing_.finish();
-    return hasher_.finish();
-  }
 
  private:
-  static constexpr std::size_t kHashing = 2;  // frames, of a few MiB at most
-
-  void write(const std::shared_ptr<const Bytes>& bytes) {
-    hashing_.add([this, bytes] { hasher_.update(*bytes); });
-    write_all(descriptor_, *bytes, name_);
-    size_ += bytes->size();
+  void write(std::span<const std::byte> bytes) {
+    write_all(descriptor_, bytes, name_);
+    size_ += bytes.size();
   }
 
   int descriptor_;
   std::string name_;
   std::uint64_t size_ = 0;
   std::uint32_t crc_ = 0;
-  Sha256 hasher_;
-  Stage hashing_;  // last: it uses the hasher
 };
 
 void append(std::vector<Chunk>& chunks, ArchiveChunks&& more) {
@@ -165,44 +158,88 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
   manifest.layers.push_back({"sha256:" + recipe.layer_id, layer_path, recipe.layer_size});
   recipe.manifest = manifest.serialize();
 
-  PackFile file(output, output_name, settings.threads == 0 ? default_threads() : settings.threads);
+  PackFile file(output, output_name);
   counts = write_frames(
       chunks, store, settings.options.level, settings.threads, [&](const Chunk& chunk, const Frame& frame) {
-        file.frame(frame.bytes, frame.crc);
+        file.frame(*frame.bytes, frame.crc);
         PackRecipe::Piece piece{frame.digest, frame.key, {}, frame.bytes->size(), frame.crc, frame.raw_size};
         if (chunk.kind == Chunk::Kind::literal)
           piece.bytes.assign(reinterpret_cast<const char*>(frame.bytes->data()), frame.bytes->size());
         recipe.frames.push_back(std::move(piece));
       });
   file.finish(recipe.manifest);
-  recipe.pack_digest = file.digest();
   recipe.pack_size = file.size();
   return recipe;
 }
 
 bool write_pack(const PackRecipe& recipe, const store::Store& store, int output,
                 const std::string& output_name) {
-  PackFile file(output, output_name, default_threads());
+  PackFile file(output, output_name);
   BufferPool buffers(kFrameBuffer);
+  std::atomic<bool> whole = true;
+  std::vector<std::optional<Frame>> stored(recipe.frames.size());
+  const std::size_t threads = std::min(default_threads(), kMaximumThreads);
+  parallel_ordered(
+      recipe.frames.size(), threads, threads + kWaiting,
+      [&](std::size_t i) {
+        const PackRecipe::Piece& piece = recipe.frames[i];
+        if (!whole || piece.blob.empty()) return;
+        stored[i] = read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size, buffers);
+        if (!stored[i]) whole = false;
+      },
+      [&](std::size_t i) {
+        const PackRecipe::Piece& piece = recipe.frames[i];
+        if (!whole) return;
+        if (piece.blob.empty())
+          file.frame(std::as_bytes(std::span(piece.bytes)), piece.crc);
+        else
+          file.frame(*stored[i]->bytes, piece.crc);
+        stored[i].reset();
+      });
+  if (whole) file.finish(recipe.manifest);
+  return whole;
+}
+
+bool is_pack(const PackRecipe& recipe, int file, const std::string& name) {
+  std::vector<std::uint64_t> offsets;
+  std::uint64_t assets_size = 0;
+  std::uint32_t crc = 0;
   for (const PackRecipe::Piece& piece : recipe.frames) {
-    check_interrupted();
-    if (piece.blob.empty()) {
-      file.frame(copy_of(std::as_bytes(std::span(piece.bytes))), piece.crc);
-      continue;
-    }
-    const std::optional<Frame> frame =
-        read_stored_frame(store, piece.blob, piece.size, piece.crc, piece.raw_size, buffers);
-    if (!frame) return false;
-    file.frame(frame->bytes, piece.crc);
+    offsets.push_back(assets_size);
+    assets_size += piece.size;
+    crc = combine_crc32(crc, piece.crc, piece.size);
   }
-  file.finish(recipe.manifest);
-  return file.digest() == recipe.pack_digest;
+  BufferPool buffers(kFrameBuffer);
+  const auto read = [&](std::uint64_t offset, std::uint64_t size) {
+    std::shared_ptr<Bytes> bytes = buffers.take(size);
+    bytes->resize(pread_some(file, *bytes, offset, name));
+    return bytes;
+  };
+  const auto equal = [](const Bytes& bytes, const std::string& text) {
+    return bytes.size() == text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+  };
+  const std::string end = end_of_pack(recipe.manifest, assets_size, crc);
+  if (!equal(*read(assets_size, end.size()), end)) return false;
+  std::atomic<bool> same = true;
+  parallel_for(recipe.frames.size(), std::min(default_threads(), kMaximumThreads), [&](std::size_t i) {
+    if (!same) return;
+    const PackRecipe::Piece& piece = recipe.frames[i];
+    const std::shared_ptr<Bytes> bytes = read(offsets[i], piece.size);
+    if (piece.blob.empty() ? !equal(*bytes, piece.bytes) : sha256(*bytes) != piece.blob) same = false;
+  });
+  return same;
+}
+
+Digest PackRecipe::identity() const {
+  std::string text;
+  for (const Piece& piece : frames)
+    text += fmt::format("{} {}\n", (piece.blob.empty() ? sha256(piece.bytes) : piece.blob).hex(), piece.size);
+  return sha256(text + manifest);
 }
 
 std::string PackRecipe::serialize() const {
   OrderedJson json;
   json["recipe"] = kRecipeFormat;
-  json["packDigest"] = pack_digest.string();
   json["packSize"] = pack_size;
   json["layer"] = layer_id;
   json["layerSize"] = layer_size;
@@ -223,9 +260,8 @@ std::string PackRecipe::serialize() const {
 PackRecipe PackRecipe::parse(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView view(document, name + "#");
-  if (view.at("recipe").unsigned_number() != kRecipeFormat) view.at("recipe").fail("1");
+  if (view.at("recipe").unsigned_number() != kRecipeFormat) view.at("recipe").fail("2");
   PackRecipe recipe;
-  recipe.pack_digest = digest_of(view.at("packDigest"));
   recipe.pack_size = view.at("packSize").unsigned_number();
   recipe.layer_id = view.at("layer").string();
   recipe.layer_size = view.at("layerSize").unsigned_number();

@@ -56,31 +56,6 @@ Manifest with_native_fields(Manifest manifest, const Manifest& native) {
   return manifest;
 }
 
-// SHA-256 of the file that write_pack() makes of the recipe.
-void finish_recipe(PackRecipe& recipe, const fs::path& assets_file, std::uint64_t assets_size,
-                   std::uint32_t assets_crc) {
-  Footer footer;
-  footer.assets_size = assets_size;
-  footer.manifest_offset = assets_size;
-  footer.manifest_size = recipe.manifest.size();
-  footer.checksum = crc32(assets_crc, recipe.manifest);
-  Sha256 hasher;
-  const Fd file = open_for_reading(assets_file);
-  std::vector<std::byte> buffer(1u << 20);
-  for (std::uint64_t at = 0; at < assets_size;) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), assets_size - at));
-    const std::size_t count =
-        pread_some(file.get(), std::span(buffer).first(wanted), at, assets_file.native());
-    if (count == 0) throw Error("the file ends too early", {.where = assets_file.native()});
-    hasher.update(std::span<const std::byte>(buffer).first(count));
-    at += count;
-  }
-  hasher.update(recipe.manifest);
-  hasher.update(encode_footer(footer));
-  recipe.pack_digest = hasher.finish();
-  recipe.pack_size = assets_size + recipe.manifest.size() + kFooterSize;
-}
-
 PackRecipe take_in(const fs::path& file, const SmolvmPackRequest& request, const store::Store& store,
                    std::map<std::string, store::Output>& outputs) {
   PackRecipe recipe;
@@ -97,7 +72,6 @@ PackRecipe take_in(const fs::path& file, const SmolvmPackRequest& request, const
     recipe.layer_id = layer_stem(manifest.layers.back().path);
     recipe.layer_size = manifest.layers.back().size;
   }
-  std::uint32_t crc = 0;
   std::string bytes(kPiece, '\0');
   for (std::uint64_t at = 0; at < pack.footer.assets_size;) {
     check_interrupted();
@@ -105,18 +79,16 @@ PackRecipe take_in(const fs::path& file, const SmolvmPackRequest& request, const
     if (pread_some(pack.file.get(), std::as_writable_bytes(std::span(bytes)), at, pack.name) != bytes.size())
       throw Error("the pack ends too early", {.where = pack.name});
     const store::Output stored = store.put(bytes);
-    const std::uint32_t piece_crc = crc32(0, bytes);
-    crc = combine_crc32(crc, piece_crc, bytes.size());
     outputs["assets/" + std::to_string(recipe.frames.size())] = stored;
     recipe.frames.push_back({.blob = stored.digest,
                              .key = {},
                              .bytes = {},
                              .size = bytes.size(),
-                             .crc = piece_crc,
+                             .crc = crc32(0, bytes),
                              .raw_size = bytes.size()});
     at += bytes.size();
   }
-  finish_recipe(recipe, file, pack.footer.assets_size, crc);
+  recipe.pack_size = pack.footer.assets_size + recipe.manifest.size() + kFooterSize;
   return recipe;
 }
 

@@ -37,7 +37,7 @@ TEST_F(PackStepTest, BuiltThenUnchangedThenStored) {
   EXPECT_EQ(first.reason, "never");
   EXPECT_TRUE(first.replaced);
   EXPECT_EQ(test::verify_error(request_.output), "");
-  EXPECT_NE(read_file(build_ / "pack.json").find(first.recipe.pack_digest.string()), std::string::npos);
+  EXPECT_NE(read_file(build_ / "pack.json").find(first.recipe.identity().string()), std::string::npos);
   EXPECT_NE(read_file(build_ / "pack.key").find("option cpus = 4\n"), std::string::npos);
 
   struct stat before;
@@ -92,6 +92,14 @@ TEST_F(PackStepTest, AnAlteredOutputIsPutRight) {
   write_file(request_.output, altered, Durable::no);
   EXPECT_EQ(make_pack(request_, store_).outcome, "stored");
   EXPECT_EQ(read_file(request_.output), bytes);
+}
+
+TEST_F(PackStepTest, ATouchedOutputIsLeftAlone) {
+  make_pack(request_, store_);
+  touch(request_.output);
+  const PackOutcome again = make_pack(request_, store_);
+  EXPECT_EQ(again.outcome, "unchanged");
+  EXPECT_FALSE(again.replaced);
 }
 
 TEST_F(PackStepTest, OptionsChangeTheKey) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "fixtures.hpp"
+#include "smolmachine/footer.hpp"
 #include "smolmachine/pack_file.hpp"
 #include "smolmachine/tree.hpp"
 #include "smolmachine/verify.hpp"
@@ -152,6 +153,52 @@ TEST_F(PackWriterTest, ARecipeGivesTheSameBytes) {
   ASSERT_TRUE(write_pack(recipe, store, output.descriptor(), "again"));
   output.commit();
   EXPECT_TRUE(read_file(directory_.path() / "again") == pack.bytes);
+}
+
+TEST_F(PackWriterTest, ARecipeWithADamagedFrameGivesNothing) {
+  const test::Written pack = test::write(maker_.plan(), store_);
+  const store::Store store = store::Store::open(store_);
+  const auto damaged = std::ranges::find_if(
+      pack.recipe.frames, [](const PackRecipe::Piece& piece) { return !piece.blob.empty(); });
+  const fs::path path = *store.find_blob(damaged->blob);
+  std::string content = read_file(path);
+  content.back() = static_cast<char>(content.back() ^ 1);
+  fs::remove(path);
+  write_file(path, content, Durable::no);
+  AtomicFile output(directory_.path() / "again", 0666, Durable::no);
+  EXPECT_FALSE(write_pack(pack.recipe, store, output.descriptor(), "again"));
+  EXPECT_FALSE(store.find_blob(damaged->blob));
+}
+
+TEST_F(PackWriterTest, APackIsKnownByItsBytes) {
+  const test::Written pack = test::write(maker_.plan(), store_);
+  const auto is_known = [&](const std::string& bytes) {
+    write_file(directory_.path() / "file", bytes, Durable::no);
+    return is_pack(pack.recipe, open_for_reading(directory_.path() / "file").get(), "file");
+  };
+  EXPECT_TRUE(is_known(pack.bytes));
+  // A bit of the first literal frame, of each part of the middle, of the manifest and of the footer.
+  const std::size_t assets = pack.bytes.size() - kFooterSize - pack.recipe.manifest.size();
+  for (const std::size_t at : {std::size_t{3}, assets / 3, assets / 2, assets - 1, assets + 5, assets - 200,
+                               pack.bytes.size() - kFooterSize, pack.bytes.size() - 1}) {
+    std::string altered = pack.bytes;
+    altered[at] = static_cast<char>(altered[at] ^ 1);
+    EXPECT_FALSE(is_known(altered)) << at;
+  }
+  EXPECT_FALSE(is_known(pack.bytes.substr(0, pack.bytes.size() - 1)));
+  EXPECT_FALSE(is_known(""));
+}
+
+TEST_F(PackWriterTest, TheIdentityIsThatOfTheBytes) {
+  const test::Written pack = test::write(maker_.plan(), store_);
+  EXPECT_EQ(test::write(maker_.plan(), directory_.path() / "other", 5).recipe.identity(),
+            pack.recipe.identity());
+  EXPECT_EQ(PackRecipe::parse(pack.recipe.serialize(), "recipe").identity(), pack.recipe.identity());
+  PackOptions options = test::options();
+  options.cpus = 1;  // in the manifest alone
+  EXPECT_NE(test::write(maker_.plan(), store_, 2, options).recipe.identity(), pack.recipe.identity());
+  maker_.file("dir/f30", noise(30000, 1000));
+  EXPECT_NE(test::write(maker_.plan(), store_).recipe.identity(), pack.recipe.identity());
 }
 
 TEST_F(PackWriterTest, LevelsDiffer) {

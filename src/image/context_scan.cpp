@@ -33,15 +33,17 @@ bool is_portable(std::string_view name) {
   return name.starts_with("user.") || name == "security.capability";
 }
 
-oci::Xattrs read_xattrs(const std::string& path) {
+// `list(names, size)` and `get(name, value, size)` are listxattr(2) and getxattr(2) of the file.
+template <typename List, typename Get>
+oci::Xattrs read_xattrs(const std::string& path, const List& list, const Get& get) {
   std::array<char, 4096> small;
   std::string names;
-  ssize_t size = ::llistxattr(path.c_str(), small.data(), small.size());
+  ssize_t size = list(small.data(), small.size());
   if (size > 0) {
     names.assign(small.data(), static_cast<std::size_t>(size));
   } else if (size < 0 && errno == ERANGE) {
     names.resize(1u << 16);
-    size = ::llistxattr(path.c_str(), names.data(), names.size());
+    size = list(names.data(), names.size());
     names.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
   }
   if (size < 0 && errno != ENOTSUP && errno != EPERM)
@@ -52,13 +54,29 @@ oci::Xattrs read_xattrs(const std::string& path) {
     at += name.size() + 1;
     if (!is_portable(name)) continue;
     std::string value(1u << 16, '\0');
-    const ssize_t length = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    const ssize_t length = get(name.c_str(), value.data(), value.size());
     if (length < 0) throw_errno("cannot read the extended attribute " + name + " of", path);
     value.resize(static_cast<std::size_t>(length));
     result.emplace_back(name, std::move(value));
   }
   std::sort(result.begin(), result.end());
   return result;
+}
+
+oci::Xattrs xattrs_of(const std::string& path) {
+  return read_xattrs(
+      path, [&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); },
+      [&](const char* name, char* value, std::size_t size) {
+        return ::lgetxattr(path.c_str(), name, value, size);
+      });
+}
+
+oci::Xattrs xattrs_of(const Fd& file, const std::string& path) {
+  return read_xattrs(
+      path, [&](char* names, std::size_t size) { return ::flistxattr(file.get(), names, size); },
+      [&](const char* name, char* value, std::size_t size) {
+        return ::fgetxattr(file.get(), name, value, size);
+      });
 }
 
 std::int64_t now_ns() {
@@ -313,7 +331,7 @@ void ContextScan::digest_files() {
       else
         unknown.push_back(item);
     } else if (!S_ISLNK(node.mode)) {
-      node.content.xattrs = read_xattrs(absolute(path));
+      node.content.xattrs = xattrs_of(absolute(path));
     }
   }
   parallel_for(unknown.size(), default_threads(), [&](std::size_t i) { digest(*unknown[i]); });
@@ -334,7 +352,8 @@ void ContextScan::digest(Item& item) const {
   auto& [path, node] = item;
   const std::string name = absolute(path);
   constexpr int kTries = 5;
-  Bytes buffer(std::clamp<std::uint64_t>(node.status.size, 4096, 1u << 20));
+  // Room for a byte more than is expected: then the first read of a small file says that it ends there.
+  Bytes buffer(std::clamp<std::uint64_t>(node.status.size + 1, 4096, 1u << 20));
   for (int attempt = 0; attempt < kTries; ++attempt) {
     const Fd file = options_.files.empty()
                         ? open_beneath(root_.get(), path, O_RDONLY | O_NONBLOCK, options_.root.native())
@@ -348,7 +367,7 @@ void ContextScan::digest(Item& item) const {
       hasher.update(std::span(buffer).first(count));
       if (count < buffer.size()) break;
     }
-    node.content.xattrs = read_xattrs(name);
+    node.content.xattrs = xattrs_of(file, name);
     if (!(FileStatus::of(before) == FileStatus::of(stat_of(file.get(), name)))) continue;
     node.status = FileStatus::of(before);
     node.mode = before.st_mode;

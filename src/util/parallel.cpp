@@ -3,12 +3,14 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -106,8 +108,35 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
   if (failure) std::rethrow_exception(failure);
 }
 
+// Without an order to keep, nobody waits for anybody before the end: files of 10 kB, a thread woken for each,
+// took half as long again.
 void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
-  parallel_ordered(count, threads, count, work, [](std::size_t) {});
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto worker = [&] {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) {
+        check_interrupted();
+        work(i);
+      }
+    } catch (...) {
+      next = count;
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> pool;
+    try {
+      for (std::size_t i = 1; i < std::min(threads, count); ++i)
+        pool.emplace_back(worker);
+    } catch (const std::system_error&) {
+      // Fewer threads than wanted do the work as well.
+    }
+    worker();
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 void both(bool is_long, const std::function<void()>& here, const std::function<void()>& beside) {

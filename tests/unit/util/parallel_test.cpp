@@ -83,6 +83,20 @@ TEST(ParallelFor, DoesEachOnceAndNothingForNone) {
   parallel_for(0, 3, [](std::size_t) { FAIL(); });
 }
 
+TEST(ParallelFor, AFailureStopsTheRest) {
+  for (const std::size_t threads : {1u, 4u}) {
+    std::atomic<std::size_t> begun{0};
+    const auto run = [&] {
+      parallel_for(1'000'000'000, threads, [&](std::size_t i) {
+        ++begun;
+        if (i == 10) throw std::runtime_error("ten");
+      });
+    };
+    EXPECT_THROW(run(), std::runtime_error);
+    EXPECT_LT(begun, 1'000'000'000u);
+  }
+}
+
 TEST(Both, AreDoneBesideEachOtherOrOneAfterTheOther) {
   for (const char* jobs : {"1", "2"}) {
     ::setenv("BOTTLE_JOBS", jobs, 1);

@@ -18,7 +18,7 @@
 namespace bottle::smolmachine {
 namespace {
 
-constexpr std::size_t kMaximumThreadsHighLevel = 2;  // from kHighLevel on the tables take 50 MiB
+constexpr std::size_t kMaximumThreadsHighLevel = 2;  // from kHighLevel on the tables take up to 80 MiB
 constexpr int kHighLevel = 10;
 // What waits for its turn holds its frame and, for parts of changing files, the chunk.
 constexpr std::size_t kWaiting = 4;

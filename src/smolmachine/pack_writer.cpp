@@ -23,6 +23,7 @@ namespace bottle::smolmachine {
 namespace {
 
 constexpr int kRecipeFormat = 2;
+constexpr std::uint64_t kMaximumFrame = 4 * kMaximumChunk;  // none comes near it
 constexpr std::size_t kWaiting = 4;  // frames read ahead of the writing, besides one a thread
 
 // What follows the frames: manifest and footer.
@@ -269,6 +270,7 @@ PackRecipe PackRecipe::parse(std::string_view text, const std::string& name) {
   recipe.image_size = view.at("imageSize").unsigned_number();
   recipe.findings = {view.at("warnings").strings(), view.at("notes").strings()};
   recipe.manifest = view.at("manifest").string();
+  std::uint64_t assets_size = 0;
   for (const JsonView& item : view.at("frames").elements()) {
     const std::vector<JsonView> parts = item.elements();
     if (parts.size() != 5) item.fail("an array of five");
@@ -277,12 +279,16 @@ PackRecipe PackRecipe::parse(std::string_view text, const std::string& name) {
       piece.blob = digest_of(parts[0]);
     else
       piece.bytes = bytes_of(parts[0]);
-    piece.size = parts[1].unsigned_number();
+    piece.size = parts[1].unsigned_number(kMaximumFrame);
+    if (piece.blob.empty() && piece.size != piece.bytes.size()) parts[1].fail("the number of the bytes");
+    assets_size += piece.size;
     piece.crc = static_cast<std::uint32_t>(parts[2].unsigned_number(UINT32_MAX));
     piece.raw_size = parts[3].unsigned_number();
     piece.key = digest_of(parts[4]);
     recipe.frames.push_back(std::move(piece));
   }
+  if (recipe.pack_size != assets_size + recipe.manifest.size() + kFooterSize)
+    view.at("packSize").fail("the sizes of frames, manifest and footer together");
   return recipe;
 }
 

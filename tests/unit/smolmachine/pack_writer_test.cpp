@@ -170,6 +170,26 @@ TEST_F(PackWriterTest, ARecipeWithADamagedFrameGivesNothing) {
   EXPECT_FALSE(store.find_blob(damaged->blob));
 }
 
+TEST_F(PackWriterTest, ARecipeWhoseSizesAreWrongIsAnError) {
+  const test::Written pack = test::write(maker_.plan(), store_);
+  const auto error_of = [&](const std::function<void(PackRecipe&)>& change) -> std::string {
+    PackRecipe recipe = pack.recipe;
+    change(recipe);
+    try {
+      PackRecipe::parse(recipe.serialize(), "recipe");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error_of([](PackRecipe& recipe) { ++recipe.pack_size; }),
+              testing::HasSubstr("recipe#/packSize: expected the sizes of frames"));
+  EXPECT_THAT(error_of([](PackRecipe& recipe) { recipe.frames[1].size = std::uint64_t{1} << 60; }),
+              testing::HasSubstr("recipe#/frames/1/1: expected"));
+  EXPECT_THAT(error_of([](PackRecipe& recipe) { ++recipe.frames[0].size; }),
+              testing::HasSubstr("recipe#/frames/0/1: expected the number of the bytes"));
+}
+
 TEST_F(PackWriterTest, APackIsKnownByItsBytes) {
   const test::Written pack = test::write(maker_.plan(), store_);
   const auto is_known = [&](const std::string& bytes) {

@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,8 +14,10 @@
 #include <array>
 #include <cerrno>
 #include <exception>
+#include <system_error>
 #include <vector>
 
+#include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/process.hpp"
@@ -47,8 +47,8 @@ std::vector<Range> subordinate_ranges(const char* file, const std::string& name,
 }
 
 std::string user_name() {
-  const passwd* entry = ::getpwuid(::getuid());
-  return entry != nullptr ? entry->pw_name : "";
+  const auto account = user_account();
+  return account ? account->name : "";
 }
 
 std::vector<Range> user_ranges() {
@@ -172,7 +172,7 @@ void enter(Identity identity, const Ends& ends) {
   const auto unshare_or_throw = [](int flags, const char* what) {
     if (::unshare(flags) == 0) return;
     const int error = errno;
-    throw Error(fmt::format("cannot make {}: {}", what, ::strerror(error)),
+    throw Error(fmt::format("cannot make {}: {}", what, std::generic_category().message(error)),
                 {.hint = "RUN needs namespaces: allow them for this user (sysctl kernel.unprivileged_userns_"
                          "clone, user.max_user_namespaces) or build as root"});
   };
@@ -217,12 +217,12 @@ void wait_for_first(pid_t first, const sigset_t& signals) {
     ::sigemptyset(&signals);
     for (const int signal_number : {SIGTERM, SIGCHLD})
       ::sigaddset(&signals, signal_number);
-    ::sigprocmask(SIG_BLOCK, &signals, &before);
+    ::pthread_sigmask(SIG_BLOCK, &signals, &before);
     Pipe alive = make_pipe();
     const pid_t first = ::fork();
     if (first < 0) throw_errno("cannot start a process", "fork");
     if (first == 0) {
-      ::sigprocmask(SIG_SETMASK, &before, nullptr);
+      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
       alive.writer.reset();
       die_with(alive.reader.get());
       be_first(body, ends.output.writer.get(), ends.result.writer.get());

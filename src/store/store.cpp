@@ -1,7 +1,6 @@
 #include "store/store.hpp"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "store/action_file.hpp"
 #include "store/shared.hpp"
+#include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -32,8 +32,7 @@ const char* environment(const char* name) {
 fs::path home_directory() {
   if (const char* home = environment("HOME")) return home;
   // Containers and service managers often run without HOME.
-  const passwd* entry = ::getpwuid(::getuid());
-  if (entry != nullptr && entry->pw_dir != nullptr && entry->pw_dir[0] == '/') return entry->pw_dir;
+  if (const auto account = user_account(); account && account->home.starts_with('/')) return account->home;
   throw Error("no place for the store: HOME is not set and user " + std::to_string(::getuid()) +
                   " has no home directory",
               {.hint = "set BOTTLE_CACHE_DIR to a directory"});

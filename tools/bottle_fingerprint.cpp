@@ -56,7 +56,7 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bottle::tools::keep_memory();
+  bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-fingerprint", [&] {
     CLI::App app(

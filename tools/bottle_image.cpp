@@ -99,7 +99,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bottle::tools::keep_memory();
+  bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-image", [&] {
     CLI::App app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",

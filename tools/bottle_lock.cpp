@@ -84,7 +84,7 @@ struct LockOptions {
 
 // Several bottles may have several locks; a command is about one.
 fs::path lock_of(const std::vector<image::BuildSpec>& specs) {
-  const fs::path lock = image::lock_file(specs.front());
+  fs::path lock = image::lock_file(specs.front());
   for (const image::BuildSpec& spec : specs)
     if (image::lock_file(spec) != lock)
       throw UsageError(

@@ -313,7 +313,7 @@ int diff(const std::string& a, const std::string& b, Owners owners, const Common
 }  // namespace
 
 int main(int argc, char** argv) {
-  tools::keep_memory();
+  tools::keep_memory(1);  // with six threads half the memory; the few large allocations do not contend
   tools::use_huge_pages();
   return run_tool("bottle-pack", [&]() -> int {
     CLI::App app("Makes and reads .smolmachine packs.", "bottle-pack");

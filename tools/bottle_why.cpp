@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
     bottles.push_back(explain::find_bottle(build, slug));
 
   std::vector<explain::BottleReport> reports;
+  reports.reserve(bottles.size());
   for (const explain::FoundBottle& found : bottles)
     reports.push_back(explain::report(found.slug, found.directory));
   std::string text;

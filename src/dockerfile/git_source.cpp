@@ -254,6 +254,7 @@ bool is_http_start(std::string_view text) {
 
 std::vector<RemoteOrPath> classify_all(const std::vector<std::string>& sources) {
   std::vector<RemoteOrPath> result;
+  result.reserve(sources.size());
   for (const std::string& source : sources)
     result.push_back(classify_source(source));
   return result;

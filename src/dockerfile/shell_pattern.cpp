@@ -154,7 +154,7 @@ std::string remove_prefix(std::string_view pattern, std::string_view value, Reac
 std::string remove_suffix(std::string_view pattern, std::string_view value, Reach reach) {
   std::u32string reversed = to_runes(value);
   std::reverse(reversed.begin(), reversed.end());
-  std::u32string rest = without_prefix(reversed_pattern(to_runes(pattern)), std::move(reversed), reach);
+  std::u32string rest = without_prefix(reversed_pattern(to_runes(pattern)), reversed, reach);
   std::reverse(rest.begin(), rest.end());
   return from_runes(rest);
 }

@@ -329,7 +329,7 @@ class Expander {
 
 }  // namespace
 
-Environment::Environment(std::vector<Entry> entries) {
+Environment::Environment(const std::vector<Entry>& entries) {
   for (const auto& [name, value] : entries)
     set(name, value);
 }

@@ -20,7 +20,7 @@ class Environment {
   using Entry = std::pair<std::string, std::string>;
 
   Environment() = default;
-  explicit Environment(std::vector<Entry> entries);
+  explicit Environment(const std::vector<Entry>& entries);
   // From "name=value" lines; of two with one name the later wins. A line without "=" is an empty variable.
   static Environment from_lines(std::span<const std::string> lines);
 

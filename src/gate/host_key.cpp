@@ -79,7 +79,7 @@ class Blob {
     const auto text = string();
     if (!text || text->empty() || static_cast<unsigned char>(text->front()) >= 0x80) return 0;
     const std::size_t first = text->find_first_not_of('\0');
-    if (first == std::string_view::npos || first > 1) return 0;
+    if (first > 1) return 0;  // npos too
     std::size_t bits = 8 * (text->size() - first);
     for (unsigned top = static_cast<unsigned char>((*text)[first]); top < 0x80; top <<= 1)
       --bits;

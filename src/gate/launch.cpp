@@ -438,7 +438,7 @@ Running gate_up(const LaunchRequest& request) {
   copy_files(client, name, files_tar(request, facts, identities, *owner, passwd));
   if (egress != "host") client.attach_network(egress, name, OnFailure::fatal);
   client.start(name, OnFailure::fatal);
-  const Running running = wait_for(client, request, facts, name);
+  Running running = wait_for(client, request, facts, name);
   undo.keep();
   return running;
 }

@@ -19,7 +19,7 @@ constexpr const char* kOptionsArgument = "BUILDKIT_DOCKERFILE_CHECK";
 std::optional<LintOptions> given_options(const BuildValues& values) {
   const auto found = values.build_args.find(kOptionsArgument);
   if (found == values.build_args.end()) return std::nullopt;
-  const auto options = parse_lint_options(found->second);
+  auto options = parse_lint_options(found->second);
   if (!options)
     throw UsageError("invalid check option in " + dockerfile::quoted(found->second),
                      {.where = std::string("the build argument ") + kOptionsArgument,

@@ -79,7 +79,7 @@ ImageConfig::ImageConfig(const std::string& text, const std::string& name, std::
     image_["history"] = Json::array();
   Json& values = image_["config"];
   values.erase("OnBuild");
-  if (!values.contains("WorkingDir") || values["WorkingDir"] == "") values["WorkingDir"] = "/";
+  if (!values.contains("WorkingDir") || values["WorkingDir"] == Json("")) values["WorkingDir"] = "/";
   // Left by classic builders and about the container they built in, not about this image.
   for (const char* key : {"container", "container_config", "docker_version", "parent", "id", "rootfs"})
     image_.erase(key);

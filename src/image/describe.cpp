@@ -272,6 +272,7 @@ Json describe_plan(const Resolved& resolved) {
   const std::map<int, std::set<int>> needs = stage_needs(resolved);
   const std::map<int, std::size_t> levels = levels_of(needs);
   std::vector<int> order;
+  order.reserve(levels.size());
   for (const auto& [number, level] : levels)
     order.push_back(number);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return levels.at(a) < levels.at(b); });

@@ -120,7 +120,7 @@ class BuildxEngine : public Engine {
     if (home.empty()) home = environment_value("HOME") + "/.docker";
     for (const char* directory : {"", "/usr/local/lib/docker", "/usr/local/libexec/docker", "/usr/lib/docker",
                                   "/usr/libexec/docker"}) {
-      const fs::path path = fs::path(*directory == '\0' ? home : directory) / "cli-plugins" / "docker-buildx";
+      fs::path path = fs::path(*directory == '\0' ? home : directory) / "cli-plugins" / "docker-buildx";
       if (fs::exists(path)) return path;
     }
     return fs::path(home) / "cli-plugins" / "docker-buildx";

@@ -123,8 +123,7 @@ Loaded load_step(const BuildSpec& spec, const std::string& name, const std::stri
   const LoadedPlan image = load_plan(spec.directory);
   const StagedDirectory work(spec.directory / "load");
   export_layout(image, store, work.path() / "oci", name);
-  const Loaded loaded =
-      load_layout(work.path() / "oci", platform_of(image), name, DockerClient(program), store);
+  Loaded loaded = load_layout(work.path() / "oci", platform_of(image), name, DockerClient(program), store);
   trace_step("bottle-image", spec.slug, "load", "built",
              {{"layers", std::to_string(loaded.layers)}, {"sent", std::to_string(loaded.transferred)}});
   return loaded;

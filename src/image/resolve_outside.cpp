@@ -53,7 +53,7 @@ class NoImage : public EmptyImage {
 }  // namespace
 
 std::string Resolved::open_scratch() {
-  const std::string name = "scratch";
+  std::string name = "scratch";
   if (!images_.contains(name)) images_.emplace(name, std::make_unique<EmptyImage>(values_.target_platform));
   return name;
 }

@@ -148,7 +148,7 @@ class Execution {
   }
 
   fs::path probe_directory() const {
-    const fs::path path = directory_.path() / "private" / "probe";
+    fs::path path = directory_.path() / "private" / "probe";
     fs::create_directory(path);
     return path;
   }

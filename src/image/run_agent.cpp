@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <vector>
 
 #include "util/error.hpp"
@@ -95,7 +96,7 @@ AgentRelay::AgentRelay(const std::string& agent, const fs::path& directory, cons
     : socket_(directory / name) {
   const sockaddr_un agent_address = address_of(agent);
   if (!connect_to(agent_address))
-    throw Error("cannot reach the ssh agent: " + std::string(std::strerror(errno)),
+    throw Error("cannot reach the ssh agent: " + std::generic_category().message(errno),
                 {.where = agent, .hint = "start one: eval $(ssh-agent); ssh-add"});
   // However long the path of the store is.
   const Fd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -171,6 +171,7 @@ std::vector<KeptTree> find_all(const fs::path& store, Identity identity, unsigne
   for (const std::string& owner : names_in(store / "cache"))
     if (may_look_at(owner, identity, user)) find_caches(store, owner, found);
   std::vector<KeptTree> trees;
+  trees.reserve(found.size());
   for (Found& item : found)
     trees.push_back(std::move(item.tree));
   std::stable_sort(trees.begin(), trees.end(),

@@ -151,7 +151,7 @@ fs::path RunMounts::show(const RunTree& tree, const fs::path& directory) {
       return directory / "root";
     }
   }
-  const fs::path root = directory / "copy";
+  fs::path root = directory / "copy";
   fs::create_directories(root);
   fill(tree, root);
   return root;
@@ -188,8 +188,8 @@ fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
   if (tree != nullptr && tree->taken) identity += " " + tree->taken->digest().hex();
   if (tree != nullptr && !tree->taken)
     identity += " " + chain_digest(tree->image, tree->image.layers.size()).hex();
-  const fs::path place = context_.store.directory() / "cache" / kept_owner(identity_, user_) /
-                         sha256(identity).hex().substr(0, 32);
+  fs::path place = context_.store.directory() / "cache" / kept_owner(identity_, user_) /
+                   sha256(identity).hex().substr(0, 32);
   make_directories(place);
   // Its time says when the cache was used.
   if (fs::exists(place / "id")) {

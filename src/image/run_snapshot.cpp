@@ -110,7 +110,7 @@ std::vector<fs::path> Snapshots::chain_of(const Digest& chain) const {
 
 // Collection takes what was not used for longest. An exact order within a day is not worth a write each time.
 void Snapshots::use(const fs::path& snapshot) const {
-  constexpr std::time_t kResolution = 24 * 60 * 60;
+  constexpr std::time_t kResolution = std::time_t{24} * 60 * 60;
   const std::string file = (snapshot / "parent").native();
   struct stat status {};
   if (::stat(file.c_str(), &status) == 0 && ::time(nullptr) - status.st_mtim.tv_sec > kResolution)
@@ -151,6 +151,7 @@ void Snapshots::check_after_boot(const LoadedPlan& image) const {
     make_directories(directory_ / ".locks");
     const FileLock checking(directory_ / ".locks" / "boot", FileLock::Mode::exclusive);
     std::vector<Lower> lowers;
+    lowers.reserve(found.size());
     for (const fs::path& lower : found)
       lowers.push_back({lower, read_snapshot(lower.parent_path()).value_or(SnapshotFacts{})});
     const bool is_whole = has_all_files(first_layers(image, count).merged(), lowers, boot_);

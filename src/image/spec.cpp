@@ -111,7 +111,7 @@ ContextKind parse_context_kind(const std::string& text, const std::string& place
 }
 
 BuildSpec load_spec(const fs::path& file) {
-  const std::string name = file.native();
+  const std::string& name = file.native();
   const Json document = parse_json(read_file(file), name);
   const JsonView view(document, name + "#");
   refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",

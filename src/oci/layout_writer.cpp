@@ -36,7 +36,7 @@ void exchange(const fs::path& temporary, const fs::path& target) {
 
 }  // namespace
 
-LayoutWriter::LayoutWriter(fs::path target) : target_(clean_target(target)) {
+LayoutWriter::LayoutWriter(const fs::path& target) : target_(clean_target(target)) {
   std::error_code unknown;
   if (fs::exists(target_, unknown) && !fs::exists(target_ / "oci-layout", unknown) &&
       !(fs::is_directory(target_, unknown) && fs::is_empty(target_, unknown)))

@@ -33,7 +33,7 @@ std::string image_manifest(const Descriptor& config, const std::vector<Descripto
 // is removed by the next writer for the same target.
 class LayoutWriter {
  public:
-  explicit LayoutWriter(fs::path target);
+  explicit LayoutWriter(const fs::path& target);
   ~LayoutWriter();
   LayoutWriter(LayoutWriter&&) = delete;
 

@@ -283,9 +283,9 @@ struct TarReader::State {
     result.raw_name = extension.gnu_path ? *extension.gnu_path
                       : extension.path   ? *extension.path
                                          : name_of(block);
-    std::string link = extension.gnu_link ? std::move(*extension.gnu_link)
-                       : extension.link   ? std::move(*extension.link)
-                                          : std::string(tar::text_of(block, tar::kLink));
+    const std::string link = extension.gnu_link ? std::move(*extension.gnu_link)
+                             : extension.link   ? std::move(*extension.link)
+                                                : std::string(tar::text_of(block, tar::kLink));
     Entry& entry = result.entry;
     entry.type = type_of(block[tar::kType], result.raw_name, at);
     if (extension.sparse) fail_sparse(result.raw_name, at);
@@ -305,7 +305,7 @@ struct TarReader::State {
     }
     entry.path = normalize_path(result.raw_name);
     if (const char* defect = path_defect(entry.path); defect != nullptr) fail(defect, at);
-    set_details(block, entry, std::move(link), at);
+    set_details(block, entry, link, at);
     // Before whiteouts: ".wh..wh..opq" at the top is a mark for the root, not the root.
     result.ignored = entry.path.empty() && entry.type != EntryType::directory;
     if (whiteouts == Whiteouts::interpret) apply_whiteout(entry, at);
@@ -318,7 +318,7 @@ struct TarReader::State {
                                    what, at);
   }
 
-  void set_details(const Block& block, Entry& entry, std::string link, std::uint64_t at) const {
+  void set_details(const Block& block, Entry& entry, const std::string& link, std::uint64_t at) const {
     switch (entry.type) {
       case EntryType::symlink:
         if (link.empty()) fail("the symbolic link \"" + escape_word(entry.path) + "\" has no target", at);
@@ -328,7 +328,7 @@ struct TarReader::State {
               at);
         if (link.find('\0') != std::string::npos)
           fail("the target of a symbolic link contains a NUL byte", at);
-        entry.link = std::move(link);
+        entry.link = link;
         entry.mode = 0777;  // Linux knows no other
         break;
       case EntryType::hardlink:

@@ -41,7 +41,7 @@ std::optional<std::chrono::seconds> retry_after(const Headers& headers) {
 }
 
 void rethrow_counted(const ConnectionError& error, unsigned attempts) {
-  if (attempts <= 1) throw error;
+  if (attempts <= 1) throw;
   throw ConnectionError(error.message() + " (" + std::to_string(attempts) + " attempts)",
                         {.where = error.where(), .hint = error.hint()});
 }

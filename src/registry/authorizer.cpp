@@ -104,8 +104,7 @@ Token parse_token(std::string_view body, const std::string& where) {
     throw Error("there is no token in the token service's answer", {.where = where});
   if (const auto lifetime = document.find("expires_in");
       lifetime != document.end() && lifetime->is_number_unsigned())
-    result.lifetime =
-        std::chrono::seconds(std::min<std::uint64_t>(lifetime->get<std::uint64_t>(), 24u * 3600));
+    result.lifetime = std::chrono::seconds(std::min<std::uint64_t>(lifetime->get<std::uint64_t>(), 86400));
   return result;
 }
 
@@ -213,7 +212,7 @@ std::string Authorizer::answer(const Endpoint& endpoint, const Scope& scope, con
     if (challenge.scheme != "basic") continue;
     const auto credential = find_credential(endpoint, scope);
     if (!credential || credential->secret.empty()) return {};
-    const std::string value = basic_value(*credential);
+    std::string value = basic_value(*credential);
     if (value == used) return {};
     // Remembered for the registry as a whole if it is not for a part of it.
     const auto general = credentials_.find(endpoint.registry, "");

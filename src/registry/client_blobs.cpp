@@ -158,7 +158,7 @@ class Upload {
                                    : blob_.size;
     while (arrived_ < blob_.size) {
       const std::uint64_t end = blob_.size - arrived_ > size ? arrived_ + size : blob_.size;
-      const Response response = send(arrived_, end, false);
+      Response response = send(arrived_, end, false);
       if (response.status < 200 || response.status > 299) return response;
       location_ = upload_location(endpoint_, response);
       take_range(response, end);

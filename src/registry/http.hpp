@@ -44,7 +44,7 @@ std::string redacted(std::string_view url);
 // Names are compared without regard to case.
 class Headers {
  public:
-  void add(std::string name, std::string value);
+  void add(std::string_view name, std::string value);
   // The first of that name.
   std::optional<std::string_view> find(std::string_view name) const;
   std::vector<std::string_view> all(std::string_view name) const;

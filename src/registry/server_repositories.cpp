@@ -51,7 +51,7 @@ std::shared_ptr<Layout> Repositories::find(std::string_view name) const {
 
 std::shared_ptr<Layout> Repositories::make(std::string_view name) {
   if (auto layout = find(name)) return layout;
-  const auto layout = layout_of(kind_ == Kind::layout ? directory_ : directory_ / folder_of(name));
+  auto layout = layout_of(kind_ == Kind::layout ? directory_ : directory_ / folder_of(name));
   layout->create();
   return layout;
 }

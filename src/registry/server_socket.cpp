@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace bottle::registry {
 namespace {
@@ -46,7 +46,7 @@ Listening listen_on(const std::string& host, std::uint16_t port) {
   if (is_v6) (void)::setsockopt(listening.socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(listening.socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
     const int error = errno;
-    throw Error("cannot listen on " + name + ": " + std::strerror(error),
+    throw Error("cannot listen on " + name + ": " + std::generic_category().message(error),
                 {.hint = error == EADDRINUSE
                              ? "another program uses this port; choose another, or none for a free one"
                              : "choose an address of this host"});

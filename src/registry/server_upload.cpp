@@ -140,7 +140,7 @@ ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
   }
   if (durable_ == Durable::yes && ::fdatasync(descriptor_.get()) != 0)
     throw_errno("cannot write", file_.native());
-  const ContentDigest digest = hasher_.finish();
+  ContentDigest digest = hasher_.finish();
   hasher_ = Hasher(algorithm);
   hashed_ = 0;
   reopen.flag = nullptr;

@@ -97,7 +97,7 @@ const oci::Descriptor& choose(const std::vector<oci::Descriptor>& list, const st
 PushSource layout_source(const fs::path& layout, const std::string& name) {
   const std::shared_ptr<oci::ImageFiles> files =
       fs::is_directory(layout) ? oci::directory_files(layout) : oci::tar_files(layout);
-  const std::string where = layout.native();
+  const std::string& where = layout.native();
   oci::check_layout_file(files->read("oci-layout", 4096), where + "/oci-layout");
   const auto list = oci::parse_index(files->read("index.json", oci::kMaximumManifest), where + "/index.json");
   const oci::Descriptor& chosen = choose(list, name, where + "/index.json");

@@ -141,7 +141,7 @@ std::string redacted(std::string_view url) {
   return result;
 }
 
-void Headers::add(std::string name, std::string value) {
+void Headers::add(std::string_view name, std::string value) {
   list_.emplace_back(lower(name), std::move(value));
 }
 

@@ -72,7 +72,7 @@ void report_unrepresentable(const JsonView& config, Findings& findings) {
   for (const char* name :
        {"ExposedPorts", "Volumes", "StopSignal", "Healthcheck", "Shell", "OnBuild", "Labels"}) {
     const std::optional<JsonView> member = config.find(name);
-    if (member && !member->value().empty() && member->value() != "")
+    if (member && !member->value().empty() && member->value() != Json(""))
       lost += (lost.empty() ? "" : ", ") + std::string(name);
   }
   if (!lost.empty())

@@ -209,7 +209,7 @@ bool has(const JsonView& object, const std::string& key) {
   return object.value().contains(key);
 }
 
-std::string text_or(const JsonView& object, const std::string& key, std::string fallback) {
+std::string text_or(const JsonView& object, const std::string& key, const std::string& fallback) {
   return has(object, key) ? object.at(key).string() : fallback;
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -63,19 +62,6 @@ image::Plan read_plan(const fs::path& directory) {
   if (!text)
     throw Error("there is no image plan", {.where = file.native(), .hint = "run bottle-image build first"});
   return image::Plan::parse(*text, file.native());
-}
-
-// glibc gives each thread a heap of its own, which keeps what it once held. Chunks and frames are made by one
-// thread and freed by another, so that all of these heaps grow to the size that one would need: with six
-// threads the process takes twice as much. The few large allocations do not contend. Nor is it worth giving
-// memory back to the system and getting it again, zeroed page by page, between one step of a pack and the
-// next.
-void prepare_heap() {
-#ifdef __GLIBC__
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
-#endif
 }
 
 std::uint64_t modified(const struct stat& status) {
@@ -213,7 +199,6 @@ void write_records(const PackRequest& request, const std::string& text, const Pa
 
 PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   const auto begin = std::chrono::steady_clock::now();
-  prepare_heap();
   check_options(request.options);
   if (!request.records.empty()) image::remove_engine_left(request.records);
   PackOutcome outcome;

@@ -21,7 +21,7 @@ namespace bottle::store {
 namespace {
 
 // An explanation older than this interests nobody.
-constexpr std::time_t kTombstoneAge = 90 * 24 * 60 * 60;
+constexpr std::time_t kTombstoneAge = std::time_t{90} * 24 * 60 * 60;
 
 struct Blob {
   std::uint64_t size = 0;

@@ -29,7 +29,7 @@ struct CollectOptions {
   bool dry_run = false;
   // Blobs that no action names are spared for this long, in seconds: the step that names them may still be to
   // come. max_size takes them all the same, before any action.
-  std::uint64_t orphan_grace = 60 * 60;
+  std::uint64_t orphan_grace = 3600;
   // What trees there are that may go, in the order in which they may; asked when no build can be at work any
   // more, as is their removal.
   std::function<std::vector<Tree>()> trees = {};

@@ -19,7 +19,7 @@ inline constexpr int kSchema = 1;
 inline constexpr std::uint64_t kActionLimit = 64u << 20;
 // Times of use are rewritten when they are older than this: an exact order of use within a day is not worth a
 // write a lookup.
-inline constexpr std::time_t kUseResolution = 24 * 60 * 60;
+inline constexpr std::time_t kUseResolution = std::time_t{24} * 60 * 60;
 
 class Layout {
  public:

@@ -71,7 +71,7 @@ std::vector<std::string> JsonView::strings() const {
   return result;
 }
 
-std::string JsonView::string_or(const std::string& key, std::string fallback) const {
+std::string JsonView::string_or(const std::string& key, const std::string& fallback) const {
   const auto member = find(key);
   return member ? member->string() : fallback;
 }

@@ -37,7 +37,7 @@ class JsonView {
   std::vector<std::string> strings() const;  // of an array of strings
 
   // With defaults for absent or null members.
-  std::string string_or(const std::string& key, std::string fallback) const;
+  std::string string_or(const std::string& key, const std::string& fallback) const;
   std::vector<std::string> strings_or_empty(const std::string& key) const;
   bool boolean_or(const std::string& key, bool fallback) const;
 

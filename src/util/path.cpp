@@ -9,13 +9,11 @@ std::string clean_path(std::string_view path) {
   std::vector<std::string_view> kept;
   for (const std::string_view part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part != "..") {
-      kept.push_back(part);
-    } else if (!kept.empty() && kept.back() != "..") {
+    const bool goes_up = part == "..";
+    if (goes_up && !kept.empty() && kept.back() != "..")
       kept.pop_back();
-    } else if (!is_absolute) {
+    else if (!goes_up || !is_absolute)
       kept.push_back(part);
-    }
   }
   std::string result = is_absolute ? "/" : "";
   for (std::size_t i = 0; i < kept.size(); ++i) {

@@ -24,6 +24,7 @@ constexpr std::size_t kOutputKept = 64u << 10;
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
+  result.reserve(texts.size() + 1);
   for (std::string& text : texts)
     result.push_back(text.data());
   result.push_back(nullptr);
@@ -58,7 +59,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 std::string ExitStatus::text() const {
   if (signal_number == 0) return "exit code " + std::to_string(code);
-  const char* name = ::strsignal(signal_number);
+  const char* name = ::sigdescr_np(signal_number);  // not strsignal(), which is for one thread
   return "killed by signal " + std::to_string(signal_number) +
          (name != nullptr ? " (" + std::string(name) + ")" : "");
 }

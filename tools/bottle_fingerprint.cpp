@@ -5,6 +5,7 @@
 #include "check_option.hpp"
 #include "image/depfile.hpp"
 #include "image/describe.hpp"
+#include "image/engine.hpp"
 #include "image/resolve.hpp"
 #include "image/steps.hpp"
 #include "memory.hpp"
@@ -49,7 +50,7 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
   if (what == "ast") return print_document(image::describe_syntax(spec));
   if (what == "stages") return print_document(image::describe_stages(spec));
   const store::Store store = store::Store::open(spec.store);
-  const image::Resolved resolved(spec, store, Unlocked::left_open);
+  const image::Resolved resolved(image::with_engine_programs(spec), store, Unlocked::left_open);
   print_document(what == "inputs" ? image::describe_inputs(resolved) : image::describe_plan(resolved));
 }
 
@@ -108,7 +109,9 @@ int main(int argc, char** argv) {
     const store::Store store = store::Store::open(spec.store);
     // What a build reads can be told without knowing what the outside sources are; a key cannot.
     const bool only_files = emit == "depfile" && !common.json;
-    const image::Resolved resolved(spec, store, only_files ? Unlocked::left_open : Unlocked::refused);
+    const image::Resolved resolved(
+        only_files ? image::with_engine_programs(spec) : image::with_engine(spec, store), store,
+        only_files ? Unlocked::left_open : Unlocked::refused);
     image::FingerprintResult result;
     if (!only_files) {
       result.key_text = resolved.key_text();

@@ -31,6 +31,16 @@ std::string ask(const BuildSpec& spec, const Engine& engine, const store::Store&
   return result.facts[kVersionFact];
 }
 
+std::string known_version(const BuildSpec& spec, const store::Store& store) {
+  const auto engine = make_engine(spec);
+  const store::Store::Lookup lookup = store.find_action(probe_key(spec, *engine));
+  if (lookup.result) {
+    const auto fact = lookup.result->facts.find(kVersionFact);
+    if (fact != lookup.result->facts.end()) return fact->second;
+  }
+  return ask(spec, *engine, store);
+}
+
 }  // namespace
 
 const std::vector<std::string>& engine_names() {
@@ -59,30 +69,26 @@ std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
   throw UsageError("the builtin engine is not a program", {.where = "bottle " + spec.slug});
 }
 
-std::vector<fs::path> engine_programs(const BuildSpec& spec) {
-  std::vector<fs::path> programs;
-  std::vector<std::string> names;
-  if (spec.engine == "docker" || spec.engine == "buildx") names = {"docker", "dockerd"};
-  if (spec.engine == "podman" || spec.engine == "buildah") names = {spec.engine};
-  for (const std::string& name : names)
-    if (const auto program = find_program(name)) programs.push_back(fs::absolute(*program));
-  return programs;
-}
-
 void remove_engine_left(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
                         const fs::path& locks) {
   if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn, locks);
   StagedDirectory::remove_abandoned(build_directory / kWork);
 }
 
-std::string known_engine_version(const BuildSpec& spec, const store::Store& store) {
-  const auto engine = make_engine(spec);
-  const store::Store::Lookup lookup = store.find_action(probe_key(spec, *engine));
-  if (lookup.result) {
-    const auto fact = lookup.result->facts.find(kVersionFact);
-    if (fact != lookup.result->facts.end()) return fact->second;
-  }
-  return ask(spec, *engine, store);
+BuildSpec with_engine_programs(BuildSpec spec) {
+  std::vector<std::string> names;
+  if (spec.engine == "docker" || spec.engine == "buildx") names = {"docker", "dockerd"};
+  if (spec.engine == "podman" || spec.engine == "buildah") names = {spec.engine};
+  for (const std::string& name : names)
+    if (const auto program = find_program(name)) spec.engine_programs.push_back(fs::absolute(*program));
+  return spec;
+}
+
+BuildSpec with_engine(BuildSpec spec, const store::Store& store) {
+  if (is_builtin(spec)) return spec;
+  BuildSpec result = with_engine_programs(std::move(spec));
+  if (result.engine_version.empty()) result.engine_version = known_version(result, store);
+  return result;
 }
 
 std::string fresh_engine_version(const BuildSpec& spec, const store::Store& store) {

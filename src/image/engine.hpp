@@ -17,9 +17,6 @@ namespace bottle::image {
 
 // "builtin" and the others.
 const std::vector<std::string>& engine_names();
-inline bool is_builtin(const BuildSpec& spec) {
-  return spec.engine == "builtin";
-}
 // Throws UsageError that lists the known names.
 void check_engine_name(const std::string& name, const std::string& where);
 
@@ -45,8 +42,13 @@ class Engine {
   virtual LoadedPlan build(const EngineRequest& request) const = 0;
 };
 
-// The installed programs of an engine: whose change may change the version.
-std::vector<fs::path> engine_programs(const BuildSpec& spec);
+// The specification with the engine's installed programs; nobody is asked.
+BuildSpec with_engine_programs(BuildSpec spec);
+// And with its version: the one remembered for the engine's identity, or asked for and remembered.
+BuildSpec with_engine(BuildSpec spec, const store::Store& store);
+// Asks and remembers. An engine that is about to run may have been replaced behind an unchanged program.
+std::string fresh_engine_version(const BuildSpec& spec, const store::Store& store);
+
 // Takes out of the engines what a killed build in this directory has left there; starts nothing if that is
 // nothing. The caller holds the directory's lock. `warn` hears of an engine that does not answer in time;
 // `locks` is the store's directory.
@@ -54,11 +56,6 @@ void remove_engine_left(const fs::path& build_directory,
                         const std::function<void(const std::string&)>& warn = {}, const fs::path& locks = {});
 
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec);
-
-// The version for the key: the one remembered for the engine's identity, or asked for and remembered.
-std::string known_engine_version(const BuildSpec& spec, const store::Store& store);
-// Asks and remembers. An engine that is about to run may have been replaced behind an unchanged program.
-std::string fresh_engine_version(const BuildSpec& spec, const store::Store& store);
 
 // Runs the engine for what was resolved.
 LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store,

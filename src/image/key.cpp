@@ -4,7 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "image/engine.hpp"
 #include "image/resolve.hpp"
 #include "util/text.hpp"
 

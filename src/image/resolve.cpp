@@ -7,7 +7,6 @@
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/history.hpp"
 #include "image/copy_mode.hpp"
-#include "image/engine.hpp"
 #include "image/read_dockerfile.hpp"
 #include "image/stat_cache.hpp"
 #include "util/error.hpp"
@@ -86,10 +85,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, const Surve
 }
 
 void Resolved::resolve(const store::Store& store) {
-  // Whoever only looks at the sources asks no engine.
-  if (!is_builtin(spec_) && !survey_ && unlocked_ == Unlocked::refused && spec_.engine_version.empty())
-    spec_.engine_version = known_engine_version(spec_, store);
-  for (const fs::path& program : engine_programs(spec_))
+  for (const fs::path& program : spec_.engine_programs)
     dependencies_.push_back(program);
   values_ = build_values(spec_);
   file_ = read_dockerfile(spec_);

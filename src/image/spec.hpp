@@ -63,7 +63,10 @@ struct BuildSpec {
   std::vector<std::string> allowed;  // entitlements: "security.insecure"
   std::string engine = "builtin";
   std::vector<std::string> engine_options;  // words for an outside engine's build command
-  std::string engine_version;               // never from a file: what the key says of an outside engine
+  // Never from a file, with_engine() fills them in: what the key says of an outside engine, and the programs
+  // whose change may change that.
+  std::string engine_version;
+  std::vector<fs::path> engine_programs;
   std::string packer = "native";
   std::string registry_image;  // of packer "smolvm": what serves the image; "" is Bottle's own server
   std::string tag;             // "" is <slug>:latest
@@ -76,6 +79,10 @@ struct BuildSpec {
   fs::path file;       // the specification file, if it was read from one
   fs::path directory;  // the bottle's build directory
 };
+
+inline bool is_builtin(const BuildSpec& spec) {
+  return spec.engine == "builtin";
+}
 
 // The lock that holds for it.
 fs::path lock_file(const BuildSpec& spec);

@@ -91,7 +91,7 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const timespec begin = time_in(spec.directory);
-  const auto all = std::make_shared<const Resolved>(spec, store);
+  const auto all = std::make_shared<const Resolved>(with_engine(spec, store), store);
   const Resolved& resolved = *all;
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
@@ -137,7 +137,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   // An outside engine reads the files itself, so there they are looked at once more.
   if (is_fingerprinted && is_builtin(spec)) now = as_fingerprinted(spec, store, key_text, result.key);
   if (!now) {
-    now = std::make_unique<Resolved>(spec, store);
+    now = std::make_unique<Resolved>(with_engine(spec, store), store);
     key_text = now->key_text();
     result.key = sha256(key_text);
   }
@@ -154,7 +154,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
   if (!is_builtin(spec) && !lookup.result &&
       fresh_engine_version(spec, store) != now->spec().engine_version) {
-    now = std::make_unique<Resolved>(spec, store);
+    now = std::make_unique<Resolved>(with_engine(spec, store), store);
     key_text = now->key_text();
     result.key = sha256(key_text);
     lookup = store.find_action(result.key);

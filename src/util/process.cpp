@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -49,6 +51,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
       ::dup2(error, STDERR_FILENO) < 0)
     give_up();
+  if (command.largest_file) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0) give_up();
+    limit.rlim_cur = std::min<rlim_t>(*command.largest_file, limit.rlim_max);
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) give_up();
+  }
   if (!command.directory.empty() && ::chdir(command.directory.c_str()) != 0) give_up();
   ::execve(program, arguments, environment);
   give_up();

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -49,6 +50,7 @@ struct Command {
   int input = -1;                                       // standard input; -1 is /dev/null
   int output = -1;  // standard output and error; -1: this process's standard error for both
   int error = -1;   // standard error; -1: where `output` goes
+  std::optional<std::uint64_t> largest_file;  // bytes; SIGXFSZ ends what writes more into a file
   // The program dies when this process does, however that happens. It has a process group of its own unless
   // the terminal is to stay with it.
   bool own_group = true;

@@ -701,6 +701,33 @@ class Repositories(Case):
         self.assert_fails(self.lock(build, expect=1), 'no directory "out"')
         self.assertEqual(build.leftovers(), [])
 
+    def test_few_objects_that_stand_for_too_much_are_not_written_out(self):
+        def commit_of(blob, names, levels):
+            """A tree of names^levels files that are one object each, in as many objects as levels."""
+            entry = f"100644 blob {blob}"
+            for _ in range(levels):
+                listing = "".join(f"{entry}\t{number:03}\n" for number in range(names))
+                tree = subprocess.run(["git", "mktree"], cwd=self.repositories / "main", env=self.environment(), check=True,
+                                      text=True, input=listing, stdout=subprocess.PIPE).stdout.strip()
+                entry = f"040000 tree {tree}"
+            commit = self.git("main", "commit-tree", "-m", "large", tree)
+            self.git("main", "update-ref", "refs/heads/large", commit)
+
+        def blob_of(size):
+            (self.top / "blob").write_bytes(bytes(size))
+            return self.git("main", "hash-object", "-w", str(self.top / "blob"))
+
+        build = self.new(f"FROM scratch\nADD {self.url}/main#large /x\n")
+        commit_of(blob_of(0), 100, 4)
+        self.assert_fails(self.lock(build, expect=1), "the commit holds more than 4000000 files", f"{self.url}/main")
+        commit_of(blob_of(1 << 20), 41, 3)
+        self.assert_fails(self.lock(build, expect=1), "the commit's files are larger than 64.0 GiB", f"{self.url}/main")
+        commit_of(blob_of(0), 9, 1)
+        self.lock(build)
+        build.image()
+        self.assertEqual(len([path for path in self.tree(build) if path.startswith("x/")]), 9)
+        self.assertEqual(build.leftovers(), [])
+
     def test_submodules_of_this_machine_are_refused(self):
         self.git("main", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(self.repositories / "part"), "module")
         self.commit("main", {})

@@ -58,6 +58,18 @@ TEST(Process, TellsASignal) {
   EXPECT_THAT(finished.status.text(), HasSubstr("killed by signal 9"));
 }
 
+TEST(Process, EndsWhatWritesTooLargeAFile) {
+  const TemporaryDirectory directory;
+  Command command;
+  command.arguments = {"sh", "-c", "exec head -c \"$0\" /dev/zero >file", "1000"};
+  command.directory = directory.path();
+  command.largest_file = 1000;
+  EXPECT_TRUE(run(command).status.success());
+  command.arguments.back() = "1001";
+  EXPECT_EQ(run(command).status.signal_number, SIGXFSZ);
+  EXPECT_EQ(fs::file_size(directory.path() / "file"), 1000u);
+}
+
 TEST(Process, KillsTheWholeGroup) {
   Pipe pipe = make_pipe();
   std::string text;

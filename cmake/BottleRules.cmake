@@ -108,7 +108,7 @@ function(_bottle_parts out directory context)
 endfunction()
 
 # _bottle_part_rules(<out> <slug> <directory> <parts>): the rules of the parts; <out> becomes their stamps. Their commands
-# do nothing else than to say that a dependency is new; the depfiles are bottle-fingerprint's (src/image/depfile_parts.hpp).
+# do nothing else than to say that a dependency is new; the depfiles are bottle-fingerprint's (src/image/context/depfile_parts.hpp).
 function(_bottle_part_rules out slug directory parts)
   set(stamps "")
   _bottle_own_depfiles()

@@ -1,5 +1,5 @@
 // bottle-cache: what is in the store, making it smaller, and checking it (docs/tools/bottle-cache.md).
-#include "image/run_kept.hpp"
+#include "image/run/kept.hpp"
 #include "store/check.hpp"
 #include "store/collect.hpp"
 #include "store/store.hpp"

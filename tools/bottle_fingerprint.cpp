@@ -3,10 +3,10 @@
 
 #include "build_options.hpp"
 #include "check_option.hpp"
-#include "image/depfile.hpp"
+#include "image/context/depfile.hpp"
 #include "image/describe.hpp"
-#include "image/engine.hpp"
-#include "image/resolve.hpp"
+#include "image/engine/engine.hpp"
+#include "image/resolve/resolve.hpp"
 #include "image/steps.hpp"
 #include "memory.hpp"
 #include "util/command_line.hpp"

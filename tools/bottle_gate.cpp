@@ -11,7 +11,7 @@
 #include "gate/render.hpp"
 #include "gate/schema.hpp"
 #include "gate/skills.hpp"
-#include "image/depfile.hpp"
+#include "image/context/depfile.hpp"
 #include "util/command_line.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"

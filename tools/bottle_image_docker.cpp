@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "build_options.hpp"
-#include "image/container_name.hpp"
-#include "image/docker_client.hpp"
-#include "image/engine_load.hpp"
+#include "image/engine/container_name.hpp"
+#include "image/engine/docker_client.hpp"
+#include "image/engine/load.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"

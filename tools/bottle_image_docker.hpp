@@ -1,4 +1,5 @@
-// `bottle-image docker ...`: the commands of image/docker_client.hpp for scripts, and `bottle-image load`.
+// `bottle-image docker ...`: the commands of image/engine/docker_client.hpp for scripts, and `bottle-image
+// load`.
 #pragma once
 
 #include <functional>

@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
 #include "memory.hpp"
 #include "smolmachine/extract.hpp"
 #include "smolmachine/pack_file.hpp"

@@ -1,6 +1,6 @@
 #include "bottle_registry_serve.hpp"
 
-#include "registry/server.hpp"
+#include "registry/server/server.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"

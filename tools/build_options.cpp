@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
-#include "image/engine.hpp"
+#include "image/engine/engine.hpp"
 #include "util/error.hpp"
 
 namespace bottle::tools {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
 
 namespace CLI {
 class App;

@@ -1,7 +1,7 @@
 // --check: the rules of a Dockerfile and nothing else, of bottle-fingerprint and bottle-image.
 #pragma once
 
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
 #include "util/command_line.hpp"
 
 namespace CLI {

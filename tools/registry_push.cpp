@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 #include "registry/sources.hpp"
 #include "smolmachine/artifact.hpp"
 #include "util/command_line.hpp"

@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
-#include "image/container_name.hpp"
-#include "image/docker_client.hpp"
-#include "image/engine_drivers.hpp"
+#include "image/engine/container_name.hpp"
+#include "image/engine/docker_client.hpp"
+#include "image/engine/drivers.hpp"
 #include "oci/entry.hpp"
 #include "oci/tar_writer.hpp"
 #include "util/digest.hpp"

@@ -1,5 +1,5 @@
 // Starting a gate in a container, and removing what that made. With Docker's command line or Podman's,
-// through image/docker_client.hpp.
+// through image/engine/docker_client.hpp.
 //
 // What `up` makes carries labels: bottle.gate=<slug>, and bottle.gate.instance=<where the gate was rendered>,
 // so that `down` removes that and nothing else, whatever became of the process that made it. Containers are

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "dockerfile/text.hpp"
-#include "image/read_dockerfile.hpp"
-#include "image/remote_image.hpp"
+#include "image/model/read_dockerfile.hpp"
+#include "image/remote/image.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 

@@ -10,8 +10,8 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "dockerfile/lint.hpp"
-#include "image/resolve.hpp"
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
+#include "image/resolve/resolve.hpp"
 
 namespace bottle::image {
 

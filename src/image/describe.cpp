@@ -10,9 +10,9 @@
 #include "dockerfile/describe.hpp"
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/text.hpp"
-#include "image/read_dockerfile.hpp"
-#include "image/remote_git.hpp"
-#include "image/remote_url.hpp"
+#include "image/model/read_dockerfile.hpp"
+#include "image/remote/git.hpp"
+#include "image/remote/url.hpp"
 #include "util/file.hpp"
 
 namespace bottle::image {

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "image/resolve.hpp"
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
+#include "image/resolve/resolve.hpp"
 
 namespace bottle::image {
 

@@ -1,7 +1,7 @@
 // An image plan as what goes to a registry: compressed layers, configuration, manifest.
 #pragma once
 
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 #include "oci/compress.hpp"
 #include "registry/push.hpp"
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <memory>
 
-#include "image/remote_git.hpp"
-#include "image/remote_image.hpp"
-#include "image/remote_url.hpp"
-#include "image/resolve.hpp"
-#include "image/stored_layer.hpp"
+#include "image/model/stored_layer.hpp"
+#include "image/remote/git.hpp"
+#include "image/remote/image.hpp"
+#include "image/remote/url.hpp"
+#include "image/resolve/resolve.hpp"
 #include "oci/image_files.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"

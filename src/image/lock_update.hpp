@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "image/lock.hpp"
-#include "image/spec.hpp"
+#include "image/model/lock.hpp"
+#include "image/model/spec.hpp"
 #include "store/store.hpp"
 
 namespace bottle::image {

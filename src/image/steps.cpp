@@ -6,13 +6,13 @@
 #include <chrono>
 #include <memory>
 
-#include "image/build.hpp"
+#include "image/builtin/build.hpp"
+#include "image/builtin/stored_image.hpp"
 #include "image/check.hpp"
-#include "image/depfile_parts.hpp"
-#include "image/engine.hpp"
-#include "image/plan.hpp"
-#include "image/resolve.hpp"
-#include "image/stored_image.hpp"
+#include "image/context/depfile_parts.hpp"
+#include "image/engine/engine.hpp"
+#include "image/model/plan.hpp"
+#include "image/resolve/resolve.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"

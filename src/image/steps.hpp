@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "image/depfile_parts.hpp"
-#include "image/export.hpp"
-#include "image/spec.hpp"
+#include "image/context/depfile_parts.hpp"
+#include "image/model/export.hpp"
+#include "image/model/spec.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 

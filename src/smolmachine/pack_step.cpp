@@ -9,8 +9,8 @@
 #include <system_error>
 #include <thread>
 
-#include "image/engine.hpp"
-#include "image/plan.hpp"
+#include "image/engine/engine.hpp"
+#include "image/model/plan.hpp"
 #include "smolmachine/smolvm_command.hpp"
 #include "smolmachine/smolvm_packer.hpp"
 #include "smolmachine/zstd_frame.hpp"

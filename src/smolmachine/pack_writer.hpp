@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 #include "smolmachine/describe.hpp"
 #include "smolmachine/findings.hpp"
 #include "smolmachine/frame_writer.hpp"

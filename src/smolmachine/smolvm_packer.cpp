@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "image/export.hpp"
+#include "image/model/export.hpp"
 #include "oci/descriptor.hpp"
 #include "smolmachine/crc32.hpp"
 #include "smolmachine/footer.hpp"

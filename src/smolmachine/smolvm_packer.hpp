@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 #include "smolmachine/pack_writer.hpp"
 #include "store/store.hpp"
 

@@ -10,11 +10,11 @@
 #include <chrono>
 #include <thread>
 
-#include "image/container_name.hpp"
-#include "image/docker_client.hpp"
-#include "image/engine_left.hpp"
-#include "image/engine_load.hpp"
-#include "registry/server.hpp"
+#include "image/engine/container_name.hpp"
+#include "image/engine/docker_client.hpp"
+#include "image/engine/left.hpp"
+#include "image/engine/load.hpp"
+#include "registry/server/server.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 

@@ -1,4 +1,4 @@
-"""Many files: Ninja reads their names from several short depfiles (src/image/depfile_parts.hpp). What runs is what would with one."""
+"""Many files: Ninja reads their names from several short depfiles (src/image/context/depfile_parts.hpp). What runs is what would with one."""
 import os
 import random
 import shutil

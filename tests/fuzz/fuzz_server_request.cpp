@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "registry/reference.hpp"
-#include "registry/server_manifest.hpp"
-#include "registry/server_reply.hpp"
-#include "registry/server_target.hpp"
+#include "registry/server/manifest.hpp"
+#include "registry/server/reply.hpp"
+#include "registry/server/target.hpp"
 
 using namespace bottle::registry;
 

@@ -8,7 +8,7 @@
 #include "dockerfile/ignore.hpp"
 #include "dockerfile/instructions.hpp"
 #include "dockerfile/stages.hpp"
-#include "image/context_scan.hpp"
+#include "image/context/scan.hpp"
 #include "util/file.hpp"
 
 namespace bottle::bench {

@@ -1,4 +1,4 @@
-#include "image/archive.hpp"
+#include "image/copy/archive.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

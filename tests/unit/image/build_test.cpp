@@ -1,4 +1,4 @@
-#include "image/build.hpp"
+#include "image/builtin/build.hpp"
 
 #include "image/steps.hpp"
 #include "store/layout.hpp"

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "image/export.hpp"
 #include "image/lock_update.hpp"
+#include "image/model/export.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {

@@ -1,4 +1,4 @@
-#include "image/config.hpp"
+#include "image/model/config.hpp"
 
 #include "testing.hpp"
 #include "util/json.hpp"

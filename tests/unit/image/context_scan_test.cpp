@@ -1,4 +1,4 @@
-#include "image/context_scan.hpp"
+#include "image/context/scan.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "dockerfile/ignore.hpp"
-#include "image/stat_cache.hpp"
+#include "image/context/stat_cache.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "image/copy_glob.hpp"
-#include "image/copy_mode.hpp"
-#include "image/copy_sources.hpp"
-#include "image/users.hpp"
+#include "image/copy/glob.hpp"
+#include "image/copy/mode.hpp"
+#include "image/copy/sources.hpp"
+#include "image/model/users.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/path.hpp"

@@ -1,4 +1,4 @@
-#include "image/depfile_parts.hpp"
+#include "image/context/depfile_parts.hpp"
 
 #include <fcntl.h>
 

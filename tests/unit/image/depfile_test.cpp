@@ -1,4 +1,4 @@
-#include "image/depfile.hpp"
+#include "image/context/depfile.hpp"
 
 #include "testing.hpp"
 

@@ -1,13 +1,13 @@
 // What an outside engine is given, and when it is asked: no engine runs here. (tests/integration has real
 // ones.)
-#include "image/engine.hpp"
+#include "image/engine/engine.hpp"
 
 #include <sys/stat.h>
 
-#include "image/container_name.hpp"
-#include "image/engine_dockerfile.hpp"
-#include "image/engine_input.hpp"
-#include "image/engine_sent.hpp"
+#include "image/engine/container_name.hpp"
+#include "image/engine/dockerfile.hpp"
+#include "image/engine/input.hpp"
+#include "image/engine/sent.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {

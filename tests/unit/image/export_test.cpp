@@ -1,4 +1,4 @@
-#include "image/export.hpp"
+#include "image/model/export.hpp"
 
 #include "image/steps.hpp"
 #include "oci/image_source.hpp"

@@ -1,7 +1,7 @@
 // The step after a fingerprint takes the contents of contexts from the key.
 #include <sys/stat.h>
 
-#include "image/recorded_inputs.hpp"
+#include "image/model/recorded_inputs.hpp"
 #include "image/steps.hpp"
 #include "testing.hpp"
 

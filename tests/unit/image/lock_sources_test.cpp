@@ -1,8 +1,8 @@
 // What goes through the lock: images, URLs and repositories of Dockerfiles, without a network.
-#include "image/export.hpp"
 #include "image/lock_update.hpp"
-#include "image/remote_git.hpp"
-#include "image/remote_url.hpp"
+#include "image/model/export.hpp"
+#include "image/remote/git.hpp"
+#include "image/remote/url.hpp"
 #include "oci/image_source.hpp"
 #include "testing.hpp"
 

@@ -1,4 +1,4 @@
-#include "image/lock.hpp"
+#include "image/model/lock.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
-#include "image/outside.hpp"
+#include "image/model/outside.hpp"
 
-#include "image/export.hpp"
-#include "image/stored_layer.hpp"
+#include "image/model/export.hpp"
+#include "image/model/stored_layer.hpp"
 #include "oci/image_source.hpp"
 #include "store/layout.hpp"
 #include "testing.hpp"

@@ -1,4 +1,4 @@
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 
 #include "testing.hpp"
 #include "util/json.hpp"

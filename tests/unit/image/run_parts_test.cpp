@@ -4,11 +4,11 @@
 
 #include <set>
 
-#include "image/run_bundle.hpp"
-#include "image/run_request.hpp"
-#include "image/run_snapshot.hpp"
-#include "image/run_unpack.hpp"
-#include "image/run_user.hpp"
+#include "image/run/bundle.hpp"
+#include "image/run/request.hpp"
+#include "image/run/snapshot.hpp"
+#include "image/run/unpack.hpp"
+#include "image/run/user.hpp"
 #include "oci/merged_tree.hpp"
 #include "testing.hpp"
 #include "util/json.hpp"

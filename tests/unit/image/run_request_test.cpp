@@ -1,4 +1,4 @@
-#include "image/run_request.hpp"
+#include "image/run/request.hpp"
 
 #include "testing.hpp"
 

@@ -1,4 +1,4 @@
-#include "image/spec.hpp"
+#include "image/model/spec.hpp"
 
 #include "testing.hpp"
 #include "util/json.hpp"

@@ -1,4 +1,4 @@
-#include "image/stat_cache.hpp"
+#include "image/context/stat_cache.hpp"
 
 #include "testing.hpp"
 

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "image/build.hpp"
-#include "image/plan.hpp"
-#include "image/resolve.hpp"
-#include "image/spec.hpp"
+#include "image/builtin/build.hpp"
+#include "image/model/plan.hpp"
+#include "image/model/spec.hpp"
+#include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"

@@ -1,9 +1,9 @@
-#include "registry/server_target.hpp"
 #include "registry/reference.hpp"
+#include "registry/server/target.hpp"
 
 #include <gtest/gtest.h>
 
-#include "registry/server_reply.hpp"
+#include "registry/server/reply.hpp"
 
 namespace bottle::registry {
 namespace {

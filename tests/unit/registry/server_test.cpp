@@ -1,4 +1,4 @@
-#include "registry/server.hpp"
+#include "registry/server/server.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "registry/server_manifest.hpp"
+#include "registry/server/manifest.hpp"
 #include "util/error.hpp"
 
 namespace bottle::registry {

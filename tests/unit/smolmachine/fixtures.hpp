@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "image/plan.hpp"
+#include "image/model/plan.hpp"
 #include "oci/entry.hpp"
 #include "smolmachine/manifest.hpp"
 #include "smolmachine/pack_writer.hpp"

@@ -1,0 +1,500 @@
+#include "image/builtin/build.hpp"
+
+#include <malloc.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "dockerfile/source.hpp"
+#include "image/builtin/stage_image.hpp"
+#include "image/builtin/stored_image.hpp"
+#include "image/model/stored_index.hpp"
+#include "image/run/kept.hpp"
+#include "image/run/run.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/parallel.hpp"
+#include "util/path.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr const char* kInstructionSchema = "bottle-instruction 1";
+
+// What the trees of so many files held, before there are texts of them. With few it is quicker to keep it.
+void give_back_memory(std::size_t files) {
+  constexpr std::size_t kMany = 100'000;
+#ifdef __GLIBC__
+  if (files > kMany) ::malloc_trim(0);
+#endif
+}
+
+oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
+                             std::int64_t epoch) {
+  const auto path = tree.resolve(path_in_root(directory), true);
+  if (!path) throw Error("the symbolic links of " + directory + " lead in a circle");
+  oci::LayerIndex layer;
+  bool is_new = false;
+  for (std::size_t end = path->find('/');; end = path->find('/', end + 1)) {
+    oci::Entry entry;
+    entry.path = path->substr(0, end);
+    if (const auto* node = tree.find(entry.path)) {
+      if (node->inode->type != oci::EntryType::directory)
+        throw Error("/" + entry.path + " is in the way: it is not a directory");
+      entry = *node->inode;
+      entry.path = path->substr(0, end);
+    } else {
+      entry.type = oci::EntryType::directory;
+      entry.mode = 0755;
+      entry.uid = owner.uid;
+      entry.gid = owner.gid;
+      entry.mtime = epoch;
+      is_new = true;
+    }
+    layer.entries.push_back(std::move(entry));
+    if (end == std::string::npos) break;
+  }
+  // Nothing to make is an empty layer, not a missing one: the history counts it (BuildKit does the same).
+  if (!is_new) layer.entries.clear();
+  return layer;
+}
+
+// A stage on its way.
+struct StageWork {
+  const ResolvedStage* stage = nullptr;
+  StageImage image;
+  bool is_begun = false;  // `image` is what the base is
+  std::size_t next = 0;   // step
+  std::size_t first_ordinal = 0;
+  std::optional<Digest> run_key;      // of the next step, if that is a RUN that has to wait or is at work
+  bool is_missing = false;            // the store does not have its result
+  std::unique_ptr<RunExecution> run;  // at work
+
+  bool is_done() const { return is_begun && next == stage->steps.size(); }
+};
+
+// What is at and below `source`, links in the way followed, as a mount shows it.
+Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
+  const auto path = tree.resolve(path_in_root(source), true);
+  const oci::MergedTree::Node* top = path ? tree.find(*path) : nullptr;
+  if (top == nullptr) return sha256("nothing");
+  oci::LayerIndex index;
+  std::map<const oci::Entry*, std::string> names;
+  const std::function<void(const std::string&, const oci::MergedTree::Node&)> visit =
+      [&](const std::string& name, const oci::MergedTree::Node& node) {
+        oci::Entry entry = *node.inode;
+        entry.path = name;
+        entry.place = {};
+        const auto [first, is_new] = names.try_emplace(node.inode.get(), name);
+        if (!is_new) {
+          entry.type = oci::EntryType::hardlink;
+          entry.link = first->second;
+        }
+        index.entries.push_back(std::move(entry));
+        for (const auto& [child_name, child] : node.children)
+          visit(name + "/" + child_name, child);
+      };
+  visit(".", *top);
+  return index.digest();
+}
+
+class Builder {
+ public:
+  Builder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+          const std::function<void(const std::string&)>& warn, std::size_t runs)
+      : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn), free_runs_(runs) {
+    // A shell wants the terminal for itself.
+    if (resolved.spec().debug_shell) free_runs_ = 1;
+    std::size_t ordinal = 0;
+    for (const auto& [number, stage] : resolved_.stages()) {
+      StageWork& work = works_[number];
+      work.stage = &stage;
+      work.first_ordinal = ordinal + 1;
+      ordinal += stage.steps.size();
+      for (const FileStep& step : stage.steps)
+        for_each_scan(step, [this](const std::string& name) { ++scan_uses_[name]; });
+    }
+  }
+
+  LoadedPlan run() {
+    try {
+      while (!is_done()) {
+        bool has_advanced = false;
+        for (auto& [number, work] : works_)
+          while (advance(work)) {
+            has_advanced = true;
+            take_in(0);
+          }
+        if (!has_advanced) take_in(-1);
+      }
+    } catch (...) {
+      stop();
+      throw;
+    }
+    LoadedPlan image = std::move(loaded(works_.at(resolved_.target_number()).image).image);
+    image.plan.config = resolved_.target().config.text();
+    return image;
+  }
+
+ private:
+  // The contexts that the instruction takes files from.
+  template <typename Visit>
+  static void for_each_scan(const FileStep& step, const Visit& visit) {
+    if (step.kind == FileStep::Kind::copy && step.source.kind == FileSource::Kind::scan)
+      visit(step.source.name);
+    if (step.kind != FileStep::Kind::run) return;
+    for (const RunMount& mount : step.run.mounts)
+      if (mount.from && mount.from->kind == FileSource::Kind::scan) visit(mount.from->name);
+  }
+
+  bool is_done() const {
+    for (const auto& [number, work] : works_)
+      if (!work.is_done()) return false;
+    return true;
+  }
+
+  // What the commands at work have said meanwhile; waits for it if there is nothing else to do.
+  void take_in(int timeout_milliseconds) {
+    check_interrupted();
+    std::vector<Confined*> children;
+    for (auto& [number, work] : works_)
+      if (work.run && !work.run->process().finished()) children.push_back(&work.run->process());
+    if (!children.empty()) Confined::wait(children, timeout_milliseconds);
+  }
+
+  // Kills what is at work, and removes what that could not remove any more.
+  void stop() {
+    bool was_running = false;
+    for (auto& [number, work] : works_) {
+      was_running = was_running || work.run;
+      work.run.reset();
+    }
+    if (!was_running) return;
+    try {
+      remove_left_runs(store_.directory());
+    } catch (const std::exception&) {
+      // The next RUN tries again.
+    }
+  }
+
+  // Does the next thing that can be done for the stage; false if it has to wait.
+  bool advance(StageWork& work) {
+    if (work.is_done()) return false;
+    if (!work.is_begun) {
+      if (work.stage->base_stage >= 0 && !works_.at(work.stage->base_stage).is_done()) return false;
+      begin(work);
+      return true;
+    }
+    const FileStep& step = work.stage->steps[work.next];
+    if (!has_sources(step)) return false;
+    try {
+      return work.run ? finish_run(work, step) : advance(work, step);
+    } catch (const Error& error) {
+      // Errors of the file system have a place of their own; what the instruction got wrong has the
+      // instruction's.
+      if (!error.where().empty()) throw;
+      throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
+    }
+  }
+
+  void begin(StageWork& work) {
+    if (work.stage->base_stage >= 0)
+      work.image = below(works_.at(work.stage->base_stage).image);
+    else if (!work.stage->base_image.empty())
+      work.image = below(outside(work.stage->base_image));
+    work.image.image.context_roots.merge(resolved_.context_roots());
+    work.is_begun = true;
+  }
+
+  bool has_sources(const FileStep& step) const {
+    const auto is_there = [this](const FileSource& source) {
+      return source.kind != FileSource::Kind::stage || works_.at(source.stage).is_done();
+    };
+    if (step.kind == FileStep::Kind::copy) return is_there(step.source);
+    for (const RunMount& mount : step.run.mounts)
+      if (mount.from && !is_there(*mount.from)) return false;
+    return true;
+  }
+
+  // Of the instruction; the files of its context go to `taken`.
+  Digest key_of(const StageImage& state, const FileStep& step, oci::MergedTree& taken) {
+    std::string key_text = std::string("schema = ") + kInstructionSchema +
+                           "\nparent = " + state.identity().hex() +
+                           "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
+    if (step.kind == FileStep::Kind::copy) {
+      if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
+        const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
+        // Many files are held twice at a time: as what was seen and as a list, then as a list and as a tree.
+        if (scan_uses_[step.source.name] == 1) resolved_.release(step.source.name);
+        key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
+      } else if (step.source.kind != FileSource::Kind::scan) {
+        key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
+      }
+    }
+    if (step.kind == FileStep::Kind::run) key_text += mounts_text(step);
+    return sha256(key_text);
+  }
+
+  // With many files both take as long. Mostly the key is a new one, and then the tree is needed.
+  static Digest apply_and_digest(const oci::LayerIndex& files, const std::string& name,
+                                 oci::MergedTree& tree) {
+    constexpr std::size_t kFew = 500;
+    Digest digest;
+    both(
+        files.entries.size() > kFew, [&] { tree.apply(files, name); },
+        [&] { digest = files.digest_with_places(); });
+    return digest;
+  }
+
+  bool advance(StageWork& work, const FileStep& step) {
+    if (step.kind == FileStep::Kind::run) return begin_run(work, step);
+    oci::MergedTree taken;
+    const Digest key = key_of(work.image, step, taken);
+    if (take_stored(work, step, key)) return true;
+    save_step(work, step, key,
+              step.kind == FileStep::Kind::workdir ? execute_workdir(work.image, step)
+                                                   : execute_copy(work.image, step, std::move(taken)));
+    return true;
+  }
+
+  bool take_stored(StageWork& work, const FileStep& step, const Digest& key) {
+    const store::Store::Lookup lookup = store_.find_action(key);
+    if (!lookup.result) return false;
+    auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_);
+    if (!stored) return false;
+    end_step(work, step, StepOutcome::stored, key, std::move(*stored));
+    return true;
+  }
+
+  bool begin_run(StageWork& work, const FileStep& step) {
+    if (!work.run_key) {
+      oci::MergedTree none;
+      work.run_key = key_of(work.image, step, none);
+    }
+    // The same instruction on the same base is at work for another stage: this one takes its result.
+    if (at_work_.contains(*work.run_key)) {
+      work.is_missing = false;
+      return false;
+    }
+    if (!work.is_missing && take_stored(work, step, *work.run_key)) return true;
+    work.is_missing = true;
+    if (free_runs_ == 0) return false;
+    work.run = std::make_unique<RunExecution>(step.run, run_context(work, step));
+    at_work_.insert(*work.run_key);
+    --free_runs_;
+    return true;
+  }
+
+  bool finish_run(StageWork& work, const FileStep& step) {
+    if (!work.run->process().finished()) return false;
+    oci::LayerIndex layer = work.run->finish();
+    if (const std::string& why = work.run->why_copied(); !why.empty() && !std::exchange(has_copied_, true))
+      warn_("warning: overlayfs does not work here (" + why +
+            "): each RUN works on a copy of the whole tree, which is slow, and there moves a directory where "
+            "an overlay copies it");
+    work.run.reset();
+    const Digest key = *work.run_key;
+    at_work_.erase(key);
+    ++free_runs_;
+    save_step(work, step, key, std::move(layer));
+    return true;
+  }
+
+  void save_step(StageWork& work, const FileStep& step, const Digest& key, oci::LayerIndex layer) {
+    store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
+    give_back_memory(layer.entries.size());
+    StoredIndex stored = store_index(std::move(layer), store_);
+    result.outputs["index"] = stored.blob;
+    add_blob_outputs(stored.index, store_, result.outputs);
+    result.tool_version = BOTTLE_VERSION;
+    store_.put_action(key, result);
+    end_step(work, step, StepOutcome::executed, key, std::move(stored));
+  }
+
+  void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
+                StoredIndex layer) {
+    adopt(work.image, step);
+    for_each_scan(step, [this](const std::string& name) { --scan_uses_[name]; });
+    on_step_({*work.stage, step, outcome, key});
+    work.image.add(std::move(layer));
+    work.run_key.reset();
+    work.is_missing = false;
+    ++work.next;
+  }
+
+  ReadContent content_of(const StageImage& state) const {
+    return [reader = state.image.reader(store_)](const oci::Entry& entry,
+                                                 const std::vector<std::string>& roots) {
+      std::string text(entry.size, '\0');
+      reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
+      return text;
+    };
+  }
+
+  Warn warn_at(const FileStep& step) const {
+    return [this, &step](const std::string& text) { warn_(step.where + ": warning: " + text); };
+  }
+
+  oci::LayerIndex execute_workdir(StageImage& state, const FileStep& step) {
+    Owner owner;
+    if (!step.user.empty()) owner = resolve_owner(step.user, merged(state), content_of(state), warn_at(step));
+    return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
+  }
+
+  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, oci::MergedTree taken) {
+    for (const std::string& content : step.inline_contents)
+      (void)store_.put(content);
+    const oci::ContentReader source_reader = source_reader_of(step);
+    CopyRequest request = step.request;
+    request.read_destination = content_of(state);
+    request.warn = warn_at(step);
+    std::vector<oci::MergedTree> fetched;
+    fetched.reserve(step.remotes.size());
+    for (const oci::LayerIndex& layer : resolved_.fetch(step, store_)) {
+      const RemoteSource& remote = step.remotes[fetched.size()];
+      fetched.emplace_back().apply(layer, remote.name);
+      // Archives from URLs stay what they are unless --unpack says otherwise.
+      request.apart[remote.number] = {.tree = &fetched.back(),
+                                      .path = remote.path(),
+                                      .unpack = remote.is_url() && request.unpack.value_or(false)};
+    }
+    const ArchiveOpener open_archive = make_archive_opener(store_, source_reader);
+    return step.source.kind == FileSource::Kind::scan
+               ? copy(std::move(taken), merged(state), request, open_archive)
+               : copy(merged(source_image(step)), merged(state), request, open_archive);
+  }
+
+  // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
+  // is at the source; a cache begins as all of it.
+  std::string mounts_text(const FileStep& step) {
+    std::string text;
+    for (const RunMount& mount : step.run.mounts) {
+      if (!mount.from) continue;
+      const bool is_bind = mount.mount.type == dockerfile::Mount::Type::bind;
+      const Digest digest = mount.from->kind == FileSource::Kind::scan
+                                ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
+                            : is_bind ? subtree_digest(merged(source_image(*mount.from)), mount.source)
+                                      : source_image(*mount.from).identity();
+      text += "source = " + digest.hex() + "\n";
+    }
+    return text;
+  }
+
+  std::optional<RunTree> mounted_tree(const RunMount& mount) {
+    if (!mount.from) {
+      // An empty one: bind,from=scratch.
+      if (mount.mount.type == dockerfile::Mount::Type::bind) return RunTree{};
+      return std::nullopt;
+    }
+    RunTree tree;
+    if (mount.from->kind == FileSource::Kind::scan) {
+      tree.image.context_roots = resolved_.context_roots();
+      tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
+    } else {
+      const StageImage& source = loaded(source_image(*mount.from));
+      tree.image = source.image;
+      tree.base_layers = source.base_layers;
+    }
+    return tree;
+  }
+
+  RunContext run_context(StageWork& work, const FileStep& step) {
+    const std::string prefix = "#" + std::to_string(work.first_ordinal + work.next) + " ";
+    const oci::MergedTree& tree = merged(work.image);
+    RunContext context{
+        .store = store_,
+        .image = work.image.image,
+        .tree = tree,
+        .base_layers = work.image.base_layers,
+        .epoch = resolved_.epoch(),
+        .mounts = {},
+        .secrets = resolved_.spec().secrets,
+        .agents = resolved_.spec().agents,
+        .on_line = [this, prefix](std::string_view line) { warn_(prefix + std::string(line)); },
+        .warn = warn_at(step),
+        .debug_shell = resolved_.spec().debug_shell};
+    for (const RunMount& mount : step.run.mounts)
+      context.mounts.push_back(mounted_tree(mount));
+    return context;
+  }
+
+  oci::ContentReader source_reader_of(const FileStep& step) {
+    if (step.source.kind != FileSource::Kind::scan) return source_image(step).image.reader(store_);
+    LoadedPlan contexts;
+    contexts.context_roots = resolved_.context_roots();
+    return contexts.reader(store_);
+  }
+
+  // Where the bytes of a source lie must be known to the image that copies from it.
+  void adopt(StageImage& state, const FileStep& step) {
+    if (step.kind != FileStep::Kind::copy || step.source.kind == FileSource::Kind::scan) return;
+    const LoadedPlan& source = source_image(step).image;
+    for (const auto& root : source.context_roots)
+      state.image.context_roots.insert(root);
+    for (const fs::path& path : source.blob_directories)
+      state.image.blob_directories.push_back(path);
+  }
+
+  StageImage& source_image(const FileStep& step) { return source_image(step.source); }
+  StageImage& source_image(const FileSource& source) {
+    return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image : outside(source.name);
+  }
+
+  static StageImage below(const StageImage& base) {
+    StageImage image;
+    image.image = base.image;
+    image.base_layers = base.base_layers;
+    image.not_loaded = base.not_loaded;
+    image.base_ids = base.base_ids;
+    image.own_ids = base.own_ids;
+    return image;
+  }
+
+  StageImage& outside(const std::string& name) {
+    const auto [found, is_new] = outside_.try_emplace(name);
+    StageImage& image = found->second;
+    if (!is_new) return image;
+    image.not_loaded = &resolved_.image(name);
+    const auto ids = image.not_loaded->diff_ids();
+    if (!ids) return loaded(image);
+    for (const Digest& id : *ids)
+      image.base_ids += "diff " + id.hex() + "\n";
+    return image;
+  }
+
+  // Its outside image may be far away: until here only what is known of it was needed.
+  StageImage& loaded(StageImage& state) {
+    if (state.not_loaded == nullptr) return state;
+    const auto found = plans_.find(state.not_loaded);
+    state.load(found != plans_.end()
+                   ? found->second
+                   : plans_.emplace(state.not_loaded, state.not_loaded->load(store_)).first->second);
+    return state;
+  }
+
+  const oci::MergedTree& merged(StageImage& state) { return loaded(state).merged(); }
+
+  Resolved& resolved_;
+  const store::Store& store_;
+  const OnStep& on_step_;
+  const std::function<void(const std::string&)>& warn_;
+  std::size_t free_runs_;    // how many more may be at work
+  bool has_copied_ = false;  // a RUN has, and it was said
+  std::map<int, StageWork> works_;
+  std::set<Digest> at_work_;                      // keys of RUNs
+  std::map<std::string, std::size_t> scan_uses_;  // by instructions that have not ended
+  std::map<std::string, StageImage> outside_;
+  std::map<const OutsideImage*, LoadedPlan> plans_;  // loaded
+};
+
+}  // namespace
+
+LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+                 const std::function<void(const std::string&)>& warn, std::size_t runs) {
+  return Builder(resolved, store, on_step, warn, runs).run();
+}
+
+}  // namespace bottle::image

@@ -1,0 +1,35 @@
+// The builtin engine: executes the instructions of a resolved Dockerfile that make layers, each looked up in
+// the store first by a key chained on what lies below it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "image/model/plan.hpp"
+#include "image/resolve/resolve.hpp"
+#include "store/store.hpp"
+
+namespace bottle::image {
+
+enum class StepOutcome { executed, stored };
+
+// What happened to one instruction, as it happens.
+struct StepReport {
+  const ResolvedStage& stage;
+  const FileStep& step;
+  StepOutcome outcome;
+  Digest key;
+};
+using OnStep = std::function<void(const StepReport&)>;
+
+// Builds the target stage and what it needs. An instruction starts as soon as what is below it and what it
+// takes files from is there, so stages that do not need each other are built side by side: up to `runs` RUN
+// instructions are at work at once (see default_threads()), the others are executed between. Neither the
+// result nor what is executed depends on their order; on_step and warn are called as things happen. The first
+// error stops the others. What `resolved` knows of the files of a context is released with the last
+// instruction that takes some. The result is not saved anywhere (see save_plan()); the layers are in the
+// store.
+LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+                 const std::function<void(const std::string&)>& warn, std::size_t runs = 1);
+
+}  // namespace bottle::image

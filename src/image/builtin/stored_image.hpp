@@ -1,0 +1,27 @@
+// Images and instructions' layers as the store keeps them: what an action names as its outputs, and back.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "image/model/plan.hpp"
+#include "image/resolve/resolve.hpp"
+#include "store/store.hpp"
+
+namespace bottle::image {
+
+// The blobs that an index refers to, as outputs of the action that made it: so they are checked and kept with
+// it.
+void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
+                      std::map<std::string, store::Output>& outputs);
+
+// The whole image as the store keeps it by its key.
+void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
+                 std::uint64_t milliseconds, const store::Store& store);
+// The reverse; nullopt if a part is not there any more. Roots are those of this build.
+std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
+                                       const store::Store& store);
+
+}  // namespace bottle::image

@@ -1,0 +1,489 @@
+#include "image/context/scan.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+
+#include "dockerfile/ignore.hpp"
+#include "image/context/seen.hpp"
+#include "image/context/stat_cache.hpp"
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/parallel.hpp"
+#include "util/path.hpp"
+
+namespace bottle::image {
+namespace {
+
+// The attributes that belong to a file's content rather than to the host it lies on: security.selinux,
+// system.posix_acl_* and trusted.* describe this machine.
+bool is_portable(std::string_view name) {
+  return name.starts_with("user.") || name == "security.capability";
+}
+
+// `list(names, size)` and `get(name, value, size)` are listxattr(2) and getxattr(2) of the file.
+template <typename List, typename Get>
+oci::Xattrs read_xattrs(const std::string& path, const List& list, const Get& get) {
+  std::array<char, 4096> small;
+  std::string names;
+  ssize_t size = list(small.data(), small.size());
+  if (size > 0) {
+    names.assign(small.data(), static_cast<std::size_t>(size));
+  } else if (size < 0 && errno == ERANGE) {
+    names.resize(1u << 16);
+    size = list(names.data(), names.size());
+    names.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  }
+  if (size < 0 && errno != ENOTSUP && errno != EPERM)
+    throw_errno("cannot read the extended attributes of", path);
+  oci::Xattrs::List result;
+  for (std::size_t at = 0; at < names.size();) {
+    const std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    if (!is_portable(name)) continue;
+    std::string value(1u << 16, '\0');
+    const ssize_t length = get(name.c_str(), value.data(), value.size());
+    if (length < 0) throw_errno("cannot read the extended attribute " + name + " of", path);
+    value.resize(static_cast<std::size_t>(length));
+    result.emplace_back(name, std::move(value));
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+oci::Xattrs xattrs_of(const std::string& path) {
+  return read_xattrs(
+      path, [&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); },
+      [&](const char* name, char* value, std::size_t size) {
+        return ::lgetxattr(path.c_str(), name, value, size);
+      });
+}
+
+oci::Xattrs xattrs_of(const Fd& file, const std::string& path) {
+  return read_xattrs(
+      path, [&](char* names, std::size_t size) { return ::flistxattr(file.get(), names, size); },
+      [&](const char* name, char* value, std::size_t size) {
+        return ::fgetxattr(file.get(), name, value, size);
+      });
+}
+
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
+    : options_(std::move(options)), seen_(std::make_unique<Seen>()) {
+  // A target's file may be reached through links (a library's soname); what is copied is the file itself.
+  for (auto& [name, file] : options_.files) {
+    std::error_code error;
+    fs::path real = fs::canonical(file, error);
+    if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
+    file = std::move(real);
+  }
+  if (options_.recorded) {
+    seen_->take_record(std::exchange(*options_.recorded, {}));
+    return;
+  }
+  cache_ = std::make_unique<StatCache>(store_directory, options_.root);
+  if (!options_.files.empty()) return;
+  for (const fs::path& exclude : options_.excludes)
+    if (is_within(exclude.native(), options_.root.native()) && exclude != options_.root)
+      excludes_.push_back(exclude.lexically_relative(options_.root).native());
+  root_ = Fd(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root_) throw_errno("cannot open the context", options_.root.native());
+}
+
+ContextScan::~ContextScan() = default;
+
+std::string ContextScan::absolute(const std::string& path) const {
+  const auto file = options_.files.find(path);
+  return file != options_.files.end() ? file->second.native() : join_path(options_.root.native(), path);
+}
+
+const ContextScan::Node* ContextScan::look(const std::string& path) const {
+  if (options_.recorded) {
+    const auto found = seen_->nodes.find(path);
+    return found == seen_->nodes.end() ? nullptr : &found->second;
+  }
+  auto [found, is_new] = seen_->nodes.try_emplace(path);
+  Node& node = found->second;
+  if (is_new) {
+    struct stat status {};
+    int result = 0;
+    if (!options_.files.empty()) {
+      if (path.empty()) {
+        node.exists = true;
+        node.mode = S_IFDIR | 0755;
+        return &node;
+      }
+      const auto file = options_.files.find(path);
+      if (file == options_.files.end()) return nullptr;
+      result = ::lstat(file->second.c_str(), &status);
+    } else {
+      for (const std::string& exclude : excludes_)
+        if (is_within(path, exclude)) return nullptr;
+      result = ::fstatat(root_.get(), path.empty() ? "." : path.c_str(), &status, AT_SYMLINK_NOFOLLOW);
+    }
+    if (result != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return nullptr;
+      throw_errno("cannot stat", absolute(path));
+    }
+    if (S_ISSOCK(status.st_mode)) return nullptr;  // has no form in an image
+    node.exists = true;
+    node.mode = status.st_mode;
+    node.status = FileStatus::of(status);
+    node.device = status.st_rdev;
+    if (S_ISLNK(status.st_mode)) {
+      std::string link(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1, '\0');
+      const ssize_t length = ::readlinkat(root_.get(), path.c_str(), link.data(), link.size());
+      if (length < 0) throw_errno("cannot read the link", absolute(path));
+      link.resize(static_cast<std::size_t>(length));
+      node.link = link;
+    }
+  }
+  return node.exists ? &node : nullptr;
+}
+
+const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
+  auto [found, is_new] = seen_->listings.try_emplace(path);
+  if (!is_new || options_.recorded) return found->second;
+  check_interrupted();
+  if (!options_.files.empty()) {
+    for (const auto& [name, file] : options_.files)
+      found->second.push_back(name);
+    return found->second;
+  }
+  if (const auto ahead = seen_->ahead.find(path); ahead != seen_->ahead.end()) {
+    found->second.reserve(ahead->second.size());
+    for (Seen::Child& child : ahead->second) {
+      seen_->remember(path, child, excludes_);
+      found->second.push_back(std::move(child.name));
+    }
+    seen_->ahead.erase(ahead);
+    return found->second;
+  }
+  const Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
+  found->second = Seen::names_in(directory, (options_.root / path).native());
+  return found->second;
+}
+
+// What the rules say of the path itself, and for directories remembered, since what is below them depends on
+// it.
+bool ContextScan::matches_rules(const std::string& path) const {
+  const auto known = seen_->rules.find(path);
+  if (known != seen_->rules.end()) return known->second.ignored;
+  const std::string parent(oci::parent_path(path));
+  if (!parent.empty()) (void)matches_rules(parent);
+  const dockerfile::IgnoreMatcher::Results& above = seen_->rules[parent].results;
+  const Node* node = look(path);
+  if (node == nullptr || !S_ISDIR(node->mode)) return options_.ignore->matches(path, above, nullptr);
+  Seen::Rules own;
+  own.ignored = options_.ignore->matches(path, above, &own.results);
+  return (seen_->rules[path] = std::move(own)).ignored;
+}
+
+bool ContextScan::ignored(const std::string& path, bool is_directory) const {
+  if (options_.ignore == nullptr || options_.ignore->empty() || path.empty() || options_.recorded)
+    return false;
+  return matches_rules(path) && (!is_directory || !holds_anything(path));
+}
+
+// Whether an ignored directory is there all the same because a later "!" rule takes back something below it.
+bool ContextScan::holds_anything(const std::string& directory) const {
+  if (options_.ignore->may_skip(directory)) return false;
+  const auto known = seen_->holds_anything.find(directory);
+  if (known != seen_->holds_anything.end()) return known->second;
+  const std::vector<std::string>& names = raw_list(directory);
+  const bool holds = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return kind(join_path(directory, name)) != Kind::missing;
+  });
+  seen_->holds_anything[directory] = holds;
+  return holds;
+}
+
+SourceTree::Kind ContextScan::kind(const std::string& path) const {
+  const Node* node = look(path);
+  if (node == nullptr || ignored(path, S_ISDIR(node->mode))) return Kind::missing;
+  if (S_ISDIR(node->mode)) return Kind::directory;
+  return S_ISLNK(node->mode) ? Kind::symlink : Kind::other;
+}
+
+std::string ContextScan::read_link(const std::string& path) const {
+  seen_->links.insert(path);
+  return look(path)->link.string();
+}
+
+std::vector<std::string> ContextScan::list(const std::string& path) const {
+  std::vector<std::string> names;
+  for (const std::string& name : raw_list(path))
+    if (kind(join_path(path, name)) != Kind::missing) names.push_back(name);
+  return names;
+}
+
+void ContextScan::take(const Source& source) {
+  const auto refuse_missing = [&](const std::string& path) {
+    std::string hint = "sources are relative to the context " + options_.root.native();
+    if (options_.ignore != nullptr && ::faccessat(root_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+      hint = "the file is there, but a rule of " + options_.ignore_name + " hides it";
+    else if (source.pattern.climbs)
+      hint =
+          "a source cannot lie outside the context; for another directory use a named context and "
+          "--from=<name>";
+    throw Error("\"" + source.written + "\" is not in the context", {.where = {}, .hint = hint});
+  };
+  // Links that lead to a source are inputs like the source: the copy follows them again.
+  seen_->links.clear();
+  const std::vector<SourceMatch> matches = find_matches(*this, source.pattern);
+  // A wildcard that matches nothing is no error as long as the directory it looks in exists.
+  if (matches.empty())
+    if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
+      take_path(directory);
+  for (const SourceMatch& match : matches) {
+    const Kind found = kind(match.path);
+    if (found == Kind::missing) {
+      if (!source.pattern.is_wildcard()) refuse_missing(match.path);
+    } else {
+      if (!match.path.empty()) take_path(match.path);
+      if (found != Kind::directory) continue;
+      // Rules may leave out most of what is there.
+      const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
+                             !source.excludes.could_match_below("");
+      if (takes_all && !options_.recorded && options_.files.empty() && !seen_->listings.contains(match.path))
+        seen_->look_ahead(root_.get(), options_.root.native(), match.path, excludes_);
+      take_below(source, match.path, "");
+    }
+  }
+  if (source.required && kind(*source.required) == Kind::missing) refuse_missing(*source.required);
+  for (const std::string& path : seen_->links)
+    take_path(path);
+}
+
+bool ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
+  bool took_any = false;
+  const bool takes_all = !source.includes && !source.excludes.could_match_below("");
+  for (const std::string& name : raw_list(join_path(root, relative))) {
+    const std::string below = join_path(relative, name);
+    const std::string path = root.empty() ? below : join_path(root, below);
+    auto item = seen_->nodes.find(path);
+    if (item == seen_->nodes.end()) {
+      (void)look(path);
+      item = seen_->nodes.find(path);
+    }
+    const Node& node = item->second;
+    if (!node.exists || ignored(path, S_ISDIR(node.mode))) continue;
+    bool takes = takes_all || source.takes(below);
+    const std::size_t place = current_.size();
+    current_.push_back(&*item);  // before what is below it: nearly in order
+    // A directory on the way to something taken comes along, with its own attributes.
+    if (S_ISDIR(node.mode) && source.may_take_below(below)) takes |= take_below(source, root, below);
+    if (!takes) current_.resize(place);  // nothing below it was taken either
+    took_any |= takes;
+  }
+  return took_any;
+}
+
+void ContextScan::take_path(const std::string& path) {
+  current_.push_back(&*seen_->nodes.find(path));
+}
+
+// By path, each one once.
+template <typename Items>
+static void put_in_order(Items& items) {
+  const auto is_before = [](const auto* a, const auto* b) { return a->first < b->first; };
+  if (!std::is_sorted(items.begin(), items.end(), is_before))
+    std::sort(items.begin(), items.end(), is_before);
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+std::size_t ContextScan::close() {
+  put_in_order(current_);
+  all_.insert(all_.end(), current_.begin(), current_.end());
+  sets_.push_back(std::move(current_));
+  current_.clear();
+  return sets_.size() - 1;
+}
+
+void ContextScan::digest_files() {
+  put_in_order(all_);
+  if (options_.recorded) return;
+  Set unknown;
+  for (Item* item : all_) {
+    auto& [path, node] = *item;
+    if (S_ISREG(node.mode)) {
+      if (const FileContent* content = cache_->find(path, node.status))
+        node.content = *content;
+      else
+        unknown.push_back(item);
+    } else if (!S_ISLNK(node.mode)) {
+      node.content.xattrs = xattrs_of(absolute(path));
+    }
+  }
+  parallel_for(unknown.size(), default_threads(), [&](std::size_t i) { digest(*unknown[i]); });
+  for (const Item* item : unknown)
+    cache_->add(item->first, item->second.status, item->second.content, item->second.read_at);
+  files_read_ = unknown.size();
+  cache_->save();
+  cache_.reset();
+}
+
+void ContextScan::release() {
+  all_ = {};
+  sets_ = {};
+  seen_.reset();
+}
+
+void ContextScan::digest(Item& item) const {
+  auto& [path, node] = item;
+  const std::string name = absolute(path);
+  constexpr int kTries = 5;
+  // Room for a byte more than is expected: then the first read of a small file says that it ends there.
+  Bytes buffer(std::clamp<std::uint64_t>(node.status.size + 1, 4096, 1u << 20));
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const Fd file = options_.files.empty()
+                        ? open_beneath(root_.get(), path, O_RDONLY | O_NONBLOCK, options_.root.native())
+                        : open_for_reading(name, O_NOFOLLOW | O_NONBLOCK);
+    node.read_at = now_ns();
+    const struct stat before = stat_of(file.get(), name);
+    if (!S_ISREG(before.st_mode)) break;
+    Sha256 hasher;
+    while (const std::size_t count = read_some(file.get(), buffer, name)) {
+      check_interrupted();
+      hasher.update(std::span(buffer).first(count));
+      if (count < buffer.size()) break;
+    }
+    node.content.xattrs = xattrs_of(file, name);
+    if (!(FileStatus::of(before) == FileStatus::of(stat_of(file.get(), name)))) continue;
+    node.status = FileStatus::of(before);
+    node.mode = before.st_mode;
+    node.content.digest = hasher.finish();
+    return;
+  }
+  throw Error("the file changes while it is read",
+              {.where = name, .hint = "build again when it is no longer written to"});
+}
+
+oci::Place ContextScan::place(const std::string& path, oci::LayerIndex& index) const {
+  const auto file = options_.files.find(path);
+  if (file == options_.files.end())
+    return {.root = index.root(options_.root_name), .offset = 0, .path = path};
+  const auto number = std::distance(options_.files.begin(), file);
+  return {.root = index.root(options_.root_name + "#" + std::to_string(number)),
+          .offset = 0,
+          .path = file->second.filename().native()};
+}
+
+std::map<std::string, fs::path> ContextScan::context_roots() const {
+  if (options_.files.empty()) return {{options_.root_name, options_.root}};
+  std::map<std::string, fs::path> roots;
+  for (const auto& [name, file] : options_.files)
+    roots[options_.root_name + "#" + std::to_string(roots.size())] = file.parent_path();
+  return roots;
+}
+
+// Into an entry that may have been another's, so that its memory serves again.
+template <typename Item>
+static void fill(const Item& item, bool git_modes, oci::Entry& entry) {
+  const auto& [path, node] = item;
+  entry.path = path;
+  entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
+  if (git_modes && !S_ISLNK(node.mode))
+    entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
+  entry.xattrs = node.content.xattrs;
+  entry.size = 0;
+  entry.digest = {};
+  entry.link.clear();
+  entry.device_major = entry.device_minor = 0;
+  switch (node.mode & S_IFMT) {
+    case S_IFREG:
+      entry.type = oci::EntryType::file;
+      entry.size = node.status.size;
+      entry.digest = node.content.digest;
+      break;
+    case S_IFDIR:
+      entry.type = oci::EntryType::directory;
+      break;
+    case S_IFLNK:
+      entry.type = oci::EntryType::symlink;
+      entry.mode = 0777;
+      entry.link = node.link;
+      break;
+    case S_IFIFO:
+      entry.type = oci::EntryType::fifo;
+      break;
+    default:
+      entry.type = S_ISBLK(node.mode) ? oci::EntryType::block_device : oci::EntryType::char_device;
+      entry.device_major = static_cast<std::uint32_t>(node.device >> 8 & 0xfff);
+      entry.device_minor = static_cast<std::uint32_t>((node.device & 0xff) | (node.device >> 12 & 0xfff00));
+  }
+}
+
+oci::Entry ContextScan::entry(const Item& item) const {
+  oci::Entry entry;
+  fill(item, options_.git_modes, entry);
+  return entry;
+}
+
+oci::LayerIndex ContextScan::index(std::size_t set) const {
+  oci::LayerIndex index;
+  index.entries.reserve(sets_.at(set).size());
+  for (const Item* item : sets_[set]) {
+    index.entries.push_back(entry(*item));
+    if (index.entries.back().size > 0) index.entries.back().place = place(item->first, index);
+  }
+  return index;
+}
+
+void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& visit) const {
+  oci::Entry entry;
+  for (const Item* item : all_) {
+    fill(*item, options_.git_modes, entry);
+    visit(entry);
+  }
+}
+
+std::vector<Dependency> ContextScan::dependencies() const {
+  std::vector<Dependency> found;  // sorted, and so nearly all there is
+  std::vector<Dependency> others;
+  found.reserve(all_.size() + seen_->listings.size());
+  const auto directory = [&](const std::string& path) {
+    const auto node = seen_->nodes.find(path);
+    others.push_back({absolute(path), node != seen_->nodes.end() && node->second.exists
+                                          ? node->second.status.mtime_ns
+                                          : Dependency{}.mtime_ns});
+  };
+  for (const Item* item : all_) {
+    if (S_ISLNK(item->second.mode))
+      directory(std::string(oci::parent_path(item->first)));
+    else
+      found.push_back({absolute(item->first), item->second.status.mtime_ns});
+  }
+  if (options_.files.empty())
+    for (const auto& [path, names] : seen_->listings)
+      directory(path);
+  else
+    std::sort(found.begin(), found.end());
+  std::sort(others.begin(), others.end());
+  const auto middle = static_cast<std::ptrdiff_t>(found.size());
+  found.insert(found.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  std::inplace_merge(found.begin(), found.begin() + middle, found.end());
+  remove_repeated(found);
+  return found;
+}
+
+}  // namespace bottle::image

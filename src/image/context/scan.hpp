@@ -1,0 +1,109 @@
+// What the COPY and ADD instructions of a Dockerfile take in of a directory: found by walking only what they
+// name, digested only where the stat cache does not know the file, and listed for the depfile. Nothing
+// outside the directory is ever looked at: symbolic links are followed by hand, inside the root.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "image/context/depfile.hpp"
+#include "image/copy/sources.hpp"
+#include "oci/layer_index.hpp"
+#include "util/file.hpp"
+
+namespace bottle::dockerfile {
+class IgnoreMatcher;
+}
+
+namespace bottle::image {
+
+class StatCache;
+
+struct ScanOptions {
+  fs::path root;                      // the context directory, absolute
+  std::string root_name = "context";  // for Place::root
+  std::vector<fs::path> excludes;     // absolute directories that are not part of the context (build trees)
+  const dockerfile::IgnoreMatcher* ignore = nullptr;  // null: nothing is ignored; must outlive the scan
+  std::string ignore_name;                            // the ignore file, for messages
+  bool git_modes = false;                             // see BuildSpec::git_modes
+  // If not empty, the context is not `root` but exactly these regular files, each found under its name (a
+  // target's files, which lie in any directories). Their places have roots of their own: "<root_name>#<n>",
+  // in order of the names.
+  std::map<std::string, fs::path> files = {};
+  // If there, what an earlier scan with the same options took, all sets together and sorted by path: nothing
+  // is looked at then, the sets are made of these alone, and the dependencies are unknown. Left empty.
+  std::optional<std::vector<oci::Entry>> recorded = std::nullopt;
+};
+
+class ContextScan : public SourceTree {
+ public:
+  ContextScan(ScanOptions options, const fs::path& store_directory);
+  ~ContextScan() override;
+
+  // Takes in what one source of COPY or ADD names; the calls up to the next close() are one set. Throws if a
+  // source without wildcards names nothing; the hint says so if an ignore rule hides it.
+  void take(const Source& source);
+  // Ends a set (one instruction's sources) and returns its number.
+  std::size_t close();
+
+  // Digests what was taken. Throws when a file keeps changing while it is read.
+  void digest_files();
+  // The entries of a set, sorted by path; the root directory itself is never among them. After digest_files()
+  // only.
+  oci::LayerIndex index(std::size_t set) const;
+  // The entries of all sets, each one once and without its place, sorted by path.
+  void for_each_entry(const std::function<void(const oci::Entry&)>& visit) const;
+
+  // Gives back what it has found: then context_roots() alone may be asked.
+  void release();
+
+  // What the roots of places stand for.
+  std::map<std::string, fs::path> context_roots() const;
+  // Absolute paths for a depfile: files that were taken, and directories that were searched or hold a
+  // symbolic link that was followed (a depfile cannot name a link: its own times are not looked at).
+  std::vector<Dependency> dependencies() const;
+  // How many files were read because the stat cache did not know them.
+  std::size_t files_read() const { return files_read_; }
+
+  // SourceTree: what the ignore rules and excludes leave of the directory. Looking is remembered
+  // (dependencies()).
+  Kind kind(const std::string& path) const override;
+  std::string read_link(const std::string& path) const override;
+  std::vector<std::string> list(const std::string& path) const override;
+
+ private:
+  struct Node;
+  struct Seen;
+  using Item = std::pair<const std::string, Node>;
+  using Set = std::vector<Item*>;  // sorted by path, each one once
+
+  const Node* look(const std::string& path) const;
+  const std::vector<std::string>& raw_list(const std::string& path) const;
+  bool ignored(const std::string& path, bool is_directory) const;
+  bool matches_rules(const std::string& path) const;
+  bool holds_anything(const std::string& directory) const;
+  bool take_below(const Source& source, const std::string& root, const std::string& relative);
+  std::string absolute(const std::string& path) const;
+  void digest(Item& item) const;
+  oci::Place place(const std::string& path, oci::LayerIndex& index) const;
+  void take_path(const std::string& path);
+  oci::Entry entry(const Item& item) const;
+
+  ScanOptions options_;
+  std::vector<std::string> excludes_;  // options_.excludes that lie below the root, relative to it
+  Fd root_;
+  std::unique_ptr<StatCache> cache_;
+  std::unique_ptr<Seen> seen_;
+  Set current_;  // as taken: not sorted yet
+  std::vector<Set> sets_;
+  Set all_;  // all sets together
+  std::size_t files_read_ = 0;
+};
+
+}  // namespace bottle::image

@@ -1,0 +1,107 @@
+#include "image/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "image/engine/drivers.hpp"
+#include "image/engine/left.hpp"
+#include "util/error.hpp"
+#include "util/staged_directory.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr const char* kProbeSchema = "bottle-engine 1";
+constexpr const char* kVersionFact = "version";
+constexpr const char* kWork = "engine";  // in the build directory
+
+Digest probe_key(const BuildSpec& spec, const Engine& engine) {
+  return sha256(std::string(kProbeSchema) + "\nengine = " + spec.engine + "\n" + engine.identity());
+}
+
+std::string ask(const BuildSpec& spec, const Engine& engine, const store::Store& store) {
+  store::ActionResult result{.kind = "engine", .label = spec.engine};
+  result.facts[kVersionFact] = engine.version();
+  result.tool_version = BOTTLE_VERSION;
+  try {
+    store.put_action(probe_key(spec, engine), result);
+  } catch (const Error&) {
+    // A store that cannot be written to costs one more question.
+  }
+  return result.facts[kVersionFact];
+}
+
+std::string known_version(const BuildSpec& spec, const store::Store& store) {
+  const auto engine = make_engine(spec);
+  const store::Store::Lookup lookup = store.find_action(probe_key(spec, *engine));
+  if (lookup.result) {
+    const auto fact = lookup.result->facts.find(kVersionFact);
+    if (fact != lookup.result->facts.end()) return fact->second;
+  }
+  return ask(spec, *engine, store);
+}
+
+}  // namespace
+
+const std::vector<std::string>& engine_names() {
+  static const std::vector<std::string> names{"builtin", "docker", "podman", "buildah", "buildx"};
+  return names;
+}
+
+void check_engine_name(const std::string& name, const std::string& where) {
+  const auto& names = engine_names();
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  std::string known;
+  for (const std::string& item : names)
+    known += (known.empty() ? "" : ", ") + item;
+  const auto near = nearest(name, names);
+  throw UsageError(
+      "unknown engine \"" + name + "\"",
+      {.where = where, .hint = (near ? "did you mean " + *near + "? " : "") + "known: " + known});
+}
+
+std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
+  check_engine_name(spec.engine, "bottle " + spec.slug);
+  if (spec.engine == "docker") return make_docker_engine(spec);
+  if (spec.engine == "podman") return make_podman_engine(spec);
+  if (spec.engine == "buildah") return make_buildah_engine(spec);
+  if (spec.engine == "buildx") return make_buildx_engine(spec);
+  throw UsageError("the builtin engine is not a program", {.where = "bottle " + spec.slug});
+}
+
+void remove_engine_left(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
+                        const fs::path& locks) {
+  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn, locks);
+  StagedDirectory::remove_abandoned(build_directory / kWork);
+}
+
+BuildSpec with_engine_programs(BuildSpec spec) {
+  std::vector<std::string> names;
+  if (spec.engine == "docker" || spec.engine == "buildx") names = {"docker", "dockerd"};
+  if (spec.engine == "podman" || spec.engine == "buildah") names = {spec.engine};
+  for (const std::string& name : names)
+    if (const auto program = find_program(name)) spec.engine_programs.push_back(fs::absolute(*program));
+  return spec;
+}
+
+BuildSpec with_engine(BuildSpec spec, const store::Store& store) {
+  if (is_builtin(spec)) return spec;
+  BuildSpec result = with_engine_programs(std::move(spec));
+  if (result.engine_version.empty()) result.engine_version = known_version(result, store);
+  return result;
+}
+
+std::string fresh_engine_version(const BuildSpec& spec, const store::Store& store) {
+  return ask(spec, *make_engine(spec), store);
+}
+
+LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store,
+                             const std::function<void(const std::string&)>& on_line) {
+  const auto engine = make_engine(resolved.spec());
+  const StagedDirectory work(resolved.spec().directory / kWork);
+  LoadedPlan image =
+      engine->build({.resolved = resolved, .store = store, .work = work.path(), .on_line = on_line});
+  return image;
+}
+
+}  // namespace bottle::image

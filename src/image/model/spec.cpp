@@ -1,0 +1,176 @@
+#include "image/model/spec.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "image/model/lock.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+void refuse_unknown(const JsonView& view, const std::vector<std::string>& known) {
+  if (!view.value().is_object()) view.fail("an object");
+  for (const auto& [key, value] : view.value().items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const auto near = nearest(key, known);
+    throw UsageError("unknown member \"" + key + "\"",
+                     {.where = view.place(), .hint = near ? "did you mean \"" + *near + "\"?" : ""});
+  }
+}
+
+fs::path absolute_path(const JsonView& view) {
+  const fs::path path = view.string();
+  if (!path.is_absolute()) view.fail("an absolute path");
+  return path.lexically_normal();
+}
+
+std::vector<fs::path> absolute_paths(const std::optional<JsonView>& view) {
+  std::vector<fs::path> paths;
+  if (view)
+    for (const JsonView& element : view->elements())
+      paths.push_back(absolute_path(element));
+  return paths;
+}
+
+// A target's files are found in its context under their base names.
+void refuse_namesakes(const std::vector<fs::path>& files, const JsonView& view) {
+  for (auto file = files.begin(); file != files.end(); ++file)
+    for (auto other = files.begin(); other != file; ++other)
+      if (file->filename() == other->filename() && *file != *other)
+        throw UsageError("two files have the name \"" + file->filename().native() + "\": " + other->native() +
+                             " and " + file->native(),
+                         {.where = view.place(), .hint = "give one of the targets another output name"});
+}
+
+ContextSpec parse_context(const JsonView& view) {
+  refuse_unknown(view, {"name", "kind", "value", "reference", "files"});
+  ContextSpec context;
+  context.name = view.at("name").string();
+  if (context.name.empty()) view.at("name").fail("the name of a context");
+  context.kind = parse_context_kind(view.at("kind").string(), view.at("kind").place());
+  if (context.kind == ContextKind::target) {
+    context.files = absolute_paths(view.at("files"));
+    refuse_namesakes(context.files, view.at("files"));
+  } else if (context.kind == ContextKind::image) {
+    context.reference = view.at("value").string();
+    if (context.reference.empty()) view.at("value").fail("the reference of an image");
+    return context;
+  } else {
+    context.value = absolute_path(view.at("value"));
+  }
+  context.reference = view.string_or("reference", "");
+  return context;
+}
+
+SecretSpec parse_secret(const JsonView& view) {
+  refuse_unknown(view, {"id", "kind", "value"});
+  const std::string kind = view.at("kind").string();
+  if (kind != "env" && kind != "file") view.at("kind").fail("env or file");
+  return {.id = view.at("id").string(), .is_variable = kind == "env", .value = view.at("value").string()};
+}
+
+PackSpec parse_pack(const JsonView& view) {
+  refuse_unknown(view, {"cpus", "memory", "network", "env", "entrypoint", "cmd", "runtime"});
+  PackSpec pack;
+  if (const auto cpus = view.find("cpus")) pack.cpus = cpus->unsigned_number(255);
+  if (const auto memory = view.find("memory")) pack.memory_mib = memory->unsigned_number(UINT32_MAX);
+  pack.network = view.boolean_or("network", false);
+  pack.env = view.strings_or_empty("env");
+  if (const auto entrypoint = view.find("entrypoint")) pack.entrypoint = entrypoint->strings();
+  if (const auto cmd = view.find("cmd")) pack.cmd = cmd->strings();
+  pack.runtime = view.string_or("runtime", "");
+  return pack;
+}
+
+}  // namespace
+
+bool is_slug(std::string_view text) {
+  const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 63 && is_alphanumeric(text[0]) &&
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
+}
+
+ContextKind parse_context_kind(const std::string& text, const std::string& place) {
+  static const std::array<std::pair<std::string, ContextKind>, 6> kKinds{
+      {{"path", ContextKind::path},
+       {"bottle", ContextKind::bottle},
+       {"target", ContextKind::target},
+       {"oci-layout", ContextKind::oci_layout},
+       {"docker-archive", ContextKind::docker_archive},
+       {"image", ContextKind::image}}};
+  for (const auto& [name, kind] : kKinds)
+    if (name == text) return kind;
+  throw UsageError(
+      "unknown kind of context \"" + text + "\"",
+      {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image"});
+}
+
+BuildSpec load_spec(const fs::path& file) {
+  const std::string& name = file.native();
+  const Json document = parse_json(read_file(file), name);
+  const JsonView view(document, name + "#");
+  refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
+                        "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
+                        "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
+                        "runNetwork",    "allow",     "lock"});
+  if (view.at("schema").unsigned_number() != 1)
+    throw UsageError("this specification is of another version",
+                     {.where = name, .hint = "configure the project again"});
+  BuildSpec spec;
+  spec.slug = view.at("slug").string();
+  if (!is_slug(spec.slug)) view.at("slug").fail("[a-z0-9][a-z0-9_.-]*, at most 63 characters");
+  spec.dockerfile = absolute_path(view.at("dockerfile"));
+  spec.context = absolute_path(view.at("context"));
+  spec.excludes = absolute_paths(view.find("exclude"));
+  spec.target = view.string_or("target", "");
+  spec.platform = view.string_or("platform", "");
+  if (const auto arguments = view.find("buildArgs")) {
+    if (!arguments->value().is_object()) arguments->fail("an object of strings");
+    for (const auto& [key, value] : arguments->value().items())
+      spec.build_args.emplace_back(key, arguments->at(key).string());
+  }
+  if (const auto contexts = view.find("contexts"))
+    for (const JsonView& context : contexts->elements())
+      spec.contexts.push_back(parse_context(context));
+  if (const auto secrets = view.find("secrets"))
+    for (const JsonView& secret : secrets->elements())
+      spec.secrets.push_back(parse_secret(secret));
+  const std::string network = view.string_or("runNetwork", "host");
+  if (network != "host" && network != "none") view.at("runNetwork").fail("host or none");
+  spec.run_has_network = network == "host";
+  spec.allowed = view.strings_or_empty("allow");
+  spec.engine = view.string_or("engine", "builtin");
+  spec.engine_options = view.strings_or_empty("engineOptions");
+  spec.packer = view.string_or("packer", "native");
+  spec.registry_image = view.string_or("registryImage", "");
+  spec.tag = view.string_or("tag", "");
+  spec.git_modes = view.boolean_or("gitModes", false);
+  if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);
+  spec.store = view.string_or("store", "");
+  if (const auto lock = view.find("lock")) spec.lock = absolute_path(*lock);
+  spec.file = fs::absolute(file).lexically_normal();
+  spec.directory = fs::absolute(file).parent_path();
+  return spec;
+}
+
+fs::path lock_file(const BuildSpec& spec) {
+  return spec.lock.empty() ? spec.context / kLockName : spec.lock;
+}
+
+std::int64_t source_date_epoch() {
+  const char* text = std::getenv("SOURCE_DATE_EPOCH");
+  if (text == nullptr || *text == '\0') return 0;
+  const auto seconds = parse_unsigned(text);
+  // The largest that a tar header's eleven octal digits hold.
+  if (!seconds || *seconds > 077777777777)
+    throw UsageError("expected a number of seconds since 1970, found \"" + std::string(text) + "\"",
+                     {.where = "SOURCE_DATE_EPOCH"});
+  return static_cast<std::int64_t>(*seconds);
+}
+
+}  // namespace bottle::image

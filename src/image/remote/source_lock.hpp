@@ -1,0 +1,48 @@
+// Where what outside sources stand for comes from: the lock file in a build, the network in bottle-lock.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dockerfile/git_source.hpp"
+#include "image/model/lock.hpp"
+#include "image/model/spec.hpp"
+#include "registry/reference.hpp"
+
+namespace bottle::image {
+
+class SourceLock {
+ public:
+  virtual ~SourceLock() = default;
+  // By canonical names. nullopt: it is not locked.
+  virtual std::optional<LockedImage> image(const registry::Reference& reference) = 0;
+  virtual std::optional<LockedUrl> url(const std::string& name, const std::string& url) = 0;
+  virtual std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) = 0;
+};
+
+// bottle.lock, read when it is first asked.
+class LockFile : public SourceLock {
+ public:
+  explicit LockFile(fs::path file) : file_(std::move(file)) {}
+
+  std::optional<LockedImage> image(const registry::Reference& reference) override;
+  std::optional<LockedUrl> url(const std::string& name, const std::string& url) override;
+  std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) override;
+
+  // The file, or the directory that it would be in; nothing if it was not asked.
+  std::vector<fs::path> dependencies() const;
+
+ private:
+  template <typename Type>
+  std::optional<Type> find(const std::string& name);
+
+  fs::path file_;
+  std::optional<Lock> lock_;
+  bool exists_ = false;
+};
+
+// The command that locks a source of this bottle, to be pasted into a shell.
+std::string update_command(const BuildSpec& spec, const std::string& name);
+
+}  // namespace bottle::image

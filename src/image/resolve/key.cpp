@@ -1,0 +1,131 @@
+// The key text of an image: every input as a sorted, readable line (docs/formats/key.md).
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "image/resolve/resolve.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr const char* kSchema = "bottle-image 1";
+
+void append_value(std::string& text, const oci::Entry& entry) {
+  const auto append_mode = [&](char type) {
+    text += type;
+    text += ' ';
+    append_number(text, static_cast<unsigned>(entry.mode), 8);
+  };
+  switch (entry.type) {
+    case oci::EntryType::file:
+      append_mode('f');
+      text += ' ';
+      append_number(text, entry.size);
+      text += ' ';
+      entry.digest.append_hex(text);
+      break;
+    case oci::EntryType::directory:
+      append_mode('d');
+      break;
+    case oci::EntryType::symlink:
+      text += "l " + escape_word(entry.link);
+      break;
+    default:
+      append_mode('s');
+      text += " " + std::to_string(entry.device_major) + ":" + std::to_string(entry.device_minor);
+  }
+  for (const auto& [name, content] : entry.xattrs)
+    text += " " + escape_word(name) + "=" + escape_word(content);
+}
+
+// Lines that are mostly in order as they come.
+class Lines {
+ public:
+  // The line's text, to be appended to; up to the next begin() or add().
+  std::string& begin() {
+    begins_.push_back(text_.size());
+    return text_;
+  }
+  void add(const std::string& subject, const std::string& value) {
+    begin() += subject;
+    text_ += " = ";
+    text_ += value;
+    text_ += '\n';
+  }
+  std::string sorted() {
+    std::vector<std::string_view> lines;
+    lines.reserve(begins_.size());
+    for (std::size_t i = 0; i < begins_.size(); ++i) {
+      const std::size_t end = i + 1 < begins_.size() ? begins_[i + 1] : text_.size();
+      lines.push_back(std::string_view(text_).substr(begins_[i], end - begins_[i]));
+    }
+    if (std::is_sorted(lines.begin(), lines.end())) return std::move(text_);
+    std::sort(lines.begin(), lines.end());
+    std::string text;
+    text.reserve(text_.size());
+    for (const std::string_view line : lines)
+      text += line;
+    return text;
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::size_t> begins_;
+};
+
+}  // namespace
+
+std::string Resolved::key_text() const {
+  Lines lines;
+  const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
+  // In this order they are sorted already, unless escapes or many instructions make a difference.
+  add("engine", spec_.engine + (spec_.engine_version.empty() ? "" : " " + escape_word(spec_.engine_version)));
+  if (!is_builtin(spec_)) {
+    for (std::size_t i = 0; i < spec_.engine_options.size(); ++i)
+      add("engine option " + std::to_string(i), escape_word(spec_.engine_options[i]));
+    if (const auto& syntax = file_.directives.syntax) add("engine syntax", escape_word(syntax->value));
+  }
+  add("epoch", std::to_string(epoch_));
+  for (const auto& [name, open] : scans_) {
+    const std::string subject = "input " + escape_word(name) + " ";
+    open.scan->for_each_entry([&](const oci::Entry& entry) {
+      std::string& line = lines.begin();
+      line += subject;
+      line += escape_word(entry.path);
+      line += " = ";
+      append_value(line, entry);
+      line += '\n';
+    });
+  }
+  for (const auto& [name, value] : spec_.labels)
+    add("label " + escape_word(name), escape_word(value));
+  add("platform", values_.target_platform.string());
+  add("schema", kSchema);
+  for (const auto& [name, image] : images_)
+    add("source " + escape_word(name), image->identity());
+
+  // Of a stage that files are only copied from, its configuration is no input, only what makes its layers.
+  std::set<int> chain;
+  for (int number = plan_.target; number >= 0; number = stages_.at(number).base_stage)
+    chain.insert(number);
+  int ordinal = 0;
+  for (const auto& [number, stage] : stages_) {
+    for (const ResolvedStage::Line& line : stage.lines) {
+      const bool is_from = &line == &stage.lines.front();
+      if (!line.makes_layer && !is_from && !chain.contains(number)) continue;
+      ++ordinal;
+      std::string digits = std::to_string(ordinal);
+      if (digits.size() < 3) digits.insert(0, 3 - digits.size(), '0');
+      std::string text;
+      for (const char c : line.text)
+        text += c == '\n' ? std::string("\\n") : std::string(1, c);
+      add("step " + digits + " " + escape_word(stage.name), text);
+    }
+  }
+  add("tool", "bottle " BOTTLE_VERSION);
+  return lines.sorted();
+}
+
+}  // namespace bottle::image

@@ -1,0 +1,206 @@
+// Images, URLs and repositories that a Dockerfile names: what they stand for, by the lock.
+#include "image/model/read_dockerfile.hpp"
+#include "image/remote/git.hpp"
+#include "image/remote/image.hpp"
+#include "image/resolve/resolve.hpp"
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+using namespace dockerfile;
+
+oci::Platform oci_platform(const Platform& platform) {
+  return {.os = platform.os, .architecture = platform.architecture, .variant = platform.variant};
+}
+
+std::string platforms_text(const LockedImage& image) {
+  std::string text;
+  for (const auto& [platform, manifest] : image.platforms)
+    text += (text.empty() ? "" : ", ") + platform;
+  return text;
+}
+
+// What holds nothing: COPY --from=scratch.
+class EmptyImage : public OutsideImage {
+ public:
+  explicit EmptyImage(const Platform& platform)
+      : config_("{\"architecture\":\"" + platform.architecture + "\",\"config\":{},\"history\":[],\"os\":\"" +
+                platform.os + "\"}") {}
+  const std::string& config() const override { return config_; }
+  std::string name() const override { return "scratch"; }
+  std::string identity() const override { return "nothing"; }
+  std::vector<fs::path> dependencies() const override { return {}; }
+  LoadedPlan load(const store::Store&) const override {
+    LoadedPlan loaded;
+    loaded.plan.config = config_;
+    return loaded;
+  }
+
+ private:
+  std::string config_;
+};
+
+// In the place of an image that is not there yet.
+class NoImage : public EmptyImage {
+ public:
+  using EmptyImage::EmptyImage;
+  std::string name() const override { return "an image that is not built"; }
+  LoadedPlan load(const store::Store&) const override { throw Error("the image is not built"); }
+};
+
+}  // namespace
+
+std::string Resolved::open_scratch() {
+  std::string name = "scratch";
+  if (!images_.contains(name)) images_.emplace(name, std::make_unique<EmptyImage>(values_.target_platform));
+  return name;
+}
+
+std::optional<std::string> Resolved::open_image(const Origin& origin, const std::optional<Platform>& platform,
+                                                const Position& position, const store::Store& store) {
+  const Platform wanted = platform ? normalized(*platform) : values_.target_platform;
+  const ContextSpec* context =
+      origin.kind == Origin::Kind::named_context ? find_context(spec_, origin.name) : nullptr;
+  if (context == nullptr) return open_locked(origin.name, origin.name, wanted, position, store);
+  if (context->kind == ContextKind::image)
+    return open_locked(origin.name, context->reference, wanted, position, store);
+  const std::string name = origin.name + (wanted == values_.target_platform ? "" : " " + wanted.string());
+  if (images_.contains(name)) return name;
+  std::unique_ptr<OutsideImage> image;
+  try {
+    image = open_outside(*context, wanted);
+  } catch (const Error& error) {
+    if (!survey_ || context->kind != ContextKind::bottle) throw;
+    if (survey_->warn)
+      survey_->warn(file_.source->where(position) + ": warning: the bottle \"" + origin.name +
+                    "\" is not built; what its variables decide is not seen");
+    image = std::make_unique<NoImage>(wanted);
+  }
+  for (const fs::path& path : image->dependencies())
+    dependencies_.push_back(path);
+  images_.emplace(name, std::move(image));
+  return name;
+}
+
+std::optional<std::string> Resolved::open_locked(const std::string& written,
+                                                 const std::string& reference_text, const Platform& platform,
+                                                 const Position& position, const store::Store& store) {
+  registry::Reference reference;
+  try {
+    reference = registry::Reference::parse(reference_text);
+  } catch (const Error& error) {
+    fail(position, error.message(), error.hint());
+  }
+  const std::string canonical = reference.string();
+  const std::string name = canonical + (platform == values_.target_platform ? "" : " " + platform.string());
+  if (images_.contains(name)) return name;
+  // A digest says what it is; the lock has nothing to add.
+  std::optional<LockedImage> locked;
+  if (!reference.digest || survey_) locked = source_lock().image(reference);
+  if (!locked && reference.digest && unlocked_ == Unlocked::refused) {
+    locked = pinned_image(reference, store, *access_);
+    pinned_.insert(*reference.digest);
+  }
+  if (!locked) {
+    if (unlocked_ == Unlocked::left_open) {
+      open_sources_.insert(written);
+      return std::nullopt;
+    }
+    fail(position, "the image \"" + written + "\" is neither a stage, nor a named context, nor locked",
+         "lock it with " + update_command(spec_, canonical) + ", or name where it comes from: CONTEXTS " +
+             written + "=oci-layout:<directory> (bottle-image build: --build-context)");
+  }
+  const LockedManifest* manifest = locked->find(oci_platform(platform));
+  if (manifest == nullptr)
+    fail(position,
+         "the image \"" + written + "\" is not there for " + platform.string() + ", but for " +
+             platforms_text(*locked),
+         "choose one of these with FROM --platform, or lock it again: " + update_command(spec_, canonical));
+  std::unique_ptr<OutsideImage> image;
+  try {
+    image = open_registry_image(reference, *manifest, store, access_);
+  } catch (const Error&) {
+    // Describing a Dockerfile needs no network.
+    if (unlocked_ != Unlocked::left_open) throw;
+    open_sources_.insert(written);
+    return std::nullopt;
+  }
+  images_.emplace(name, std::move(image));
+  return name;
+}
+
+std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, const Position& position) {
+  RemoteSource remote;
+  const auto unlocked = [&](const char* what) -> std::optional<RemoteSource> {
+    if (unlocked_ == Unlocked::left_open) {
+      open_sources_.insert(remote.name);
+      return std::nullopt;
+    }
+    fail(position, std::string(what) + " \"" + remote.name + "\" is not locked",
+         "lock it with " + update_command(spec_, remote.name));
+  };
+  if (const auto* url = std::get_if<UrlSource>(&source)) {
+    remote.name = without_credentials(url->url);
+    const std::string& file_name = url->file_name;
+    if (file_name == ".." || oci::path_defect(file_name) != nullptr ||
+        file_name.find('/') != std::string::npos)
+      fail(position, "\"" + escape_word(file_name) + "\" of the URL is no usable name of a file",
+           "download it under another name");
+    UrlExpectation expected;
+    if (!url->checksum.empty()) {
+      expected.digest = Digest::parse(url->checksum);
+      expected.hint = "the checksum in the Dockerfile is wrong, or the file has changed";
+    } else {
+      const auto locked = source_lock().url(remote.name, url->url);
+      if (!locked) return unlocked("the URL");
+      expected = {
+          .digest = locked->digest,
+          .size = locked->size,
+          .hint = "the file has changed since it was locked: see bottle-lock check, and accept it with " +
+                  update_command(spec_, remote.name)};
+    }
+    remote.what = RemoteUrl{*url, expected};
+    return remote;
+  }
+  const auto& git = std::get<GitSource>(source);
+  remote.name = git_name(git);
+  LockedGit locked;
+  if (const std::string commit = pinned_commit(git); !commit.empty()) {
+    locked = resolve_git(git);  // asks nobody
+  } else {
+    const auto found = source_lock().git(remote.name, git);
+    if (!found) return unlocked("the repository");
+    locked = *found;
+    if (!locked.commit.starts_with(git.checksum))
+      fail(position,
+           "\"" + remote.name + "\" is locked as " + locked.commit + ", which is not " + git.checksum,
+           "lock it again: " + update_command(spec_, remote.name));
+  }
+  remote.what = RemoteGit{git, locked};
+  return remote;
+}
+
+std::vector<Digest> Resolved::source_actions() const {
+  std::set<Digest> keys;
+  for (const Digest& digest : pinned_)
+    keys.insert(document_action(digest));
+  for (const auto& [name, image] : images_)
+    for (const Digest& key : image->actions())
+      keys.insert(key);
+  for (const auto& [number, stage] : stages_)
+    for (const FileStep& step : stage.steps)
+      for (const RemoteSource& source : step.remotes)
+        keys.insert(source.action());
+  return {keys.begin(), keys.end()};
+}
+
+std::vector<oci::LayerIndex> Resolved::fetch(const FileStep& step, const store::Store& store) const {
+  std::vector<oci::LayerIndex> layers;
+  for (const RemoteSource& source : step.remotes)
+    layers.push_back(fetch_source(source, store, *access_));
+  return layers;
+}
+
+}  // namespace bottle::image

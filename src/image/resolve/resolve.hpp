@@ -1,0 +1,166 @@
+// From a specification to what has to be done: the Dockerfile read, its needed stages expanded, its inputs
+// found and digested, and the key that all of this makes. Nothing is built here, so this is what runs often.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dockerfile/ignore.hpp"
+#include "dockerfile/stages.hpp"
+#include "image/context/scan.hpp"
+#include "image/copy/copy.hpp"
+#include "image/model/config.hpp"
+#include "image/model/file_source.hpp"
+#include "image/model/outside.hpp"
+#include "image/model/recorded_inputs.hpp"
+#include "image/model/spec.hpp"
+#include "image/remote/source.hpp"
+#include "image/remote/source_lock.hpp"
+#include "image/run/request.hpp"
+
+namespace bottle::image {
+
+// An instruction that makes a layer.
+struct FileStep {
+  enum class Kind { copy, workdir, run } kind = Kind::copy;
+  dockerfile::Position position;
+  std::string where;                         // "Dockerfile:9:1"
+  std::string text;                          // what it does, variables replaced: part of its key
+  CopyRequest request;                       // of a copy
+  std::vector<std::string> inline_contents;  // heredocs, in the order of request.inlines
+  std::string directory;                     // of a workdir, made for the user in force: `user`
+  std::string user;
+  FileSource source;
+  RunRequest run;
+  std::vector<RemoteSource> remotes;  // which of request.sources are URLs and git repositories
+
+  // Whether some are in `source`.
+  bool takes_files() const { return request.sources.size() > remotes.size(); }
+};
+
+struct ResolvedStage {
+  ResolvedStage(ImageConfig initial) : config(std::move(initial)) {}
+
+  std::string name;  // or its number
+  int base_stage = -1;
+  std::string base_image;  // neither: scratch
+  ImageConfig config;
+  std::vector<FileStep> steps;
+  struct Line {
+    std::string text;  // an instruction with its variables replaced
+    bool makes_layer;
+  };
+  std::vector<Line> lines;
+};
+
+// To find out which outside sources there are, and nothing else: no file of a context is looked at, and a
+// bottle that has not been built is taken for an empty image.
+struct Survey {
+  SourceLock& lock;
+  bool all_stages = false;  // also those that the target does not need
+  std::function<void(const std::string&)> warn = {};
+};
+
+class Resolved {
+ public:
+  // What is done with outside sources of which nothing here says what they are. Left open, a base is taken to
+  // be empty and the others to hold no files: enough to describe a Dockerfile, never to build it.
+  enum class Unlocked { refused, left_open };
+
+  // Reads everything. Throws SourceError for what the Dockerfile has wrong.
+  Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked = Unlocked::refused);
+  // Takes the contents of contexts from a record. Whether the record was made of the same Dockerfile and
+  // options is the caller's to find out: then it has the same key text. Not for dependencies().
+  Resolved(const BuildSpec& spec, const store::Store& store, RecordedInputs recorded);
+  Resolved(const BuildSpec& spec, const store::Store& store, const Survey& survey);
+  ~Resolved();
+
+  const BuildSpec& spec() const { return spec_; }
+  const dockerfile::Dockerfile& file() const { return file_; }
+  const std::map<int, ResolvedStage>& stages() const { return stages_; }  // the needed ones
+  const ResolvedStage& target() const { return stages_.at(plan_.target); }
+  int target_number() const { return plan_.target; }
+  const ContextScan& scan(const std::string& name) const { return *scans_.at(name).scan; }
+  // Forgets the files of the context `name`; of its scan context_roots() alone may be asked then.
+  void release(const std::string& name) { scans_.at(name).scan->release(); }
+  const OutsideImage& image(const std::string& name) const { return *images_.at(name); }
+  const std::map<std::string, std::unique_ptr<OutsideImage>>& images() const { return images_; }
+  std::int64_t epoch() const { return epoch_; }
+  const dockerfile::StagePlan& plan() const { return plan_; }
+  const dockerfile::BuildValues& values() const { return values_; }
+  const dockerfile::Scope& scope(int stage) const { return scopes_.at(stage); }  // at the stage's end
+  const std::set<std::string>& open_sources() const { return open_sources_; }
+  std::vector<std::string> scan_names() const;  // of contexts that files are taken from
+
+  // The sources of an instruction that are fetched, as layers in trees of their own; from the store where
+  // they are there. In the order of step.remotes.
+  std::vector<oci::LayerIndex> fetch(const FileStep& step, const store::Store& store) const;
+
+  // The keys by which the store keeps what comes over the network: manifests, layers, files, commits.
+  std::vector<Digest> source_actions() const;
+  // What the names of context roots stand for here.
+  std::map<std::string, fs::path> context_roots() const;
+  // The key text (docs/formats/key.md).
+  std::string key_text() const;
+  std::vector<Dependency> dependencies() const;  // sorted
+  std::vector<std::string> dependency_paths() const;
+  std::size_t files_read() const;
+
+ private:
+  struct OpenScan {
+    dockerfile::IgnoreMatcher ignore;
+    std::unique_ptr<ContextScan> scan;
+  };
+
+  void resolve(const store::Store& store);
+  void resolve_stage(int number, const store::Store& store);
+  std::optional<FileStep> file_step(const dockerfile::PlannedInstruction& planned,
+                                    const dockerfile::Instruction& expanded, const ImageConfig& config,
+                                    const store::Store& store);
+  FileStep run_step(const dockerfile::PlannedInstruction& planned, const dockerfile::Instruction& expanded,
+                    const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
+  FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
+                         const std::vector<Source>& taken, const store::Store& store);
+  void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned,
+                    const std::vector<dockerfile::RemoteOrPath>& kinds, const store::Store& store);
+  std::optional<RemoteSource> remote_source(const dockerfile::RemoteOrPath& source,
+                                            const dockerfile::Position& position);
+  ContextScan& open_scan(const std::string& context_name, const store::Store& store);
+  dockerfile::IgnoreMatcher read_ignore(const std::vector<fs::path>& candidates, std::string& name);
+  // The names of images in images_; nullopt if it is left open.
+  std::string open_scratch();
+  std::optional<std::string> open_image(const dockerfile::Origin& origin,
+                                        const std::optional<dockerfile::Platform>& platform,
+                                        const dockerfile::Position& position, const store::Store& store);
+  std::optional<std::string> open_locked(const std::string& written, const std::string& reference_text,
+                                         const dockerfile::Platform& platform,
+                                         const dockerfile::Position& position, const store::Store& store);
+  SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
+  [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
+                         const std::string& hint) const;
+
+  BuildSpec spec_;
+  Unlocked unlocked_ = Unlocked::refused;
+  std::optional<Survey> survey_;
+  std::optional<RecordedInputs> recorded_;
+  LockFile lock_;
+  std::shared_ptr<const RemoteAccess> access_;
+  std::set<std::string> open_sources_;
+  std::int64_t epoch_;
+  dockerfile::BuildValues values_;
+  dockerfile::Dockerfile file_;
+  dockerfile::StagePlan plan_;
+  std::map<int, ResolvedStage> stages_;
+  std::map<int, dockerfile::Scope> scopes_;
+  std::map<std::string, OpenScan> scans_;
+  std::map<std::string, std::unique_ptr<OutsideImage>> images_;
+  std::set<Digest> pinned_;  // manifests and indexes that references by digest name
+  std::vector<fs::path> dependencies_;
+};
+
+}  // namespace bottle::image

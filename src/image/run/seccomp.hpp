@@ -1,0 +1,12 @@
+// The system calls that a RUN instruction may make: what Docker lets containers do by default.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace bottle::image {
+
+// The member linux.seccomp of a container's configuration, for this machine's architecture and the
+// capabilities of run/bundle.cpp.
+nlohmann::json seccomp_profile();
+
+}  // namespace bottle::image

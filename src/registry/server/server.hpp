@@ -1,0 +1,86 @@
+// A small registry: all of the OCI distribution specification 1.1 over plain HTTP, for the moments when a
+// tool accepts nothing but a registry. Runs in this process on threads of its own.
+//
+//   Server server({.source = {ServerSource::Kind::layout, directory}, .read_only = true});
+//   run("...", server.address() + "/name:latest");
+//   server.stop();
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "registry/server/limits.hpp"
+#include "util/file.hpp"
+
+namespace bottle::registry {
+
+// What is served. Nothing of it is copied.
+struct ServerSource {
+  enum class Kind {
+    root,    // a directory with one OCI layout a repository; "a/b" is the directory "a+b"
+    layout,  // one OCI layout, which every repository name shows
+    store,   // the blobs of a store, by digest, under every name; for reading only
+  };
+  Kind kind = Kind::root;
+  fs::path directory;  // made if it is not there, unless for reading only
+};
+
+// One line for each request, as it has ended: for logs and for tests.
+struct RequestRecord {
+  std::string method;
+  std::string target;  // as it was sent; without the line's control characters
+  int status = 0;      // 0: the client went away before it got an answer
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;  // of the answer's body
+  std::chrono::microseconds time{0};
+  std::string error = {};  // of a failure of the server's own
+};
+
+struct ServerOptions {
+  ServerSource source;
+  std::string listen = "127.0.0.1";  // an address of this host, IPv4 or IPv6 (without brackets)
+  std::uint16_t port = 0;            // 0: a free one
+  bool read_only = false;
+  std::string token;  // "" lets everybody in
+  Durable durable = Durable::yes;
+  ServerLimits limits;
+  std::function<void(const RequestRecord&)> on_request;  // from any thread; may be empty
+};
+
+struct ServerCounts {
+  std::uint64_t requests = 0;  // answered
+  std::uint64_t failures = 0;  // of those, with a status of 500 or more
+  std::uint64_t bytes_in = 0;  // of bodies
+  std::uint64_t bytes_out = 0;
+  std::uint64_t connections_ever = 0;
+  unsigned connections = 0;  // now
+};
+
+class Server {
+ public:
+  // Listens and answers when this returns. Throws an Error that names the address or the directory.
+  explicit Server(ServerOptions options);
+  ~Server();  // stop()
+  Server(Server&&) = delete;
+
+  std::uint16_t port() const;
+  std::string address() const;  // "127.0.0.1:4711", "[::1]:4711"
+  std::string url() const;      // "http://127.0.0.1:4711"
+  ServerCounts counts() const;
+  // Ends all connections, wherever they are. Unfinished uploads stay in the directory. Idempotent.
+  void stop();
+  // From time to time, for servers that live long.
+  void expire_uploads();
+
+ private:
+  class Front;
+  std::unique_ptr<Front> front_;
+};
+
+// The digits of 32 random bytes.
+std::string random_token();
+
+}  // namespace bottle::registry

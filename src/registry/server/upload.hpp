@@ -1,0 +1,99 @@
+// Uploads: bytes on their way to becoming a blob. What has been received is in a file in the layout's
+// directory, ".uploads/<session>.<algorithm>", so an upload goes on after a crash of either side from the
+// bytes on disk.
+// Source: OCI distribution-spec 1.1 spec.md, "Pushing blobs".
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "registry/server/digest.hpp"
+#include "util/file.hpp"
+
+namespace bottle::registry {
+
+// May be used by several threads. Somebody who begins to write takes the upload over: a client that comes
+// back after its connection broke need not wait until the old connection is found dead.
+class UploadFile {
+ public:
+  // Opens, or creates, the file and holds a lock on it; throws a Refusal (409) if another process has it.
+  UploadFile(fs::path file, Algorithm algorithm, Durable durable);
+
+  const fs::path& file() const { return file_; }
+  std::uint64_t size() const;
+
+  // Begins to write at `offset`, which must be the size: nullopt otherwise. The result is for write() and
+  // finish(). `algorithm` is the one of the digest that is going to be asked for, if that is known.
+  std::optional<std::uint64_t> begin(std::optional<std::uint64_t> offset,
+                                     std::optional<Algorithm> algorithm = std::nullopt);
+  // Throws a Refusal when somebody else has begun since.
+  void write(std::uint64_t turn, std::span<const std::byte> data);
+  // Forgets what is behind `size`.
+  void truncate(std::uint64_t turn, std::uint64_t size);
+  // The digest of all bytes; those that were not hashed when they came are read again. Flushed to the disk.
+  // From here on everybody else is refused, until reopen().
+  ContentDigest finish(std::uint64_t turn, Algorithm algorithm);
+  void reopen();
+  // Ends it, and removes the file. Whoever writes is refused from now on. Throws a Refusal while somebody
+  // else is completing it.
+  void cancel();
+  // The same for who is completing it.
+  void discard();
+  // Ends it after its file has got another name.
+  void done();
+
+ private:
+  void check(std::uint64_t turn) const;
+  void check_not_finishing() const;
+
+  fs::path file_;
+  Durable durable_;
+  std::atomic<bool> finishing_{false};
+  mutable std::mutex mutex_;
+  Fd descriptor_;
+  std::uint64_t size_ = 0;
+  std::uint64_t turn_ = 0;
+  std::uint64_t hashed_ = 0;  // so many bytes are in hasher_
+  Hasher hasher_;
+};
+
+// The uploads of one server. Those that nobody has used for longest are closed and opened again on demand.
+class Uploads {
+ public:
+  explicit Uploads(Durable durable) : durable_(durable) {}
+
+  struct Session {
+    std::string id;
+    std::shared_ptr<UploadFile> upload;
+  };
+  // `layout` is a layout's directory.
+  Session create(const fs::path& layout, Algorithm algorithm);
+  std::shared_ptr<UploadFile> find(const fs::path& layout, const std::string& id);
+  // After it was published or cancelled.
+  void forget(const std::string& id);
+
+  // Removes the files of a layout that nothing has been written to for so long, and their directory if it is
+  // empty.
+  static void expire(const fs::path& layout, std::uint64_t seconds);
+
+ private:
+  std::shared_ptr<UploadFile> remember(const std::string& id, std::shared_ptr<UploadFile> upload);
+
+  struct Known {
+    std::shared_ptr<UploadFile> upload;
+    std::list<std::string>::iterator use;
+  };
+  Durable durable_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Known> known_;
+  std::list<std::string> uses_;  // the last used one first
+};
+
+}  // namespace bottle::registry

@@ -1,23 +1,16 @@
 #include "image/context/scan.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/xattr.h>
 #include <time.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <cstring>
-#include <map>
 #include <memory>
-#include <set>
-#include <unordered_map>
 
 #include "dockerfile/ignore.hpp"
 #include "image/context/seen.hpp"
 #include "image/context/stat_cache.hpp"
+#include "image/context/xattrs.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -26,58 +19,6 @@
 
 namespace bottle::image {
 namespace {
-
-// The attributes that belong to a file's content rather than to the host it lies on: security.selinux,
-// system.posix_acl_* and trusted.* describe this machine.
-bool is_portable(std::string_view name) {
-  return name.starts_with("user.") || name == "security.capability";
-}
-
-// `list(names, size)` and `get(name, value, size)` are listxattr(2) and getxattr(2) of the file.
-template <typename List, typename Get>
-oci::Xattrs read_xattrs(const std::string& path, const List& list, const Get& get) {
-  std::array<char, 4096> small;
-  std::string names;
-  ssize_t size = list(small.data(), small.size());
-  if (size > 0) {
-    names.assign(small.data(), static_cast<std::size_t>(size));
-  } else if (size < 0 && errno == ERANGE) {
-    names.resize(1u << 16);
-    size = list(names.data(), names.size());
-    names.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-  }
-  if (size < 0 && errno != ENOTSUP && errno != EPERM)
-    throw_errno("cannot read the extended attributes of", path);
-  oci::Xattrs::List result;
-  for (std::size_t at = 0; at < names.size();) {
-    const std::string name = names.c_str() + at;
-    at += name.size() + 1;
-    if (!is_portable(name)) continue;
-    std::string value(1u << 16, '\0');
-    const ssize_t length = get(name.c_str(), value.data(), value.size());
-    if (length < 0) throw_errno("cannot read the extended attribute " + name + " of", path);
-    value.resize(static_cast<std::size_t>(length));
-    result.emplace_back(name, std::move(value));
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
-oci::Xattrs xattrs_of(const std::string& path) {
-  return read_xattrs(
-      path, [&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); },
-      [&](const char* name, char* value, std::size_t size) {
-        return ::lgetxattr(path.c_str(), name, value, size);
-      });
-}
-
-oci::Xattrs xattrs_of(const Fd& file, const std::string& path) {
-  return read_xattrs(
-      path, [&](char* names, std::size_t size) { return ::flistxattr(file.get(), names, size); },
-      [&](const char* name, char* value, std::size_t size) {
-        return ::fgetxattr(file.get(), name, value, size);
-      });
-}
 
 std::int64_t now_ns() {
   timespec now{};
@@ -376,114 +317,6 @@ void ContextScan::digest(Item& item) const {
   }
   throw Error("the file changes while it is read",
               {.where = name, .hint = "build again when it is no longer written to"});
-}
-
-oci::Place ContextScan::place(const std::string& path, oci::LayerIndex& index) const {
-  const auto file = options_.files.find(path);
-  if (file == options_.files.end())
-    return {.root = index.root(options_.root_name), .offset = 0, .path = path};
-  const auto number = std::distance(options_.files.begin(), file);
-  return {.root = index.root(options_.root_name + "#" + std::to_string(number)),
-          .offset = 0,
-          .path = file->second.filename().native()};
-}
-
-std::map<std::string, fs::path> ContextScan::context_roots() const {
-  if (options_.files.empty()) return {{options_.root_name, options_.root}};
-  std::map<std::string, fs::path> roots;
-  for (const auto& [name, file] : options_.files)
-    roots[options_.root_name + "#" + std::to_string(roots.size())] = file.parent_path();
-  return roots;
-}
-
-// Into an entry that may have been another's, so that its memory serves again.
-template <typename Item>
-static void fill(const Item& item, bool git_modes, oci::Entry& entry) {
-  const auto& [path, node] = item;
-  entry.path = path;
-  entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
-  if (git_modes && !S_ISLNK(node.mode))
-    entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
-  entry.xattrs = node.content.xattrs;
-  entry.size = 0;
-  entry.digest = {};
-  entry.link.clear();
-  entry.device_major = entry.device_minor = 0;
-  switch (node.mode & S_IFMT) {
-    case S_IFREG:
-      entry.type = oci::EntryType::file;
-      entry.size = node.status.size;
-      entry.digest = node.content.digest;
-      break;
-    case S_IFDIR:
-      entry.type = oci::EntryType::directory;
-      break;
-    case S_IFLNK:
-      entry.type = oci::EntryType::symlink;
-      entry.mode = 0777;
-      entry.link = node.link;
-      break;
-    case S_IFIFO:
-      entry.type = oci::EntryType::fifo;
-      break;
-    default:
-      entry.type = S_ISBLK(node.mode) ? oci::EntryType::block_device : oci::EntryType::char_device;
-      entry.device_major = static_cast<std::uint32_t>(node.device >> 8 & 0xfff);
-      entry.device_minor = static_cast<std::uint32_t>((node.device & 0xff) | (node.device >> 12 & 0xfff00));
-  }
-}
-
-oci::Entry ContextScan::entry(const Item& item) const {
-  oci::Entry entry;
-  fill(item, options_.git_modes, entry);
-  return entry;
-}
-
-oci::LayerIndex ContextScan::index(std::size_t set) const {
-  oci::LayerIndex index;
-  index.entries.reserve(sets_.at(set).size());
-  for (const Item* item : sets_[set]) {
-    index.entries.push_back(entry(*item));
-    if (index.entries.back().size > 0) index.entries.back().place = place(item->first, index);
-  }
-  return index;
-}
-
-void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& visit) const {
-  oci::Entry entry;
-  for (const Item* item : all_) {
-    fill(*item, options_.git_modes, entry);
-    visit(entry);
-  }
-}
-
-std::vector<Dependency> ContextScan::dependencies() const {
-  std::vector<Dependency> found;  // sorted, and so nearly all there is
-  std::vector<Dependency> others;
-  found.reserve(all_.size() + seen_->listings.size());
-  const auto directory = [&](const std::string& path) {
-    const auto node = seen_->nodes.find(path);
-    others.push_back({absolute(path), node != seen_->nodes.end() && node->second.exists
-                                          ? node->second.status.mtime_ns
-                                          : Dependency{}.mtime_ns});
-  };
-  for (const Item* item : all_) {
-    if (S_ISLNK(item->second.mode))
-      directory(std::string(oci::parent_path(item->first)));
-    else
-      found.push_back({absolute(item->first), item->second.status.mtime_ns});
-  }
-  if (options_.files.empty())
-    for (const auto& [path, names] : seen_->listings)
-      directory(path);
-  else
-    std::sort(found.begin(), found.end());
-  std::sort(others.begin(), others.end());
-  const auto middle = static_cast<std::ptrdiff_t>(found.size());
-  found.insert(found.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
-  std::inplace_merge(found.begin(), found.begin() + middle, found.end());
-  remove_repeated(found);
-  return found;
 }
 
 }  // namespace bottle::image

@@ -1,0 +1,160 @@
+#include "gate/container_files.hpp"
+
+#include <sys/stat.h>
+
+#include <span>
+
+#include <fmt/format.h>
+
+#include "image/engine/drivers.hpp"
+#include "oci/entry.hpp"
+#include "oci/tar_writer.hpp"
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+namespace bottle::gate {
+namespace {
+
+using image::DockerClient;
+using image::OnFailure;
+
+constexpr std::uint64_t kLargestIdentity = 1u << 20;
+
+fs::path identity_file(const LaunchRequest& request, const RenderedGate::Identity& identity) {
+  if (!identity.secret.empty()) {
+    if (request.secrets.empty())
+      throw Error("the identity of " + identity.name + " is the secret \"" + identity.secret + "\"",
+                  {.hint = "name the directory that holds secrets with --secrets"});
+    return request.secrets / identity.secret;
+  }
+  if (identity.file.compare(0, 2, "~/") == 0) return request.home / identity.file.substr(2);
+  return identity.file;
+}
+
+// The container's file /etc/passwd.
+std::string passwd_of(const DockerClient& client, const std::string& container) {
+  const TemporaryDirectory directory;
+  const fs::path passwd = directory.path() / "passwd";
+  client.command({"cp", container + ":/etc/passwd", passwd.native()}, "cp " + container + ":/etc/passwd",
+                 OnFailure::fatal);
+  return read_file(passwd);
+}
+
+// The account that the container's programs run as: its image's USER, looked up in its own /etc/passwd.
+Owner gate_user(const DockerClient& client, const std::string& container) {
+  const std::string user = client
+                               .command({"container", "inspect", "--format", "{{.Config.User}}", container},
+                                        "container inspect " + container, OnFailure::fatal)
+                               .output;
+  const std::string name = user.substr(0, user.find(':'));
+  if (name.empty() || name == "root") return {};
+  const std::string text = passwd_of(client, container);
+  for (const std::string_view line : split(text, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields.size() < 4 || (fields[0] != name && fields[2] != name)) continue;
+    const auto uid = parse_unsigned(fields[2]);
+    const auto gid = parse_unsigned(fields[3]);
+    if (uid && gid) return {static_cast<std::uint32_t>(*uid), static_cast<std::uint32_t>(*gid)};
+  }
+  throw Error("the image's user \"" + user + "\" is not in its /etc/passwd",
+              {.where = "container " + container});
+}
+
+// /etc/passwd with an entry for the account, without which ssh does not run; "" if it has one.
+std::string passwd_with(std::string passwd, const Owner& owner, const std::string& home) {
+  for (const std::string_view line : split(passwd, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields.size() > 2 && fields[2] == std::to_string(owner.uid)) return "";
+  }
+  if (!passwd.empty() && passwd.back() != '\n') passwd += '\n';
+  return passwd + fmt::format("gate-{0}:x:{0}:{1}::{2}:/bin/sh\n", owner.uid, owner.gid, home);
+}
+
+// A tar of what goes into the container, with owners and permissions as they are to be there. `passwd` is
+// given when the programs run as another account than the image's: what the image prepared becomes that
+// account's, and a text that is not empty takes the place of /etc/passwd.
+std::string files_tar(const LaunchRequest& request, const RenderedGate& gate,
+                      const std::map<std::string, std::string>& identities, const Owner& owner,
+                      const std::optional<std::string>& passwd) {
+  std::string tar;
+  const auto add_directory = [&](const std::string& path, std::uint16_t mode) {
+    oci::Entry entry;
+    entry.path = path.substr(1);
+    entry.type = oci::EntryType::directory;
+    entry.mode = mode;
+    entry.uid = owner.uid;
+    entry.gid = owner.gid;
+    oci::append_tar_header(tar, entry, oci::TarStyle::layer);
+  };
+  const auto add = [&](const std::string& path, const std::string& content, std::uint16_t mode,
+                       const Owner& of) {
+    oci::Entry entry;
+    entry.path = path.substr(1);
+    entry.mode = mode;
+    entry.uid = of.uid;
+    entry.gid = of.gid;
+    entry.size = content.size();
+    oci::append_tar_header(tar, entry, oci::TarStyle::layer);
+    tar += content;
+    tar += oci::tar_padding(content.size());
+  };
+  if (passwd) {
+    add_directory(gate.root(), 0755);
+    for (const char* below : {"/repositories", "/tmp", "/home"})
+      add_directory(gate.root() + below, 0755);
+    add_directory(gate.root() + "/creds", 0700);
+    if (!passwd->empty()) add("/etc/passwd", *passwd, 0644, {});
+  }
+  for (const std::string& name : gate.files) {
+    if (!oci::is_entry_path(name) || name.find('/') != std::string::npos)
+      throw Error("expected file names in gate.json, found \"" + name + "\"");
+    struct stat status {};
+    if (::stat((request.rendered / name).c_str(), &status) != 0)
+      throw_errno("cannot look at", (request.rendered / name).native());
+    add(gate.etc() + "/" + name, read_file(request.rendered / name),
+        (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644, {});
+  }
+  for (const auto& [name, content] : identities)
+    add(gate.root() + "/creds/" + name, content, 0400, owner);
+  tar += oci::tar_end();
+  return tar;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> read_identities(const LaunchRequest& request, const RenderedGate& gate) {
+  std::map<std::string, std::string> contents;
+  for (const RenderedGate::Identity& identity : gate.identities) {
+    if (identity.agent) continue;
+    const fs::path file = identity_file(request, identity);
+    const auto content = read_file_if_exists(file, kLargestIdentity);
+    if (!content)
+      throw Error("the identity of " + identity.name + " is not there",
+                  {.where = file.native(), .hint = "it is read when the gate is launched"});
+    contents[identity.name] = *content;
+  }
+  return contents;
+}
+
+Owner agent_owner(const std::string& agent) {
+  struct stat status {};
+  if (::stat(agent.c_str(), &status) != 0) throw_errno("cannot look at the agent", agent);
+  return {status.st_uid, status.st_gid};
+}
+
+void copy_files(const DockerClient& client, const std::string& container, const LaunchRequest& request,
+                const RenderedGate& gate, const std::map<std::string, std::string>& identities,
+                const std::optional<Owner>& other) {
+  std::optional<std::string> passwd;
+  if (other) passwd = passwd_with(passwd_of(client, container), *other, gate.root() + "/home");
+  const Owner owner = other ? *other : gate_user(client, container);
+  const std::string tar = files_tar(request, gate, identities, owner, passwd);
+  const Finished finished = image::run_fed(
+      {client.program(), "cp", "-", container + ":/"},
+      [&](const oci::Sink& sink) { sink(std::as_bytes(std::span<const char>(tar.data(), tar.size()))); });
+  if (!finished.status.success())
+    throw Error("the gate's files could not be copied: " + image::last_line(finished.output),
+                {.where = "container " + container});
+}
+
+}  // namespace bottle::gate

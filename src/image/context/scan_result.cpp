@@ -1,0 +1,123 @@
+// What a scan has found: as entries of layers, as roots, and as dependencies.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "image/context/scan.hpp"
+#include "image/context/seen.hpp"
+
+namespace bottle::image {
+namespace {
+
+// Into an entry that may have been another's, so that its memory serves again.
+template <typename Item>
+void fill(const Item& item, bool git_modes, oci::Entry& entry) {
+  const auto& [path, node] = item;
+  entry.path = path;
+  entry.mode = static_cast<std::uint16_t>(node.mode & 07777);
+  if (git_modes && !S_ISLNK(node.mode))
+    entry.mode = S_ISDIR(node.mode) || (node.mode & S_IXUSR) != 0 ? 0755 : 0644;
+  entry.xattrs = node.content.xattrs;
+  entry.size = 0;
+  entry.digest = {};
+  entry.link.clear();
+  entry.device_major = entry.device_minor = 0;
+  switch (node.mode & S_IFMT) {
+    case S_IFREG:
+      entry.type = oci::EntryType::file;
+      entry.size = node.status.size;
+      entry.digest = node.content.digest;
+      break;
+    case S_IFDIR:
+      entry.type = oci::EntryType::directory;
+      break;
+    case S_IFLNK:
+      entry.type = oci::EntryType::symlink;
+      entry.mode = 0777;
+      entry.link = node.link;
+      break;
+    case S_IFIFO:
+      entry.type = oci::EntryType::fifo;
+      break;
+    default:
+      entry.type = S_ISBLK(node.mode) ? oci::EntryType::block_device : oci::EntryType::char_device;
+      entry.device_major = static_cast<std::uint32_t>(node.device >> 8 & 0xfff);
+      entry.device_minor = static_cast<std::uint32_t>((node.device & 0xff) | (node.device >> 12 & 0xfff00));
+  }
+}
+
+}  // namespace
+
+oci::Place ContextScan::place(const std::string& path, oci::LayerIndex& index) const {
+  const auto file = options_.files.find(path);
+  if (file == options_.files.end())
+    return {.root = index.root(options_.root_name), .offset = 0, .path = path};
+  const auto number = std::distance(options_.files.begin(), file);
+  return {.root = index.root(options_.root_name + "#" + std::to_string(number)),
+          .offset = 0,
+          .path = file->second.filename().native()};
+}
+
+std::map<std::string, fs::path> ContextScan::context_roots() const {
+  if (options_.files.empty()) return {{options_.root_name, options_.root}};
+  std::map<std::string, fs::path> roots;
+  for (const auto& [name, file] : options_.files)
+    roots[options_.root_name + "#" + std::to_string(roots.size())] = file.parent_path();
+  return roots;
+}
+
+oci::Entry ContextScan::entry(const Item& item) const {
+  oci::Entry entry;
+  fill(item, options_.git_modes, entry);
+  return entry;
+}
+
+oci::LayerIndex ContextScan::index(std::size_t set) const {
+  oci::LayerIndex index;
+  index.entries.reserve(sets_.at(set).size());
+  for (const Item* item : sets_[set]) {
+    index.entries.push_back(entry(*item));
+    if (index.entries.back().size > 0) index.entries.back().place = place(item->first, index);
+  }
+  return index;
+}
+
+void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& visit) const {
+  oci::Entry entry;
+  for (const Item* item : all_) {
+    fill(*item, options_.git_modes, entry);
+    visit(entry);
+  }
+}
+
+std::vector<Dependency> ContextScan::dependencies() const {
+  std::vector<Dependency> found;  // sorted, and so nearly all there is
+  std::vector<Dependency> others;
+  found.reserve(all_.size() + seen_->listings.size());
+  const auto directory = [&](const std::string& path) {
+    const auto node = seen_->nodes.find(path);
+    others.push_back({absolute(path), node != seen_->nodes.end() && node->second.exists
+                                          ? node->second.status.mtime_ns
+                                          : Dependency{}.mtime_ns});
+  };
+  for (const Item* item : all_) {
+    if (S_ISLNK(item->second.mode))
+      directory(std::string(oci::parent_path(item->first)));
+    else
+      found.push_back({absolute(item->first), item->second.status.mtime_ns});
+  }
+  if (options_.files.empty())
+    for (const auto& [path, names] : seen_->listings)
+      directory(path);
+  else
+    std::sort(found.begin(), found.end());
+  std::sort(others.begin(), others.end());
+  const auto middle = static_cast<std::ptrdiff_t>(found.size());
+  found.insert(found.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  std::inplace_merge(found.begin(), found.begin() + middle, found.end());
+  remove_repeated(found);
+  return found;
+}
+
+}  // namespace bottle::image

@@ -323,7 +323,7 @@ class Linter {
     if (!base) return;
     state.scope.add_environment(base->environment);
     state.shell = base->shell;
-    const Platform& expected = stage.platform ? *stage.platform : values_.target_platform;
+    const oci::Platform& expected = stage.platform ? *stage.platform : values_.target_platform;
     if (base->platform &&
         (base->platform->os != expected.os || base->platform->architecture != expected.architecture)) {
       warn(options_, "InvalidBaseImagePlatform", stage.from,

@@ -50,7 +50,7 @@ struct BaseFacts {
   Environment environment;
   std::vector<std::string> shell;
   std::vector<std::string> triggers;  // ONBUILD
-  std::optional<Platform> platform;
+  std::optional<oci::Platform> platform;
 };
 
 struct LintFacts {

@@ -8,6 +8,9 @@
 namespace bottle::dockerfile {
 namespace {
 
+using oci::host_platform;
+using oci::Platform;
+
 constexpr std::array<std::string_view, 18> kSystems{
     "aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios",     "js",
     "linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "wasip1",  "windows", "zos"};
@@ -63,41 +66,10 @@ void fold_architecture(Platform& platform) {
 
 }  // namespace
 
-std::string Platform::string() const {
-  std::string text = os + "/" + architecture;
-  if (!variant.empty()) text += "/" + variant;
-  return text;
-}
-
-std::string Platform::string_with_version() const {
-  if (os_version.empty()) return string();
-  std::string text = os + "(" + os_version + ")/" + architecture;
-  if (!variant.empty()) text += "/" + variant;
-  return text;
-}
-
 Platform normalized(Platform platform) {
   platform.os = folded_system(platform.os);
   fold_architecture(platform);
   return platform;
-}
-
-Platform host_platform() {
-#if defined(__x86_64__)
-  return {"linux", "amd64"};
-#elif defined(__aarch64__)
-  return {"linux", "arm64"};
-#elif defined(__riscv)
-  return {"linux", "riscv64"};
-#elif defined(__powerpc64__)
-  return {"linux", "ppc64le"};
-#elif defined(__s390x__)
-  return {"linux", "s390x"};
-#elif defined(__arm__)
-  return {"linux", "arm", "v7"};
-#else
-  return {"linux", "386"};
-#endif
 }
 
 std::optional<Platform> parse_platform(std::string_view text) {

@@ -182,8 +182,8 @@ class Scope::Work {
 };
 
 Environment predefined_arguments(const Dockerfile& file, const BuildValues& values) {
-  const Platform& build = values.build_platform;
-  const Platform& target = values.target_platform;
+  const oci::Platform& build = values.build_platform;
+  const oci::Platform& target = values.target_platform;
   Environment environment({{"BUILDPLATFORM", build.string()},
                            {"BUILDOS", build.os},
                            {"BUILDOSVERSION", build.os_version},

@@ -16,8 +16,8 @@ namespace bottle::dockerfile {
 // What a build is asked for.
 struct BuildValues {
   std::map<std::string, std::string> build_args;
-  Platform build_platform = host_platform();
-  Platform target_platform = host_platform();
+  oci::Platform build_platform = oci::host_platform();
+  oci::Platform target_platform = oci::host_platform();
   std::string target;  // the name of the target stage, "" for the last one
 };
 

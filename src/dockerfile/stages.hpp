@@ -39,7 +39,7 @@ struct PlannedStage {
   Instruction from;
   std::string base_name;                    // variables replaced
   Origin base;                              // never build_context
-  std::optional<Platform> platform;         // of FROM --platform
+  std::optional<oci::Platform> platform;    // of FROM --platform
   std::vector<std::string> used_arguments;  // global arguments that FROM refers to, sorted
   // A named context with the stage's name stands for the whole stage: `base` is that context and there are no
   // instructions.

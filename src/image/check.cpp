@@ -55,12 +55,10 @@ BaseFacts facts_of(const OutsideImage& image) {
 
 // Of an image of a registry, as far as the lock and the store know it.
 std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& name,
-                                      const Platform& platform) {
+                                      const oci::Platform& wanted) {
   const fs::path directory = spec.store.empty() ? store::Store::default_directory() : spec.store;
   if (!fs::exists(directory)) return std::nullopt;
   const registry::Reference reference = registry::Reference::parse(name);
-  const oci::Platform wanted{
-      .os = platform.os, .architecture = platform.architecture, .variant = platform.variant};
   std::optional<Digest> digest = reference.digest;
   if (!digest) {
     const auto locked = LockFile(lock_file(spec)).image(reference);
@@ -90,10 +88,10 @@ CheckReport check(const BuildSpec& spec, const Dockerfile& file, LintFacts facts
 
 CheckReport check(const BuildSpec& spec) {
   const Dockerfile file = read_dockerfile(spec);
-  const Platform platform = build_values(spec).target_platform;
+  const oci::Platform platform = build_values(spec).target_platform;
   LintFacts facts;
   facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
-    const Platform wanted = stage.platform.value_or(platform);
+    const oci::Platform wanted = stage.platform.value_or(platform);
     const bool is_context = stage.base.kind == Origin::Kind::named_context;
     const ContextSpec* context = is_context ? find_context(spec, stage.base.name) : nullptr;
     try {

@@ -86,9 +86,9 @@ class Finder : public SourceLock {
       : request_(request), before_(before), store_(store) {
     for (const BuildSpec& spec : request.specs) {
       const auto platform = dockerfile::parse_platform(spec.platform);
-      add_platform(platform ? *platform : dockerfile::host_platform());
+      add_platform(platform ? *platform : oci::host_platform());
     }
-    add_platform(dockerfile::host_platform());
+    add_platform(oci::host_platform());
   }
 
   std::optional<LockedImage> image(const Reference& reference) override {
@@ -121,12 +121,11 @@ class Finder : public SourceLock {
   FoundSources take() { return std::move(found_); }
 
  private:
-  void add_platform(const dockerfile::Platform& given) {
-    const dockerfile::Platform platform = dockerfile::normalized(given);
-    const oci::Platform wanted{
-        .os = platform.os, .architecture = platform.architecture, .variant = platform.variant};
+  void add_platform(const oci::Platform& given) {
+    oci::Platform wanted = dockerfile::normalized(given);
+    wanted.os_version.clear();  // no lock has it
     if (std::find(platforms_.begin(), platforms_.end(), wanted) == platforms_.end())
-      platforms_.push_back(wanted);
+      platforms_.push_back(std::move(wanted));
   }
 
   template <typename Type, typename Body>

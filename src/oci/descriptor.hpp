@@ -12,6 +12,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "oci/platform.hpp"
 #include "util/digest.hpp"
 
 namespace bottle {
@@ -37,20 +38,6 @@ std::string oci_media_type(std::string_view media_type);
 bool is_index_type(std::string_view media_type);
 bool is_manifest_type(std::string_view media_type);
 bool is_layer_type(std::string_view media_type);  // plain, gzip or zstd; also the non-distributable ones
-
-struct Platform {
-  std::string os;
-  std::string architecture;
-  std::string variant;
-
-  std::string string() const;  // "linux/arm64/v8"
-  // Whether an image for `this` serves who asks for `wanted`: without a wanted variant any is right, and
-  // arm64's "v8" and amd64's "v1" are what no variant means there.
-  bool serves(const Platform& wanted) const;
-  bool operator==(const Platform&) const = default;
-};
-// Of the machine this runs on.
-Platform host_platform();
 
 struct Descriptor {
   std::string media_type;

@@ -54,7 +54,7 @@ oci::LayerIndex taken_from(const Resolved& resolved, const std::string& name) {
 // The files of a context as an image that can be copied from.
 LoadedPlan image_of(oci::LayerIndex index, const Resolved& resolved) {
   LoadedPlan loaded;
-  const dockerfile::Platform platform = resolved.target().config.platform();
+  const oci::Platform platform = resolved.target().config.platform();
   Json config{{"architecture", platform.architecture}, {"os", platform.os}, {"config", Json::object()}};
   if (!platform.variant.empty()) config["variant"] = platform.variant;
   loaded.plan.config = config.dump();

@@ -47,7 +47,7 @@ std::string rfc3339(std::int64_t seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
-ImageConfig::ImageConfig(const Platform& platform, std::int64_t epoch) : created_(rfc3339(epoch)) {
+ImageConfig::ImageConfig(const oci::Platform& platform, std::int64_t epoch) : created_(rfc3339(epoch)) {
   image_ = {{"architecture", platform.architecture},
             {"os", platform.os},
             {"created", created_},
@@ -115,7 +115,7 @@ Environment ImageConfig::environment() const {
   return Environment::from_lines(image_["config"].value("Env", std::vector<std::string>{}));
 }
 
-Platform ImageConfig::platform() const {
+oci::Platform ImageConfig::platform() const {
   return {.os = image_.value("os", "linux"),
           .architecture = image_.value("architecture", ""),
           .variant = image_.value("variant", "")};

@@ -18,7 +18,7 @@ namespace bottle::image {
 class ImageConfig {
  public:
   // FROM scratch: the default PATH and nothing else.
-  ImageConfig(const dockerfile::Platform& platform, std::int64_t epoch);
+  ImageConfig(const oci::Platform& platform, std::int64_t epoch);
   // An outside base's configuration (JSON text); `name` is the place in errors. Its ONBUILD triggers are
   // taken out: see triggers().
   ImageConfig(const std::string& text, const std::string& name, std::int64_t epoch);
@@ -35,7 +35,7 @@ class ImageConfig {
   std::string user() const;
   std::vector<std::string> shell() const;
   dockerfile::Environment environment() const;
-  dockerfile::Platform platform() const;
+  oci::Platform platform() const;
 
   // Canonical JSON text (keys sorted, no blanks): Plan::config.
   std::string text() const;

@@ -37,7 +37,7 @@ class BottleImage : public OutsideImage {
 // An image layout or archive.
 class FileImage : public OutsideImage {
  public:
-  FileImage(const ContextSpec& context, const dockerfile::Platform& platform)
+  FileImage(const ContextSpec& context, const oci::Platform& platform)
       : context_(context), source_(open(context, platform)) {}
 
   const std::string& config() const override { return source_.config; }
@@ -71,11 +71,8 @@ class FileImage : public OutsideImage {
   }
 
  private:
-  static oci::ImageSource open(const ContextSpec& context, const dockerfile::Platform& platform) {
-    const oci::ImageSelection selection{
-        .reference = context.reference,
-        .platform = oci::Platform{
-            .os = platform.os, .architecture = platform.architecture, .variant = platform.variant}};
+  static oci::ImageSource open(const ContextSpec& context, const oci::Platform& platform) {
+    const oci::ImageSelection selection{.reference = context.reference, .platform = platform};
     const bool is_directory = fs::is_directory(context.value);
     if (context.kind == ContextKind::oci_layout && !is_directory && !fs::exists(context.value))
       throw Error("there is no image layout",
@@ -91,7 +88,7 @@ class FileImage : public OutsideImage {
 
 }  // namespace
 
-std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const dockerfile::Platform& platform) {
+std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci::Platform& platform) {
   switch (context.kind) {
     case ContextKind::bottle:
       return std::make_unique<BottleImage>(context);

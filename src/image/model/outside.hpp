@@ -36,6 +36,6 @@ class OutsideImage {
 
 // Opens the context; reads no layer. Throws naming the context's path when there is no image, a part of it is
 // missing or altered, or it has none for the platform.
-std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const dockerfile::Platform& platform);
+std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci::Platform& platform);
 
 }  // namespace bottle::image

@@ -11,10 +11,6 @@ namespace {
 
 using namespace dockerfile;
 
-oci::Platform oci_platform(const Platform& platform) {
-  return {.os = platform.os, .architecture = platform.architecture, .variant = platform.variant};
-}
-
 std::string platforms_text(const LockedImage& image) {
   std::string text;
   for (const auto& [platform, manifest] : image.platforms)
@@ -25,7 +21,7 @@ std::string platforms_text(const LockedImage& image) {
 // What holds nothing: COPY --from=scratch.
 class EmptyImage : public OutsideImage {
  public:
-  explicit EmptyImage(const Platform& platform)
+  explicit EmptyImage(const oci::Platform& platform)
       : config_("{\"architecture\":\"" + platform.architecture + "\",\"config\":{},\"history\":[],\"os\":\"" +
                 platform.os + "\"}") {}
   const std::string& config() const override { return config_; }
@@ -58,9 +54,10 @@ std::string Resolved::open_scratch() {
   return name;
 }
 
-std::optional<std::string> Resolved::open_image(const Origin& origin, const std::optional<Platform>& platform,
+std::optional<std::string> Resolved::open_image(const Origin& origin,
+                                                const std::optional<oci::Platform>& platform,
                                                 const Position& position, const store::Store& store) {
-  const Platform wanted = platform ? normalized(*platform) : values_.target_platform;
+  const oci::Platform wanted = platform ? normalized(*platform) : values_.target_platform;
   const ContextSpec* context =
       origin.kind == Origin::Kind::named_context ? find_context(spec_, origin.name) : nullptr;
   if (context == nullptr) return open_locked(origin.name, origin.name, wanted, position, store);
@@ -85,8 +82,9 @@ std::optional<std::string> Resolved::open_image(const Origin& origin, const std:
 }
 
 std::optional<std::string> Resolved::open_locked(const std::string& written,
-                                                 const std::string& reference_text, const Platform& platform,
-                                                 const Position& position, const store::Store& store) {
+                                                 const std::string& reference_text,
+                                                 const oci::Platform& platform, const Position& position,
+                                                 const store::Store& store) {
   registry::Reference reference;
   try {
     reference = registry::Reference::parse(reference_text);
@@ -112,7 +110,7 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
          "lock it with " + update_command(spec_, canonical) + ", or name where it comes from: CONTEXTS " +
              written + "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
-  const LockedManifest* manifest = locked->find(oci_platform(platform));
+  const LockedManifest* manifest = locked->find(platform);
   if (manifest == nullptr)
     fail(position,
          "the image \"" + written + "\" is not there for " + platform.string() + ", but for " +

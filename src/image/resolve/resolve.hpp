@@ -135,11 +135,11 @@ class Resolved {
   // The names of images in images_; nullopt if it is left open.
   std::string open_scratch();
   std::optional<std::string> open_image(const dockerfile::Origin& origin,
-                                        const std::optional<dockerfile::Platform>& platform,
+                                        const std::optional<oci::Platform>& platform,
                                         const dockerfile::Position& position, const store::Store& store);
   std::optional<std::string> open_locked(const std::string& written, const std::string& reference_text,
-                                         const dockerfile::Platform& platform,
-                                         const dockerfile::Position& position, const store::Store& store);
+                                         const oci::Platform& platform, const dockerfile::Position& position,
+                                         const store::Store& store);
   SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;

@@ -75,7 +75,7 @@ TEST(Lint, FactsOfTheBaseCount) {
     base.environment.set("x", "1");
     base.shell = {"bash", "-c"};
     base.triggers = {"USER $y"};
-    base.platform = Platform{"linux", "arm64"};
+    base.platform = oci::Platform{"linux", "arm64"};
     return base;
   };
   EXPECT_EQ(fired("FROM a\nUSER $x\nCMD z", facts), (Words{"1 InvalidBaseImagePlatform", "1 UndefinedVar"}));

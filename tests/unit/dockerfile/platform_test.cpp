@@ -28,7 +28,7 @@ TEST(Platform, FoldsAliases) {
     ASSERT_TRUE(platform) << text;
     EXPECT_EQ(platform->string_with_version(), shown) << text;
   }
-  EXPECT_EQ(parse_platform("linux"), normalized(host_platform()));
+  EXPECT_EQ(parse_platform("linux"), normalized(oci::host_platform()));
 }
 
 TEST(Platform, RefusesOtherText) {

@@ -57,30 +57,77 @@ void set_time(const fs::path& file, const timespec& time) {
     throw_errno("cannot set the time of", file.native());
 }
 
-// With the contents of contexts as the last fingerprint's key says, that key's text and its digest; null if
-// anything else than they has changed since.
-std::unique_ptr<Resolved> as_fingerprinted(const BuildSpec& spec, const store::Store& store,
-                                           std::string& key_text, Digest& key) {
+// What is to be built, and the key of that.
+struct Wanted {
+  std::unique_ptr<Resolved> resolved;
+  std::string key_text;
+  Digest key;
+};
+
+Wanted resolve(const BuildSpec& spec, const store::Store& store) {
+  Wanted wanted{.resolved = std::make_unique<Resolved>(with_engine(spec, store), store)};
+  wanted.key_text = wanted.resolved->key_text();
+  wanted.key = sha256(wanted.key_text);
+  return wanted;
+}
+
+// The same with the contents of contexts as the last fingerprint's key says; nullopt if anything else than
+// they has changed since.
+std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store& store) {
   try {
     auto text = read_file_if_exists(spec.directory / "key", kMaximumKey);
     auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
-    if (!recorded) return nullptr;
-    auto resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
+    if (!recorded) return std::nullopt;
+    std::optional<Wanted> wanted(std::in_place);
+    wanted->resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
     bool is_same = false;
     both(
-        text->size() > kLongText, [&] { is_same = resolved->key_text() == *text; },
-        [&] { key = sha256(*text); });
-    if (!is_same) return nullptr;
-    key_text = std::move(*text);
-    return resolved;
+        text->size() > kLongText, [&] { is_same = wanted->resolved->key_text() == *text; },
+        [&] { wanted->key = sha256(*text); });
+    if (!is_same) return std::nullopt;
+    wanted->key_text = std::move(*text);
+    return wanted;
   } catch (const Error&) {
-    return nullptr;  // who looks at the contexts themselves knows better what is wrong
+    return std::nullopt;  // who looks at the contexts themselves knows better what is wrong
   }
+}
+
+// Runs the engine that the specification names; what it did is counted in `result`.
+LoadedPlan execute(Resolved& resolved, const store::Store& store, const Warn& warn, ImageResult& result) {
+  const BuildSpec& spec = resolved.spec();
+  if (!is_builtin(spec)) {
+    LoadedPlan image = build_with_engine(resolved, store, warn);
+    trace_step("bottle-image", spec.slug, "engine", "ran",
+               {{"engine", spec.engine}, {"imageId", sha256(image.plan.engine_config).string()}});
+    return image;
+  }
+  const auto report = [&](const StepReport& step) {
+    const bool was_executed = step.outcome == StepOutcome::executed;
+    ++(was_executed ? result.executed : result.stored);
+    trace_step("bottle-image", spec.slug, "instruction", was_executed ? "executed" : "stored",
+               {{"line", std::to_string(step.step.position.line)},
+                {"stage", step.stage.name},
+                {"key", step.key.hex()}});
+  };
+  return build(resolved, store, report, warn, default_threads());
 }
 
 // What the lock names is found without a network as long as the store has it.
 void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
   store.register_root(spec.directory, "sources", resolved.source_actions());
+}
+
+void record(const BuildSpec& spec, const ImageResult& result, const store::RunReason& reason) {
+  store::write_step_record(spec.directory, {.step = "image",
+                                            .outcome = result.outcome,
+                                            .reason = result.outcome == "unchanged" ? "" : reason.reason,
+                                            .detail = reason.detail,
+                                            .key = result.key.hex(),
+                                            .milliseconds = result.milliseconds});
+  trace_step(
+      "bottle-image", spec.slug, "image", result.outcome,
+      {{"key", result.key.hex()}, {"planDigest", result.plan_digest.string()}, {"reason", reason.reason}});
+  touch(spec.directory / "image.stamp");
 }
 
 }  // namespace
@@ -131,63 +178,43 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   remove_engine_left(spec.directory, warn, store.directory());
-  ImageResult result;
-  std::string key_text;
-  std::unique_ptr<Resolved> now;
   // An outside engine reads the files itself, so there they are looked at once more.
-  if (is_fingerprinted && is_builtin(spec)) now = as_fingerprinted(spec, store, key_text, result.key);
-  if (!now) {
-    now = std::make_unique<Resolved>(with_engine(spec, store), store);
-    key_text = now->key_text();
-    result.key = sha256(key_text);
-  }
-  keep_sources(spec, *now, store);
-  const CheckReport found = check(*now);
+  std::optional<Wanted> wanted;
+  if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
+  if (!wanted) wanted = resolve(spec, store);
+  keep_sources(spec, *wanted->resolved, store);
+  const CheckReport found = check(*wanted->resolved);
   refuse_warnings(found, warn);
+  store::Store::Lookup lookup = store.find_action(wanted->key);
+  // An outside engine that has to run may be another one behind the same program: its version is in the key.
+  if (!is_builtin(spec) && !lookup.result &&
+      fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
+    wanted = resolve(spec, store);
+    lookup = store.find_action(wanted->key);
+  }
   struct Work {
     std::unique_ptr<Resolved> resolved;
     std::optional<LoadedPlan> image;
   };
   const auto work = std::make_shared<Work>();
+  work->resolved = std::move(wanted->resolved);
+  ImageResult result;
   result.work = work;
-  store::Store::Lookup lookup = store.find_action(result.key);
-  // An outside engine that has to run may be another one behind the same program: its version is in the key.
-  if (!is_builtin(spec) && !lookup.result &&
-      fresh_engine_version(spec, store) != now->spec().engine_version) {
-    now = std::make_unique<Resolved>(with_engine(spec, store), store);
-    key_text = now->key_text();
-    result.key = sha256(key_text);
-    lookup = store.find_action(result.key);
-  }
-  work->resolved = std::move(now);
-  Resolved& resolved = *work->resolved;
-  const store::RunReason reason = store::run_reason(spec.directory, "image", key_text, lookup);
+  result.key = wanted->key;
+  const store::RunReason reason = store::run_reason(spec.directory, "image", wanted->key_text, lookup);
 
-  std::optional<LoadedPlan>& image = work->image;
   // A long text need not wait in memory: nobody else writes there meanwhile.
   const fs::path key_file = spec.directory / "key";
+  std::string& key_text = wanted->key_text;
   const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
   if (is_put_away) key_text = std::string();
-  if (lookup.result) image = stored_image(*lookup.result, resolved, store);
+  std::optional<LoadedPlan>& image = work->image;
+  if (lookup.result) image = stored_image(*lookup.result, *work->resolved, store);
   const bool is_stored = image.has_value();
   if (!is_stored) {
     for (const dockerfile::LintWarning& warning : found.lint.warnings)
       warn(warning.text(*found.source));
-    const auto report = [&](const StepReport& step) {
-      const bool was_executed = step.outcome == StepOutcome::executed;
-      ++(was_executed ? result.executed : result.stored);
-      trace_step("bottle-image", spec.slug, "instruction", was_executed ? "executed" : "stored",
-                 {{"line", std::to_string(step.step.position.line)},
-                  {"stage", step.stage.name},
-                  {"key", step.key.hex()}});
-    };
-    if (is_builtin(spec)) {
-      image = build(resolved, store, report, warn, default_threads());
-    } else {
-      image = build_with_engine(resolved, store, warn);
-      trace_step("bottle-image", spec.slug, "engine", "ran",
-                 {{"engine", spec.engine}, {"imageId", sha256(image->plan.engine_config).string()}});
-    }
+    image = execute(*work->resolved, store, warn, result);
     store_image(*image, result.key, spec.slug, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();
@@ -198,16 +225,7 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   result.outcome = !is_stored ? "built" : changed || key_changed ? "stored" : "unchanged";
   result.milliseconds = watch.milliseconds();
   store.register_root(spec.directory, "image", {result.key});
-  store::write_step_record(spec.directory, {.step = "image",
-                                            .outcome = result.outcome,
-                                            .reason = result.outcome == "unchanged" ? "" : reason.reason,
-                                            .detail = reason.detail,
-                                            .key = result.key.hex(),
-                                            .milliseconds = result.milliseconds});
-  trace_step(
-      "bottle-image", spec.slug, "image", result.outcome,
-      {{"key", result.key.hex()}, {"planDigest", result.plan_digest.string()}, {"reason", reason.reason}});
-  touch(spec.directory / "image.stamp");
+  record(spec, result, reason);
   return result;
 }
 

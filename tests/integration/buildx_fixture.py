@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 
 import debian_fixture
@@ -29,9 +28,8 @@ def made(below):
 
 def make(directory):
     """Nothing is done where the plug-in is there already."""
-    directory = pathlib.Path(directory).resolve()
     if (directory / PLUGIN).exists():
-        return directory
+        return
     parts.need("apt-get", "dpkg")
     site, _ = debian_fixture.mirror()
     if not KEYRING.exists():
@@ -61,12 +59,7 @@ def make(directory):
     (directory / PLUGIN).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(next(root.rglob(PLUGIN)), directory / PLUGIN)
     shutil.rmtree(apt)
-    return directory
 
 
 if __name__ == "__main__":
-    try:
-        make(sys.argv[1])
-    except unittest.SkipTest as reason:
-        print(reason)
-        sys.exit(parts.SKIPPED)
+    parts.fixture(make)

@@ -9,7 +9,6 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import unittest
 
 import images
@@ -150,18 +149,11 @@ def make_layout(directory):
     os.rename(new, directory / "layout")
 
 
-def main():
-    directory = pathlib.Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
+def make(directory):
     if not (directory / "root.tar").exists():
-        try:
-            make_root(directory)
-        except unittest.SkipTest as reason:
-            print(f"skipped: {reason}")
-            return parts.SKIPPED
+        make_root(directory)
     make_layout(directory)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parts.fixture(make)

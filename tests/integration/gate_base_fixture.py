@@ -5,7 +5,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import unittest
 
 import debian_fixture
@@ -23,6 +22,8 @@ def release():
 
 
 def make(directory):
+    if (directory / "layout").exists():
+        return
     parts.need("debootstrap", "tar")
     parts.need_root("debootstrap makes a root file system")
     site, _ = debian_fixture.mirror()
@@ -47,17 +48,5 @@ def make(directory):
     new.rename(directory / "layout")
 
 
-def main():
-    directory = pathlib.Path(sys.argv[1]).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        if not (directory / "layout").exists():
-            make(directory)
-    except unittest.SkipTest as reason:
-        print(f"skipped: {reason}")
-        return parts.SKIPPED
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    parts.fixture(make)

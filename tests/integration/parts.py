@@ -121,6 +121,17 @@ def main():
     sys.exit(SKIPPED if len(result.skipped) >= max(1, result.testsRun) else 0)
 
 
+def fixture(make):
+    """The main program of what makes a directory for tests: make(directory). The status says when that cannot be had here."""
+    directory = pathlib.Path(sys.argv[1]).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        make(directory)
+    except unittest.SkipTest as reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+
+
 # -- trees
 
 def digest_of(path):

@@ -9,15 +9,16 @@
 #include <utility>
 
 #include "dockerfile/source.hpp"
+#include "image/builtin/outside_images.hpp"
 #include "image/builtin/stage_image.hpp"
 #include "image/builtin/stored_image.hpp"
+#include "image/builtin/tree.hpp"
 #include "image/model/stored_index.hpp"
 #include "image/run/kept.hpp"
 #include "image/run/run.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
-#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {
@@ -30,36 +31,6 @@ void give_back_memory(std::size_t files) {
 #ifdef __GLIBC__
   if (files > kMany) ::malloc_trim(0);
 #endif
-}
-
-oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
-                             std::int64_t epoch) {
-  const auto path = tree.resolve(path_in_root(directory), true);
-  if (!path) throw Error("the symbolic links of " + directory + " lead in a circle");
-  oci::LayerIndex layer;
-  bool is_new = false;
-  for (std::size_t end = path->find('/');; end = path->find('/', end + 1)) {
-    oci::Entry entry;
-    entry.path = path->substr(0, end);
-    if (const auto* node = tree.find(entry.path)) {
-      if (node->inode->type != oci::EntryType::directory)
-        throw Error("/" + entry.path + " is in the way: it is not a directory");
-      entry = *node->inode;
-      entry.path = path->substr(0, end);
-    } else {
-      entry.type = oci::EntryType::directory;
-      entry.mode = 0755;
-      entry.uid = owner.uid;
-      entry.gid = owner.gid;
-      entry.mtime = epoch;
-      is_new = true;
-    }
-    layer.entries.push_back(std::move(entry));
-    if (end == std::string::npos) break;
-  }
-  // Nothing to make is an empty layer, not a missing one: the history counts it (BuildKit does the same).
-  if (!is_new) layer.entries.clear();
-  return layer;
 }
 
 // A stage on its way.
@@ -76,36 +47,16 @@ struct StageWork {
   bool is_done() const { return is_begun && next == stage->steps.size(); }
 };
 
-// What is at and below `source`, links in the way followed, as a mount shows it.
-Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
-  const auto path = tree.resolve(path_in_root(source), true);
-  const oci::MergedTree::Node* top = path ? tree.find(*path) : nullptr;
-  if (top == nullptr) return sha256("nothing");
-  oci::LayerIndex index;
-  std::map<const oci::Entry*, std::string> names;
-  const std::function<void(const std::string&, const oci::MergedTree::Node&)> visit =
-      [&](const std::string& name, const oci::MergedTree::Node& node) {
-        oci::Entry entry = *node.inode;
-        entry.path = name;
-        entry.place = {};
-        const auto [first, is_new] = names.try_emplace(node.inode.get(), name);
-        if (!is_new) {
-          entry.type = oci::EntryType::hardlink;
-          entry.link = first->second;
-        }
-        index.entries.push_back(std::move(entry));
-        for (const auto& [child_name, child] : node.children)
-          visit(name + "/" + child_name, child);
-      };
-  visit(".", *top);
-  return index.digest();
-}
-
 class Builder {
  public:
   Builder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
           const std::function<void(const std::string&)>& warn, std::size_t runs)
-      : resolved_(resolved), store_(store), on_step_(on_step), warn_(warn), free_runs_(runs) {
+      : resolved_(resolved),
+        store_(store),
+        on_step_(on_step),
+        warn_(warn),
+        free_runs_(runs),
+        outside_(resolved, store) {
     // A shell wants the terminal for itself.
     if (resolved.spec().debug_shell) free_runs_ = 1;
     std::size_t ordinal = 0;
@@ -134,7 +85,7 @@ class Builder {
       stop();
       throw;
     }
-    LoadedPlan image = std::move(loaded(works_.at(resolved_.target_number()).image).image);
+    LoadedPlan image = std::move(outside_.loaded(works_.at(resolved_.target_number()).image).image);
     image.plan.config = resolved_.target().config.text();
     return image;
   }
@@ -202,9 +153,9 @@ class Builder {
 
   void begin(StageWork& work) {
     if (work.stage->base_stage >= 0)
-      work.image = below(works_.at(work.stage->base_stage).image);
+      work.image = StageImage::on(works_.at(work.stage->base_stage).image);
     else if (!work.stage->base_image.empty())
-      work.image = below(outside(work.stage->base_image));
+      work.image = StageImage::on(outside_.image(work.stage->base_image));
     work.image.image.context_roots.merge(resolved_.context_roots());
     work.is_begun = true;
   }
@@ -394,7 +345,7 @@ class Builder {
       tree.image.context_roots = resolved_.context_roots();
       tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
     } else {
-      const StageImage& source = loaded(source_image(*mount.from));
+      const StageImage& source = outside_.loaded(source_image(*mount.from));
       tree.image = source.image;
       tree.base_layers = source.base_layers;
     }
@@ -440,42 +391,11 @@ class Builder {
 
   StageImage& source_image(const FileStep& step) { return source_image(step.source); }
   StageImage& source_image(const FileSource& source) {
-    return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image : outside(source.name);
+    return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image
+                                                  : outside_.image(source.name);
   }
 
-  static StageImage below(const StageImage& base) {
-    StageImage image;
-    image.image = base.image;
-    image.base_layers = base.base_layers;
-    image.not_loaded = base.not_loaded;
-    image.base_ids = base.base_ids;
-    image.own_ids = base.own_ids;
-    return image;
-  }
-
-  StageImage& outside(const std::string& name) {
-    const auto [found, is_new] = outside_.try_emplace(name);
-    StageImage& image = found->second;
-    if (!is_new) return image;
-    image.not_loaded = &resolved_.image(name);
-    const auto ids = image.not_loaded->diff_ids();
-    if (!ids) return loaded(image);
-    for (const Digest& id : *ids)
-      image.base_ids += "diff " + id.hex() + "\n";
-    return image;
-  }
-
-  // Its outside image may be far away: until here only what is known of it was needed.
-  StageImage& loaded(StageImage& state) {
-    if (state.not_loaded == nullptr) return state;
-    const auto found = plans_.find(state.not_loaded);
-    state.load(found != plans_.end()
-                   ? found->second
-                   : plans_.emplace(state.not_loaded, state.not_loaded->load(store_)).first->second);
-    return state;
-  }
-
-  const oci::MergedTree& merged(StageImage& state) { return loaded(state).merged(); }
+  const oci::MergedTree& merged(StageImage& state) { return outside_.loaded(state).merged(); }
 
   Resolved& resolved_;
   const store::Store& store_;
@@ -486,8 +406,7 @@ class Builder {
   std::map<int, StageWork> works_;
   std::set<Digest> at_work_;                      // keys of RUNs
   std::map<std::string, std::size_t> scan_uses_;  // by instructions that have not ended
-  std::map<std::string, StageImage> outside_;
-  std::map<const OutsideImage*, LoadedPlan> plans_;  // loaded
+  OutsideImages outside_;
 };
 
 }  // namespace

@@ -4,6 +4,16 @@
 
 namespace bottle::image {
 
+StageImage StageImage::on(const StageImage& base) {
+  StageImage image;
+  image.image = base.image;
+  image.base_layers = base.base_layers;
+  image.not_loaded = base.not_loaded;
+  image.base_ids = base.base_ids;
+  image.own_ids = base.own_ids;
+  return image;
+}
+
 Digest StageImage::identity() const {
   std::string text = base_ids;
   for (std::size_t i = base_ids.empty() ? 0 : base_layers; i < image.plan.layers.size(); ++i)

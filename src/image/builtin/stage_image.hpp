@@ -19,6 +19,9 @@ struct StageImage {
   std::string base_ids;  // what stands for the layers of an outside image that need not be loaded
   std::string own_ids;   // of the other layers, with the places
 
+  // What a stage FROM `base` begins with.
+  static StageImage on(const StageImage& base);
+
   // All layers so far. Made when asked for: a stored instruction needs none, nor does anything the last
   // layer's. Not before the outside image is loaded.
   const oci::MergedTree& merged();

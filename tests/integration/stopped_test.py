@@ -6,6 +6,7 @@ engine leaves most behind, in a RUN, that is done in any case."""
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -233,6 +234,30 @@ class Buildah(Stops):
 
     def test_stored(self):
         self.check_stored("buildah")
+
+    def test_runtime_that_does_not_answer(self):
+        """A RUN is ended though its runtime does not say what it runs, and what the runtime keeps of it is taken away when it does."""
+        self.program = "buildah"
+        runtime = self.held.bin / "runc"
+        runtime.write_text(f"""#!/bin/sh
+if [ "$1" = list ]; then echo "$@" >> "{self.top / 'lists'}"; exit 1; fi
+exec "{shutil.which('runc')}" "$@"
+""", encoding="utf-8")
+        runtime.chmod(0o755)
+        build = self.new_inputs()
+        build.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=oci"
+        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
+        self.stop(build, IN_RUN, signal.SIGKILL)
+        self.assertNotEqual(self.sleeping(), [])
+        build.write("Dockerfile", FILES["Dockerfile"])
+        build.image(*self.contexts)
+        self.assertTrue((self.top / "lists").exists())
+        self.assertEqual(self.sleeping(), [])
+        self.assertIn("buildah builder", (build.build / "engine.left").read_text())
+        runtime.unlink()
+        build.append("etc/a", "more\n")
+        build.image(*self.contexts)
+        self.assert_nothing_left(build)
 
     def test_other_peoples_containers(self):
         """Who cleans up takes nothing that another build, in another directory, works in."""

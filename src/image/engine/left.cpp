@@ -1,19 +1,15 @@
 #include "image/engine/left.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <system_error>
 #include <thread>
 
 #include "image/engine/docker_client.hpp"
 #include "image/engine/drivers.hpp"
+#include "image/engine/processes.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
@@ -43,46 +39,6 @@ fs::path containers_directory(const std::string& info) {
   const std::string root = text_at(document["store"], {"graphRoot", "GraphRoot"});
   const std::string driver = text_at(document["store"], {"graphDriverName", "GraphDriverName"});
   return root.empty() || driver.empty() ? fs::path() : fs::path(root) / (driver + "-containers");
-}
-
-// Ends the processes of which this is true; it is given their directory in /proc.
-void kill_processes(const std::function<bool(const fs::path&)>& is_left) {
-  for (bool is_any = true; is_any;) {  // they may be starting others
-    is_any = false;
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
-      const auto id = parse_unsigned(entry.path().filename().native());
-      if (!id) continue;
-      const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*id), 0)));
-      if (!process || !is_left(entry.path())) continue;
-      if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) != 0) continue;
-      is_any = true;
-      pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
-      ::poll(&ended, 1, 1000);
-    }
-  }
-}
-
-// Ends the processes whose root directory is in this one.
-void kill_rooted_below(const fs::path& directory) {
-  kill_processes([prefix = directory.native() + "/"](const fs::path& process) {
-    std::error_code error;
-    return fs::read_symlink(process / "root", error).native().starts_with(prefix);
-  });
-}
-
-// Ends the processes that have this line in the environment that they were started with.
-void kill_marked(const std::string& mark) {
-  kill_processes([&](const fs::path& process) {
-    // One that has ended, or is another user's, cannot be read.
-    const Fd file(::open((process / "environ").c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return false;
-    std::string text(1, '\0');
-    std::array<char, 1 << 16> part;
-    for (ssize_t count; (count = ::read(file.get(), part.data(), part.size())) > 0;)
-      text.append(part.data(), static_cast<std::size_t>(count));
-    return text.find('\0' + mark + '\0') != std::string::npos;
-  });
 }
 
 // The containers with a bundle in this directory, of a runtime's `list --format json`.
@@ -145,7 +101,8 @@ void EngineLeft::note_containers(const std::string& program, const std::string& 
 }
 
 void EngineLeft::note_builder(const std::string& program, const fs::path& temporary) {
-  note({program, "builder", temporary.lexically_relative(directory_).native()});
+  builder_ = temporary.lexically_relative(directory_).native();
+  note({program, "builder", builder_});
 }
 
 void EngineLeft::note_client(const std::string& program) {
@@ -153,7 +110,10 @@ void EngineLeft::note_client(const std::string& program) {
 }
 
 void EngineLeft::forget_builder() {
-  std::erase_if(items_, [](const Item& item) { return item.kind == "builder" || item.kind == "client"; });
+  // Of another, which was killed, something may still be there.
+  std::erase_if(items_, [&](const Item& item) {
+    return item.kind == "client" || (item.kind == "builder" && item.name == builder_);
+  });
   write();
 }
 
@@ -233,7 +193,8 @@ bool EngineLeft::remove_containers(const Item& item) {
 bool EngineLeft::remove_builder(const Item& item) {
   // A RUN goes on when its builder is killed, in a chroot as under a runtime.
   const fs::path temporary = directory_ / item.name;
-  kill_rooted_below(temporary);
+  end_processes_rooted_below(temporary);
+  end_processes_named_from(temporary);
   for (const char* runtime : kRuntimes) {
     if (!find_program(runtime)) continue;
     std::vector<std::string> words{runtime};
@@ -241,7 +202,9 @@ bool EngineLeft::remove_builder(const Item& item) {
     std::vector<std::string> list = words;
     append(list, {"list", "--format", "json"});
     append(words, {"delete", "--force"});
-    for (const std::string& id : containers_below(temporary, ask(list).value_or(""))) {
+    const auto containers = ask(list);
+    if (!containers) return false;
+    for (const std::string& id : containers_below(temporary, *containers)) {
       std::vector<std::string> command = words;
       command.push_back(id);
       if (!ask(command)) return false;
@@ -266,7 +229,7 @@ bool EngineLeft::remove_builder(const Item& item) {
 bool EngineLeft::remove(const Item& item) {
   if (item.kind == "builder") return remove_builder(item);
   if (item.kind == "client") {
-    kill_marked(item.name);
+    end_processes_marked(item.name);
     return true;
   }
   return item.kind == "containers" ? remove_containers(item) : remove_image(item);

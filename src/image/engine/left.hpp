@@ -82,6 +82,7 @@ class EngineLeft {
   fs::path locks_;
   std::function<void(const std::string&)> warn_;
   std::vector<Item> items_;
+  std::string builder_;           // the name of the one that is at work
   std::set<std::string> silent_;  // programs that did not answer in time
   std::string message_;           // of the last command that failed
 };

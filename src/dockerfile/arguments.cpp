@@ -66,7 +66,7 @@ std::vector<KeyValue> key_values(const Node& node, char escape, const SourceText
   for (const std::string& word : words) {
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos) {
-      throw SourceError(source, position, "can't find = in " + quoted(word),
+      throw SourceError(source, position, "can't find = in " + in_quotes(word),
                         "write name=value, and quote a value that has blanks");
     }
     pairs.push_back({word.substr(0, equals), word.substr(equals + 1), true});

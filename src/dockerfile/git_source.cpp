@@ -155,12 +155,12 @@ bool read_switch(const std::string& name, const std::string& value) {
   static constexpr std::string_view kNo[] = {"0", "f", "F", "false", "FALSE", "False"};
   if (std::find(std::begin(kYes), std::end(kYes), value) != std::end(kYes)) return true;
   if (std::find(std::begin(kNo), std::end(kNo), value) != std::end(kNo)) return false;
-  fail("invalid " + name + " value: " + quoted(value), "write " + name + "=true or " + name + "=false");
+  fail("invalid " + name + " value: " + in_quotes(value), "write " + name + "=true or " + name + "=false");
 }
 
 void set_once(std::string& field, const std::string& value, const char* name) {
   if (!field.empty() && field != value)
-    fail(std::string(name) + " conflicts: " + quoted(field) + " vs " + quoted(value), "say it once");
+    fail(std::string(name) + " conflicts: " + in_quotes(field) + " vs " + in_quotes(value), "say it once");
   field = value;
 }
 
@@ -177,8 +177,8 @@ void read_query(GitSource& source, const Query& query) {
   for (const auto& [key, values] : query) {
     const std::string& value = values.front();
     const bool is_switch = key == "submodules" || key == "keep-git-dir" || key == "fetch-by-commit";
-    if (values.size() > 1) fail("query " + quoted(key) + " has multiple values");
-    if (value.empty() && !is_switch) fail("query " + quoted(key) + " has no value");
+    if (values.size() > 1) fail("query " + in_quotes(key) + " has multiple values");
+    if (value.empty() && !is_switch) fail("query " + in_quotes(key) + " has no value");
     if (key == "ref") {
       set_once(source.ref, value, "ref");
     } else if (key == "tag") {
@@ -197,11 +197,11 @@ void read_query(GitSource& source, const Query& query) {
       source.fetch_by_commit = read_switch(key, value);
     } else if (key == "mtime") {
       if (value != "checkout" && value != "commit")
-        fail("invalid mtime value: " + quoted(value), "write mtime=checkout or mtime=commit");
+        fail("invalid mtime value: " + in_quotes(value), "write mtime=checkout or mtime=commit");
       source.commit_times = value == "commit";
     } else {
       const std::string near = nearest(key, std::span<const std::string_view>(kNames));
-      fail("unexpected query " + quoted(key), near.empty() ? "" : "did you mean " + near + "?");
+      fail("unexpected query " + in_quotes(key), near.empty() ? "" : "did you mean " + near + "?");
     }
   }
   if (!tag.empty() && !branch.empty()) fail("branch conflicts with tag", "name one of them");
@@ -271,7 +271,7 @@ void check_digest(const std::string& checksum) {
 
 void check_commit(const std::string& checksum) {
   if (checksum.empty() || checksum.size() > 64 || !all_of(checksum, is_hex))
-    fail("the checksum " + quoted(checksum) + " is no commit",
+    fail("the checksum " + in_quotes(checksum) + " is no commit",
          "name the commit of a git source by its 40 digits 0-9a-f, or the first of them");
 }
 
@@ -330,7 +330,7 @@ std::vector<RemoteOrPath> classify_sources(const Add& add) {
         fail("inconsistent keep-git-dir configuration", "the flag and the query say different things");
       if (!git->keep_git_dir) git->keep_git_dir = add.keep_git_dir;
       if (!add.checksum.empty() && !git->checksum.empty() && add.checksum != git->checksum)
-        fail("checksum mismatch " + quoted(add.checksum) + " != " + quoted(git->checksum),
+        fail("checksum mismatch " + in_quotes(add.checksum) + " != " + in_quotes(git->checksum),
              "the flag and the query say different things");
       if (git->checksum.empty()) git->checksum = add.checksum;
       if (!git->checksum.empty()) check_commit(git->checksum);

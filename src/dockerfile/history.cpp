@@ -24,10 +24,10 @@ std::string in_brackets(std::span<const std::string> words) {
   return "[" + join(words, " ") + "]";
 }
 
-std::string in_quotes(std::span<const std::string> words) {
+std::string list_in_quotes(std::span<const std::string> words) {
   std::vector<std::string> result;
   for (const std::string& word : words)
-    result.push_back(quoted(word));
+    result.push_back(in_quotes(word));
   return in_brackets(result);
 }
 
@@ -89,10 +89,10 @@ class Teller {
     return "RUN " + arguments_text(facts_.scope) + join(command.arguments, " ") + std::string(kBuiltBy);
   }
   std::optional<std::string> operator()(const Cmd& cmd) const {
-    return "CMD " + in_quotes(command_words(cmd.command, facts_.shell, facts_.system));
+    return "CMD " + list_in_quotes(command_words(cmd.command, facts_.shell, facts_.system));
   }
   std::optional<std::string> operator()(const Entrypoint& entrypoint) const {
-    return "ENTRYPOINT " + in_quotes(command_words(entrypoint.command, facts_.shell, facts_.system));
+    return "ENTRYPOINT " + list_in_quotes(command_words(entrypoint.command, facts_.shell, facts_.system));
   }
   std::optional<std::string> operator()(const Shell& shell) const {
     return "SHELL " + in_brackets(shell.words);

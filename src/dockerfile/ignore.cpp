@@ -131,7 +131,7 @@ struct IgnoreMatcher::Pattern {
                (text.size() > 1 && text[0] == '/' && path == std::string_view(text).substr(1));
       case MatchKind::regex:
         if (!regex) {
-          throw IgnoreError("bad pattern " + quoted(original) + ": " + fault,
+          throw IgnoreError("bad pattern " + in_quotes(original) + ": " + fault,
                             {.where = {}, .hint = "correct the pattern in the ignore file"});
         }
         return regex->matches(path);
@@ -193,7 +193,7 @@ IgnoreMatcher::IgnoreMatcher(const std::vector<std::string>& patterns) {
     }
     if (!valid_syntax(text)) {
       throw IgnoreError(
-          "bad pattern " + quoted(text) + ": syntax error",
+          "bad pattern " + in_quotes(text) + ": syntax error",
           {.where = {},
            .hint = "close the bracket, and put a backslash before [, ], - or \\ that stand for themselves"});
     }

@@ -201,7 +201,7 @@ class Builder {
                character == '-' || character == '_' || character == '.';
       };
       if (!std::all_of(result.name.begin(), result.name.end(), allowed) || result.name[0] < 'a') {
-        fail("invalid name for build stage: " + quoted(words[2]),
+        fail("invalid name for build stage: " + in_quotes(words[2]),
              "a name starts with a letter and holds letters, digits, '-', '_' and '.' only");
       }
     } else if (words.size() != 1) {
@@ -223,12 +223,13 @@ class Builder {
     result.network = set.text("network").value_or(result.network);
     result.security = set.text("security").value_or(result.security);
     if (result.network != "default" && result.network != "none" && result.network != "host") {
-      throw SourceError(source_, set.position("network"), "invalid network mode " + quoted(result.network),
+      throw SourceError(source_, set.position("network"), "invalid network mode " + in_quotes(result.network),
                         "use default, none or host");
     }
     if (result.security != "sandbox" && result.security != "insecure") {
       throw SourceError(source_, set.position("security"),
-                        "security " + quoted(result.security) + " is not valid", "use sandbox or insecure");
+                        "security " + in_quotes(result.security) + " is not valid",
+                        "use sandbox or insecure");
     }
     std::string_view flag = "mount";
     try {
@@ -268,7 +269,7 @@ class Builder {
     const auto duration = parse_duration(text);
     if (!duration) {
       throw SourceError(source, set.position(name),
-                        "invalid duration " + quoted(text) + " for --" + std::string(name),
+                        "invalid duration " + in_quotes(text) + " for --" + std::string(name),
                         "write for example 30s or 1m30s");
     }
     if (duration->count() != 0 && *duration < std::chrono::milliseconds(1)) {
@@ -297,7 +298,7 @@ class Builder {
                                {"start-period", Kind::text},
                                {"start-interval", Kind::text},
                                {"retries", Kind::text}});
-    if (type != "CMD") fail("unknown type " + quoted(type) + " in HEALTHCHECK", "use CMD or NONE");
+    if (type != "CMD") fail("unknown type " + in_quotes(type) + " in HEALTHCHECK", "use CMD or NONE");
     result.test = {node_.json ? "CMD" : "CMD-SHELL"};
     if (node_.json) {
       result.test.insert(result.test.end(), node_.json->begin(), node_.json->end());
@@ -466,7 +467,7 @@ Instruction parse_onbuild(std::string_view expression, const SourceText& source,
     instruction.position = from.position;
     return instruction;
   } catch (const SourceError& error) {
-    throw SourceError(source, from.position, place + " (" + quoted(expression) + "): " + error.summary(),
+    throw SourceError(source, from.position, place + " (" + in_quotes(expression) + "): " + error.summary(),
                       error.hint());
   }
 }

@@ -101,7 +101,7 @@ class Linter {
     if (!check) return;
     const auto options = parse_lint_options(check->value);
     if (!options) {
-      throw SourceError(*file_.source, {check->line, 1}, "invalid check option in " + quoted(check->value),
+      throw SourceError(*file_.source, {check->line, 1}, "invalid check option in " + in_quotes(check->value),
                         "write for example # check=skip=JSONArgsRecommended;error=true");
     }
     options_ = *options;
@@ -172,12 +172,12 @@ class Linter {
       if (name.empty()) continue;
       if (name == "context" || name == "scratch") {
         warn(options_, "ReservedStageName", stage.from,
-             "Stage name should not use the same name as reserved stage " + quoted(name),
+             "Stage name should not use the same name as reserved stage " + in_quotes(name),
              stage.header().name_as_written);
       }
       if (!seen.insert(name).second) {
         warn(options_, "DuplicateStageName", stage.from,
-             "Duplicate stage name " + quoted(name) + ", stage names should be unique",
+             "Duplicate stage name " + in_quotes(name) + ", stage names should be unique",
              stage.header().name_as_written);
       }
     }
@@ -276,7 +276,7 @@ class Linter {
         name.find(platform->architecture) != std::string::npos)
       return;
     warn(options, "FromPlatformFlagConstDisallowed", stage.from,
-         "FROM --platform flag should not use constant value " + quoted(text), "--platform");
+         "FROM --platform flag should not use constant value " + in_quotes(text), "--platform");
   }
 
   void report_undeclared(const LintOptions& options, const Instruction& from,
@@ -328,8 +328,8 @@ class Linter {
         (base->platform->os != expected.os || base->platform->architecture != expected.architecture)) {
       warn(options_, "InvalidBaseImagePlatform", stage.from,
            "Base image " + stage.base_name + " was pulled with platform " +
-               quoted(normalized(*base->platform).string_with_version()) + ", expected " +
-               quoted(normalized(expected).string_with_version()) + " for current build");
+               in_quotes(normalized(*base->platform).string_with_version()) + ", expected " +
+               in_quotes(normalized(expected).string_with_version()) + " for current build");
     }
     if (!base->triggers.empty()) add_triggers(plan, file_, number, base->triggers, facts_.contexts);
   }
@@ -391,7 +391,8 @@ class Linter {
                     const std::string& key) {
     if (!names_secret(key)) return;
     warn(options, "SecretsUsedInArgOrEnv", at,
-         "Do not use ARG or ENV instructions for sensitive data (" + keyword + " " + quoted(key) + ")", key);
+         "Do not use ARG or ENV instructions for sensitive data (" + keyword + " " + in_quotes(key) + ")",
+         key);
   }
 
   void check_pairs(const LintOptions& options, const Instruction& at, const std::vector<KeyValue>& pairs) {
@@ -428,7 +429,7 @@ class Linter {
         !path.empty() && (path[0] == '/' || (path[0] == '\\' && values_.target_platform.os == "windows"));
     if (!state.workdir_set && !drive && !rooted) {
       warn(options, "WorkdirRelativePath", at,
-           "Relative workdir " + quoted(path) + " can have unexpected results if the base image changes",
+           "Relative workdir " + in_quotes(path) + " can have unexpected results if the base image changes",
            path);
     }
     state.workdir_set = true;
@@ -470,7 +471,8 @@ class Linter {
         continue;
       if (!facts_.ignore->matches(source)) continue;
       warn(options, "CopyIgnoredFile", at,
-           "Attempting to " + verb + " file " + quoted(source) + " that is excluded by .dockerignore", each);
+           "Attempting to " + verb + " file " + in_quotes(source) + " that is excluded by .dockerignore",
+           each);
     }
   }
 

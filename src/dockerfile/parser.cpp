@@ -311,7 +311,7 @@ std::optional<Heredoc> heredoc_of(std::string_view word) {
   const Expansion plain = expand(rest, {}, {.skip_unset = true});
   if (plain.words.size() != 1) return std::nullopt;
   const Expansion raw = expand(rest, {}, {.raw_quotes = true, .skip_unset = true});
-  if (raw.words.size() != 1) throw WordError("the heredoc word " + quoted(rest) + " is not one word");
+  if (raw.words.size() != 1) throw WordError("the heredoc word " + in_quotes(rest) + " is not one word");
   const auto quotes = [](const std::string& text) {
     return std::count_if(text.begin(), text.end(),
                          [](char character) { return character == '\'' || character == '"'; });

@@ -59,23 +59,23 @@ PortSpec parse_port(std::string_view text) {
   const std::size_t slash = port.find('/');
   spec.protocol = slash == std::string_view::npos ? "" : std::string(port.substr(slash + 1));
   port = port.substr(0, slash);
-  if (port.empty()) fail("invalid port " + quoted(shown) + ": no port specified");
+  if (port.empty()) fail("invalid port " + in_quotes(shown) + ": no port specified");
   if (spec.protocol.empty()) spec.protocol = "tcp";
   const std::string protocol = to_lower(spec.protocol);
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") {
-    fail("invalid port " + quoted(shown) + ": invalid protocol " + spec.protocol, "use tcp, udp or sctp");
+    fail("invalid port " + in_quotes(shown) + ": invalid protocol " + spec.protocol, "use tcp, udp or sctp");
   }
   if (address.size() > 1 && address.front() == '[' && address.back() == ']')
     address = address.substr(1, address.size() - 2);
-  if (!address.empty() && !is_address(address)) fail("invalid IP address in port " + quoted(shown));
+  if (!address.empty() && !is_address(address)) fail("invalid IP address in port " + in_quotes(shown));
   const auto range = port_range(port);
-  if (!range) fail("invalid port " + quoted(shown));
+  if (!range) fail("invalid port " + in_quotes(shown));
   if (!host.empty()) {
     const auto host_range = port_range(host);
-    if (!host_range) fail("invalid host port in " + quoted(shown));
+    if (!host_range) fail("invalid host port in " + in_quotes(shown));
     if (range->first != range->second &&
         range->second - range->first != host_range->second - host_range->first) {
-      fail("the ranges of container and host ports in " + quoted(shown) + " differ in length");
+      fail("the ranges of container and host ports in " + in_quotes(shown) + " differ in length");
     }
   }
   for (int number = range->first; number <= range->second; ++number) {

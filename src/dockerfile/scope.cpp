@@ -131,7 +131,7 @@ class Scope::Work {
   void expand(StopSignal& stop) {
     in_place(stop.signal);
     if (!is_signal(stop.signal))
-      fail("invalid signal " + quoted(stop.signal), "write a name such as SIGTERM, or a number");
+      fail("invalid signal " + in_quotes(stop.signal), "write a name such as SIGTERM, or a number");
   }
   void expand(Volume& volume) {
     for (std::string& path : volume.paths) {

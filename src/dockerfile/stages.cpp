@@ -156,7 +156,7 @@ class Planner {
       fail(stage.from, "empty platform value from expression " + text, unset_hint(platform));
     stage.platform = parse_platform(platform.text);
     if (!stage.platform)
-      fail(stage.from, "failed to parse platform " + quoted(platform.text),
+      fail(stage.from, "failed to parse platform " + in_quotes(platform.text),
            "write os/architecture, for example linux/arm64");
     stage.used_arguments = merged(stage.used_arguments, platform.used);
   }
@@ -171,7 +171,7 @@ class Planner {
   void check_reference(const Origin& origin, const Instruction& at) const {
     if (origin.kind != Origin::Kind::image || familiar_name(origin.name)) return;
     const bool has_upper = to_lower(origin.name) != origin.name && familiar_name(to_lower(origin.name));
-    fail(at, quoted(origin.name) + " is neither a stage nor the name of an image",
+    fail(at, in_quotes(origin.name) + " is neither a stage nor the name of an image",
          has_upper ? "names of images are in lower case: " + to_lower(origin.name)
                    : "write [registry/]name[:tag][@digest]");
   }
@@ -228,7 +228,7 @@ class Planner {
     }
     const std::string near = nearest(name, std::span<const std::string>(names));
     throw SourceError(
-        *file_.source, {}, "target stage " + quoted(name) + " could not be found",
+        *file_.source, {}, "target stage " + in_quotes(name) + " could not be found",
         near.empty() ? (all.empty() ? "no stage has a name" : all) : "did you mean " + near + "?");
   }
 
@@ -284,7 +284,7 @@ class Planner {
           const PlannedStage& later = at(next);
           fail(instruction,
                "cannot take files from stage " +
-                   (later.name.empty() ? std::to_string(next) : quoted(later.name)) +
+                   (later.name.empty() ? std::to_string(next) : in_quotes(later.name)) +
                    ": it needs to be defined before the current stage",
                "move its FROM above line " + std::to_string(stage.from.lines.first));
         }

@@ -223,7 +223,7 @@ bool equal_fold(std::string_view left, std::string_view right) {
   return to_lower(left) == to_lower(right);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (std::size_t offset = 0; offset < text.size();) {
     const Rune rune = decode_rune(text, offset);

@@ -42,7 +42,7 @@ std::string to_upper(std::string_view text);
 bool equal_fold(std::string_view left, std::string_view right);
 
 // `text` between double quotes with backslash escapes, as the history of an image shows command words.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // The candidate with the smallest edit distance to `name`, or "" if none is nearer than three edits or one is
 // equal.

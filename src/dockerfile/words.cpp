@@ -387,7 +387,7 @@ Expansion expand(std::string_view word, const Environment& environment, const Ex
   try {
     return Expander(word, environment, options).run();
   } catch (const WordError& error) {
-    throw WordError("failed to process " + quoted(word) + ": " + error.message(),
+    throw WordError("failed to process " + in_quotes(word) + ": " + error.message(),
                     {.where = error.where(), .hint = error.hint()});
   }
 }

@@ -21,7 +21,7 @@ std::optional<LintOptions> given_options(const BuildValues& values) {
   if (found == values.build_args.end()) return std::nullopt;
   auto options = parse_lint_options(found->second);
   if (!options)
-    throw UsageError("invalid check option in " + dockerfile::quoted(found->second),
+    throw UsageError("invalid check option in " + dockerfile::in_quotes(found->second),
                      {.where = std::string("the build argument ") + kOptionsArgument,
                       .hint = "write for example skip=JSONArgsRecommended;error=true"});
   return options;

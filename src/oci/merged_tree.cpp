@@ -46,7 +46,7 @@ void copy_node(const Node& from, Node& to, std::unordered_map<const Entry*, Merg
     copy_node(child, to.children.make(to.children.end(), name)->second, copies);
 }
 
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   std::string text = "\"";
   text += escape_word(name);
   text += '"';
@@ -207,8 +207,8 @@ class MergedTree::Applier {
   const Node& link_target(const Entry& entry) const {
     const auto parent = tree_.resolve(parent_path(entry.link), true);
     const Node* node = parent ? tree_.find(joined(*parent, base_name(entry.link))) : nullptr;
-    if (node == nullptr) fail(entry, "hard link to " + quoted(entry.link) + ", which does not exist");
-    if (is_directory(*node)) fail(entry, "hard link to the directory " + quoted(entry.link));
+    if (node == nullptr) fail(entry, "hard link to " + in_quotes(entry.link) + ", which does not exist");
+    if (is_directory(*node)) fail(entry, "hard link to the directory " + in_quotes(entry.link));
     return *node;
   }
 
@@ -254,7 +254,7 @@ class MergedTree::Applier {
         child = node->children.make(child, name);
         child->second.inode = make_directory();
       } else if (!is_directory(child->second)) {
-        fail(entry, quoted(name) + " in its path is not a directory");
+        fail(entry, in_quotes(name) + " in its path is not a directory");
       }
       node = &child->second;
       // A whiteout is no reason to keep the directory it is in.
@@ -264,7 +264,7 @@ class MergedTree::Applier {
   }
 
   [[noreturn]] void fail(const Entry& entry, const std::string& message) const {
-    throw Error("cannot apply " + quoted(entry.path) + ": " + message, {.where = name_});
+    throw Error("cannot apply " + in_quotes(entry.path) + ": " + message, {.where = name_});
   }
 
   MergedTree& tree_;

@@ -37,10 +37,10 @@ TEST(Text, KnowsLettersOfAllScripts) {
 }
 
 TEST(Text, QuotesAsHistoriesDo) {
-  EXPECT_EQ(quoted("plain"), "\"plain\"");
-  EXPECT_EQ(quoted("a\"b\\c\n\t"), "\"a\\\"b\\\\c\\n\\t\"");
-  EXPECT_EQ(quoted(std::string_view("\x01\x7f\xff", 3)), "\"\\x01\\x7f\\xff\"");
-  EXPECT_EQ(quoted("\xC3\xA4\xC2\xA0"), "\"\xC3\xA4\\u00a0\"");
+  EXPECT_EQ(in_quotes("plain"), "\"plain\"");
+  EXPECT_EQ(in_quotes("a\"b\\c\n\t"), "\"a\\\"b\\\\c\\n\\t\"");
+  EXPECT_EQ(in_quotes(std::string_view("\x01\x7f\xff", 3)), "\"\\x01\\x7f\\xff\"");
+  EXPECT_EQ(in_quotes("\xC3\xA4\xC2\xA0"), "\"\xC3\xA4\\u00a0\"");
 }
 
 TEST(Text, SplitsAtBlanks) {

@@ -190,11 +190,7 @@ bool EngineLeft::remove_containers(const Item& item) {
   return words.size() == options || ask(words);
 }
 
-bool EngineLeft::remove_builder(const Item& item) {
-  // A RUN goes on when its builder is killed, in a chroot as under a runtime.
-  const fs::path temporary = directory_ / item.name;
-  end_processes_rooted_below(temporary);
-  end_processes_named_from(temporary);
+bool EngineLeft::remove_runtime_containers(const Item& item) {
   for (const char* runtime : kRuntimes) {
     if (!find_program(runtime)) continue;
     std::vector<std::string> words{runtime};
@@ -204,12 +200,22 @@ bool EngineLeft::remove_builder(const Item& item) {
     append(words, {"delete", "--force"});
     const auto containers = ask(list);
     if (!containers) return false;
-    for (const std::string& id : containers_below(temporary, *containers)) {
+    for (const std::string& id : containers_below(directory_ / item.name, *containers)) {
       std::vector<std::string> command = words;
       command.push_back(id);
       if (!ask(command)) return false;
     }
   }
+  return true;
+}
+
+bool EngineLeft::remove_builder(const Item& item) {
+  // A RUN goes on when its builder is killed, in a chroot as under a runtime; and whatever the runtime says.
+  const fs::path temporary = directory_ / item.name;
+  bool is_ended = remove_runtime_containers(item);
+  is_ended = end_processes_rooted_below(temporary, time_limit()) && is_ended;
+  is_ended = end_processes_named_from(temporary, time_limit()) && is_ended;
+  if (!is_ended) return false;
   // What an ordinary user's RUN has made there belongs to users who are somebody only in the engine's user
   // namespace.
   if (::geteuid() != 0 && fs::exists(temporary) &&
@@ -228,10 +234,7 @@ bool EngineLeft::remove_builder(const Item& item) {
 
 bool EngineLeft::remove(const Item& item) {
   if (item.kind == "builder") return remove_builder(item);
-  if (item.kind == "client") {
-    end_processes_marked(item.name);
-    return true;
-  }
+  if (item.kind == "client") return end_processes_marked(item.name, time_limit());
   return item.kind == "containers" ? remove_containers(item) : remove_image(item);
 }
 

@@ -72,6 +72,7 @@ class EngineLeft {
   bool remove(const Item& item);
   bool remove_image(const Item& item);
   bool remove_containers(const Item& item);
+  bool remove_runtime_containers(const Item& item);
   bool remove_builder(const Item& item);
   // The output of a command that ended well; nullopt otherwise.
   std::optional<std::string> ask(const std::vector<std::string>& words);

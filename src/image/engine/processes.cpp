@@ -19,8 +19,11 @@ namespace bottle::image {
 namespace {
 
 // Ends the processes of which this is true; it is given their directory in /proc.
-void end_processes(const std::function<bool(const fs::path&)>& is_left) {
+bool end_processes(std::chrono::milliseconds limit, const std::function<bool(const fs::path&)>& is_left) {
+  const auto end = std::chrono::steady_clock::now() + limit;
   for (bool is_any = true; is_any;) {  // they may be starting others
+    // One that is frozen, or waits for a disk, does not go whatever it is sent.
+    if (std::chrono::steady_clock::now() > end) return false;
     is_any = false;
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
@@ -34,6 +37,7 @@ void end_processes(const std::function<bool(const fs::path&)>& is_left) {
       ::poll(&ended, 1, 1000);
     }
   }
+  return true;
 }
 
 // "" of a process that has ended, or is another user's.
@@ -101,18 +105,18 @@ bool is_name(const std::string& point) {
 
 }  // namespace
 
-void end_processes_rooted_below(const fs::path& directory) {
-  end_processes([prefix = directory.native() + "/"](const fs::path& process) {
+bool end_processes_rooted_below(const fs::path& directory, std::chrono::milliseconds limit) {
+  return end_processes(limit, [prefix = directory.native() + "/"](const fs::path& process) {
     std::error_code error;
     return fs::read_symlink(process / "root", error).native().starts_with(prefix);
   });
 }
 
-void end_processes_named_from(const fs::path& directory) {
+bool end_processes_named_from(const fs::path& directory, std::chrono::milliseconds limit) {
   std::error_code error;
   const auto place = place_of(fs::weakly_canonical(directory, error));
-  if (error || !place) return;
-  end_processes([&](const fs::path& process) {
+  if (error || !place) return false;
+  return end_processes(limit, [&](const fs::path& process) {
     const std::vector<Mount> mounts = mounts_of(process);
     return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& mount) {
       return is_name(mount.point) && mount.device == place->device && is_in(mount.root, place->root);
@@ -120,8 +124,8 @@ void end_processes_named_from(const fs::path& directory) {
   });
 }
 
-void end_processes_marked(const std::string& mark) {
-  end_processes([&](const fs::path& process) {
+bool end_processes_marked(const std::string& mark, std::chrono::milliseconds limit) {
+  return end_processes(limit, [&](const fs::path& process) {
     return ('\0' + text_of_process(process / "environ")).find('\0' + mark + '\0') != std::string::npos;
   });
 }

@@ -5,6 +5,7 @@ Wrong arguments of add_bottle(), unknown bottles and cycles of bottles are refus
 import gzip
 import os
 import re
+import resource
 import shutil
 import subprocess
 import tarfile
@@ -402,6 +403,22 @@ class Outputs(BadInput):
         (into / "work").write_text("of years\n")
         self.assert_fails(self.build.tools("bottle-pack", "extract", self.build.output, into, expect=1), "into: error: .*not empty")
         self.assertEqual(os.listdir(into), ["work"])
+
+
+class ShortMemory(parts.TestCase):
+    def test_a_failing_allocation_is_told(self):
+        build = self.new_build(files={"Dockerfile": "FROM scratch\nCOPY . /\n", "big": os.urandom(3 << 20)})
+        failures = 0
+        for kilobytes in range(11_000, 30_000, 1000):
+            shutil.rmtree(build.cache, ignore_errors=True)
+            result = build.tools("bottle-image", "build", "--context", build.source, "--out", self.top / f"out-{kilobytes}", expect=None,
+                                 preexec_fn=lambda limit=kilobytes << 10: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+            if "error while loading shared libraries" in result.stdout or result.returncode == 0:
+                continue
+            failures += 1
+            self.assertEqual((result.returncode, result.stdout.count("error: ")), (1, 1), result.stdout)
+            self.assertRegex(result.stdout, "(?i)out of memory|not enough memory|cannot allocate memory")
+        self.assertGreater(failures, 0)
 
 
 if __name__ == "__main__":

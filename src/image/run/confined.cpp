@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <exception>
+#include <new>
 #include <system_error>
 #include <vector>
 
@@ -117,6 +118,8 @@ std::string result_text(const std::function<std::string(int)>& body, int output)
     return error_text(error);
   } catch (const Interrupted&) {
     return error_text(Error("interrupted"));
+  } catch (const std::bad_alloc&) {
+    return error_text(Error("out of memory"));
   } catch (const std::exception& error) {
     return error_text(Error(error.what()));
   }
@@ -128,7 +131,8 @@ std::string taken_result(const std::string& text) {
                 {.hint = "see the kernel's log: the memory may have run out"});
   if (text.front() == 'r') return text.substr(1);
   const auto fields = split(std::string_view(text).substr(1), '\0');
-  if (fields.size() < 3) throw Error("the process that executes the instruction ended in mid-sentence");
+  if (fields.size() < 3)
+    throw Error("the process that executes the instruction exited without a complete result");
   throw Error(std::string(fields[0]), {.where = std::string(fields[1]), .hint = std::string(fields[2])});
 }
 

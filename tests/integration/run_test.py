@@ -1,6 +1,7 @@
 """RUN, executed by the installed OCI runtime: what it leaves, what it may not leave, and what happens when it fails or is killed.
 
 The base is the host's static busybox, so no network is needed."""
+import errno
 import fcntl
 import json
 import os
@@ -488,9 +489,132 @@ class Security(Run):
         self.assertEqual((found["CapEff"], found["Seccomp"]), (own["CapBnd"], pathlib.Path("/proc/self/status").read_text()
                                                               .split("Seccomp:\t")[1].split("\n")[0]))
 
+    def test_output_cannot_steer_a_terminal(self):
+        octal = r"a\033[2J\302\233b\377\342\202\254\n"
+        said = self.run_build(f"RUN busybox printf '{octal}'; exit 3 # \x1b]0;title\x07\n", expect=1).stdout
+        shown = r"a\x1b[2J\u009bb\xff" + "\u20ac\n"
+        self.assertIn("#1 " + shown, said)
+        self.assertIn("  | " + shown, said)  # in the error
+        self.assertIn(r"\x1b]0;title\x07", said)
+        self.assertNotRegex(said, "[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
     def test_devices(self):
         self.assert_fails(self.run_build("RUN --device=vendor.example/class=name true\n", expect=1),
                           r"Dockerfile:2:1: error: RUN --device=vendor.example/class=name is not supported")
+
+
+class HostileTrees(Run):
+    """Symbolic links of an image, a mounted tree or a cache where something is mounted: none of them leads a runtime out of the root."""
+
+    def setUp(self):
+        super().setUp()
+        self.victim = self.top / "victim"
+        self.victim.mkdir()
+        (self.victim / "ptmx").write_text("the machine's\n")
+
+    def check_victim(self):
+        self.assertEqual({path.name: path.read_text() for path in self.victim.iterdir()}, {"ptmx": "the machine's\n"})
+
+    def write_base(self, *links, without=()):
+        shutil.rmtree(self.top / "base")
+        base = images.Layout(self.top / "base")
+        base.add(images.layer([
+            images.member("bin", "directory"), images.member("bin/busybox", content=self.busybox(), mode=0o755),
+            images.member("bin/sh", "symlink", link="busybox"), images.member("etc", "directory"),
+            *(images.member(name, "directory") for name in ("dev", "proc", "sys") if name not in without),
+            *(images.member(name, "symlink", link=str(target)) for name, target in links)]))
+        base.finish({"Env": ["PATH=/bin"]})
+
+    def test_system_directories(self):
+        for name in ("dev", "proc", "sys"):
+            for target in (self.victim, "../" * 20 + str(self.victim).lstrip("/"), "etc"):
+                with self.subTest(name=name, target=str(target)):
+                    self.write_base((name, target), without=[name])
+                    result = self.run_build("RUN true\n", expect=1)
+                    self.assert_fails(result, rf"Dockerfile:2:1: error: cannot mount on /{name}: expected a directory in the image, "
+                                              "found a symbolic link to")
+                    self.check_victim()
+
+    def test_mount_targets(self):
+        (self.top / "secret").write_text("x")
+        self.write_base(("etc/hosts", self.victim / "ptmx"), ("etc/resolv.conf", "../run/resolve/stub.conf"), ("var", "/run"),
+                        ("out", "../" * 20 + str(self.victim).lstrip("/")), ("kernel", "/proc/self"), ("top", "/bin/.."))
+        mounts = " ".join(f"--mount=type={kind},target=/out/{number}" for number, kind in enumerate(("tmpfs", "cache", "bind")))
+        result = self.run_build(
+            "RUN busybox grep -q buildkitsandbox /etc/hosts && busybox test -e /run/resolve/stub.conf\n"
+            f"RUN {mounts} --mount=type=secret,id=s,target=/var/x busybox test -e /out/0 -a -e /out/1 -a -e /out/2 -a -s /run/x\n"
+            "RUN echo more > /x\n", "--secret", f"id=s,src={self.top / 'secret'}")
+        self.assertNotIn("warning", result.stdout)
+        self.assertEqual([set(layer) for layer in self.layers()], [set(), set(), {"x"}])
+        self.check_victim()
+        for target, found in (("/kernel/x", "it leads to /proc/self/x"), ("/top", "it leads to /")):
+            self.assert_fails(self.run_build(f"RUN --mount=type=tmpfs,target={target} true\n", expect=1),
+                              f"Dockerfile:2:1: error: cannot mount on {target}: {found}")
+
+    def test_links_in_mounted_trees(self):
+        self.build.write("tree/file", "1")
+        self.build.link("tree/out", str(self.victim))
+        self.run_build("RUN --mount=source=tree,target=/m,rw --mount=type=tmpfs,target=/m/out/deep true\n")
+        self.run_build(f"RUN --mount=type=cache,id=c,target=/c busybox ln -s '{self.victim}' /c/out\n"
+                       "RUN --mount=type=cache,id=c,target=/c --mount=type=tmpfs,target=/c/out/deep busybox rmdir /c/out/deep || true\n")
+        self.check_victim()
+
+    def test_links_in_the_source_of_a_cache(self):
+        mount = "--mount=type=cache,id=c,from=base,target=/c"
+        result = self.run_build(f"RUN {mount} busybox ln -s '{self.victim}' /c/out\nRUN {mount},source=/out busybox rm /c/ptmx\n", expect=1)
+        self.assert_fails(result, r'Dockerfile:3:1: error: --mount: cannot show the source "/out" of the cache: .*No such file')
+        self.check_victim()
+
+
+class SystemCalls(Run):
+    """The filter of system calls, as each runtime installs it (seccomp_probe.c asks)."""
+    # Docker's table of address families; see src/image/run/seccomp.cpp.
+    FAMILIES = {*range(12), *range(13, 19), 21, 22, 24, *range(26, 34), 35, 36, 39, *range(41, 46)}
+    KNOWN_ERRORS = {"clone3": errno.ENOSYS, "32-bit socketcall": errno.ENOSYS}
+
+    def use_runtime(self, name):
+        program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+        if not program:
+            self.skipTest(f"needs {name}, which is not installed")
+        if name == "crun" and os.geteuid() == 0:
+            # It refuses to work where version 1 and 2 of control groups are mounted together, and needs neither here.
+            parts.need("unshare", "umount")
+            wrapper = self.top / "crun"
+            wrapper.write_text("#!/bin/sh\nexec unshare --mount sh -c 'umount -l /sys/fs/cgroup/unified 2>/dev/null; "
+                               f"exec {program} --cgroup-manager=disabled \"$@\"' sh \"$@\"\n")
+            wrapper.chmod(0o755)
+            program = wrapper
+        self.build.environment["BOTTLE_OCI_RUNTIME"] = str(program)
+
+    def answers(self, options):
+        text = self.run_build(f"COPY probe /probe\nRUN {options} /probe\n").stdout
+        self.assertNotIn("no seccomp", text)
+        return {found[1]: int(found[2]) for found in re.finditer(r"(?m)^#2 (.+) (\d+)$", text)}
+
+    def check(self, runtime):
+        parts.need("cc")
+        self.use_runtime(runtime)
+        source = pathlib.Path(__file__).with_name("seccomp_probe.c")
+        made = subprocess.run(["cc", "-static", "-no-pie", "-o", self.build.source / "probe", source], check=False, capture_output=True)
+        if made.returncode != 0:
+            self.skipTest("needs a C compiler that links statically: " + made.stderr.decode())
+        for options in ("", "--network=none"):
+            with self.subTest(options):
+                found = self.answers(options)
+                self.assertGreater(len(found), 150)
+                for what, number in found.items():
+                    call, _, value = what.rpartition(" ")
+                    if call in ("socket", "32-bit socket"):
+                        expected = errno.EINVAL if int(value) in self.FAMILIES else errno.EPERM
+                    else:
+                        expected = self.KNOWN_ERRORS.get(call, errno.EPERM)
+                    self.assertEqual(errno.errorcode.get(number), errno.errorcode[expected], what)
+
+    def test_under_runc(self):
+        self.check("runc")
+
+    def test_under_crun(self):
+        self.check("crun")
 
 
 class Kept(Run):

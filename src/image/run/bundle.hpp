@@ -17,6 +17,8 @@ struct BundleMount {
   std::string type = "bind";
   std::string source;
   std::vector<std::string> options;
+  bool gives_way =
+      false;  // left out where the image has a link into /proc, /dev or /sys; see run/targets.hpp
 };
 
 struct Bundle {

@@ -11,6 +11,7 @@
 #include <map>
 
 #include "image/run/kept.hpp"
+#include "image/run/targets.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 #include "util/text.hpp"
@@ -243,13 +244,27 @@ void RunMounts::cache(const RunMount& item, const RunTree* tree) {
       fs::rename(fresh, data);
     }
   }
-  fs::path source = data;
-  if (tree != nullptr) source /= path_in_root(item.source);
-  if (fs::symlink_status(source).type() != fs::file_type::directory)
-    throw Error(fmt::format("--mount: the source \"{}\" is no directory", item.source));
+  const fs::path source = tree == nullptr ? data : below_cache(data, item.source);
   mounts_.push_back({.target = item.target,
                      .source = source.native(),
                      .options = {"rbind", mount.read_only ? "ro" : "rw"}});
+}
+
+// A directory of a cache. Commands have made what is in it and others may be at work there now, so it is the
+// directory itself that is mounted and no path to it.
+fs::path RunMounts::below_cache(const fs::path& data, const std::string& source) {
+  const Fd top = open_for_reading(data, O_DIRECTORY);
+  Fd found;
+  try {
+    found = open_beneath(top.get(), resolve_in_root(data, source), O_RDONLY | O_DIRECTORY, data.native());
+  } catch (const Error& error) {
+    throw Error(
+        fmt::format("--mount: cannot show the source \"{}\" of the cache: {}", source, error.message()));
+  }
+  const fs::path place = work_ / ("source" + std::to_string(mounts_.size()));
+  fs::create_directories(place);
+  points_.emplace_back("/proc/self/fd/" + std::to_string(found.get()), place, "bind", MS_BIND | MS_REC, "");
+  return place;
 }
 
 void RunMounts::tmpfs(const RunMount& item) {

@@ -56,6 +56,7 @@ class RunMounts {
   void lock_caches(const RunRequest& request);
   fs::path cache_place(const RunMount& item, const RunTree* tree);
   void cache(const RunMount& item, const RunTree* tree);
+  fs::path below_cache(const fs::path& data, const std::string& source);
   void tmpfs(const RunMount& item);
   void secret(const RunMount& item, int number);
   void ssh(const RunMount& item, int number);

@@ -12,6 +12,7 @@
 #include "image/run/layer.hpp"
 #include "image/run/mounts.hpp"
 #include "image/run/runtime.hpp"
+#include "image/run/targets.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 
@@ -204,20 +205,22 @@ class Execution {
     bundle.has_seccomp = has_seccomp;
     bundle.is_insecure = request_.is_insecure;
     const auto file = [&](const char* name, const std::string& content, mode_t mode,
-                          const std::string& target) {
+                          const std::string& target, bool gives_way) {
       const fs::path path = memory / name;
       write_file(path, content, Durable::no);
       fs::permissions(path, static_cast<fs::perms>(mode));
-      bundle.mounts.push_back({.target = target, .source = path.native(), .options = {"rbind", "ro"}});
+      bundle.mounts.push_back(
+          {.target = target, .source = path.native(), .options = {"rbind", "ro"}, .gives_way = gives_way});
     };
-    file("hosts", kHosts, 0644, "/etc/hosts");
+    file("hosts", kHosts, 0644, "/etc/hosts", true);
     const std::string servers =
         request_.has_network ? read_file_if_exists("/etc/resolv.conf").value_or("") : std::string();
-    file("resolv.conf", servers, 0644, "/etc/resolv.conf");
+    file("resolv.conf", servers, 0644, "/etc/resolv.conf", true);
     if (request_.script)
-      file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name);
+      file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name, false);
     for (const BundleMount& mount : mounts.mounts())
       bundle.mounts.push_back(mount);
+    settle_targets(bundle);
     return bundle;
   }
 

@@ -2,11 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "image/run/bundle.hpp"
 #include "image/run/request.hpp"
 #include "image/run/snapshot.hpp"
+#include "image/run/targets.hpp"
 #include "image/run/unpack.hpp"
 #include "image/run/user.hpp"
 #include "oci/merged_tree.hpp"
@@ -196,6 +198,147 @@ TEST(RunBundle, LimitsWhatIsNotAskedFor) {
   const Json insecure = Json::parse(bundle_config(bundle));
   for (const char* limit : {"seccomp", "maskedPaths", "readonlyPaths"})
     EXPECT_FALSE(insecure["linux"].contains(limit)) << limit;
+}
+
+// The answer of a filter to a call whose first argument is `value`, by the rules of runc (several conditions
+// for one argument are alternatives) or of libseccomp (all must hold).
+bool allows(const Json& filter, const std::string& call, std::uint64_t value, bool alternatives) {
+  const auto holds = [&](const Json& condition) {
+    const auto operand = condition["value"].get<std::uint64_t>();
+    const std::string operation = condition["op"];
+    if (operation == "SCMP_CMP_EQ") return value == operand;
+    if (operation == "SCMP_CMP_LT") return value < operand;
+    if (operation == "SCMP_CMP_MASKED_EQ") return (value & operand) == condition["valueTwo"];
+    ADD_FAILURE() << "a condition that lets values of more than 32 bits through: " << operation;
+    return true;
+  };
+  for (const Json& rule : filter["syscalls"]) {
+    const Json& names = rule["names"];
+    if (rule["action"] != "SCMP_ACT_ALLOW" || std::find(names.begin(), names.end(), call) == names.end())
+      continue;
+    const Json conditions = rule.value("args", Json::array());
+    const bool matches = alternatives && !conditions.empty()
+                             ? std::any_of(conditions.begin(), conditions.end(), holds)
+                             : std::all_of(conditions.begin(), conditions.end(), holds);
+    if (matches) return true;
+  }
+  return false;
+}
+
+TEST(RunBundle, AllowsTheSameSocketsUnderEachRuntime) {
+  const Json filter = Json::parse(bundle_config(Bundle()))["linux"]["seccomp"];
+  const std::set<std::uint64_t> refused{12, 19, 20, 23, 25, 34, 37, 38, 40};
+  for (const bool alternatives : {true, false})
+    for (std::uint64_t family = 0; family < 64; ++family) {
+      EXPECT_EQ(allows(filter, "socket", family, alternatives), family < 46 && !refused.contains(family))
+          << family;
+      EXPECT_FALSE(allows(filter, "socket", family | std::uint64_t{1} << 32, alternatives)) << family;
+    }
+  EXPECT_FALSE(allows(filter, "socketcall", 1, true));
+}
+
+TEST(RunBundle, MasksWhatTellsOfOtherWorkOnTheMachine) {
+  const Json paths = Json::parse(bundle_config(Bundle()))["linux"]["maskedPaths"];
+  for (const char* masked :
+       {"/proc/interrupts", "/proc/kcore", "/sys/devices/virtual/powercap", "/sys/firmware"})
+    EXPECT_NE(std::find(paths.begin(), paths.end(), masked), paths.end()) << masked;
+  const bool is_there = fs::exists("/sys/devices/system/cpu/cpu0/thermal_throttle");
+  EXPECT_EQ(
+      std::find(paths.begin(), paths.end(), "/sys/devices/system/cpu/cpu0/thermal_throttle") != paths.end(),
+      is_there);
+}
+
+class RunTargets : public ::testing::Test {
+ protected:
+  RunTargets() {
+    bundle_.root = root();
+    for (const char* name : {"root/dev", "root/etc", "root/run", "mounted", "outside"})
+      make_directories(directory_.path() / name);
+  }
+  fs::path root() const { return directory_.path() / "root"; }
+  void link(const char* path, const std::string& target) {
+    fs::create_symlink(target, directory_.path() / path);
+  }
+  void mount(const char* target, const char* source = nullptr) {
+    bundle_.mounts.push_back({.target = target,
+                              .type = source == nullptr ? "tmpfs" : "bind",
+                              .source = source == nullptr ? "tmpfs" : (directory_.path() / source).native()});
+  }
+  std::vector<std::string> settled() {
+    settle_targets(bundle_);
+    std::vector<std::string> targets;
+    for (const BundleMount& item : bundle_.mounts)
+      targets.push_back(item.target);
+    return targets;
+  }
+
+  TemporaryDirectory directory_;
+  Bundle bundle_;
+};
+
+TEST_F(RunTargets, StayInTheRoot) {
+  link("root/up", "../../../..");
+  link("root/absolute", (directory_.path() / "outside").native());
+  link("root/chain", "up/absolute/x");
+  EXPECT_EQ(resolve_in_root(root(), "/up/etc/y"), "etc/y");
+  const std::string outside = (directory_.path() / "outside").native().substr(1);
+  EXPECT_EQ(resolve_in_root(root(), "absolute/z"), outside + "/z");
+  EXPECT_EQ(resolve_in_root(root(), "/chain/../w"), "w");
+  EXPECT_EQ(resolve_in_root(root(), "chain"), outside + "/x");
+  EXPECT_EQ(resolve_in_root(root(), "/"), "");
+}
+
+TEST_F(RunTargets, FollowLinksOfImages) {
+  link("root/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf");
+  link("root/var", "/run");
+  for (const char* target : {"/etc/resolv.conf", "/var/secrets/x", "/new/a", "/dev/shm"})
+    mount(target);
+  EXPECT_THAT(settled(),
+              ElementsAre("/run/systemd/resolve/stub-resolv.conf", "/run/secrets/x", "/new/a", "/dev/shm"));
+}
+
+TEST_F(RunTargets, FollowLinksOfEarlierMounts) {
+  link("root/etc/below", "/run/hidden");
+  link("mounted/below", "/run/shown");
+  mount("/etc/below/x");
+  mount("/etc", "mounted");
+  mount("/etc/below/y");
+  mount("/etc/new");
+  mount("/etc");
+  mount("/etc/below");
+  EXPECT_THAT(settled(),
+              ElementsAre("/run/hidden/x", "/etc", "/run/shown/y", "/etc/new", "/etc", "/etc/below"));
+}
+
+TEST_F(RunTargets, AreNotLedIntoSystemDirectories) {
+  link("root/etc/hosts", "/proc/self/environ");
+  mount("/etc/hosts");
+  EXPECT_THAT(error_of([&] { settled(); }),
+              HasSubstr("cannot mount on /etc/hosts: it leads to /proc/self/environ"));
+  bundle_.mounts.clear();
+  mount("/etc/hosts");
+  bundle_.mounts.back().gives_way = true;
+  EXPECT_THAT(settled(), ElementsAre());
+  link("root/top", "..");
+  mount("/top");
+  EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("cannot mount on /top: it leads to /"));
+  bundle_.mounts.clear();
+  link("root/loop", "loop");
+  mount("/loop/x");
+  EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("too many levels of symbolic links"));
+}
+
+TEST_F(RunTargets, RefuseASystemDirectoryThatIsALink) {
+  for (const char* name : {"proc", "dev", "sys"}) {
+    fs::remove(root() / name);
+    link((std::string("root/") + name).c_str(), (directory_.path() / "outside").native());
+    EXPECT_THAT(error_of([&] { settled(); }),
+                HasSubstr(std::string("cannot mount on /") + name +
+                          ": expected a directory in the image, found a symbolic link to"));
+    fs::remove(root() / name);
+  }
+  write_file(root() / "dev", "");
+  EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("expected a directory in the image, found a file"));
 }
 
 TEST(RunRequests, TextHoldsWhatDecidesTheResult) {

@@ -171,7 +171,8 @@ const char* kind_name(store::Finding::Kind kind) {
 
 int verify(const fs::path& directory, const CommonOptions& common) {
   store::Verification result;
-  if (fs::exists(directory)) result = store::verify(store::Store::open(directory), default_threads());
+  if (fs::exists(directory))
+    result = store::verify(store::Store::open(directory), directory, default_threads());
   for (const image::KeptTree& tree : kept_trees(directory))
     if (!tree.problem.empty())
       result.findings.push_back({.kind = store::Finding::Kind::stray,

@@ -57,7 +57,7 @@ Output Store::Writer::commit(const std::optional<Digest>& expected) {
   }
   const Layout& layout = state_->shared->layout;
   // A file that is already there is replaced: should its bytes have been altered since, this heals it.
-  publish(state_->temporary.path, layout.blob(output.digest));
+  state_->shared->publish(state_->temporary.path, layout.blob(output.digest));
   state_->published = true;
   state_->temporary.file.reset();
   ::unlink(layout.tombstone(output.digest).c_str());
@@ -80,7 +80,7 @@ Output Store::put(std::string_view data) const {
   const Shared::Temporary temporary = shared_->make_temporary(0444);
   try {
     write_all(temporary.file.get(), data, shared_->layout.root().native());
-    publish(temporary.path, blob_path(known.digest));
+    shared_->publish(temporary.path, shared_->layout.blob(known.digest));
   } catch (...) {
     ::unlink(temporary.path.c_str());
     throw;

@@ -98,8 +98,8 @@ Figures figures(const fs::path& directory) {
   return result;
 }
 
-Verification verify(const Store& store, std::size_t threads) {
-  const Layout layout(store.directory());
+Verification verify(const Store& store, const fs::path& directory, std::size_t threads) {
+  const Layout layout(directory);
   Verification result;
   const auto stray = [&](const fs::path& path) {
     result.findings.push_back(

@@ -47,8 +47,8 @@ struct Verification {
   std::vector<Finding> findings;
 };
 
-// Reads every blob on `threads` threads and every action; drops what is damaged. Files that do not belong
-// into a store are found and left.
-Verification verify(const Store& store, std::size_t threads);
+// Reads every blob of the store, which was opened in `directory`, on `threads` threads and every action;
+// drops what is damaged. Files that do not belong into a store are found and left.
+Verification verify(const Store& store, const fs::path& directory, std::size_t threads);
 
 }  // namespace bottle::store

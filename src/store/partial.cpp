@@ -188,9 +188,9 @@ Output Store::Partial::commit() {
                 {.hint = "it was altered on the way or at its source"});
   }
   const Layout& layout = state_->shared->layout;
-  if (::fchmod(state_->file.get(), 0444) != 0)
+  if (::fchmod(state_->file.get(), state_->shared->masked(0444)) != 0)
     throw_errno("cannot write to the store", state_->path.native());
-  publish(state_->path, layout.blob(output.digest));
+  state_->shared->publish(state_->path, layout.blob(output.digest));
   state_->file.reset();
   ::unlink(layout.tombstone(output.digest).c_str());
   return output;

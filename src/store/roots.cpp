@@ -1,7 +1,5 @@
 #include "store/roots.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 
 #include "store/shared.hpp"
@@ -24,9 +22,9 @@ void Store::register_root(const fs::path& directory, std::string_view step,
           {"schema", kSchema}, {"directory", canonical.native()}, {"step", step}, {"keys", std::move(names)}}
           .dump(-1, ' ', false, OrderedJson::error_handler_t::replace) +
       "\n";
+  if (shared_->below) return;
   const fs::path path = shared_->layout.roots() / sha256(canonical.native() + "\n" + std::string(step)).hex();
   if (keys.empty() ? !fs::exists(path) : read_file_if_exists(path, kActionLimit) == text) return;
-  if (::access(directory_.c_str(), W_OK) != 0 && (errno == EROFS || errno == EACCES)) return;
   if (keys.empty())
     fs::remove(path);
   else

@@ -1,7 +1,10 @@
 // What the copies of an open store share. For the files of this room only.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -13,13 +16,31 @@ namespace bottle::store {
 struct Shared {
   explicit Shared(const fs::path& root) : layout(root) {}
 
-  Layout layout;
+  Layout layout;  // of where things are written to
+  // A store that cannot be written to. Then `layout` is that of a temporary directory, which goes with this
+  // object, and what is not there is looked up here.
+  std::optional<Layout> below;
+  std::unique_ptr<TemporaryDirectory> scratch;
+  std::set<Digest> dropped;     // found damaged in `below`
+  std::optional<mode_t> umask;  // of BOTTLE_CACHE_UMASK; without, the process's holds
+  std::atomic<bool> has_written{false};
+
+  void write_elsewhere();
+  // Where the blob or the action is, or would be.
+  fs::path blob(const Digest& digest);
+  fs::path action(const Digest& key);
+  // The permissions of a new file whose mode would be `mode`.
+  mode_t masked(mode_t mode) const { return umask ? mode & ~*umask : mode; }
+  // Makes the directory with those above it, for all who may use the store.
+  void make_directory(const fs::path& path) const;
+  // Renames a temporary file to `target`.
+  void publish(const fs::path& from, const fs::path& target) const;
   std::optional<FileLock> lock;  // shared; nullopt only where the lock file can be neither opened nor made
   std::atomic<unsigned> temporaries{0};
   std::mutex mutex;
   std::set<Digest> reported;  // what has been noted on stderr, once each
 
-  // A new file below tmp/, open for reading and writing. Its permissions are `mode` less the umask.
+  // A new file below tmp/, open for reading and writing. Its permissions are `mode` less the umask in force.
   struct Temporary {
     Fd file;
     fs::path path;
@@ -27,6 +48,9 @@ struct Shared {
   Temporary make_temporary(mode_t mode);
   // Writes `text` to a temporary file and publishes it as `target`.
   void write(const fs::path& target, std::string_view text);
+
+ private:
+  fs::path found(const fs::path& here, const fs::path& other, const Digest& id);
 };
 
 }  // namespace bottle::store

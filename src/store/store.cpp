@@ -1,6 +1,7 @@
 #include "store/store.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,12 +9,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <system_error>
 
 #include "store/action_file.hpp"
 #include "store/shared.hpp"
 #include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/text.hpp"
 
 namespace bottle::store {
 namespace {
@@ -78,29 +81,88 @@ fs::path Store::default_directory() {
   return home_directory() / ".cache" / "bottle";
 }
 
+namespace {
+
+std::optional<mode_t> configured_umask() {
+  const char* text = environment("BOTTLE_CACHE_UMASK");
+  if (text == nullptr) return std::nullopt;
+  const auto value = parse_unsigned(text, 8);
+  if (!value || *value > 0777)
+    throw UsageError(
+        "invalid umask \"" + std::string(text) + "\": expected an octal number up to 777",
+        {.where = "BOTTLE_CACHE_UMASK", .hint = "for a store of a group: BOTTLE_CACHE_UMASK=002"});
+  return static_cast<mode_t>(*value);
+}
+
+void make_root(const fs::path& root, mode_t mode, bool is_exact) {
+  std::error_code error;
+  fs::create_directories(root.parent_path(), error);
+  const bool is_new = !error && ::mkdir(root.c_str(), mode) == 0;
+  if (!error && !is_new)
+    error = errno != EEXIST          ? std::error_code(errno, std::generic_category())
+            : fs::is_directory(root) ? std::error_code()
+                                     : std::make_error_code(std::errc::not_a_directory);
+  if (is_new && is_exact && ::chmod(root.c_str(), mode) != 0)
+    throw_errno("cannot set the permissions of the store", root.native());
+  if (!error) return;
+  if (error == std::errc::no_space_on_device)
+    throw_errno("cannot create the store", root.native(), error.value());
+  throw Error("cannot create the store: " + error.message(),
+              {.where = root.native(), .hint = "set BOTTLE_CACHE_DIR to a directory that can be written to"});
+}
+
+// A store that nothing was said about is its user's alone; an older one may not be.
+void make_private(const fs::path& root) {
+  struct stat status {};
+  if (::stat(root.c_str(), &status) != 0 || status.st_uid != ::geteuid() || (status.st_mode & 077) == 0)
+    return;
+  if (::chmod(root.c_str(), status.st_mode & 07700) != 0)
+    throw_errno("cannot set the permissions of the store", root.native());
+}
+
+// What other rooms make directories in, and the lock, must be there for others before they do.
+void share_directories(const Shared& shared) {
+  const fs::path& root = shared.layout.root();
+  for (const char* name : {"tombstones", "roots", "stat", "snapshots", "cache", "run"})
+    shared.make_directory(root / name);
+  // Who did not make the file may not change it; who did, has.
+  (void)::chmod(shared.layout.lock().c_str(), shared.masked(0666));
+}
+
+bool is_writable(const Layout& layout) {
+  for (const fs::path& part :
+       {layout.root(), layout.blobs(), layout.actions(), layout.temporaries(), layout.tombstones()})
+    if (::access(part.c_str(), W_OK) != 0 && errno != ENOENT) return false;
+  return true;
+}
+
+}  // namespace
+
 Store Store::open(const fs::path& directory) {
   Store store(directory.empty() ? default_directory() : fs::absolute(directory).lexically_normal());
-  const Layout& layout = store.shared_->layout;
-  std::error_code error;
-  fs::create_directories(layout.root(), error);
-  if (error) {
-    if (error == std::errc::no_space_on_device)
-      throw_errno("cannot create the store", layout.root().native(), error.value());
-    throw Error("cannot create the store: " + error.message(),
-                {.where = layout.root().native(),
-                 .hint = "set BOTTLE_CACHE_DIR to a directory that can be written to"});
+  Shared& shared = *store.shared_;
+  shared.umask = configured_umask();
+  const fs::path root = shared.layout.root();
+  const bool is_default = directory.empty() && environment("BOTTLE_CACHE_DIR") == nullptr && !shared.umask;
+  make_root(root, is_default ? mode_t{0700} : shared.masked(0777), shared.umask.has_value());
+  if (is_default) make_private(root);
+  shared.lock = share(shared.layout.lock());
+  if (!is_writable(shared.layout)) {
+    shared.write_elsewhere();
+    store.directory_ = shared.layout.root();
+    return store;
   }
-  store.shared_->lock = share(layout.lock());
-  if (::access(layout.root().c_str(), W_OK) != 0) return store;  // for reading only
+  const Layout& layout = shared.layout;
   for (const fs::path& part : {layout.blobs(), layout.actions(), layout.temporaries()})
-    make_directories(part);
-  const fs::path tag = layout.root() / "CACHEDIR.TAG";
-  if (!fs::exists(tag)) store.shared_->write(tag, kCacheTag);
+    shared.make_directory(part);
+  if (shared.umask) share_directories(shared);
+  const fs::path tag = root / "CACHEDIR.TAG";
+  if (!fs::exists(tag)) shared.write(tag, kCacheTag);
   return store;
 }
 
 fs::path Store::blob_path(const Digest& digest) const {
-  return shared_->layout.blob(digest);
+  return shared_->blob(digest);
 }
 
 std::optional<fs::path> Store::find_blob(const Digest& digest) const {
@@ -119,8 +181,9 @@ std::optional<fs::path> Store::find_blob(const Digest& digest) const {
 namespace {
 
 // Why something is not there, told by its tombstone.
-Store::Lookup absent(const Layout& layout, const Digest& id) {
-  const fs::path path = layout.tombstone(id);
+Store::Lookup absent(const Shared& shared, const Digest& id) {
+  fs::path path = shared.layout.tombstone(id);
+  if (shared.below && !fs::exists(path)) path = shared.below->tombstone(id);
   struct stat status {};
   const std::optional<std::string> text = read_file_if_exists(path, kActionLimit);
   if (!text || ::stat(path.c_str(), &status) != 0) return {};
@@ -133,11 +196,10 @@ Store::Lookup absent(const Layout& layout, const Digest& id) {
 }  // namespace
 
 Store::Lookup Store::find_action(const Digest& key) const {
-  const Layout& layout = shared_->layout;
-  const fs::path path = layout.action(key);
+  const fs::path path = shared_->action(key);
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
-    if (errno == ENOENT || errno == ENOTDIR) return absent(layout, key);
+    if (errno == ENOENT || errno == ENOTDIR) return absent(*shared_, key);
     throw_errno("cannot read", path.native());
   }
   const struct stat status = stat_of(file.get(), path.native());
@@ -156,8 +218,8 @@ Store::Lookup Store::find_action(const Digest& key) const {
   }
   for (const auto& [name, output] : parsed.result->outputs) {
     struct stat blob {};
-    if (::stat(layout.blob(output.digest).c_str(), &blob) != 0) {
-      Lookup why = absent(layout, output.digest);
+    if (::stat(shared_->blob(output.digest).c_str(), &blob) != 0) {
+      Lookup why = absent(*shared_, output.digest);
       if (why.presence == Presence::never) {
         why.presence = Presence::evicted;
         why.detail = "its blob has been deleted";
@@ -189,6 +251,10 @@ namespace {
 void drop(Shared& shared, const fs::path& path, const Digest& id, const std::string& what,
           const std::string& reason) {
   const bool removed = ::unlink(path.c_str()) == 0 || errno == ENOENT;
+  if (!removed && shared.below) {
+    const std::lock_guard lock(shared.mutex);
+    shared.dropped.insert(id);
+  }
   bool remembered = true;
   try {
     shared.write(shared.layout.tombstone(id), damaged_tombstone(reason));
@@ -201,7 +267,7 @@ void drop(Shared& shared, const fs::path& path, const Digest& id, const std::str
   }
   const std::string text = path.native() + ": warning: " + what + " " + short_name(id) +
                            " is damaged: " + reason +
-                           (!removed      ? "; it cannot be removed from the store\n"
+                           (!removed      ? "; it cannot be removed from the store, and is not used\n"
                             : !remembered ? "; removed\n"
                                           : "; removed, it will be made again when needed\n");
   std::fputs(text.c_str(), stderr);
@@ -210,11 +276,11 @@ void drop(Shared& shared, const fs::path& path, const Digest& id, const std::str
 }  // namespace
 
 void Store::drop_damaged_blob(const Digest& digest, const std::string& reason) const {
-  drop(*shared_, shared_->layout.blob(digest), digest, "blob", reason);
+  drop(*shared_, shared_->blob(digest), digest, "blob", reason);
 }
 
 void Store::drop_damaged_action(const Digest& key, const std::string& reason) const {
-  drop(*shared_, shared_->layout.action(key), key, "action", reason);
+  drop(*shared_, shared_->action(key), key, "action", reason);
 }
 
 }  // namespace bottle::store

@@ -33,7 +33,7 @@ TEST_F(Checks, FiguresCountEverything) {
 TEST_F(Checks, AWholeStoreHasNoFindings) {
   const Store store = open();
   put_action(store, "one", "content");
-  const Verification result = verify(store, 2);
+  const Verification result = verify(store, root(), 2);
   EXPECT_TRUE(result.findings.empty());
   EXPECT_EQ(result.blobs, 1u);
   EXPECT_EQ(result.bytes, 7u);
@@ -46,7 +46,7 @@ TEST_F(Checks, FindsAnAlteredBlobAndWhatDependsOnIt) {
   const Digest good = put_action(store, "two", "other");
   overwrite(store.blob_path(sha256("content")), "CONTENT");
   testing::internal::CaptureStderr();
-  const Verification result = verify(store, 2);
+  const Verification result = verify(store, root(), 2);
   testing::internal::GetCapturedStderr();
   ASSERT_EQ(result.findings.size(), 2u);
   EXPECT_EQ(result.findings[0].kind, Finding::Kind::blob);
@@ -56,7 +56,7 @@ TEST_F(Checks, FindsAnAlteredBlobAndWhatDependsOnIt) {
   EXPECT_EQ(result.findings[1].kind, Finding::Kind::action);
   EXPECT_EQ(store.find_action(key).presence, Presence::damaged);
   EXPECT_EQ(store.find_action(good).presence, Presence::present);
-  EXPECT_TRUE(verify(store, 2).findings.empty());
+  EXPECT_TRUE(verify(store, root(), 2).findings.empty());
   EXPECT_EQ(figures(root()).damaged, 2u);
 }
 
@@ -66,7 +66,7 @@ TEST_F(Checks, LeavesStrayFilesButNamesThem) {
   const fs::path stray = store.blob_path(sha256("content")).parent_path() / "notes.txt";
   write_file(stray, "mine");
   write_file(layout().actions() / "file", "mine");
-  const Verification result = verify(store, 1);
+  const Verification result = verify(store, root(), 1);
   EXPECT_EQ(result.findings.size(), 2u);
   EXPECT_TRUE(fs::exists(stray));
 }
@@ -75,7 +75,7 @@ TEST_F(Checks, VerifyingIsNoUse) {
   const Store store = open();
   const fs::path blob = store.blob_path(store.put("content").digest);
   set_times(blob, 5 * 86400);
-  verify(store, 1);
+  verify(store, root(), 1);
   struct stat status {};
   ASSERT_EQ(::stat(blob.c_str(), &status), 0);
   EXPECT_LE(status.st_atim.tv_sec, ::time(nullptr) - 5 * 86400);

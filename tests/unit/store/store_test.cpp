@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <grp.h>
+
 #include <cstdlib>
 
 namespace bottle::store {
@@ -64,6 +66,78 @@ TEST(DefaultDirectory, AnImpossiblePlaceSaysWhatToSet) {
     EXPECT_THAT(error.where(), HasSubstr("/proc/nothing"));
     EXPECT_THAT(error.hint(), HasSubstr("BOTTLE_CACHE_DIR"));
   }
+}
+
+using Permissions = StoreTest;
+
+mode_t mode_of(const fs::path& path) {
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+  return status.st_mode & 07777;
+}
+
+TEST_F(Permissions, TheDefaultStoreIsItsUsersAlone) {
+  const int status = in_child([&] {
+    ::umask(022);
+    ::unsetenv("BOTTLE_CACHE_DIR");
+    ::setenv("XDG_CACHE_HOME", directory_.path().c_str(), 1);
+    const fs::path place = directory_.path() / "bottle";
+    Store::open();
+    if (mode_of(place) != 0700) return 1;
+    ::chmod(place.c_str(), 0755);  // as earlier versions made it
+    Store::open();
+    if (mode_of(place) != 0700) return 2;
+    ::setenv("BOTTLE_CACHE_UMASK", "027", 1);
+    ::chmod(place.c_str(), 0750);
+    Store::open();
+    return mode_of(place) == 0750 ? 0 : 3;
+  });
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Permissions, AStoreOfAGroup) {
+  const int status = in_child([&] {
+    ::umask(077);
+    ::setenv("BOTTLE_CACHE_UMASK", "002", 1);
+    const Store store = open();
+    const Digest key = put_action(store, "one", "content");
+    for (const fs::path& path :
+         {root(), layout().blobs(), layout().blob(sha256("content")).parent_path(), layout().actions(),
+          layout().temporaries(), root() / "snapshots", root() / "roots"})
+      if (mode_of(path) != 0775) return 1;
+    if (mode_of(layout().action(key)) != 0664 || mode_of(layout().blob(sha256("content"))) != 0444) return 2;
+    if (mode_of(layout().lock()) != 0664) return 3;
+    ::setenv("BOTTLE_CACHE_UMASK", "9", 1);
+    try {
+      open();
+    } catch (const Error& error) {
+      return error.where() == "BOTTLE_CACHE_UMASK" ? 0 : 4;
+    }
+    return 5;
+  });
+  EXPECT_EQ(status, 0);
+}
+
+// Members of a group take turns, whatever their own umask is.
+TEST_F(Permissions, TwoUsersWriteToOneStore) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become two users";
+  ::chmod(directory_.path().c_str(), 0777);
+  const auto as_user = [&](uid_t user, const std::string& name) {
+    return in_child([&] {
+      ::umask(077);
+      ::setenv("BOTTLE_CACHE_UMASK", "002", 1);
+      if (::setgroups(0, nullptr) != 0 || ::setgid(12345) != 0 || ::setuid(user) != 0) return 1;
+      const Store store = open();
+      if (store.directory() != root()) return 2;
+      for (int i = 0; i < 20; ++i)
+        put_action(store, name + std::to_string(i), name + std::to_string(i));
+      store.drop_damaged_blob(sha256("first0"), "a test");
+      return store.find_blob(sha256("first0")) ? 3 : 0;
+    });
+  };
+  EXPECT_EQ(as_user(12001, "first"), 0);
+  EXPECT_EQ(as_user(12002, "second"), 0);
+  EXPECT_EQ(as_user(12001, "third"), 0);
 }
 
 using Stores = StoreTest;

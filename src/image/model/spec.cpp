@@ -74,7 +74,8 @@ SecretSpec parse_secret(const JsonView& view) {
 }
 
 PackSpec parse_pack(const JsonView& view) {
-  refuse_unknown(view, {"cpus", "memory", "network", "env", "entrypoint", "cmd", "runtime"});
+  refuse_unknown(
+      view, {"cpus", "memory", "network", "env", "entrypoint", "cmd", "user", "smolvmVersion", "runtime"});
   PackSpec pack;
   if (const auto cpus = view.find("cpus")) pack.cpus = cpus->unsigned_number(255);
   if (const auto memory = view.find("memory")) pack.memory_mib = memory->unsigned_number(UINT32_MAX);

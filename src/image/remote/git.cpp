@@ -6,6 +6,7 @@
 #include "image/model/stored_index.hpp"
 #include "image/remote/git_checkout.hpp"
 #include "image/remote/git_command.hpp"
+#include "image/remote/git_output.hpp"
 #include "image/remote/url.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
@@ -50,12 +51,7 @@ LockedGit resolve_git(const GitSource& source) {
     arguments.push_back(candidate + "^{}");
   }
   const std::string listing = git.must(arguments);
-  std::map<std::string, std::string> found;
-  for (const std::string_view line : split(listing, '\n')) {
-    const std::size_t tab = line.find('\t');
-    if (tab == std::string_view::npos || !dockerfile::is_commit(line.substr(0, tab))) continue;
-    found.emplace(line.substr(tab + 1), line.substr(0, tab));
-  }
+  const std::map<std::string, std::string> found = parse_ls_remote(listing);
   for (const std::string& candidate : candidates) {
     // Of an annotated tag, what it points to.
     auto commit = found.find(candidate + "^{}");

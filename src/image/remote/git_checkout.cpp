@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "image/remote/git_command.hpp"
+#include "image/remote/git_output.hpp"
 #include "image/remote/tree.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
@@ -91,37 +92,6 @@ void make_git_directory(const GitCommand& git, const GitSource& source, const Lo
   git.must({"--git-dir=" + directory.native(), "read-tree", locked.commit});
 }
 
-// The sum of the sizes in what `git ls-tree -r -l` says as it comes: "<mode> <type> <object> <size>\t<path>".
-class SizeOfFiles {
- public:
-  void read(std::string_view text) {
-    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-      keep(text.substr(0, end));
-      add();
-      text.remove_prefix(end + 1);
-    }
-    keep(text);
-  }
-  bool is_too_large() const { return bytes_ > kMaximumTreeBytes; }
-
- private:
-  static constexpr std::size_t kKept = 256;  // of a line; paths come last
-
-  void keep(std::string_view text) { line_ += text.substr(0, kKept - std::min(line_.size(), kKept)); }
-
-  void add() {
-    if (const std::size_t end = line_.find('\t'); end != std::string::npos) {  // else it is a warning
-      std::uint64_t size = 0;                                                  // a submodule has "-"
-      std::from_chars(line_.data() + line_.rfind(' ', end) + 1, line_.data() + end, size);
-      bytes_ += std::min(size, kMaximumTreeBytes + 1 - std::min(bytes_, kMaximumTreeBytes + 1));
-    }
-    line_.clear();
-  }
-
-  std::string line_;
-  std::uint64_t bytes_ = 0;
-};
-
 // Few objects can stand for any number of files and bytes, so they are counted before anything is written
 // out: the files first, since to ask for the size of each takes forty times as long. What submodules hold is
 // not known before git has written it.
@@ -140,7 +110,7 @@ void check_size(const GitCommand& git, const GitSource& source, const LockedGit&
       throw Error("the commit holds more than " + std::to_string(kMaximumTreeEntries) + " files",
                   {.where = shown_remote(source)});
   });
-  SizeOfFiles size;
+  TreeSize size;
   list({"ls-tree", "-r", "-l", "--full-tree"}, [&](std::string_view text) {
     size.read(text);
     if (size.is_too_large())

@@ -1,0 +1,18 @@
+#include "image/model/machine_spec.hpp"
+
+#include "util/json.hpp"
+
+namespace bottle::image {
+
+MachineSpec load_machine_spec(const fs::path& file) {
+  const Json document = parse_json(read_file(file), file.native());
+  const JsonView view(document, file.native() + "#");
+  MachineSpec spec;
+  if (const auto pack = view.find("pack")) {
+    if (const auto user = pack->find("user")) spec.user = user->string();
+    spec.smolvm_version = pack->string_or("smolvmVersion", "");
+  }
+  return spec;
+}
+
+}  // namespace bottle::image

@@ -12,7 +12,8 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [SKILLS <name>...] [GATES <gate>...] [DEPENDS <target or file>...]
     [ENGINE <engine>] [ENGINE_OPTIONS <word>...]
     [PACKER <packer>] [REGISTRY_IMAGE <image@sha256:...>]
-    [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]]
+    [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]] [USER <user>]
+    [SMOLVM_VERSION <version>]
     [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
     [PUSH <reference>...] [PUSH_PACK <reference>...]
     [EXCLUDE_FROM_ALL])
@@ -83,8 +84,13 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   that nothing but its inputs can reach it, which is what we recommend;
   ``host``, the default: each has this machine's, unless the Dockerfile says
   ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
-``ENV``, ``ENTRYPOINT``, ``CMD``
-  Added to, or put in place of, what the image says, in the pack only.
+``ENV``, ``ENTRYPOINT``, ``CMD``, ``USER``
+  Added to, or put in place of, what the image says, in the pack only. ``USER``
+  is a name or number, with a group if needed: ``agent``, ``1000:1000``.
+``SMOLVM_VERSION``
+  The smolvm that the pack is meant for, as ``1.16.2``, at least 1.8.1;
+  ``current``, the default, is the newest that Bottle knows. An older one gets
+  what it understands: before 1.14.5 a pack names no user.
 ``PUSH``, ``PUSH_PACK``
   Where ``bottle-<slug>-push`` sends the image, and the pack:
   ``registry/repository:tag``. What happened to each blob is in
@@ -132,7 +138,7 @@ include_guard(GLOBAL)
 
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
-  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY)
+  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY USER SMOLVM_VERSION)
   set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
@@ -245,9 +251,10 @@ function(_bottle_settings slug)
   set(default_CPUS 4)
   set(default_MEMORY 8192)
   set(default_NETWORK FALSE)
+  set(default_SMOLVM_VERSION current)
   set(default_GIT_MODES TRUE)
   set(default_RUN_NETWORK host)
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
     get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
     if(DEFINED ARG_${setting})
       _bottle_decode(value "${ARG_${setting}}")

@@ -28,7 +28,8 @@ the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
 
 ``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
 ``BOTTLE_MEMORY``, ``BOTTLE_NETWORK`` (of machines), ``BOTTLE_RUN_NETWORK``
-(``none`` or ``host``), ``BOTTLE_GIT_MODES``, ``BOTTLE_PUSH_OPTIONS``
+(``none`` or ``host``), ``BOTTLE_SMOLVM_VERSION``, ``BOTTLE_GIT_MODES``,
+``BOTTLE_PUSH_OPTIONS``
 
 ``BOTTLE_GIT_MODES`` has no argument: if true, the default, files of a context
 have the permissions that git would give them (0755 if the owner may execute,
@@ -65,7 +66,7 @@ include_guard(GLOBAL)
 # Functions remember the policies they are defined under, so a user's older cmake_minimum_required() changes nothing.
 cmake_policy(VERSION 3.25)
 
-foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES PUSH_OPTIONS)
+foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION PUSH_OPTIONS)
   define_property(TARGET PROPERTY BOTTLE_${_bottle_setting} INITIALIZE_FROM_VARIABLE BOTTLE_${_bottle_setting}
     BRIEF_DOCS "${_bottle_setting} of a bottle; see add_bottle()")
 endforeach()

@@ -11,9 +11,11 @@
 
 #include <fmt/format.h>
 
+#include "image/model/machine_spec.hpp"
 #include "image/model/spec.hpp"
 #include "memory.hpp"
 #include "smolmachine/extract.hpp"
+#include "smolmachine/manifest_diff.hpp"
 #include "smolmachine/pack_file.hpp"
 #include "smolmachine/pack_step.hpp"
 #include "smolmachine/tree.hpp"
@@ -70,9 +72,11 @@ struct CreateOptions {
   std::vector<std::string> cmd;
   bool no_entrypoint = false;
   bool no_cmd = false;
+  std::optional<std::string> user;
   std::string name;
   int level = kDefaultLevel;
   std::string runtime;
+  std::string smolvm_version;
   std::string packer;
   std::string registry_image;
   std::string store;
@@ -98,11 +102,14 @@ struct CreateOptions {
         ->take_all();
     create->add_flag("--no-entrypoint", no_entrypoint, "Drop the image's entrypoint");
     create->add_flag("--no-cmd", no_cmd, "Drop the image's arguments");
+    create->add_option("--user", user, "User of the command, instead of the image's: NAME|UID[:GROUP|GID]");
     create->add_option("--name", name, "Name of the image in the pack (default: <slug>:latest)");
     create->add_option("--level", level, "zstd level, 1 to 19")->capture_default_str();
     create->add_option(
         "--runtime", runtime,
         "smolvm's agent root filesystem: a directory, or \"none\" (default: an installed one)");
+    create->add_option("--smolvm-version", smolvm_version,
+                       "The smolvm that the pack is meant for, 1.8.1 or newer (default: current)");
     create->add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
         ->check(CLI::IsMember({"native", "smolvm"}));
     create->add_option("--registry-image", registry_image,
@@ -128,6 +135,9 @@ struct CreateOptions {
       result.options.env = build.pack.env;
       result.options.entrypoint = build.pack.entrypoint;
       result.options.cmd = build.pack.cmd;
+      const image::MachineSpec machine = image::load_machine_spec(spec);
+      result.options.user = machine.user;
+      result.options.smolvm = parse_smolvm_setting(machine.smolvm_version);
       result.runtime = build.pack.runtime;
       result.packer = build.packer;
       result.registry_image = build.registry_image;
@@ -146,6 +156,8 @@ struct CreateOptions {
     options.env.insert(options.env.end(), env.begin(), env.end());
     if (!entrypoint.empty() || no_entrypoint) options.entrypoint = entrypoint;
     if (!cmd.empty() || no_cmd) options.cmd = cmd;
+    if (user) options.user = user;
+    if (!smolvm_version.empty()) options.smolvm = parse_smolvm_setting(smolvm_version);
     options.level = level;
     options.epoch = image::source_date_epoch();
     if (!runtime.empty()) result.runtime = runtime;
@@ -239,12 +251,19 @@ int inspect(const std::string& file, bool tree, const CommonOptions& common) {
   if (!manifest.entrypoint.empty()) fmt::print("Entrypoint: {}\n", words(manifest.entrypoint));
   if (!manifest.cmd.empty()) fmt::print("Cmd:        {}\n", words(manifest.cmd));
   if (manifest.workdir) fmt::print("Workdir:    {}\n", shown(*manifest.workdir));
+  fmt::print("User:       {}\n", manifest.user ? shown(*manifest.user) : "root (the pack names none)");
   for (const std::string& variable : manifest.env)
     fmt::print("Env:        {}\n", shown(variable));
   if (!manifest.host_platform.empty()) fmt::print("Host:       {}\n", shown(manifest.host_platform));
   fmt::print("Created:    {} by {}\n", shown(manifest.created), shown(manifest.smolvm_version));
   for (const LayerAsset& layer : manifest.layers)
     fmt::print("Layer:      {} ({})\n", shown(layer.path), human_size(layer.size));
+  if (manifest.workspace_seed)
+    fmt::print("Workspace:  {} ({})\n", shown(manifest.workspace_seed->path),
+               human_size(manifest.workspace_seed->size));
+  for (const ForeignMember& member : foreign_members(pack.manifest_text))
+    fmt::print("{:<11} {}\n", shown(member.pointer) + ":",
+               shown(member.value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)));
   return kSuccess;
 }
 
@@ -279,6 +298,7 @@ int extract(const std::string& file, const std::string& directory, const std::st
   const ExtractReport report =
       extract_pack(pack, directory, what == "raw" ? ExtractWhat::raw : ExtractWhat::rootfs,
                    force ? Existing::overwrite : Existing::refuse);
+  if (!common.quiet && pack.manifest.checkpoint) print_warnings(pack.name, {kCheckpointWarning});
   if (!common.quiet) print_warnings(pack.name, report.findings.warnings);
   if (common.json)
     std::cout << OrderedJson{{"directory", directory},
@@ -289,25 +309,48 @@ int extract(const std::string& file, const std::string& directory, const std::st
   return kSuccess;
 }
 
-std::vector<TreeRow> tree_of(const std::string& operand) {
-  return fs::is_directory(operand) ? tree_of_directory(operand) : tree_of_pack(open_pack(operand));
+// One side of a comparison: a pack, or a directory, which has no manifest.
+struct Operand {
+  explicit Operand(const std::string& path) {
+    if (!fs::is_directory(path)) pack = open_pack(path);
+    tree = pack ? tree_of_pack(*pack) : tree_of_directory(path);
+  }
+  std::optional<OpenPack> pack;
+  std::vector<TreeRow> tree;
+};
+
+std::string sides(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? fmt::format(" ({}{})", shown(a), shown(b))
+                                : fmt::format(": {} | {}", shown(a), shown(b));
 }
 
-int diff(const std::string& a, const std::string& b, Owners owners, const CommonOptions& common) {
-  const std::vector<TreeDifference> differences = compare_trees(tree_of(a), tree_of(b), owners);
+int diff(const std::string& a, const std::string& b, Owners owners, Members wanted,
+         const CommonOptions& common) {
+  const Operand left(a);
+  const Operand right(b);
+  std::vector<ManifestDifference> members;
+  if (left.pack && right.pack) members = compare_manifests(*left.pack, *right.pack, wanted);
   OrderedJson json = OrderedJson::array();
+  for (const ManifestDifference& difference : members) {
+    const std::string what = difference.a.empty()   ? "only in B"
+                             : difference.b.empty() ? "only in A"
+                                                    : "value";
+    if (common.json)
+      json.push_back(
+          {{"manifest", difference.member}, {"what", what}, {"a", difference.a}, {"b", difference.b}});
+    else if (!common.quiet)
+      fmt::print("manifest {}: {}{}\n", shown(difference.member), what, sides(difference.a, difference.b));
+  }
+  const std::vector<TreeDifference> differences = compare_trees(left.tree, right.tree, owners);
   for (const TreeDifference& difference : differences) {
     if (common.json)
       json.push_back(
           {{"path", difference.path}, {"what", difference.what}, {"a", difference.a}, {"b", difference.b}});
     else if (!common.quiet)
-      fmt::print("/{}: {}{}\n", shown(difference.path), difference.what,
-                 difference.a.empty() || difference.b.empty()
-                     ? fmt::format(" ({}{})", difference.a, difference.b)
-                     : fmt::format(": {} | {}", shown(difference.a), shown(difference.b)));
+      fmt::print("/{}: {}{}\n", shown(difference.path), difference.what, sides(difference.a, difference.b));
   }
   if (common.json) std::cout << json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
-  return differences.empty() ? kSuccess : kCheckFound;
+  return members.empty() && differences.empty() ? kSuccess : kCheckFound;
 }
 
 }  // namespace
@@ -345,18 +388,22 @@ int main(int argc, char** argv) {
     extract_command->add_flag("--force", force, "Write into a directory that is not empty");
 
     bool no_owner = false;
-    CLI::App* diff_command =
-        app.add_subcommand("diff", "Compare two packs, or a pack and a directory, entry by entry.");
+    CLI::App* diff_command = app.add_subcommand(
+        "diff", "Compare two packs: manifests and trees; or a pack's tree and a directory.");
     diff_command->add_option("a", file, "A pack or a directory")->required();
     diff_command->add_option("b", other, "A pack or a directory")->required();
     diff_command->add_flag("--no-owner", no_owner, "Do not compare owners");
+    bool all = false;
+    diff_command->add_flag("--all", all, "Compare also when, from what and by what the packs were made");
 
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
     if (*create_command) return create(options, common);
     if (*inspect_command) return inspect(file, tree, common);
     if (*verify_command) return verify(file, common);
     if (*extract_command) return extract(file, other, what, force, common);
-    if (*diff_command) return diff(file, other, no_owner ? Owners::ignore : Owners::compare, common);
+    if (*diff_command)
+      return diff(file, other, no_owner ? Owners::ignore : Owners::compare,
+                  all ? Members::all : Members::machine, common);
     throw UsageError("expected a command");
   });
 }

@@ -100,7 +100,8 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
     throw Error("the tag is too long: \"" + result.options.also_tag + "\" has to be one too",
                 {.where = reference.string()});
 
-  const std::string config_text = pack->manifest.serialize();
+  // As it is, with members that only a newer smolvm knows.
+  const std::string& config_text = pack->manifest_text;
   const oci::Descriptor config{
       .media_type = std::string(kPackConfigType), .digest = sha256(config_text), .size = config_text.size()};
   const oci::Descriptor layer{.media_type = std::string(kPackLayerType),

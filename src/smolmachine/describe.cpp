@@ -10,6 +10,7 @@
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/text.hpp"
 
 namespace bottle::smolmachine {
 namespace {
@@ -62,12 +63,43 @@ bool is_root(const std::string& user) {
   return name.empty() || name == "root" || name == "0";
 }
 
+// Why the guest refuses a user whatever the image holds, or an empty string.
+std::string user_problem(const std::string& user) {
+  if (std::any_of(user.begin(), user.end(),
+                  [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }))
+    return "blanks and control characters are not allowed";
+  const std::size_t colon = user.find(':');
+  if (colon == 0 || user.empty()) return "the name or number is missing";
+  if (colon != std::string::npos &&
+      (colon + 1 == user.size() || user.find(':', colon + 1) != std::string::npos))
+    return "expected one group after the ':'";
+  return "";
+}
+
+// Who the workload runs as: the option, else the image's USER. An empty group means none, as in Dockerfiles.
+std::optional<std::string> user_of(const PackOptions& options, std::string of_image, Findings& findings) {
+  if (of_image.ends_with(':')) of_image.pop_back();
+  const std::string user = options.user ? *options.user : of_image;
+  if (user.empty()) return std::nullopt;
+  if (const std::string problem = user_problem(user); !problem.empty()) {
+    findings.warnings.push_back(
+        fmt::format("USER {}: {}; left out, so the workload runs as root in the machine",
+                    shortened(escape_word(user)), problem));
+    return std::nullopt;
+  }
+  if (options.smolvm < kHonoursUser) {
+    if (!is_root(user))
+      findings.warnings.push_back(
+          fmt::format("USER {}: smolvm before {} does not know a pack's user, so the workload runs as root "
+                      "in the machine",
+                      user, kHonoursUser.string()));
+    return std::nullopt;
+  }
+  return user;
+}
+
 // What the image says that a manifest has no place for.
 void report_unrepresentable(const JsonView& config, Findings& findings) {
-  const std::string user = config.string_or("User", "");
-  if (!is_root(user))
-    findings.warnings.push_back(fmt::format(
-        "USER {}: packs cannot name a user, so the workload will run as root in the machine", user));
   std::string lost;
   for (const char* name :
        {"ExposedPorts", "Volumes", "StopSignal", "Healthcheck", "Shell", "OnBuild", "Labels"}) {
@@ -100,6 +132,8 @@ std::vector<std::pair<std::string, std::string>> PackOptions::key_values() const
           {"env", list(env)},
           {"entrypoint", entrypoint ? list(*entrypoint) : "image"},
           {"cmd", cmd ? list(*cmd) : "image"},
+          {"user", user ? list({*user}) : "image"},
+          {"smolvm", smolvm.string()},
           {"level", std::to_string(level)}};
 }
 
@@ -111,6 +145,10 @@ void check_options(const PackOptions& options) {
                             options.memory_mib));
   if (options.level < 1 || options.level > kMaximumLevel)
     throw Error(fmt::format("compression level: expected 1 to {}, found {}", kMaximumLevel, options.level));
+  if (options.user)
+    if (const std::string problem = user_problem(*options.user); !problem.empty())
+      throw Error(fmt::format("user \"{}\": {}", shortened(escape_word(*options.user)), problem),
+                  {.hint = "write a name or a number, and a group if needed: 1000:1000"});
   const std::string problem = image_problem(canonical_image(options.image));
   if (!problem.empty())
     throw Error(fmt::format("the image name \"{}\" is refused by smolvm's guest: {}",
@@ -141,14 +179,17 @@ Manifest describe_image(const std::string& config, const PackOptions& options, F
     findings.warnings.push_back(fmt::format(
         "platform {}: smolvm runs linux/amd64 and linux/arm64 only, so no machine will take this pack",
         manifest.platform));
+  std::string user;
   if (const std::optional<JsonView> image = root.find("config")) {
     manifest.entrypoint = image->strings_or_empty("Entrypoint");
     manifest.cmd = image->strings_or_empty("Cmd");
     manifest.env = image->strings_or_empty("Env");
     if (std::string workdir = image->string_or("WorkingDir", ""); !workdir.empty())
       manifest.workdir = std::move(workdir);
+    user = image->string_or("User", "");
     report_unrepresentable(*image, findings);
   }
+  manifest.user = user_of(options, std::move(user), findings);
   if (options.entrypoint) manifest.entrypoint = *options.entrypoint;
   if (options.cmd) manifest.cmd = *options.cmd;
   for (const std::string& variable : options.env) {
@@ -165,7 +206,7 @@ Manifest describe_image(const std::string& config, const PackOptions& options, F
   manifest.mem = static_cast<std::uint32_t>(options.memory_mib);
   manifest.network = options.network;
   manifest.created = rfc3339(options.epoch);
-  manifest.smolvm_version = "bottle " BOTTLE_VERSION;
+  manifest.smolvm_version = pack_version(options.smolvm);
   return manifest;
 }
 

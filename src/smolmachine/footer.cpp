@@ -56,7 +56,6 @@ std::array<std::byte, kFooterSize> encode_footer(const Footer& footer) {
   put(bytes.data() + 36, footer.manifest_offset);
   put(bytes.data() + 44, footer.manifest_size);
   put(bytes.data() + 52, footer.checksum);
-  put(bytes.data() + 56, footer.reserved);
   return bytes;
 }
 
@@ -80,7 +79,6 @@ Footer decode_footer(std::span<const std::byte, kFooterSize> bytes, const std::s
   footer.manifest_offset = get<std::uint64_t>(bytes.data() + 36);
   footer.manifest_size = get<std::uint64_t>(bytes.data() + 44);
   footer.checksum = get<std::uint32_t>(bytes.data() + 52);
-  footer.reserved = get<std::uint64_t>(bytes.data() + 56);
   if (footer.version < 1 || footer.version > 3)
     fail(name, offset + 8,
          fmt::format("unsupported pack version: expected 1, 2 or 3, found {}", footer.version));
@@ -129,9 +127,6 @@ void check_footer_exact(const Footer& footer, std::uint64_t file_size, const std
                      at - end, end, at));
   if (footer.sidecar() && footer.stub_size != 0)
     fail(name, at + 12, fmt::format("the stub size of a sidecar: expected 0, found {}", footer.stub_size));
-  if (footer.reserved != 0)
-    fail(name, at + 56,
-         fmt::format("reserved bytes of the footer: expected 0, found {:#x}", footer.reserved));
 }
 
 }  // namespace bottle::smolmachine

@@ -9,7 +9,7 @@
 //       36    8  manifest_offset
 //       44    8  manifest_size
 //       52    4  checksum        CRC-32 of assets and manifest
-//       56    8  reserved, zero
+//       56    8  reserved: written as zero, ignored when read
 #pragma once
 
 #include <array>
@@ -30,7 +30,6 @@ struct Footer {
   std::uint64_t manifest_offset = 0;
   std::uint64_t manifest_size = 0;
   std::uint32_t checksum = 0;
-  std::uint64_t reserved = 0;
 
   bool sidecar() const { return assets_offset == 0; }
   bool operator==(const Footer&) const = default;
@@ -46,7 +45,7 @@ Footer decode_footer(std::span<const std::byte, kFooterSize> bytes, const std::s
 // single-file pack also that the stub ends where the assets begin. Throws naming offset, expected, found.
 void check_footer_bounds(const Footer& footer, std::uint64_t file_size, const std::string& name);
 
-// What smolvm tolerates but no writer produces: bytes that nothing refers to, values in unused fields.
+// What smolvm tolerates but no writer produces: bytes that nothing refers to, a stub size without a stub.
 // verify() takes them for damage. Throws.
 void check_footer_exact(const Footer& footer, std::uint64_t file_size, const std::string& name);
 

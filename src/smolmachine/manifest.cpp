@@ -31,12 +31,13 @@ OrderedJson assets_json(const Manifest& manifest) {
   if (manifest.storage_logical_size) assets["storage_logical_size"] = *manifest.storage_logical_size;
   if (manifest.overlay_template) assets["overlay_template"] = asset_json(*manifest.overlay_template);
   if (manifest.overlay_logical_size) assets["overlay_logical_size"] = *manifest.overlay_logical_size;
+  if (manifest.workspace_seed) assets["workspace_seed"] = asset_json(*manifest.workspace_seed);
   return assets;
 }
 
 }  // namespace
 
-std::string Manifest::serialize() const {
+std::string Manifest::serialize(const std::vector<ForeignMember>& foreign) const {
   OrderedJson json = OrderedJson::object();
   json["mode"] = mode == Mode::container ? "container" : "vm";
   json["image"] = image;
@@ -55,6 +56,7 @@ std::string Manifest::serialize() const {
     }
   }
   if (workdir) json["workdir"] = *workdir;
+  if (user) json["user"] = *user;
   json["cpus"] = static_cast<unsigned>(cpus);
   json["mem"] = mem;
   json["image_size"] = image_size;
@@ -65,6 +67,8 @@ std::string Manifest::serialize() const {
   json["created"] = created;
   json["smolvm_version"] = smolvm_version;
   json["assets"] = assets_json(*this);
+  for (const ForeignMember& member : foreign)
+    json[OrderedJson::json_pointer(member.pointer)] = member.value;
   try {
     return json.dump(2, ' ', false);
   } catch (const OrderedJson::type_error&) {

@@ -1,6 +1,7 @@
 // Reading manifests with the rules of the format's own reader (see manifest.hpp).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -12,7 +13,7 @@ namespace bottle::smolmachine {
 namespace {
 
 // What a JSON value is in the manifest's grammar. `ignored` is the value of an unknown member: its syntax
-// counts, nothing else, and it takes no memory.
+// counts, nothing else, and it takes no memory. `checkpoint` is an object whose members are all ignored.
 enum class Kind {
   root,
   assets,
@@ -24,6 +25,7 @@ enum class Kind {
   secret,
   text_list,
   scalar,
+  checkpoint,
   ignored
 };
 
@@ -33,22 +35,33 @@ struct Member {
 };
 
 constexpr std::array kRootMembers = {
-    Member{"mode", Kind::scalar},          Member{"image", Kind::scalar},
-    Member{"digest", Kind::scalar},        Member{"platform", Kind::scalar},
-    Member{"entrypoint", Kind::text_list}, Member{"cmd", Kind::text_list},
-    Member{"env", Kind::text_list},        Member{"secret_refs", Kind::secret_map},
-    Member{"workdir", Kind::scalar},       Member{"cpus", Kind::scalar},
-    Member{"mem", Kind::scalar},           Member{"image_size", Kind::scalar},
-    Member{"network", Kind::scalar},       Member{"gpu", Kind::scalar},
-    Member{"cuda", Kind::scalar},          Member{"host_platform", Kind::scalar},
-    Member{"created", Kind::scalar},       Member{"smolvm_version", Kind::scalar},
+    Member{"mode", Kind::scalar},
+    Member{"image", Kind::scalar},
+    Member{"digest", Kind::scalar},
+    Member{"platform", Kind::scalar},
+    Member{"entrypoint", Kind::text_list},
+    Member{"cmd", Kind::text_list},
+    Member{"env", Kind::text_list},
+    Member{"secret_refs", Kind::secret_map},
+    Member{"workdir", Kind::scalar},
+    Member{"user", Kind::scalar},
+    Member{"cpus", Kind::scalar},
+    Member{"mem", Kind::scalar},
+    Member{"image_size", Kind::scalar},
+    Member{"network", Kind::scalar},
+    Member{"gpu", Kind::scalar},
+    Member{"cuda", Kind::scalar},
+    Member{"host_platform", Kind::scalar},
+    Member{"created", Kind::scalar},
+    Member{"smolvm_version", Kind::scalar},
     Member{"assets", Kind::assets},
+    Member{"checkpoint", Kind::checkpoint},
 };
 constexpr std::array kAssetsMembers = {
     Member{"libraries", Kind::asset_list},        Member{"agent_rootfs", Kind::asset},
     Member{"layers", Kind::layer_list},           Member{"storage_template", Kind::asset},
     Member{"storage_logical_size", Kind::scalar}, Member{"overlay_template", Kind::asset},
-    Member{"overlay_logical_size", Kind::scalar},
+    Member{"overlay_logical_size", Kind::scalar}, Member{"workspace_seed", Kind::asset},
 };
 constexpr std::array kAssetMembers = {Member{"path", Kind::scalar}, Member{"size", Kind::scalar}};
 constexpr std::array kLayerMembers = {Member{"digest", Kind::scalar}, Member{"path", Kind::scalar},
@@ -259,6 +272,17 @@ void read_assets(const JsonView& assets, Manifest& manifest) {
   manifest.storage_logical_size = read_optional_number(assets, "storage_logical_size");
   manifest.overlay_template = read_optional_asset(assets, "overlay_template");
   manifest.overlay_logical_size = read_optional_number(assets, "overlay_logical_size");
+  manifest.workspace_seed = read_optional_asset(assets, "workspace_seed");
+}
+
+bool is_known(Kind kind, const std::string& name) {
+  return std::ranges::any_of(members_of(kind), [&](const Member& member) { return member.name == name; });
+}
+
+std::string pointer_token(std::string name) {
+  for (std::size_t at = 0; (at = name.find_first_of("~/", at)) != std::string::npos; at += 2)
+    name.replace(at, 1, name[at] == '~' ? "~0" : "~1");
+  return name;
 }
 
 }  // namespace
@@ -296,6 +320,7 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
     }
   }
   manifest.workdir = read_optional_text(root, "workdir");
+  manifest.user = read_optional_text(root, "user");
   manifest.cpus = static_cast<std::uint8_t>(root.at("cpus").unsigned_number(UINT8_MAX));
   manifest.mem = static_cast<std::uint32_t>(root.at("mem").unsigned_number(UINT32_MAX));
   if (has(root, "image_size")) manifest.image_size = root.at("image_size").unsigned_number();
@@ -306,7 +331,22 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
   manifest.created = text_or(root, "created", "");
   manifest.smolvm_version = text_or(root, "smolvm_version", "");
   read_assets(root.at("assets"), manifest);
+  if (const std::optional<JsonView> checkpoint = root.find("checkpoint")) {
+    expect_object(*checkpoint);
+    manifest.checkpoint = true;
+  }
   return manifest;
+}
+
+std::vector<ForeignMember> foreign_members(std::string_view text) {
+  std::vector<ForeignMember> found;
+  const OrderedJson document = OrderedJson::parse(text);
+  for (const auto& [name, value] : document.items())
+    if (!is_known(Kind::root, name) || (name == "checkpoint" && !value.is_null()))
+      found.push_back({"/" + pointer_token(name), value});
+  for (const auto& [name, value] : document.at("assets").items())
+    if (!is_known(Kind::assets, name)) found.push_back({"/assets/" + pointer_token(name), value});
+  return found;
 }
 
 }  // namespace bottle::smolmachine

@@ -44,15 +44,34 @@ std::string join(const std::vector<std::string_view>& parts) {
   return text;
 }
 
+// Whether Windows can have a file of this name. Source: Microsoft, "Naming Files, Paths, and Namespaces".
+bool is_windows_name(std::string_view name) {
+  const auto is_refused = [](char c) {
+    return static_cast<unsigned char>(c) < ' ' ||
+           std::string_view(R"(<>:"\|?*)").find(c) != std::string_view::npos;
+  };
+  if (std::ranges::any_of(name, is_refused)) return false;
+  if (name.ends_with('.') || name.ends_with(' ')) return false;
+  // A device's name, alone or before a dot, in any case.
+  std::string stem(name.substr(0, name.find('.')));
+  std::ranges::transform(stem, stem.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  if (stem == "CON" || stem == "PRN" || stem == "AUX" || stem == "NUL") return false;
+  const bool is_numbered = stem.size() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT"));
+  return !(is_numbered && stem[3] >= '1' && stem[3] <= '9');
+}
+
 struct Report {
   Names omitted;
   Names setuid;
   Names sticky;
+  Names owners;
   Names xattrs;
   Names rewritten;
   Names unsafe;
+  Names windows;
 
-  void add_to(const std::string& what, Findings& findings) const {
+  void add_to(const std::string& what, const SmolvmVersion& smolvm, Findings& findings) const {
     const auto warn = [&](const Names& names, const char* text) {
       if (names.count() > 0)
         findings.warnings.push_back(fmt::format("{}: {} ({})", what, text, names.text()));
@@ -61,11 +80,17 @@ struct Report {
       if (names.count() > 0) findings.notes.push_back(fmt::format("{}: {} ({})", what, text, names.text()));
     };
     warn(omitted, "device nodes and fifos are left out: smolvm would skip them when it unpacks the pack");
-    warn(setuid, "setuid and setgid bits are lost where smolvm runs as root on the host, kept elsewhere");
+    if (smolvm < kRootKeepsOwners) {
+      warn(owners, "owners other than root are lost where smolvm runs as root on the host, kept elsewhere");
+      warn(setuid, "setuid and setgid bits are lost where smolvm runs as root on the host, kept elsewhere");
+      note(sticky,
+           "sticky bits of directories are lost where smolvm runs as root on the host, kept elsewhere");
+    }
     warn(xattrs, "extended attributes, file capabilities among them, are left out: packs cannot hold them");
     warn(unsafe,
          "symbolic links that lead out of the image: a smolvm that runs as root will refuse the whole pack");
-    note(sticky, "sticky bits of directories are lost where smolvm runs as root on the host, kept elsewhere");
+    if (smolvm >= kUnpacksWithOwners)
+      warn(windows, "names that a Windows host cannot extract: no machine can be made from the pack there");
     note(rewritten, "symbolic links rewritten to an equivalent target that smolvm accepts");
   }
 };
@@ -114,7 +139,8 @@ std::string safe_symlink_target(const oci::MergedTree& tree, const std::string& 
   return text.empty() ? "." : text;
 }
 
-PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, Findings& findings) {
+PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, const SmolvmVersion& smolvm,
+                         Findings& findings) {
   PackEntries result;
   Report report;
   std::unordered_set<std::string> omitted;
@@ -165,6 +191,9 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
       case EntryType::hardlink:
         break;
     }
+    if ((entry.uid != 0 || entry.gid != 0) && entry.type != EntryType::hardlink)
+      report.owners.add(entry.path);
+    if (!is_windows_name(oci::base_name(entry.path))) report.windows.add(entry.path);
     if (!entry.xattrs.empty() && entry.type != EntryType::hardlink) report.xattrs.add(entry.path);
     if (&entry != &result.entries[kept]) result.entries[kept] = std::move(entry);
     ++kept;
@@ -178,7 +207,7 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, F
     throw Error(fmt::format("too many entries for a pack: smolvm unpacks at most {}, found {}",
                             kMaximumEntries, result.entries.size()),
                 {.where = what});
-  report.add_to(what, findings);
+  report.add_to(what, smolvm, findings);
   return result;
 }
 

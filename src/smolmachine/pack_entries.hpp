@@ -9,6 +9,7 @@
 #include "oci/entry.hpp"
 #include "oci/merged_tree.hpp"
 #include "smolmachine/findings.hpp"
+#include "smolmachine/smolvm_version.hpp"
 
 namespace bottle::smolmachine {
 
@@ -17,8 +18,10 @@ struct PackEntries {
   std::uint64_t file_bytes = 0;     // sum of the files' sizes
 };
 
-// `what` names the tree in findings ("image", "agent rootfs"). More than smolvm unpacks is an Error.
-PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, Findings& findings);
+// `what` names the tree in findings ("image", "agent rootfs"); `smolvm` is the version that the pack is meant
+// for. More than smolvm unpacks is an Error.
+PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, const SmolvmVersion& smolvm,
+                         Findings& findings);
 
 // How smolvm unpacks a symbolic link depends on its target alone, taken lexically: a target that leaves the
 // image, or an absolute one that is the image's root, makes the unpacking of the whole pack fail on hosts

@@ -27,7 +27,7 @@ namespace {
 constexpr const char* kStep = "pack";
 constexpr const char* kRecordFile = "pack.json";
 // Raise it when the same inputs give other bytes.
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 
 bool is_smolvm(const PackRequest& request) {
   return request.packer == "smolvm";
@@ -41,10 +41,12 @@ std::string key_text(const PackRequest& request, const Digest& plan, const std::
       {"plan", plan.string()},
       {"epoch", std::to_string(request.options.epoch)},
       {"runtime", runtime ? runtime->digest.string() : "none"},
+      {"agent", runtime && runtime->agent.version ? runtime->agent.version->string() : "none"},
   };
   if (is_smolvm(request)) {
     lines["packer"] = "smolvm " + smolvm_identity();
     lines.erase("runtime");  // smolvm takes its own
+    lines.erase("agent");
     lines.erase("zstd");
     if (!request.registry_image.empty()) lines["registry"] = escape_word(request.registry_image);
   }

@@ -13,6 +13,7 @@
 #include "smolmachine/limits.hpp"
 #include "smolmachine/outer_tar.hpp"
 #include "smolmachine/pack_entries.hpp"
+#include "smolmachine/pack_user.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -103,6 +104,24 @@ Digest digest_of(const JsonView& view) {
   return *digest;
 }
 
+// The manifest's smolvm_version for a pack with this agent: the agent's, by which a smolvm decides whether
+// the guest can unpack the layers.
+std::string describe_agent(const Runtime& runtime, Findings& findings) {
+  const auto& [version, problem] = runtime.agent;
+  const char* lost =
+      "smolvm unpacks the layers of this pack on the host, where owners and set-id bits are lost";
+  if (!version) {
+    findings.warnings.push_back(
+        fmt::format("agent rootfs: the version of the agent is not known: {}; {}", problem, lost));
+    return unknown_pack_version();
+  }
+  if (*version < kOldestSmolvm)
+    findings.warnings.push_back(
+        fmt::format("agent rootfs: the agent is of smolvm {}, expected {} or newer: {}", version->string(),
+                    kOldestSmolvm.string(), lost));
+  return version->string();
+}
+
 }  // namespace
 
 PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& settings, store::Store& store,
@@ -119,9 +138,10 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
   std::optional<Archive> agent;
   manifest.agent_rootfs.path = kAgentMember;
   if (settings.runtime) {
+    manifest.smolvm_version = describe_agent(*settings.runtime, recipe.findings);
     oci::MergedTree tree;
     tree.apply(settings.runtime->index, "agent rootfs");
-    PackEntries entries = pack_entries(tree, "agent rootfs", recipe.findings);
+    PackEntries entries = pack_entries(tree, "agent rootfs", settings.options.smolvm, recipe.findings);
     agent.emplace(Archive{
         "agent rootfs", std::move(entries.entries), tree.roots(),
         oci::ContentReader({{"context:runtime", settings.runtime->directory}}, [](const Digest&) -> fs::path {
@@ -138,7 +158,9 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
   std::optional<Archive> layer;
   {
     const oci::MergedTree tree = plan.merged();
-    PackEntries entries = pack_entries(tree, "image", recipe.findings);
+    if (manifest.user)
+      manifest.user = resolvable_user(*manifest.user, tree, plan.reader(store), recipe.findings);
+    PackEntries entries = pack_entries(tree, "image", settings.options.smolvm, recipe.findings);
     recipe.image_size = std::max<std::uint64_t>(1, entries.file_bytes);
     recipe.entries = entries.entries.size();
     layer.emplace(Archive{"layer", std::move(entries.entries), tree.roots(), plan.reader(store)});

@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kRoot = "context:runtime";
 constexpr std::string_view kReadyMark = ".smolvm-ready";
+constexpr const char* kAgentFact = "agent";
 
 bool has_init(const fs::path& directory) {
   struct stat status;
@@ -77,7 +78,7 @@ void scan(const fs::path& root, const std::string& path, std::vector<Found>& fou
 }
 
 std::string listing(const std::vector<Found>& found) {
-  std::string text = "bottle runtime listing 1\n";
+  std::string text = "bottle runtime listing 2\n";
   for (const Found& entry : found) {
     const struct stat& status = entry.status;
     text += fmt::format("{} {:o} {} {}.{} {}.{} {}.{} {}\n", escape_word(entry.path), status.st_mode,
@@ -161,6 +162,11 @@ Runtime read_runtime(const fs::path& directory, store::Store& store) {
       if (sha256(text) == digest) {
         runtime.index = oci::LayerIndex::parse(text, blob->native());
         runtime.digest = runtime.index.digest();
+        const auto known = lookup.result->facts.find(kAgentFact);
+        if (known != lookup.result->facts.end()) runtime.agent.version = SmolvmVersion::parse(known->second);
+        // A version that was not found out may be now: the agent may be for a processor that runs by
+        // emulation.
+        if (!runtime.agent.version) runtime.agent = ask_agent_version(directory);
         return runtime;
       }
       store.drop_damaged_blob(digest, "the index of an agent root filesystem has another content");
@@ -168,10 +174,12 @@ Runtime read_runtime(const fs::path& directory, store::Store& store) {
   }
   runtime.index = make_index(directory, found);
   runtime.digest = runtime.index.digest();
+  runtime.agent = ask_agent_version(directory);
   store::ActionResult record;
   record.kind = "runtime";
   record.label = directory.native();
   record.outputs["index"] = store.put(runtime.index.serialize());
+  if (runtime.agent.version) record.facts[kAgentFact] = runtime.agent.version->string();
   record.tool_version = BOTTLE_VERSION;
   store.put_action(key, record);
   return runtime;

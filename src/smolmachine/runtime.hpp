@@ -5,6 +5,7 @@
 #include <string>
 
 #include "oci/layer_index.hpp"
+#include "smolmachine/agent_version.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 #include "util/file.hpp"
@@ -20,10 +21,11 @@ struct Runtime {
   fs::path directory;
   oci::LayerIndex index;  // owner 0:0, times 0; contents under the root "context:runtime"
   Digest digest;
+  AgentVersion agent;
 };
 
-// Reads the directory. Contents are read only if the listing (names, sizes, times, inodes) is one the store
-// has not seen.
+// Reads the directory. Contents are read, and the agent is asked for its version, only if the listing (names,
+// sizes, times, inodes) is one the store has not seen.
 Runtime read_runtime(const fs::path& directory, store::Store& store);
 
 }  // namespace bottle::smolmachine

@@ -50,6 +50,7 @@ Manifest with_native_fields(Manifest manifest, const Manifest& native) {
   manifest.cmd = native.cmd;
   manifest.env = native.env;
   manifest.workdir = native.workdir;
+  manifest.user = native.user;
   manifest.cpus = native.cpus;
   manifest.mem = native.mem;
   manifest.network = native.network;
@@ -66,7 +67,7 @@ PackRecipe take_in(const fs::path& file, const SmolvmPackRequest& request, const
   const Manifest native =
       describe_image(image::image_config(request.plan.plan), request.options, recipe.findings);
   const Manifest manifest = with_native_fields(pack.manifest, native);
-  recipe.manifest = manifest.serialize();
+  recipe.manifest = manifest.serialize(foreign_members(pack.manifest_text));
   recipe.image_size = manifest.image_size;
   if (!manifest.layers.empty()) {
     recipe.layer_id = layer_stem(manifest.layers.back().path);

@@ -8,6 +8,7 @@
 
 #include "smolmachine/archive_check.hpp"
 #include "smolmachine/limits.hpp"
+#include "smolmachine/smolvm_version.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -51,10 +52,17 @@ void check_manifest(const OpenPack& pack, Findings& findings) {
              fmt::format("a layer may not be named \"{}\": the guest would take the layers for a tree",
                          layer.path));
   }
-  for (const auto& asset : {manifest.storage_template, manifest.overlay_template})
+  for (const auto& asset : {manifest.storage_template, manifest.overlay_template, manifest.workspace_seed})
     if (asset && !is_plain_relative(asset->path))
-      refuse("assets", fmt::format("a template's path must be relative and plain, found \"{}\"",
+      refuse("assets", fmt::format("an asset's path must be relative and plain, found \"{}\"",
                                    escape_word(asset->path)));
+  if (manifest.checkpoint) findings.warnings.emplace_back(kCheckpointWarning);
+  if (!SmolvmVersion::parse(manifest.smolvm_version))
+    findings.warnings.push_back(
+        fmt::format("smolvm_version \"{}\" is not a version: smolvm from {} on unpacks the layers on the "
+                    "host, where owners "
+                    "and set-id bits are lost; make the pack again",
+                    escape_word(manifest.smolvm_version), kReadsPackVersion.string()));
   if (!manifest.secret_refs.empty())
     findings.warnings.push_back("the manifest has secret references: smolvm will not run a pack with any");
   if (manifest.image_size == 0 && !manifest.storage_template && manifest.mode == Manifest::Mode::container)
@@ -78,6 +86,28 @@ void check_archive(const std::string& path, PackTar& outer, const OpenPack& pack
   if (is_layer_member(path)) report.entries += tar.entries();
 }
 
+// smolvm has recorded wrong sizes, and reads none.
+void check_size(const std::string& path, std::uint64_t recorded, std::uint64_t found, Findings& findings) {
+  if (recorded != found)
+    findings.warnings.push_back(
+        fmt::format("the manifest gives {} {} bytes, it has {}; smolvm does not read that number", path,
+                    recorded, found));
+}
+
+// An asset that smolvm does without, if `optional` says how, or that must be there.
+void check_asset(const OpenPack& pack, const std::optional<Asset>& asset,
+                 const std::map<std::string, std::uint64_t>& members, const char* optional,
+                 Findings& findings) {
+  if (!asset) return;
+  const auto found = members.find(asset->path);
+  if (found != members.end())
+    check_size(asset->path, asset->size, found->second, findings);
+  else if (optional != nullptr)
+    findings.warnings.push_back(fmt::format("{} is missing: {}", asset->path, optional));
+  else
+    fail(pack, fmt::format("the manifest lists {}, but the assets do not hold it", asset->path));
+}
+
 void check_inventory(const OpenPack& pack, const std::map<std::string, std::uint64_t>& members,
                      VerifyReport& report) {
   const Manifest& manifest = pack.manifest;
@@ -88,14 +118,12 @@ void check_inventory(const OpenPack& pack, const std::map<std::string, std::uint
     const auto found = members.find(layer.path);
     if (found == members.end())
       fail(pack, fmt::format("the manifest lists the layer {}, but the assets do not hold it", layer.path));
-    if (found->second != layer.size)
-      fail(pack, fmt::format("the layer {}: expected {} bytes by the manifest, found {}", layer.path,
-                             layer.size, found->second));
+    check_size(layer.path, layer.size, found->second, report.findings);
   }
   for (const auto& [path, size] : members)
     if (is_layer_member(path) && !listed.contains(path))
       fail(pack, fmt::format("the assets hold the layer {}, but the manifest does not list it", path));
-  if (manifest.mode == Manifest::Mode::container && manifest.layers.empty())
+  if (manifest.mode == Manifest::Mode::container && manifest.layers.empty() && !manifest.checkpoint)
     fail(pack, "a container pack without any layer: expected at least one");
 
   const auto agent = members.find(kAgentMember);
@@ -106,19 +134,14 @@ void check_inventory(const OpenPack& pack, const std::map<std::string, std::uint
     report.findings.notes.push_back(
         "no agent root filesystem: `smolvm machine create --from` takes the pack, `smolvm pack run` does "
         "not");
-  } else if (agent->second != manifest.agent_rootfs.size) {
-    report.findings.notes.push_back(
-        fmt::format("the manifest gives {} {} bytes, it has {}; no reader looks at that", kAgentMember,
-                    manifest.agent_rootfs.size, agent->second));
+  } else {
+    check_size(kAgentMember, manifest.agent_rootfs.size, agent->second, report.findings);
   }
-  if (manifest.storage_template && !members.contains(manifest.storage_template->path))
-    report.findings.warnings.push_back(
-        fmt::format("the storage template {} is missing: smolvm falls back to an empty disk",
-                    manifest.storage_template->path));
-  if (manifest.overlay_template && !members.contains(manifest.overlay_template->path))
-    fail(pack, fmt::format("the manifest lists {}, but the assets do not hold it",
-                           manifest.overlay_template->path));
-  if (manifest.mode == Manifest::Mode::vm && !manifest.overlay_template)
+  check_asset(pack, manifest.storage_template, members, "smolvm falls back to an empty disk",
+              report.findings);
+  check_asset(pack, manifest.workspace_seed, members, "the machine gets an empty workspace", report.findings);
+  check_asset(pack, manifest.overlay_template, members, nullptr, report.findings);
+  if (manifest.mode == Manifest::Mode::vm && !manifest.overlay_template && !manifest.checkpoint)
     fail(pack, "a pack of mode vm without an overlay template: smolvm refuses to run it");
 }
 

@@ -12,6 +12,10 @@
 
 namespace bottle::smolmachine {
 
+// Of a pack with Manifest::checkpoint.
+inline constexpr const char* kCheckpointWarning =
+    "this is a checkpoint of a machine, which smolvm restores; only its container is read";
+
 struct MemberReport {
   std::string path;
   std::string type;

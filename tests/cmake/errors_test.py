@@ -55,6 +55,10 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CPUS 256)", r'CPUS "256" is not a number')
         self.refuses("add_bottle(a MEMORY 1G)", r'MEMORY "1G" is not a number of MiB')
         self.refuses("add_bottle(a MEMORY 63)", r'MEMORY "63" is not a number of MiB from 64')
+        self.refuses("add_bottle(a USER a:b:c)", r'USER "a:b:c" is not of the form user\[:group\]')
+        self.refuses('add_bottle(a USER "")', r'USER "" is not of the form')
+        self.refuses("add_bottle(a SMOLVM_VERSION 1.8.0)", r'SMOLVM_VERSION "1.8.0" is neither "current" nor a version from 1.8.1 on')
+        self.refuses("set(BOTTLE_SMOLVM_VERSION newest)\nadd_bottle(a)", r'SMOLVM_VERSION "newest" is neither')
         self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
         self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "one platform a bottle")
 

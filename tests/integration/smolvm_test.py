@@ -28,7 +28,7 @@ WORKDIR /work
 ENTRYPOINT ["/dir/one", "x"]
 CMD ["y"]
 """, "dir/one": "1\n", "dir/two": "2\n"}
-NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "env", "workdir", "cpus", "mem", "network", "gpu", "cuda"]
+NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "env", "workdir", "user", "cpus", "mem", "network", "gpu", "cuda"]
 
 
 def serves_bottles(port):

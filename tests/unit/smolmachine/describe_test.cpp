@@ -33,6 +33,7 @@ TEST(Describe, TakesWhatTheImageSays) {
   EXPECT_THAT(manifest.entrypoint, ElementsAre("/e"));
   EXPECT_THAT(manifest.cmd, ElementsAre("c", "d"));
   EXPECT_EQ(manifest.workdir, "/w");
+  EXPECT_EQ(manifest.user, "root:root");
   EXPECT_EQ(manifest.platform, "linux/amd64");  // without the variant
   EXPECT_EQ(manifest.host_platform, "");
   EXPECT_EQ(manifest.created, "1970-01-01T00:00:00Z");
@@ -78,11 +79,29 @@ TEST(Describe, VariablesTheGuestRefusesAreLeftOut) {
   EXPECT_THAT(findings.warnings, testing::Contains(HasSubstr("\"NOEQUALS\" has no '='")));
 }
 
-TEST(Describe, UserIsAWarningTheRestNotes) {
+TEST(Describe, WhatHasNoPlaceIsANote) {
   Findings findings;
   describe(R"("User":"1000:1000","ExposedPorts":{"80/tcp":{}},"Volumes":{},"StopSignal":"")", findings);
-  EXPECT_THAT(findings.warnings, ElementsAre(HasSubstr("run as root")));
+  EXPECT_THAT(findings.warnings, IsEmpty());
   EXPECT_THAT(findings.notes, ElementsAre(HasSubstr("ExposedPorts have no place")));
+}
+
+TEST(Describe, UserIsTheImagesOrTheOptions) {
+  Findings findings;
+  EXPECT_EQ(describe(R"("User":"1000:1000")", findings).user, "1000:1000");
+  EXPECT_EQ(describe(R"("User":"agent")", findings).user, "agent");
+  EXPECT_EQ(describe(R"("User":"agent:")", findings).user, "agent");
+  EXPECT_EQ(describe(R"("User":"")", findings).user, std::nullopt);
+  EXPECT_EQ(describe("", findings).user, std::nullopt);
+  PackOptions options = test::options();
+  options.user = "root";
+  EXPECT_EQ(describe(R"("User":"agent")", findings, options).user, "root");
+  EXPECT_THAT(findings.warnings, IsEmpty());
+  for (const char* user : {"a b", ":g", "a:b:c", "a\\u0000"}) {
+    findings = {};
+    EXPECT_EQ(describe(std::string("\"User\":\"") + user + '"', findings).user, std::nullopt) << user;
+    EXPECT_THAT(findings.warnings, ElementsAre(HasSubstr("runs as root"))) << user;
+  }
 }
 
 TEST(Describe, OtherPlatformsAreAWarning) {
@@ -107,6 +126,8 @@ TEST(Describe, ImpossibleOptionsAreErrors) {
   refused([](PackOptions& o) { o.image = "a b"; });
   refused([](PackOptions& o) { o.image = std::string(600, 'a'); });
   refused([](PackOptions& o) { o.env = {"A"}; });
+  for (const char* user : {"", " ", "a b", ":1", "1:", "a:b:c", "a\n"})
+    refused([&](PackOptions& o) { o.user = user; });
   EXPECT_NO_THROW(check_options(test::options()));
 }
 

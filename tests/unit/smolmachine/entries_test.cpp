@@ -21,7 +21,7 @@ class EntriesTest : public testing::Test {
  protected:
   PackEntries entries() {
     findings_ = {};
-    return pack_entries(maker_.plan().merged(), "image", findings_);
+    return pack_entries(maker_.plan().merged(), "image", smolvm_, findings_);
   }
   std::vector<std::string> paths() {
     std::vector<std::string> result;
@@ -46,6 +46,7 @@ class EntriesTest : public testing::Test {
   TemporaryDirectory directory_;
   test::PlanMaker maker_{directory_.path()};
   Findings findings_;
+  SmolvmVersion smolvm_ = kCurrentSmolvm;
 };
 
 TEST_F(EntriesTest, RootFirstAndSorted) {
@@ -81,8 +82,12 @@ TEST_F(EntriesTest, SecondNamesOfSymlinksAreCopies) {
   EXPECT_EQ(entries().entries[2].type, EntryType::symlink);
 }
 
-TEST_F(EntriesTest, SetuidIsAWarningStickyANote) {
+TEST_F(EntriesTest, SetuidIsAWarningStickyANoteForOldSmolvms) {
   maker_.file("su", "x", 04755).directory("tmp", 01777);
+  entries();
+  EXPECT_THAT(findings_.warnings, IsEmpty());
+  EXPECT_THAT(findings_.notes, IsEmpty());
+  smolvm_ = SmolvmVersion{{1, 13, 1}};
   entries();
   EXPECT_THAT(findings_.warnings, ElementsAre(HasSubstr("setuid and setgid bits are lost")));
   EXPECT_THAT(findings_.notes, ElementsAre(HasSubstr("sticky")));
@@ -95,6 +100,24 @@ TEST_F(EntriesTest, AttributesAreAWarning) {
   maker_.add(entry);
   entries();
   EXPECT_THAT(findings_.warnings, ElementsAre(HasSubstr("extended attributes")));
+}
+
+TEST_F(EntriesTest, NamesThatWindowsRefusesAreAWarning) {
+  for (const char* name : {"a:b", "a?", "a*", "a|b", "a<b", "a>b", "a\"b", "a\\b", "dot.", "blank ", "con",
+                           "NUL.txt", "Com1", "lpt9.x", "tab\there"}) {
+    test::PlanMaker maker(directory_.path());
+    maker.add(special(name, EntryType::symlink, "x"));
+    Findings findings;
+    pack_entries(maker.plan().merged(), "image", kCurrentSmolvm, findings);
+    EXPECT_THAT(findings.warnings, ElementsAre(HasSubstr("Windows"))) << name;
+    findings = {};
+    pack_entries(maker.plan().merged(), "image", SmolvmVersion{{1, 16, 1}}, findings);
+    EXPECT_THAT(findings.warnings, IsEmpty()) << name;
+  }
+  for (const char* name : {"a b", ".hidden", "console", "com", "com10", "COM0", "nul-x", "a.b"})
+    maker_.add(special(name, EntryType::symlink, "x"));
+  entries();
+  EXPECT_THAT(findings_.warnings, IsEmpty());
 }
 
 TEST_F(EntriesTest, SymlinksThatBreakTheUnpackingAreRewritten) {
@@ -149,8 +172,10 @@ TEST_F(EntriesTest, ChunksDoNotMoveFarFromAnEdit) {
     plan.layers[0].entries[500].size = changed_size;
     plan.layers[0].entries[500].digest = sha256("changed");
     Findings findings;
-    const Archive archive{
-        "layer", pack_entries(plan.merged(), "image", findings).entries, {}, oci::ContentReader({}, {})};
+    const Archive archive{"layer",
+                          pack_entries(plan.merged(), "image", smolvm_, findings).entries,
+                          {},
+                          oci::ContentReader({}, {})};
     std::vector<Digest> ids;
     std::uint64_t total = 0;
     const ArchiveChunks chunks = cut_chunks(archive, threads);

@@ -22,7 +22,7 @@ TEST(ForeignPack, MadeBySmolvm) {
   const OpenPack pack = open_pack(sample);
   const VerifyReport report = verify_pack(pack);
   EXPECT_EQ(report.entries, 20u);
-  EXPECT_THAT(report.findings.notes, testing::Contains(testing::HasSubstr("no reader looks at that")));
+  EXPECT_THAT(report.findings.warnings, testing::Contains(testing::HasSubstr("smolvm does not read that")));
   EXPECT_EQ(pack.manifest.serialize(), pack.manifest_text);
   const std::vector<TreeRow> rows = tree_of_pack(pack);
   EXPECT_EQ(rows.size(), 19u);
@@ -71,6 +71,65 @@ TEST(ForeignPack, ThingsNobodyLooksAt) {
   EXPECT_EQ(test::verify_error_of_bytes(
                 test::pack_bytes(test::compressed(test::outer_tar(kLayers)), manifest.serialize())),
             "");
+}
+
+// What verify_pack() warns of in a pack of one layer and `extra` members, with this manifest and footer's
+// end.
+std::vector<std::string> warnings_of(const Manifest& manifest,
+                                     const std::string& reserved = std::string(8, '\0'),
+                                     const std::vector<ForeignMember>& foreign = {}) {
+  const TemporaryDirectory directory;
+  const std::string tar = test::RawTar()
+                              .add({.name = "layers/aaaa.tar", .content = kLayer})
+                              .add({.name = "storage.ext4", .content = "disk"})
+                              .add({.name = "workspace.tar", .content = "seed"})
+                              .finish();
+  std::string bytes = test::pack_bytes(test::compressed(tar), manifest.serialize(foreign));
+  bytes.replace(bytes.size() - reserved.size(), reserved.size(), reserved);
+  write_file(directory.path() / "p", bytes, Durable::no);
+  return verify_pack(open_pack(directory.path() / "p")).findings.warnings;
+}
+
+Manifest current_manifest() {
+  Manifest manifest = test::manifest_for(kLayers);
+  manifest.smolvm_version = "1.29.0";
+  return manifest;
+}
+
+TEST(ForeignPack, ReservedBytesAreIgnored) {
+  EXPECT_THAT(warnings_of(current_manifest(), "reserved"), testing::IsEmpty());
+}
+
+TEST(ForeignPack, WrongSizesOfAssetsAreWarnings) {
+  Manifest manifest = current_manifest();
+  manifest.storage_template = Asset{"storage.ext4", 4};
+  manifest.workspace_seed = Asset{"workspace.tar", 4};
+  EXPECT_THAT(warnings_of(manifest), testing::IsEmpty());
+  manifest.layers[0].size = 7;
+  manifest.storage_template->size = 8;
+  manifest.workspace_seed->size = 9;
+  EXPECT_THAT(warnings_of(manifest),
+              testing::UnorderedElementsAre(testing::HasSubstr("gives layers/aaaa.tar 7 bytes, it has 2"),
+                                            testing::HasSubstr("gives storage.ext4 8 bytes, it has 4"),
+                                            testing::HasSubstr("gives workspace.tar 9 bytes, it has 4")));
+  manifest = current_manifest();
+  manifest.workspace_seed = Asset{"other.tar", 4};
+  EXPECT_THAT(warnings_of(manifest), testing::ElementsAre(testing::HasSubstr("other.tar is missing")));
+}
+
+TEST(ForeignPack, VersionsThatDoNotParseAreAWarning) {
+  Manifest manifest = current_manifest();
+  for (const char* version : {"", "bottle 0.1.0"}) {
+    manifest.smolvm_version = version;
+    EXPECT_THAT(warnings_of(manifest), testing::ElementsAre(testing::HasSubstr("is not a version")))
+        << version;
+  }
+}
+
+TEST(ForeignPack, CheckpointsAreAWarning) {
+  const std::vector<ForeignMember> checkpoint{{"/checkpoint", {{"payload", "chunked"}, {"x", {1, 2}}}}};
+  EXPECT_THAT(warnings_of(current_manifest(), std::string(8, '\0'), checkpoint),
+              testing::ElementsAre(testing::HasSubstr("checkpoint")));
 }
 
 TEST(ForeignPack, WindowsUpToTheReadersLimit) {

@@ -98,6 +98,9 @@ TEST(Manifest, RoundTripOfEverything) {
   manifest.storage_logical_size = 3;
   manifest.overlay_template = Asset{"overlay.raw", 4};
   manifest.overlay_logical_size = 5;
+  manifest.workdir = "/w";
+  manifest.user = "app:app";
+  manifest.workspace_seed = Asset{"workspace.tar", 6};
   EXPECT_EQ(parse_manifest(manifest.serialize(), "m"), manifest);
 }
 
@@ -115,6 +118,26 @@ TEST(Manifest, UnknownMembersAreIgnored) {
   EXPECT_EQ(error_of(replaced(kMinimal, R"("cpus")", R"("x":{"cpus":[1,{"a":1,"a":2}]},"x":null,"cpus")")),
             "");
   EXPECT_EQ(error_of(replaced(kMinimal, R"("libraries")", R"("y":[[]],"libraries")")), "");
+}
+
+TEST(Manifest, ForeignMembersAreFoundAndWrittenAgain) {
+  const std::string text = replaced(
+      replaced(kMinimal, R"("cpus")", R"("checkpoint":{"payload":"chunked"},"new/er":[1,{"a":null}],"cpus")"),
+      R"("libraries")", R"("seed2":"x","libraries")");
+  const Manifest manifest = parse_manifest(text, "m");
+  EXPECT_TRUE(manifest.checkpoint);
+  const std::vector<ForeignMember> foreign = foreign_members(text);
+  ASSERT_EQ(foreign.size(), 3u);
+  EXPECT_EQ(foreign[0].pointer, "/checkpoint");
+  EXPECT_EQ(foreign[0].value.dump(), R"({"payload":"chunked"})");
+  EXPECT_EQ(foreign[1].pointer, "/new~1er");
+  EXPECT_EQ(foreign[2].pointer, "/assets/seed2");
+  const std::string again = manifest.serialize(foreign);
+  EXPECT_EQ(parse_manifest(again, "m"), manifest);
+  EXPECT_EQ(foreign_members(again), foreign);
+  EXPECT_TRUE(foreign_members(kMinimal).empty());
+  EXPECT_FALSE(
+      parse_manifest(replaced(kMinimal, R"("cpus")", R"("checkpoint":null,"cpus")"), "m").checkpoint);
 }
 
 TEST(Manifest, NullOnlyForOptionalMembers) {
@@ -135,6 +158,9 @@ TEST(Manifest, Refused) {
       {R"("mem":8192)", R"("mem":4294967296)"},
       {R"("mem":8192)", R"("mem":8e3)"},
       {R"("image":"a",)", ""},
+      {R"("image":"a")", R"("image":"a","user":1)"},
+      {R"("image":"a")", R"("image":"a","checkpoint":"x")"},
+      {R"("layers":[])", R"("layers":[],"workspace_seed":{"path":"p"})"},
       {R"("image":"a")", R"("image":1)"},
       {R"("image":"a")", "\"image\":\"\xff\""},
       {R"("digest":"d")", R"("digest":"d","mode":"other")"},

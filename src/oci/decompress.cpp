@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "oci/archive_library.hpp"
+#include "oci/layer_import.hpp"
 #include "util/error.hpp"
 
 namespace bottle::oci {
@@ -38,8 +39,8 @@ class Input {
   }
   void consume(std::size_t count) { begin_ += count; }
 
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(message, {.where = name_ + ": offset " + std::to_string(offset_ + begin_)});
+  [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const {
+    throw Error(message, {.where = name_ + ": offset " + std::to_string(offset_ + begin_), .hint = hint});
   }
 
  private:
@@ -289,8 +290,11 @@ std::size_t Decompressor::read(std::span<std::byte> data) {
     const std::size_t count = state_->codec->read(state_->input, data.subspan(done));
     if (count == 0) break;
     if (count > state_->remaining)
-      state_->input.fail("it decompresses to more than the limit of " + std::to_string(state_->maximum) +
-                         " bytes");
+      state_->input.fail(
+          "it decompresses to more than the limit of " + std::to_string(state_->maximum) + " bytes",
+          state_->maximum < kMaximumLayer
+              ? "if it is what it should be, set BOTTLE_MAXIMUM_RATIO=none (docs/limits.md)"
+              : "");
     state_->remaining -= count;
     done += count;
   }

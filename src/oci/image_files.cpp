@@ -95,6 +95,9 @@ class TarFiles : public ImageFiles {
     while (const auto member = tar.next()) {
       const Entry& entry = member->entry;
       if (member->ignored) continue;
+      if (member->is_sparse)
+        throw Error("\"" + escape_word(entry.path) + "\" is stored as a sparse file",
+                    {.where = name_, .hint = "make the archive of the image without tar's --sparse"});
       if (entry.type == EntryType::file) {
         if (member->data_offset > size_ || entry.size > size_ - member->data_offset)
           throw Error("the archive is cut off: \"" + escape_word(entry.path) + "\" ends at byte " +

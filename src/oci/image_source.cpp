@@ -136,14 +136,18 @@ class Selector {
 
 }  // namespace
 
-ImportedLayer SourceLayer::import(const Sink& uncompressed, const Sink& compressed) const {
+ImportedLayer SourceLayer::import(const Sink& uncompressed, const Sink& compressed,
+                                  const KeepContent& keep) const {
   Source source = blob.source();
   const Source tee = [&](std::span<std::byte> data) {
     const std::size_t count = source(data);
     if (compressed) compressed(data.first(count));
     return count;
   };
-  return import_layer(tee, blob.name, {.digest = digest, .size = size, .diff_id = diff_id}, uncompressed);
+  return import_layer(
+      tee, blob.name,
+      {.digest = digest, .size = size, .diff_id = diff_id, .maximum_ratio = ratio_bound(), .keep = keep},
+      uncompressed);
 }
 
 ImageSource read_layout(const ImageFiles& files, const ImageSelection& selection) {

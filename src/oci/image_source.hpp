@@ -35,8 +35,10 @@ struct SourceLayer {
   FileRange blob;  // its size has been checked, its content not yet: use import()
 
   // Reads the layer once, checking size, digest and diff ID. `compressed` gets the blob's bytes as they are,
-  // `uncompressed` the tar's; either may be empty. Both may be used only after this returned.
-  ImportedLayer import(const Sink& uncompressed, const Sink& compressed = {}) const;
+  // `uncompressed` the tar's; either may be empty. Both may be used only after this returned. `keep` is for
+  // sparse files, see LayerImportOptions.
+  ImportedLayer import(const Sink& uncompressed, const Sink& compressed = {},
+                       const KeepContent& keep = {}) const;
 };
 
 struct ImageSource {

@@ -1,7 +1,9 @@
 #include "oci/layer_import.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "oci/tar_reader.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/text.hpp"
 
 namespace bottle::oci {
 namespace {
@@ -65,21 +68,69 @@ class CheckedBlob {
   bool is_whole_ = true;
 };
 
-void read_tar(TarReader& tar, LayerIndex& index) {
-  while (auto member = tar.next()) {
-    check_interrupted();
-    if (member->ignored) continue;
-    Entry& entry = member->entry;
-    if (entry.type == EntryType::file) {
-      entry.digest = tar.hash_data();
-      if (entry.size > 0) entry.place = {.root = 0, .offset = member->data_offset};
+class TarImport {
+ public:
+  TarImport(const std::string& name, const LayerImportOptions& options) : name_(name), options_(options) {}
+
+  // The first root is the layer's own tar.
+  LayerIndex read(TarReader& tar) {
+    LayerIndex index;
+    index.roots.emplace_back();
+    while (auto member = tar.next()) {
+      check_interrupted();
+      if (member->ignored) continue;
+      Entry& entry = member->entry;
+      if (entry.type == EntryType::file) {
+        if (member->is_sparse && entry.size > 0) {
+          keep_sparse(tar, entry, index);
+        } else {
+          entry.digest = tar.hash_data();
+          if (entry.size > 0) entry.place = {.root = 0, .offset = member->data_offset, .path = {}};
+        }
+      }
+      index.entries.push_back(std::move(entry));
     }
-    index.entries.push_back(std::move(entry));
+    tar.drain();
+    return index;
   }
-  tar.drain();
-}
+
+ private:
+  void keep_sparse(TarReader& tar, Entry& entry, LayerIndex& index) {
+    if (!options_.keep)
+      throw Error("\"" + escape_word(entry.path) + "\" is a sparse file, for which there is no place here",
+                  {.where = name_});
+    if (entry.size > options_.maximum_uncompressed - sparse_)
+      throw Error("the sparse files of the layer have more than " +
+                      std::to_string(options_.maximum_uncompressed) + " bytes with their holes",
+                  {.where = name_});
+    sparse_ += entry.size;
+    entry.digest = options_.keep([&](const Sink& sink) { tar.read_data(sink); });
+    entry.place = {.root = index.root("blob:" + entry.digest.string()), .offset = 0, .path = {}};
+  }
+
+  const std::string& name_;
+  const LayerImportOptions& options_;
+  std::uint64_t sparse_ = 0;  // bytes of sparse files
+};
 
 }  // namespace
+
+std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, std::uint64_t ratio,
+                               std::uint64_t ratio_from) {
+  if (ratio == 0 || compressed > maximum / ratio) return maximum;
+  return std::min(maximum, std::max(compressed * ratio, ratio_from));
+}
+
+std::uint64_t ratio_bound() {
+  const char* text = std::getenv("BOTTLE_MAXIMUM_RATIO");
+  if (text == nullptr || *text == '\0') return kMaximumRatio;
+  if (std::string_view(text) == "none") return 0;
+  const auto ratio = parse_unsigned(text);
+  if (!ratio || *ratio == 0)
+    throw UsageError("expected a number of at least 1, or none, found \"" + escape_word(text) + "\"",
+                     {.where = "BOTTLE_MAXIMUM_RATIO"});
+  return *ratio;
+}
 
 ImportedLayer import_layer(const Source& blob, const std::string& name, const LayerImportOptions& options,
                            const Sink& uncompressed) {
@@ -87,8 +138,10 @@ ImportedLayer import_layer(const Source& blob, const std::string& name, const La
   CheckedBlob checked(blob, name, options);
   Sha256 diff_hasher;
   try {
-    Decompressor decompressor([&](std::span<std::byte> data) { return checked.read(data); }, name,
-                              options.maximum_uncompressed);
+    const std::uint64_t maximum = options.size ? maximum_inflated(*options.size, options.maximum_uncompressed,
+                                                                  options.maximum_ratio, options.ratio_from)
+                                               : options.maximum_uncompressed;
+    Decompressor decompressor([&](std::span<std::byte> data) { return checked.read(data); }, name, maximum);
     TarReader tar(
         [&](std::span<std::byte> data) {
           const std::size_t count = decompressor.read(data);
@@ -98,7 +151,7 @@ ImportedLayer import_layer(const Source& blob, const std::string& name, const La
           return count;
         },
         name, Whiteouts::interpret);
-    read_tar(tar, result.index);
+    result.index = TarImport(name, options).read(tar);
   } catch (const Error&) {
     // If the blob is not the promised one, that is the cause to report.
     const std::exception_ptr cause = std::current_exception();
@@ -113,7 +166,7 @@ ImportedLayer import_layer(const Source& blob, const std::string& name, const La
     throw Error("the uncompressed layer is not what the image configuration says: expected diff ID " +
                     options.diff_id->string() + ", found " + result.diff_id.string(),
                 {.where = name, .hint = "the image is damaged or was altered; get it again"});
-  result.index.roots = {"blob:" + result.diff_id.string()};
+  result.index.roots[0] = "blob:" + result.diff_id.string();
   return result;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -15,17 +16,37 @@ namespace bottle::oci {
 
 // 64 GiB uncompressed: far more than real layers, and an end for a bomb.
 inline constexpr std::uint64_t kMaximumLayer = std::uint64_t{64} << 30;
+// gzip reaches 1,032 to 1, and only with nothing but zeros. $BOTTLE_MAXIMUM_RATIO is another bound, "none" no
+// bound (docs/limits.md).
+inline constexpr std::uint64_t kMaximumRatio = 2000;
+inline constexpr std::uint64_t kRatioFrom = 256u << 20;
+
+// The most that `compressed` bytes may decompress to.
+std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, std::uint64_t ratio,
+                               std::uint64_t ratio_from);
+// kMaximumRatio, or what the environment says. Throws UsageError for anything but a number or "none".
+std::uint64_t ratio_bound();
+
+// Puts what `produce` gives to its sink where "blob:<digest>" finds it, and returns the digest. For contents
+// that are not in the layer's tar in one piece.
+using KeepContent = std::function<Digest(const std::function<void(const Sink&)>& produce)>;
 
 struct LayerImportOptions {
   // What the blob must be. A legacy `docker save` archive says nothing about its layers but the diff ID.
   std::optional<Digest> digest;
   std::optional<std::uint64_t> size;
   std::optional<Digest> diff_id;
+  // Of the tar, and of its files with the holes of sparse ones.
   std::uint64_t maximum_uncompressed = kMaximumLayer;
+  // Above `ratio_from` bytes a layer may be no more than `maximum_ratio` times its blob; 0 is no bound.
+  std::uint64_t maximum_ratio = kMaximumRatio;
+  std::uint64_t ratio_from = kRatioFrom;
+  KeepContent keep = {};  // for sparse files, which are an Error without it
 };
 
 struct ImportedLayer {
-  // With one root, "blob:<diff ID>"; every file of more than 0 bytes has its place in it.
+  // Every file of more than 0 bytes has its place in the first root, "blob:<diff ID>", or, if it is sparse,
+  // in a root of its own.
   LayerIndex index;
   Digest diff_id;                       // of the uncompressed tar
   std::uint64_t uncompressed_size = 0;  // in bytes

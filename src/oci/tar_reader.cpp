@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "oci/sparse_map.hpp"
 #include "oci/tar_format.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/text.hpp"
 
 namespace bottle::oci {
@@ -19,6 +21,7 @@ namespace {
 // Of a long name or PAX block: far more than any path, and all xattrs of a file that Linux can hold.
 constexpr std::uint64_t kMaximumExtension = 1u << 20;
 constexpr std::size_t kBuffer = 256u << 10;
+constexpr std::string_view kSparse = "GNU.sparse.";
 
 using tar::Block;
 
@@ -33,7 +36,7 @@ struct Extension {
   std::optional<std::uint64_t> gid;
   std::optional<std::int64_t> mtime;
   std::map<std::string, std::string> xattrs;
-  bool sparse = false;
+  tar::SparseRecords sparse;
 };
 
 }  // namespace
@@ -49,6 +52,7 @@ struct TarReader::State {
   bool source_ended = false;
   std::uint64_t offset = 0;     // of buffer[begin] in the archive
   std::uint64_t remaining = 0;  // of the current member's data
+  std::optional<tar::SparseMap> sparse;
   std::size_t padding = 0;
   bool had_end_marker = false;
   bool finished = false;
@@ -186,8 +190,9 @@ struct TarReader::State {
       const std::string_view xattr = key.substr(tar::kPaxXattr.size());
       if (xattr.empty()) fail("an extended attribute without a name", at);
       extension.xattrs[std::string(xattr)] = value;
-    } else if (key.starts_with("GNU.sparse.")) {
-      extension.sparse = true;
+    } else if (key.starts_with(kSparse)) {
+      if (!extension.sparse.set(key.substr(kSparse.size()), value))
+        fail("the extended header's " + std::string(key) + " is malformed", at);
     }
   }
 
@@ -222,6 +227,7 @@ struct TarReader::State {
         return member_name.ends_with('/') ? EntryType::directory : EntryType::file;
       case '0':
       case '7':  // contiguous: a file
+      case 'S':  // sparse, of GNU tar
         return EntryType::file;
       case '1':
         return EntryType::hardlink;
@@ -235,8 +241,6 @@ struct TarReader::State {
         return EntryType::directory;
       case '6':
         return EntryType::fifo;
-      case 'S':
-        fail_sparse(member_name, at);
       default:
         fail("\"" + escape_word(member_name) + "\" has the unknown type \"" +
                  escape_word(std::string_view(&type, 1)) + "\"",
@@ -244,10 +248,22 @@ struct TarReader::State {
     }
   }
 
-  [[noreturn]] void fail_sparse(std::string_view member_name, std::uint64_t at) const {
-    throw Error(
-        "the tar member \"" + escape_word(member_name) + "\" is a sparse file, which Bottle does not read",
-        {.where = name + ": offset " + std::to_string(at), .hint = "make the archive without --sparse"});
+  // Of the member's data `stored` bytes are left behind its map.
+  void read_sparse_map(const Block& header, const Extension& extension, std::string_view member_name,
+                       std::uint64_t& stored, std::uint64_t at) {
+    const auto next = [&] {
+      Block block;
+      if (!read_block(block)) fail_truncated("the map of a sparse file");
+      return block;
+    };
+    tar::SparseMap map;
+    if (header[tar::kType] == 'S' && tar::bytes_of(header, tar::kMagic) != tar::kMagicGnu)
+      fail("the sparse file \"" + escape_word(member_name) + "\" is not in a GNU header", at);
+    const char* defect = header[tar::kType] == 'S' ? tar::read_gnu_map(header, next, map)
+                                                   : tar::read_pax_map(extension.sparse, next, stored, map);
+    if (defect == nullptr) defect = map.defect(stored);
+    if (defect != nullptr) fail("the sparse file \"" + escape_word(member_name) + "\": " + defect, at);
+    sparse = std::move(map);
   }
 
   void apply_whiteout(Entry& entry, std::uint64_t at) const {
@@ -278,17 +294,16 @@ struct TarReader::State {
   TarMember member(const Block& block, Extension& extension, std::uint64_t first, std::uint64_t at) {
     TarMember result;
     result.header_offset = first;
-    result.data_offset = offset;
     // As in Go, a GNU long name wins over PAX, and both over the header.
-    result.raw_name = extension.gnu_path ? *extension.gnu_path
-                      : extension.path   ? *extension.path
-                                         : name_of(block);
+    result.raw_name = extension.sparse.name() ? *extension.sparse.name()
+                      : extension.gnu_path    ? *extension.gnu_path
+                      : extension.path        ? *extension.path
+                                              : name_of(block);
     const std::string link = extension.gnu_link ? std::move(*extension.gnu_link)
                              : extension.link   ? std::move(*extension.link)
                                                 : std::string(tar::text_of(block, tar::kLink));
     Entry& entry = result.entry;
     entry.type = type_of(block[tar::kType], result.raw_name, at);
-    if (extension.sparse) fail_sparse(result.raw_name, at);
     entry.mode = static_cast<std::uint16_t>(number(block, tar::kMode, "the mode", at) & 07777);
     entry.uid = id(block, tar::kUid, extension.uid, "the user", at);
     entry.gid = id(block, tar::kGid, extension.gid, "the group", at);
@@ -300,9 +315,13 @@ struct TarReader::State {
     if (size > static_cast<std::uint64_t>(INT64_MAX) - offset - tar::kBlock)
       fail("the size is out of range", at);
     if (entry.type == EntryType::file) {
-      entry.size = remaining = size;
+      remaining = size;
       padding = tar::padding(size);
+      result.is_sparse = block[tar::kType] == 'S' || extension.sparse.any();
+      if (result.is_sparse) read_sparse_map(block, extension, result.raw_name, remaining, at);
+      entry.size = sparse ? sparse->size : size;
     }
+    result.data_offset = offset;
     entry.path = normalize_path(result.raw_name);
     if (const char* defect = path_defect(entry.path); defect != nullptr) fail(defect, at);
     set_details(block, entry, link, at);
@@ -351,6 +370,7 @@ struct TarReader::State {
   std::optional<TarMember> next() {
     if (finished) return std::nullopt;
     skip_data();
+    sparse.reset();
     Extension extension;
     bool extended = false;
     const std::uint64_t first = offset;
@@ -419,12 +439,32 @@ void TarReader::on_skip(std::function<void(std::uint64_t)> skip) {
 
 void TarReader::read_data(const Sink& sink) {
   const std::uint64_t size = std::exchange(state_->remaining, 0);
-  if (state_->take(size, sink) != size) state_->fail_truncated("a member's data");
+  const auto take = [&](std::uint64_t length) {
+    if (state_->take(length, sink) != length) state_->fail_truncated("a member's data");
+  };
+  const auto sparse = std::exchange(state_->sparse, std::nullopt);
+  if (!sparse) return take(size);
+  const std::vector<std::byte> zeros(kBuffer);
+  std::uint64_t at = 0;
+  const auto fill = [&](std::uint64_t end) {
+    while (sink && at < end) {
+      check_interrupted();
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), end - at));
+      sink(std::span(zeros).first(count));
+      at += count;
+    }
+  };
+  for (const tar::Extent& extent : sparse->extents) {
+    fill(extent.offset);
+    take(extent.size);
+    at = extent.offset + extent.size;
+  }
+  fill(sparse->size);
 }
 
 Digest TarReader::hash_data() {
   static const Digest kEmpty = sha256(std::string_view());
-  if (state_->remaining == 0) return kEmpty;
+  if (state_->remaining == 0 && (!state_->sparse || state_->sparse->size == 0)) return kEmpty;
   read_data([&](std::span<const std::byte> data) { state_->hasher.update(data); });
   return state_->hasher.finish();
 }

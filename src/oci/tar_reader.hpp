@@ -9,8 +9,8 @@
 // Source: POSIX.1-2017 pax "ustar Interchange Format" and "pax Interchange Format"; GNU tar manual, "Basic
 // Tar Format"; OCI image-spec 1.1 layer.md. As Go does it: PAX global headers are skipped, links, directories
 // and devices have no data whatever their size says, and a missing end marker is accepted between two
-// entries. Refused: sparse files, multi-volume archives and everything else that is not a file, directory,
-// link, device or FIFO.
+// entries. Sparse files of GNU tar (oci/sparse_map.hpp) read as the files that they are. Refused:
+// multi-volume archives and everything else that is not a file, directory, link, device or FIFO.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,9 @@ struct TarMember {
   std::uint64_t data_offset = 0;  // in the uncompressed tar
   // Its name is the root directory or above but it is no directory: containerd ignores such members.
   bool ignored = false;
+  // A sparse file: its content is not at data_offset in one piece, entry.size may be far more than the
+  // archive holds, and read_data() gives zeros for the holes.
+  bool is_sparse = false;
 };
 
 class TarReader {

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <cstring>
 
 #include "store/shared.hpp"
 #include "store/store.hpp"
@@ -13,6 +13,11 @@ namespace bottle::store {
 namespace {
 
 constexpr std::size_t kCompared = 4u << 20;
+constexpr std::size_t kHole = 64u << 10;
+
+bool is_zero(std::span<const std::byte> data) {
+  return data[0] == std::byte{0} && std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0;
+}
 
 }  // namespace
 
@@ -24,6 +29,7 @@ struct Store::Writer::State {
   Sha256 hasher;
   std::uint64_t size = 0;
   bool published = false;
+  bool ends_in_hole = false;
 
   explicit State(std::shared_ptr<Shared> open_store)
       : shared(std::move(open_store)), temporary(shared->make_temporary(0444)) {}
@@ -39,7 +45,15 @@ Store::Writer::~Writer() = default;
 Store::Writer::Writer(Writer&&) noexcept = default;
 
 void Store::Writer::write(std::span<const std::byte> data) {
-  write_all(state_->temporary.file.get(), data, state_->shared->layout.root().native());
+  const int file = state_->temporary.file.get();
+  const std::string& name = state_->shared->layout.root().native();
+  // A virtual disk's gigabytes of zeros take no room.
+  state_->ends_in_hole = data.size() >= kHole && is_zero(data);
+  if (state_->ends_in_hole) {
+    if (::lseek(file, static_cast<off_t>(data.size()), SEEK_CUR) < 0) throw_errno("cannot seek in", name);
+  } else {
+    write_all(file, data, name);
+  }
   state_->hasher.update(data);
   state_->size += data.size();
 }
@@ -56,6 +70,9 @@ Output Store::Writer::commit(const std::optional<Digest>& expected) {
                 {.hint = "it was altered on the way or at its source"});
   }
   const Layout& layout = state_->shared->layout;
+  if (state_->ends_in_hole &&
+      ::ftruncate(state_->temporary.file.get(), static_cast<off_t>(state_->size)) != 0)
+    throw_errno("cannot set the size of", state_->temporary.path.native());
   // A file that is already there is replaced: should its bytes have been altered since, this heals it.
   state_->shared->publish(state_->temporary.path, layout.blob(output.digest));
   state_->published = true;

@@ -1,5 +1,7 @@
 """COPY and ADD: sources, owners, modes, archives, heredocs, ignore files."""
 import os
+import shutil
+import subprocess
 
 from compare_cases import Case, archive, compressions, some_tree, zstandard
 
@@ -28,6 +30,27 @@ def archives(context):
     (context / "owned.tar").write_bytes(archive(owned))
     for ending, compress in compressions.items():
         (context / f"t.tar{ending}").write_bytes(archive(some_tree("of" + ending.replace(".", "-")), compress))
+
+
+def sparse_archives_of(context):
+    """By GNU tar, in each of its formats; the sparse file is the first member, and in one archive a later one."""
+    source = context.parent / "sparse"
+    source.mkdir()
+    (source / "plain").write_text("plain\n", encoding="utf-8")
+    with open(source / "disk", "wb") as disk:
+        for number in range(40):  # more extents than a header holds
+            disk.seek(number * 100_000)
+            disk.write(b"data %d\n" % number)
+        disk.truncate(5_000_000)
+
+    def tar(name, *options):
+        subprocess.run(["tar", "--sparse", "--create", "--file", context / name, "--directory", source, *options], check=True)
+
+    tar("gnu.tar", "--format=gnu", "disk", "plain")
+    for version in ("0.0", "0.1", "1.0"):
+        tar(f"{version}.tar", "--format=posix", f"--sparse-version={version}", "disk", "plain")
+    tar("later.tar.gz", "--gzip", "plain", "disk")
+    shutil.rmtree(source)
 
 
 def zstd_archive(context):
@@ -231,6 +254,15 @@ ADD *.bz2 /pattern/
 
 owned_archive = Case("FROM base\nADD --chown=55:66 t.tar.gz /owned/\n", "FROM base\nADD --chown=55:66 owned.tar /owned/\n",
                      newer="--chown for the content of archives", prepare=archives)
+
+sparse_archives = Case("""\
+FROM base
+ADD gnu.tar /gnu/
+ADD 0.0.tar /0.0/
+ADD 0.1.tar /0.1/
+ADD 1.0.tar /1.0/
+ADD later.tar.gz /later/
+""", prepare=sparse_archives_of)
 
 zstandard_archive = Case("FROM base\nADD t.tar.zst /srv/\n", "FROM base\nADD plain.tar /srv/\n", newer="archives by zstd", prepare=zstd_archive)
 

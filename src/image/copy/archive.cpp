@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "oci/decompress.hpp"
+#include "oci/layer_import.hpp"
 #include "oci/tar_reader.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -86,9 +87,8 @@ class Opener {
   }
 
   std::uint64_t maximum_output(const oci::Entry& entry) const {
-    const std::uint64_t by_ratio =
-        entry.size > limits_.size / limits_.ratio ? limits_.size : entry.size * limits_.ratio;
-    return std::min(limits_.size, std::max(by_ratio, limits_.ratio_from));
+    return oci::maximum_inflated(entry.size, limits_.size, limits_.ratio.value_or(oci::ratio_bound()),
+                                 limits_.ratio_from);
   }
 
   // A first member can be read. Whatever is wrong before that makes it a file like any other.
@@ -123,15 +123,16 @@ class Opener {
           return count;
         },
         file.name(), oci::Whiteouts::literal);
-    oci::LayerIndex index = members(tar, file.name());
+    store::ActionResult result;
+    oci::LayerIndex index = members(tar, file.name(), result);
     file.verify();
     const store::Output blob = writer.commit();
-    index.roots = {"blob:" + blob.digest.string()};
+    index.roots[0] = "blob:" + blob.digest.string();
 
-    store::ActionResult result;
     result.kind = "archive";
     result.label = entry.place.path.empty() ? entry.digest.string() : entry.place.path.string();
-    result.outputs = {{kIndex, store_.put(index.serialize())}, {kTar, blob}};
+    result.outputs[kIndex] = store_.put(index.serialize());
+    result.outputs[kTar] = blob;
     result.facts = {{"members", std::to_string(index.entries.size())}};
     result.tool_version = BOTTLE_VERSION;
     result.milliseconds = static_cast<std::uint64_t>(
@@ -141,21 +142,41 @@ class Opener {
     return index;
   }
 
-  oci::LayerIndex members(oci::TarReader& tar, const std::string& name) const {
+  // The first root is the tar; what else is kept becomes outputs of `result`.
+  oci::LayerIndex members(oci::TarReader& tar, const std::string& name, store::ActionResult& result) const {
     oci::LayerIndex index;
+    index.roots.emplace_back();
+    std::uint64_t sparse = 0;
     while (auto member = tar.next()) {
       oci::Entry& entry = member->entry;
       if (member->ignored || entry.path.empty()) continue;  // the directory that it is unpacked into
       if (index.entries.size() == limits_.members) {
         throw Error(fmt::format("the archive has more than {} members", limits_.members), {.where = name});
       }
-      if (entry.type == oci::EntryType::file) {
+      if (entry.type == oci::EntryType::file && member->is_sparse && entry.size != 0) {
+        if (entry.size > limits_.size - sparse)
+          throw Error(fmt::format("the sparse files of the archive have more than {} bytes with their holes",
+                                  limits_.size),
+                      {.where = name});
+        sparse += entry.size;
+        const store::Output content = keep(tar);
+        result.outputs["content " + content.digest.hex()] = content;
+        entry.digest = content.digest;
+        entry.place = {index.root("blob:" + content.digest.string()), 0, {}};
+      } else if (entry.type == oci::EntryType::file) {
         entry.digest = entry.size == 0 ? sha256("") : tar.hash_data();
         if (entry.size != 0) entry.place = {0, member->data_offset, {}};
       }
       index.entries.push_back(std::move(entry));
     }
     return index;
+  }
+
+  // The content of a sparse file, which is not in the tar in one piece.
+  store::Output keep(oci::TarReader& tar) const {
+    store::Store::Writer content(store_);
+    tar.read_data([&](std::span<const std::byte> data) { content.write(data); });
+    return content.commit();
   }
 
   const store::Store& store_;

@@ -26,16 +26,18 @@ using ArchiveOpener =
     std::function<std::optional<oci::LayerIndex>(const oci::Entry&, const std::vector<std::string>& roots)>;
 
 struct ArchiveLimits {
-  std::uint64_t size = 64ull << 30;  // of the decompressed tar
-  std::uint64_t ratio = 2000;        // decompressed to compressed, looked at above `ratio_from` bytes
+  std::uint64_t size = 64ull << 30;  // of the decompressed tar, and of sparse files with their holes
+  // Decompressed to compressed, looked at above `ratio_from` bytes; unset is oci::ratio_bound().
+  std::optional<std::uint64_t> ratio = {};
   std::uint64_t ratio_from = 256u << 20;
   std::uint64_t members = 4'000'000;
 };
 
-// The decompressed tar of an archive (up to its end marker) becomes a blob of the store, the only root of the
-// index: "blob:sha256:<hex>". The answer is kept as an action of kind "archive" by the file's digest. Both
-// arguments must outlive the opener. Thread-safe. The opener throws Error for archives that are broken after
-// the first member, beyond the limits, or not the content that the entry's digest says.
+// The decompressed tar of an archive (up to its end marker) becomes a blob of the store, the first root of
+// the index: "blob:sha256:<hex>"; the content of each sparse file becomes another. The answer is kept as an
+// action of kind "archive" by the file's digest. Both arguments must outlive the opener. Thread-safe. The
+// opener throws Error for archives that are broken after the first member, beyond the limits, or not the
+// content that the entry's digest says.
 ArchiveOpener make_archive_opener(const store::Store& store, const oci::ContentReader& reader,
                                   const ArchiveLimits& limits = {});
 

@@ -1,5 +1,6 @@
 #include "image/model/stored_layer.hpp"
 
+#include <functional>
 #include <memory>
 
 #include "image/model/stored_index.hpp"
@@ -16,10 +17,17 @@ StoredLayer import(const oci::SourceLayer& layer, Blob keep, const store::Store&
   const bool writes_blob = !is_plain && keep == Blob::keep;
   store::Store::Writer tar(store);
   store::Store::Writer blob(store);
-  oci::ImportedLayer imported =
-      layer.import([&](std::span<const std::byte> data) { tar.write(data); },
-                   writes_blob ? [&](std::span<const std::byte> data) { blob.write(data); } : oci::Sink{});
   store::ActionResult result{.kind = "layer", .label = layer.blob.name};
+  const oci::KeepContent keep_content = [&](const std::function<void(const oci::Sink&)>& produce) {
+    store::Store::Writer content(store);
+    produce([&](std::span<const std::byte> data) { content.write(data); });
+    const store::Output output = content.commit();
+    result.outputs["content " + output.digest.hex()] = output;
+    return output.digest;
+  };
+  oci::ImportedLayer imported = layer.import(
+      [&](std::span<const std::byte> data) { tar.write(data); },
+      writes_blob ? [&](std::span<const std::byte> data) { blob.write(data); } : oci::Sink{}, keep_content);
   result.outputs["tar"] = tar.commit(imported.diff_id);
   result.outputs["blob"] = is_plain      ? result.outputs["tar"]
                            : writes_blob ? blob.commit(imported.digest)

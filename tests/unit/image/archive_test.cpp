@@ -1,9 +1,13 @@
 #include "image/copy/archive.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -149,6 +153,40 @@ TEST_F(Archive, HasLimits) {
                 open(tar_of({{"a", "1"}, {"b", "2"}}), limits);
               }),
               HasSubstr("more than 1 members"));
+}
+
+// By the tar of this machine, in each of its formats; the sparse file is the first member.
+TEST_F(Archive, SparseMembersAreUnpacked) {
+  std::string content(3 << 20, '\0');
+  content.replace(1 << 20, 5, "hello");
+  const fs::path source = directory_.path() / "source";
+  fs::create_directory(source);
+  {
+    const Fd file(::open((source / "disk").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    ASSERT_EQ(::pwrite(file.get(), "hello", 5, 1 << 20), 5);
+    ASSERT_EQ(::ftruncate(file.get(), 3 << 20), 0);
+  }
+  write_file(source / "plain", "plain", Durable::no);
+  for (const char* format : {"--format=gnu", "--format=posix --sparse-version=0.0",
+                             "--format=posix --sparse-version=0.1", "--format=posix --sparse-version=1.0"}) {
+    const fs::path tar = directory_.path() / "made.tar";
+    const std::string command = "tar --sparse " + std::string(format) + " -C " + source.native() + " -cf " +
+                                tar.native() + " disk plain";
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+    const std::string archive = read_file(tar);
+    EXPECT_LT(archive.size(), 1u << 20) << "it is not sparse";
+    const auto index = open(archive);
+    ASSERT_TRUE(index) << format;
+    ASSERT_EQ(index->entries.size(), 2u) << format;
+    EXPECT_EQ(index->entries[0].path, "disk");
+    EXPECT_EQ(index->entries[0].size, content.size()) << format;
+    EXPECT_EQ(index->entries[0].digest, sha256(content)) << format;
+    EXPECT_EQ(read(*index, 0), content) << format;
+    EXPECT_EQ(read(*index, 1), "plain") << format;
+    struct stat status {};
+    ASSERT_EQ(::stat(store_.blob_path(sha256(content)).c_str(), &status), 0);
+    EXPECT_LT(status.st_blocks * 512, 1 << 20) << "the holes are none";
+  }
 }
 
 TEST_F(Archive, HostileNamesStayInside) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <map>
 #include <random>
 
 #include "compressed.hpp"
@@ -82,6 +84,79 @@ TEST(LayerImport, BombsAreStopped) {
   EXPECT_LT(blob.size(), 10'000u);
   EXPECT_THAT(error_of([&] { import(blob, {.maximum_uncompressed = 1u << 19}); }),
               HasSubstr("more than the limit"));
+}
+
+TEST(LayerImport, TheRatioIsBounded) {
+  const std::string blob = gzip(tar_of({file("zeros", std::string(1u << 20, '\0'))}));
+  LayerImportOptions options{.size = blob.size(), .maximum_ratio = 10, .ratio_from = 1u << 19};
+  try {
+    import(blob, options);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("more than the limit of 524288 bytes"));
+    EXPECT_THAT(error.hint(), HasSubstr("BOTTLE_MAXIMUM_RATIO"));
+  }
+  options.ratio_from = 2u << 20;
+  EXPECT_EQ(error_of([&] { import(blob, options); }), "") << "small layers may be of any ratio";
+  options = {.size = blob.size(), .maximum_ratio = 0, .ratio_from = 0};
+  EXPECT_EQ(error_of([&] { import(blob, options); }), "") << "no bound";
+}
+
+TEST(LayerImport, RatioOfTheEnvironment) {
+  ::unsetenv("BOTTLE_MAXIMUM_RATIO");
+  EXPECT_EQ(ratio_bound(), kMaximumRatio);
+  for (const auto& [text, ratio] :
+       std::map<const char*, std::uint64_t>{{"7", 7}, {"none", 0}, {"", kMaximumRatio}}) {
+    ::setenv("BOTTLE_MAXIMUM_RATIO", text, 1);
+    EXPECT_EQ(ratio_bound(), ratio) << text;
+  }
+  for (const char* text : {"0", "-1", "x", "1.5"}) {
+    ::setenv("BOTTLE_MAXIMUM_RATIO", text, 1);
+    EXPECT_THAT(error_of([] { ratio_bound(); }), HasSubstr("BOTTLE_MAXIMUM_RATIO")) << text;
+  }
+  ::unsetenv("BOTTLE_MAXIMUM_RATIO");
+  constexpr std::uint64_t kHuge = UINT64_MAX / 2;
+  EXPECT_EQ(maximum_inflated(kHuge, kMaximumLayer, 2000, 1), kMaximumLayer) << "no overflow";
+  EXPECT_EQ(maximum_inflated(10, kMaximumLayer, 2000, 1), 20'000u);
+}
+
+// A sparse file of 8 bytes at the offset 1000, with `size` bytes altogether.
+std::string sparse_tar(std::uint64_t size) {
+  return pax({{"GNU.sparse.name", "disk"},
+              {"GNU.sparse.size", std::to_string(size)},
+              {"GNU.sparse.map", "1000,8"}}) +
+         raw_header({.name = "x", .size = octal(8)}) + padded("abcdefgh") + raw_header({.name = "after"}) +
+         std::string(tar_end());
+}
+
+TEST(LayerImport, SparseFilesAreKeptByThemselves) {
+  const std::string tar = sparse_tar(5000);
+  std::string kept;
+  const ImportedLayer layer = import(gzip(tar), {.keep = [&](const auto& produce) {
+                                       produce(append_to(kept));
+                                       return sha256(kept);
+                                     }});
+  EXPECT_EQ(kept, std::string(1000, '\0') + "abcdefgh" + std::string(3992, '\0'));
+  ASSERT_EQ(layer.index.entries.size(), 2u);
+  const Entry& disk = layer.index.entries[0];
+  EXPECT_EQ(disk.path, "disk");
+  EXPECT_EQ(disk.size, 5000u);
+  EXPECT_EQ(disk.digest, sha256(kept));
+  EXPECT_EQ(layer.index.roots,
+            (std::vector<std::string>{"blob:" + sha256(tar).string(), "blob:" + sha256(kept).string()}));
+  EXPECT_EQ(disk.place.root, 1u);
+  EXPECT_EQ(layer.diff_id, sha256(tar));
+}
+
+TEST(LayerImport, SparseFilesAreBounded) {
+  const auto refusal = [](std::uint64_t size, bool keeps) {
+    LayerImportOptions options{.maximum_uncompressed = 1u << 20};
+    if (keeps) options.keep = [](const auto&) { return Digest(); };
+    return error_of([&] { import(sparse_tar(size), options); });
+  };
+  EXPECT_EQ(refusal(1u << 20, true), "");
+  EXPECT_THAT(refusal((1u << 20) + 1, true), HasSubstr("more than 1048576 bytes with their holes"));
+  EXPECT_THAT(refusal(5000, false), HasSubstr("sparse"));
 }
 
 // Whatever an index says, its tar says the same when it is read again.

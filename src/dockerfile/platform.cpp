@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "dockerfile/text.hpp"
 
@@ -9,6 +10,7 @@ namespace bottle::dockerfile {
 namespace {
 
 using oci::host_platform;
+using oci::normalized;
 using oci::Platform;
 
 constexpr std::array<std::string_view, 18> kSystems{
@@ -31,46 +33,7 @@ bool plain(std::string_view part) {
   });
 }
 
-std::string folded_system(std::string_view os) {
-  if (os.empty()) return host_platform().os;
-  const std::string name = to_lower(os);
-  return name == "macos" ? "darwin" : name;
-}
-
-void fold_architecture(Platform& platform) {
-  std::string& architecture = platform.architecture;
-  std::string& variant = platform.variant;
-  architecture = to_lower(architecture);
-  variant = to_lower(variant);
-  if (architecture == "i386") {
-    architecture = "386";
-    variant.clear();
-  } else if (architecture == "x86_64" || architecture == "x86-64" || architecture == "amd64") {
-    architecture = "amd64";
-    if (variant == "v1") variant.clear();
-  } else if (architecture == "aarch64" || architecture == "arm64") {
-    architecture = "arm64";
-    if (variant == "8" || variant == "v8" || variant == "v8.0") variant.clear();
-    if (variant == "9" || variant == "9.0" || variant == "v9.0") variant = "v9";
-  } else if (architecture == "armhf") {
-    architecture = "arm";
-    variant = "v7";
-  } else if (architecture == "armel") {
-    architecture = "arm";
-    variant = "v6";
-  } else if (architecture == "arm") {
-    if (variant.empty() || variant == "7") variant = "v7";
-    if (variant == "5" || variant == "6" || variant == "8") variant = "v" + variant;
-  }
-}
-
 }  // namespace
-
-Platform normalized(Platform platform) {
-  platform.os = folded_system(platform.os);
-  fold_architecture(platform);
-  return platform;
-}
 
 std::optional<Platform> parse_platform(std::string_view text) {
   const std::vector<std::string> parts = split(text, '/');
@@ -88,24 +51,24 @@ std::optional<Platform> parse_platform(std::string_view text) {
     if (!plain(parts[index])) return std::nullopt;
   }
   if (parts.size() == 1) {
-    platform.os = folded_system(os);
+    platform.os = normalized({std::string(os), "", "", ""}).os;
     if (one_of(kSystems, platform.os)) {
       const Platform host = host_platform();
       platform.architecture = host.architecture;
       platform.variant = host.architecture == "arm" && host.variant != "v7" ? host.variant : "";
       return platform;
     }
+    platform.os = host_platform().os;
     platform.architecture = std::string(os);
-    fold_architecture(platform);
+    platform = normalized(std::move(platform));
     if (platform.architecture == "arm" && platform.variant == "v7") platform.variant.clear();
     if (!one_of(kArchitectures, platform.architecture)) return std::nullopt;
-    platform.os = host_platform().os;
     return platform;
   }
-  platform.os = folded_system(os);
+  platform.os = std::string(os);
   platform.architecture = parts[1];
   if (parts.size() == 3) platform.variant = parts[2];
-  fold_architecture(platform);
+  platform = normalized(std::move(platform));
   if (parts.size() == 2 && platform.architecture == "arm" && platform.variant == "v7")
     platform.variant.clear();
   if (parts.size() == 3 && platform.architecture == "arm64" && platform.variant.empty())

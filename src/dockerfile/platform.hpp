@@ -13,7 +13,5 @@ namespace bottle::dockerfile {
 // One word alone is an operating system or an architecture; the other part is the host's. nullopt if it is
 // neither or a part has unusual characters.
 std::optional<oci::Platform> parse_platform(std::string_view text);
-// With aliases folded (x86_64 is amd64, aarch64 is arm64, arm without variant is v7, ...).
-oci::Platform normalized(oci::Platform platform);
 
 }  // namespace bottle::dockerfile

@@ -122,7 +122,7 @@ class Finder : public SourceLock {
 
  private:
   void add_platform(const oci::Platform& given) {
-    oci::Platform wanted = dockerfile::normalized(given);
+    oci::Platform wanted = oci::normalized(given);
     wanted.os_version.clear();  // no lock has it
     if (std::find(platforms_.begin(), platforms_.end(), wanted) == platforms_.end())
       platforms_.push_back(std::move(wanted));

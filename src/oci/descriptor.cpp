@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "oci/config_members.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -79,11 +80,15 @@ bool is_absolute_uri(std::string_view text) {
                      [](char c) { return is_letter_or_digit(c) || c == '+' || c == '.' || c == '-'; });
 }
 
+bool is_of_another_algorithm(std::string_view text) {
+  return is_digest(text) && !text.starts_with("sha256:");
+}
+
 Digest parse_digest(const JsonView& json) {
   const std::string text = json.string();
   const auto digest = Digest::parse(text);
   if (digest) return *digest;
-  if (is_digest(text) && !text.starts_with("sha256:"))
+  if (is_of_another_algorithm(text))
     throw Error("the digest \"" + text + "\" is of an algorithm that Bottle does not support",
                 {.where = json.place(), .hint = "only sha256 is supported"});
   json.fail("a digest (sha256: and 64 lower-case hex digits)");
@@ -95,9 +100,10 @@ std::string parse_media_type(const JsonView& json) {
   return text;
 }
 
+// Docker, containerd and skopeo do not ask for it.
 void check_schema_version(const JsonView& document) {
-  const JsonView version = document.at("schemaVersion");
-  if (version.unsigned_number() != 2) version.fail("schema version 2");
+  const auto version = document.find("schemaVersion");
+  if (version && version->unsigned_number() != 2) version->fail("schema version 2");
 }
 
 std::map<std::string, std::string> parse_annotations(const JsonView& document) {
@@ -106,42 +112,62 @@ std::map<std::string, std::string> parse_annotations(const JsonView& document) {
   if (!json) return annotations;
   if (!json->value().is_object()) json->fail("an object");
   for (const auto& [key, value] : json->value().items())
-    annotations[key] = json->at(key).string();
+    annotations[key] = json->string_or(key, "");
   return annotations;
 }
 
-Platform parse_platform(const JsonView& json) {
-  return {json.at("os").string(), json.at("architecture").string(), json.string_or("variant", "")};
+template <typename Visitor>
+void for_each_string(const JsonView& json, const char* key, const Visitor& visit) {
+  const auto list = json.find(key);
+  if (!list) return;
+  for (const JsonView& element : list->elements()) {
+    if (element.value().is_null()) continue;
+    element.string();
+    visit(element);
+  }
 }
 
-void check_subject(const JsonView& document) {
+Platform parse_platform(const JsonView& json) {
+  json.string_or("os.version", "");
+  for_each_string(json, "os.features", [](const JsonView&) {});
+  return {json.string_or("os", ""), json.string_or("architecture", ""), json.string_or("variant", ""), ""};
+}
+
+// What manifests and indexes have in common beside their descriptors.
+void check_common(const JsonView& document) {
+  if (!document.string_or("artifactType", "").empty()) parse_media_type(document.at("artifactType"));
+  parse_annotations(document);
   const auto subject = document.find("subject");
   if (!subject) return;
-  subject->at("mediaType").string();
-  subject->at("digest").string();
-  subject->at("size").unsigned_number();
+  for (const char* key : {"mediaType", "digest"})
+    subject->string_or(key, "");
+  if (const auto size = subject->find("size")) size->unsigned_number();
 }
 
-void check_object(const JsonView& parent, const char* key) {
-  const auto json = parent.find(key);
-  if (json && !json->value().is_object()) json->fail("an object");
-}
+// Whether a descriptor is one whose content is needed, or an entry of an index that may be passed over.
+enum class Strictness { ours, any };
 
-void check_run_config(const JsonView& config) {
-  for (const char* key : {"User", "WorkingDir", "StopSignal"})
-    config.string_or(key, "");
-  for (const char* key : {"Entrypoint", "Cmd", "OnBuild", "Shell"})
-    config.strings_or_empty(key);
-  for (const char* key : {"ExposedPorts", "Volumes"})
-    check_object(config, key);
-  if (const auto labels = config.find("Labels")) {
-    check_object(config, "Labels");
-    for (const auto& [key, value] : labels->value().items())
-      labels->at(key).string();
-  }
-  if (const auto environment = config.find("Env"))
-    for (const JsonView& variable : environment->elements())
-      if (variable.string().find('=') == std::string::npos) variable.fail("NAME=VALUE");
+Descriptor parse_descriptor(const JsonView& json, Strictness strictness) {
+  Descriptor descriptor;
+  const bool is_ours = strictness == Strictness::ours;
+  if (!is_ours && json.value().is_null()) return descriptor;
+  if (is_ours || !json.string_or("mediaType", "").empty())
+    descriptor.media_type = parse_media_type(json.at("mediaType"));
+  const std::string digest = json.string_or("digest", "");
+  if (!is_ours && is_of_another_algorithm(digest))
+    descriptor.unsupported_digest = digest;
+  else if (is_ours || !digest.empty())
+    descriptor.digest = parse_digest(json.at("digest"));
+  if (is_ours || json.find("size")) descriptor.size = json.at("size").unsigned_number(INT64_MAX);
+  if (const auto platform = json.find("platform")) descriptor.platform = parse_platform(*platform);
+  if (!json.string_or("artifactType", "").empty())
+    descriptor.artifact_type = parse_media_type(json.at("artifactType"));
+  for_each_string(json, "urls", [](const JsonView& url) {
+    if (!is_absolute_uri(url.string())) url.fail("a URI");
+  });
+  if (const auto data = json.find("data"); data && !is_base64(data->string())) data->fail("base64 text");
+  descriptor.annotations = parse_annotations(json);
+  return descriptor;
 }
 
 }  // namespace
@@ -167,72 +193,59 @@ bool is_layer_type(std::string_view media_type) {
 }
 
 Descriptor parse_descriptor(const JsonView& json) {
-  Descriptor descriptor;
-  descriptor.media_type = parse_media_type(json.at("mediaType"));
-  descriptor.digest = parse_digest(json.at("digest"));
-  descriptor.size = json.at("size").unsigned_number(INT64_MAX);
-  if (const auto platform = json.find("platform")) descriptor.platform = parse_platform(*platform);
-  if (const auto type = json.find("artifactType")) descriptor.artifact_type = parse_media_type(*type);
-  if (const auto urls = json.find("urls"))
-    for (const JsonView& url : urls->elements())
-      if (!is_absolute_uri(url.string())) url.fail("a URI");
-  if (const auto data = json.find("data"); data && !is_base64(data->string())) data->fail("base64 text");
-  descriptor.annotations = parse_annotations(json);
-  return descriptor;
+  return parse_descriptor(json, Strictness::ours);
 }
 
 std::vector<Descriptor> parse_index(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView json(document, name + "#");
   check_schema_version(json);
-  if (const auto type = json.find("mediaType"); type && !is_index_type(type->string()))
-    type->fail("the media type of an index");
-  if (const auto type = json.find("artifactType")) parse_media_type(*type);
-  check_subject(json);
-  parse_annotations(json);
+  if (const std::string type = json.string_or("mediaType", ""); !type.empty() && !is_index_type(type))
+    json.at("mediaType").fail("the media type of an index");
+  check_common(json);
   std::vector<Descriptor> descriptors;
-  for (const JsonView& element : json.at("manifests").elements())
-    descriptors.push_back(parse_descriptor(element));
+  if (const auto manifests = json.find("manifests"))
+    for (const JsonView& element : manifests->elements())
+      descriptors.push_back(parse_descriptor(element, Strictness::any));
   return descriptors;
+}
+
+const Descriptor& require_digest(const Descriptor& descriptor, const std::string& where) {
+  if (!descriptor.unsupported_digest.empty())
+    throw Error("the digest \"" + descriptor.unsupported_digest +
+                    "\" is of an algorithm that Bottle does not support",
+                {.where = where, .hint = "only sha256 is supported"});
+  if (descriptor.digest.empty()) throw Error("an entry of the index has no digest", {.where = where});
+  return descriptor;
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView json(document, name + "#");
   check_schema_version(json);
-  if (const auto type = json.find("mediaType"); type && !is_manifest_type(type->string()))
-    type->fail("the media type of an image manifest");
-  if (const auto type = json.find("artifactType")) parse_media_type(*type);
-  check_subject(json);
-  parse_annotations(json);
+  if (const std::string type = json.string_or("mediaType", ""); !type.empty() && !is_manifest_type(type))
+    json.at("mediaType").fail("the media type of an image manifest");
+  check_common(json);
   Manifest manifest;
   manifest.config = parse_descriptor(json.at("config"));
-  if (!json.at("layers").value().is_null())
-    for (const JsonView& element : json.at("layers").elements())
+  if (const auto layers = json.find("layers"))
+    for (const JsonView& element : layers->elements())
       manifest.layers.push_back(parse_descriptor(element));
   return manifest;
 }
 
 ConfigFacts parse_config(std::string_view text, const std::string& name) {
-  const Json document = parse_json(text, name);
+  Json document = parse_json(text, name);
+  normalize_config(document, name);
   const JsonView json(document, name + "#");
   ConfigFacts facts;
   facts.platform = parse_platform(json);
-  for (const char* key : {"created", "author"})
-    json.string_or(key, "");
-  if (const auto config = json.find("config")) check_run_config(*config);
-  if (const auto history = json.find("history")) {
-    for (const JsonView& step : history->elements()) {
-      for (const char* key : {"created", "created_by", "author", "comment"})
-        step.string_or(key, "");
-      step.boolean_or("empty_layer", false);
-    }
-  }
-  const JsonView rootfs = json.at("rootfs");
-  if (const JsonView type = rootfs.at("type"); type.string() != "layers") type.fail("\"layers\"");
-  if (const JsonView ids = rootfs.at("diff_ids"); !ids.value().is_null())
-    for (const JsonView& id : ids.elements())
-      facts.diff_ids.push_back(parse_digest(id));
+  if (facts.platform.os.empty()) facts.platform.os = host_platform().os;  // as containerd has it
+  // (Neither Docker nor containerd looks at rootfs.type.)
+  if (const auto rootfs = json.find("rootfs"))
+    if (const auto ids = rootfs->find("diff_ids"))
+      for (const JsonView& id : ids->elements())
+        facts.diff_ids.push_back(parse_digest(id));
   return facts;
 }
 

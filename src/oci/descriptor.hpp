@@ -46,6 +46,8 @@ struct Descriptor {
   std::optional<Platform> platform;
   std::string artifact_type;
   std::map<std::string, std::string> annotations;
+  // In an index only: a digest of an algorithm other than SHA-256, and `digest` is empty.
+  std::string unsupported_digest{};
 };
 
 struct Manifest {
@@ -54,18 +56,25 @@ struct Manifest {
 };
 
 struct ConfigFacts {
+  // As the configuration says; without that, this machine's operating system and "" for the architecture.
   Platform platform;
   std::vector<Digest> diff_ids;
 };
 
-// `name` is the place in errors, with the JSON pointer. Digests other than SHA-256 are refused as
+// `name` is the place in errors, with the JSON pointer. A member of the wrong type is an Error; one that is
+// null is as if it were absent, as for Go's encoding/json. Digests other than SHA-256 are refused as
 // unsupported.
 Descriptor parse_descriptor(const JsonView& json);
+// An entry of an index that is not for us must not stand in the way of one that is: it may be null, without
+// media type, digest and size, and its digest of any algorithm. See require_digest().
 std::vector<Descriptor> parse_index(std::string_view text, const std::string& name);
-// Accepts an empty or null list of layers, which BuildKit writes for `FROM scratch` alone and the schema
-// forbids.
+// The descriptor, whose digest is one that can be checked; an Error otherwise.
+const Descriptor& require_digest(const Descriptor& descriptor, const std::string& where);
+// Accepts an absent, empty or null list of layers, which BuildKit writes for `FROM scratch` alone and the
+// schema forbids.
 Manifest parse_manifest(std::string_view text, const std::string& name);
-// Checks the types of all members that the specification defines; unknown ones are left alone.
+// Checks the types of all members that the specification defines (config_members.hpp); unknown ones are left
+// alone.
 ConfigFacts parse_config(std::string_view text, const std::string& name);
 // The file oci-layout; the version must be 1.x.
 void check_layout_file(std::string_view text, const std::string& name);

@@ -87,7 +87,7 @@ ImageSource read_docker_archive(const ImageFiles& files, const ImageSelection& s
                 {.where = config_name, .hint = "the image is damaged or was altered; get it again"});
   const ConfigFacts facts = parse_config(image.config, config_name);
   image.platform = facts.platform;
-  if (selection.platform && !facts.platform.serves(*selection.platform))
+  if (selection.platform && !match_rank(facts.platform, *selection.platform))
     throw Error(
         "no image for the platform " + selection.platform->string() + "; there is " + facts.platform.string(),
         {.where = files.name()});

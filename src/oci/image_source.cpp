@@ -4,16 +4,15 @@
 #include <utility>
 
 #include "oci/image_files.hpp"
+#include "oci/index_choice.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
 namespace bottle::oci {
 namespace {
 
-constexpr int kMaximumNesting = 4;
-constexpr std::size_t kMaximumDescriptors = 10'000;
 constexpr const char* kLayoutHint =
-    "name one with the part after the colon of the reference, or by its digest";
+    "name one by its tag or digest: oci-layout:<directory>:<tag>, oci-layout:<directory>@<digest>";
 
 std::string join(const std::vector<std::string>& names) {
   std::string text;
@@ -22,24 +21,26 @@ std::string join(const std::vector<std::string>& names) {
   return text.empty() ? "nothing" : text;
 }
 
-// BuildKit puts attestations beside images, as manifests for no platform.
-bool is_attestation(const Descriptor& descriptor) {
-  const auto type = descriptor.annotations.find("vnd.docker.reference.type");
-  return (type != descriptor.annotations.end() && type->second == "attestation-manifest") ||
-         (descriptor.platform && descriptor.platform->os == "unknown");
-}
-
-// What the image is called in the index: its annotations, else its digest.
-std::string label(const Descriptor& descriptor) {
+// What the image is called in the index; "" if it is not.
+std::string ref_name(const Descriptor& descriptor) {
   for (const char* key : {"org.opencontainers.image.ref.name", "io.containerd.image.name"}) {
     const auto found = descriptor.annotations.find(key);
     if (found != descriptor.annotations.end()) return found->second;
   }
-  return descriptor.digest.string();
+  return {};
 }
 
-bool is_called(const Descriptor& descriptor, const std::string& reference) {
-  if (descriptor.digest.string() == reference) return true;
+// The same for messages, else its digest.
+std::string label(const Descriptor& descriptor) {
+  std::string name = ref_name(descriptor);
+  if (!name.empty()) return name;
+  return descriptor.unsupported_digest.empty() ? descriptor.digest.string() : descriptor.unsupported_digest;
+}
+
+bool is_called(const Descriptor& descriptor, std::string reference) {
+  // Of "tag@digest" the digest decides.
+  if (const std::size_t at = reference.rfind('@'); at != std::string::npos) reference.erase(0, at + 1);
+  if (!descriptor.digest.empty() && descriptor.digest.string() == reference) return true;
   for (const char* key : {"org.opencontainers.image.ref.name", "io.containerd.image.name"}) {
     const auto found = descriptor.annotations.find(key);
     // "docker.io/library/hello:1" is also "hello:1".
@@ -60,78 +61,72 @@ class Selector {
         wanted_(selection.platform ? *selection.platform : host_platform()) {}
 
   Descriptor select() {
-    const std::vector<Descriptor> top =
-        parse_index(files_.read("index.json", kMaximumManifest), files_.name() + ": index.json");
-    std::vector<Descriptor> picks;
+    const std::string place = files_.name() + ": index.json";
+    std::vector<Descriptor> named;
     std::vector<std::string> names;
-    for (const Descriptor& descriptor : top) {
+    for (Descriptor& descriptor : parse_index(files_.read("index.json", kMaximumManifest), place)) {
       if (is_attestation(descriptor)) continue;
       names.push_back(label(descriptor));
-      if (!selection_.reference.empty() && !is_called(descriptor, selection_.reference)) continue;
-      named_ = true;
-      const auto pick = select_below(descriptor, 0);
-      if (pick && std::none_of(picks.begin(), picks.end(),
-                               [&](const Descriptor& other) { return other.digest == pick->digest; }))
-        picks.push_back(*pick);
+      if (selection_.reference.empty() || is_called(descriptor, selection_.reference))
+        named.push_back(std::move(descriptor));
     }
-    if (picks.size() == 1) return picks.front();
-    if (picks.size() > 1)
-      throw Error("the layout holds " + std::to_string(picks.size()) + " images for " + wanted_.string() +
-                      ": " + join(names),
-                  {.where = files_.name(), .hint = kLayoutHint});
-    if (!named_)
+    if (named.empty())
       throw Error(selection_.reference.empty()
                       ? "the layout's index names no image"
                       : "no image is called \"" + selection_.reference + "\"; there is " + join(names),
+                  {.where = files_.name(), .hint = kLayoutHint});
+    // An image that stands alone is taken for what it is, unless a platform was asked for.
+    if (named.size() == 1 && !named[0].platform && !selection_.platform &&
+        is_manifest_type(named[0].media_type))
+      return named[0];
+    const ReadDocument read = [&](const Descriptor& descriptor) -> std::optional<std::string> {
+      return files_.read_blob(descriptor, is_image_document(descriptor) ? kMaximumManifest : kMaximumConfig);
+    };
+    std::vector<Match> matches;
+    for (const Descriptor& entry : named)
+      if (auto image = choose_image({entry}, wanted_, read, place)) {
+        const std::size_t rank = match_rank(*image->platform, wanted_).value_or(0);
+        matches.push_back({ref_name(entry), std::move(*image), rank});
+      }
+    if (matches.empty())
+      throw Error("no image for the platform " + wanted_.string() + "; there is " +
+                      platform_names(list_images(named, read, place)),
                   {.where = files_.name()});
-    throw Error("no image for the platform " + wanted_.string() + "; there is " + join(platforms_),
-                {.where = files_.name()});
+    const auto best = std::min_element(matches.begin(), matches.end(),
+                                       [](const Match& a, const Match& b) { return a.rank < b.rank; });
+    refuse_several(matches, *best, names);
+    return best->image;
   }
 
  private:
-  // The first manifest that serves the platform, in the order of the index (image-index.md: "the first
-  // matching entry SHOULD be used").
-  std::optional<Descriptor> select_below(const Descriptor& descriptor, int depth) {
-    if (++seen_ > kMaximumDescriptors)
-      throw Error("more than 10000 descriptors in the layout's indexes", {.where = files_.name()});
-    if (is_attestation(descriptor)) return std::nullopt;
-    if (is_manifest_type(descriptor.media_type)) {
-      const Platform platform = descriptor.platform ? *descriptor.platform : platform_of(descriptor, depth);
-      if (platform.serves(wanted_)) return descriptor;
-      if (std::find(platforms_.begin(), platforms_.end(), platform.string()) == platforms_.end())
-        platforms_.push_back(platform.string());
-      return std::nullopt;
-    }
-    if (!is_index_type(descriptor.media_type)) {
-      platforms_.push_back("a " + descriptor.media_type);
-      return std::nullopt;
-    }
-    if (depth >= kMaximumNesting)
-      throw Error("indexes nested deeper than " + std::to_string(kMaximumNesting) + " levels",
-                  {.where = files_.name()});
-    for (const Descriptor& child : parse_index(files_.read_blob(descriptor, kMaximumManifest),
-                                               files_.name() + ": " + descriptor.digest.string()))
-      if (auto found = select_below(child, depth + 1)) return found;
-    return std::nullopt;
+  struct Match {
+    std::string name;
+    Descriptor image;
+    std::size_t rank = 0;
+  };
+
+  static bool is_image_document(const Descriptor& descriptor) {
+    return is_manifest_type(descriptor.media_type) || is_index_type(descriptor.media_type);
   }
 
-  // Without a platform in the descriptor the configuration knows it. An image that stands alone at the top is
-  // taken for what it is, unless a platform was asked for.
-  Platform platform_of(const Descriptor& descriptor, int depth) const {
-    if (depth == 0 && !selection_.platform) return wanted_;
-    const Manifest manifest = parse_manifest(files_.read_blob(descriptor, kMaximumManifest),
-                                             files_.name() + ": " + descriptor.digest.string());
-    return parse_config(files_.read_blob(manifest.config, kMaximumConfig),
-                        files_.name() + ": " + manifest.config.digest.string())
-        .platform;
+  // Entries may be one image for several platforms, or several images: then they are called differently, or
+  // match equally well.
+  void refuse_several(const std::vector<Match>& matches, const Match& best,
+                      const std::vector<std::string>& names) const {
+    std::vector<Digest> others;
+    for (const Match& match : matches)
+      if (match.image.digest != best.image.digest && (match.name != best.name || match.rank == best.rank) &&
+          std::find(others.begin(), others.end(), match.image.digest) == others.end())
+        others.push_back(match.image.digest);
+    if (!others.empty())
+      throw Error("the layout holds " + std::to_string(others.size() + 1) + " images for " +
+                      wanted_.string() + ": " + join(names),
+                  {.where = files_.name(), .hint = kLayoutHint});
   }
 
   const ImageFiles& files_;
   const ImageSelection& selection_;
   Platform wanted_;
-  bool named_ = false;
-  std::size_t seen_ = 0;
-  std::vector<std::string> platforms_;
 };
 
 }  // namespace

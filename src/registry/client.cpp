@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "oci/index_choice.hpp"
 #include "registry/manifest_type.hpp"
 #include "registry/session.hpp"
 #include "util/error.hpp"
@@ -96,19 +97,18 @@ std::optional<ManifestHead> Client::head_manifest(const Reference& reference) co
 FetchedManifest Client::get_image_manifest(const Reference& reference, const oci::Platform& platform) const {
   FetchedManifest manifest = get_manifest(reference);
   if (!oci::is_index_type(manifest.media_type)) return manifest;
-  const auto list = oci::parse_index(manifest.bytes, reference.string());
-  const oci::Descriptor* chosen = choose_platform(list, platform);
-  if (chosen == nullptr) {
-    std::set<std::string> there;
-    for (const oci::Descriptor& one : list)
-      if (one.platform) there.insert(one.platform->string());
-    std::string names;
-    for (const std::string& name : there)
-      names += (names.empty() ? "" : ", ") + name;
+  const std::string name = reference.string();
+  const auto list = oci::parse_index(manifest.bytes, name);
+  const oci::ReadDocument read = [&](const oci::Descriptor& document) -> std::optional<std::string> {
+    if (oci::is_manifest_type(document.media_type) || oci::is_index_type(document.media_type))
+      return get_manifest(reference.with_digest(document.digest)).bytes;
+    return read_blob(reference, document, oci::kMaximumConfig);
+  };
+  const auto chosen = oci::choose_image(list, platform, read, name);
+  if (!chosen)
     throw Error("there is no image for " + platform.string() + "; there are " +
-                    (names.empty() ? "none with a platform" : names),
-                {.where = reference.string()});
-  }
+                    oci::platform_names(oci::list_images(list, read, name)),
+                {.where = name});
   return get_manifest(reference.with_digest(chosen->digest));
 }
 

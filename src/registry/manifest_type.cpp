@@ -7,8 +7,6 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::string_view kAttestation = "vnd.docker.reference.type";
-
 std::string_view without_parameters(std::string_view type) {
   type = type.substr(0, type.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t'))
@@ -63,17 +61,6 @@ ManifestDetails manifest_details(std::string_view bytes, const std::string& wher
     for (const auto& [key, value] : annotations->value().items())
       if (value.is_string()) facts.annotations[key] = value.get<std::string>();
   return facts;
-}
-
-const oci::Descriptor* choose_platform(const std::vector<oci::Descriptor>& manifests,
-                                       const oci::Platform& platform) {
-  const oci::Descriptor* found = nullptr;
-  for (const oci::Descriptor& manifest : manifests) {
-    if (!manifest.platform || manifest.annotations.contains(std::string(kAttestation))) continue;
-    if (*manifest.platform == platform) return &manifest;
-    if (found == nullptr && manifest.platform->serves(platform)) found = &manifest;
-  }
-  return found;
 }
 
 }  // namespace bottle::registry

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "oci/descriptor.hpp"
 
@@ -22,9 +21,5 @@ struct ManifestDetails {
   std::map<std::string, std::string> annotations;
 };
 ManifestDetails manifest_details(std::string_view bytes, const std::string& where);
-
-// The manifest of an index for a platform; nullptr if there is none. `os.version` and the like do not count.
-const oci::Descriptor* choose_platform(const std::vector<oci::Descriptor>& manifests,
-                                       const oci::Platform& platform);
 
 }  // namespace bottle::registry

@@ -123,14 +123,17 @@ std::optional<std::string> merged_index(const std::optional<std::string>& curren
   OrderedJson& list = document["manifests"];
   if (!list.is_array()) list = OrderedJson::array();
   const OrderedJson wanted = oci::to_json(entry);
+  const auto text = [](const OrderedJson& object, const char* key) {
+    const auto member = object.find(key);
+    return member != object.end() && member->is_string() ? member->get<std::string>() : std::string();
+  };
   const auto same_platform = [&](const OrderedJson& other) {
     if (!other.is_object()) return false;
-    if (!entry.platform) return other.value("digest", "") == entry.digest.string();
+    if (!entry.platform) return text(other, "digest") == entry.digest.string();
     const auto platform = other.find("platform");
-    return platform != other.end() && platform->is_object() &&
-           platform->value("os", "") == entry.platform->os &&
-           platform->value("architecture", "") == entry.platform->architecture &&
-           platform->value("variant", "") == entry.platform->variant;
+    return platform != other.end() && platform->is_object() && text(*platform, "os") == entry.platform->os &&
+           text(*platform, "architecture") == entry.platform->architecture &&
+           text(*platform, "variant") == entry.platform->variant;
   };
   const auto first = std::find_if(list.begin(), list.end(), same_platform);
   if (first == list.end()) {

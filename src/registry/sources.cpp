@@ -38,7 +38,7 @@ class Gatherer {
     item.bytes = manifest.bytes;
     if (oci::is_index_type(manifest.media_type)) {
       for (const oci::Descriptor& child : oci::parse_index(manifest.bytes, where))
-        add(child, read_(child), where, depth + 1);
+        add(child, read_(oci::require_digest(child, where)), where, depth + 1);
     } else {
       const oci::Manifest parsed = oci::parse_manifest(manifest.bytes, where);
       add_blob(item, parsed.config);
@@ -89,7 +89,7 @@ const oci::Descriptor& choose(const std::vector<oci::Descriptor>& list, const st
                              : "expected one image called \"" + escape_word(name) +
                                    "\" in the layout, found " + std::to_string(matches),
                 {.where = where, .hint = "name one with --image; there are: " + names});
-  return *found;
+  return oci::require_digest(*found, where);
 }
 
 }  // namespace

@@ -2,9 +2,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
-#include "oci/descriptor.hpp"
+#include "oci/index_choice.hpp"
 #include "registry/manifest_type.hpp"
 #include "registry/push.hpp"
 #include "registry/session.hpp"
@@ -27,7 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       return 0;
     }
     const auto list = oci::parse_index(text, "fuzz");
-    choose_platform(list, {"linux", "amd64", ""});
+    const oci::ReadDocument read = [](const oci::Descriptor&) { return std::nullopt; };
+    oci::choose_image(list, {"linux", "amd64", "", ""}, read, "fuzz");
+    oci::list_images(list, read, "fuzz");
     oci::Descriptor entry{.media_type = std::string(oci::kManifestType),
                           .size = 1,
                           .platform = oci::Platform{"linux", "amd64", ""}};

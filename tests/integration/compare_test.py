@@ -62,8 +62,9 @@ class Compare(parts.TestCase):
         self.assertEqual(ours.returncode, 0, ours.stdout)
         self.engine.save("built", self.top / "theirs.tar")
         expected = image_tree.read_archive(self.top / "theirs.tar")
-        expected.config.setdefault("WorkingDir", "/")  # BuildKit writes it since 0.12
         found = image_tree.read_layout(self.top / "ours")
+        if "FROM scratch" in case.dockerfile and found.config.get("WorkingDir") == "/":
+            expected.config.setdefault("WorkingDir", "/")  # BuildKit writes it since 0.12
         self.leave_out_mount_points(case, expected, found)
         self.assertGreater(len(expected.tree), 0)
         self.assertEqual(image_tree.differences(found, expected), [], "Bottle's | Docker's")

@@ -12,11 +12,13 @@ import tarfile
 import threading
 import time
 import unittest
+import urllib.request
 
 import images
 import parts
 
 DEADLINE = 120  # seconds; for things that take a fraction of one
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
 class Server:
@@ -285,7 +287,6 @@ class Images(Case):
         manifests.append(manifests[0] | {"platform": {"os": "unknown", "architecture": "unknown"}})
         index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
                             "manifests": manifests}).encode()
-        import urllib.request  # pylint: disable=import-outside-toplevel
         urllib.request.urlopen(urllib.request.Request(f"http://{self.registry}/v2/team/base/manifests/all", data=index, method="PUT", headers={
             "Content-Type": "application/vnd.oci.image.index.v1+json"}), timeout=DEADLINE).close()
         build = self.new(f"FROM {reference}:all\n")
@@ -303,6 +304,31 @@ class Images(Case):
         build.write("Dockerfile", f"FROM {reference}@{entry['index']['digest']}\n")
         build.image("--platform", "linux/arm64")
         self.assertEqual(self.tree(build)["etc/content"][1], b"two")
+
+    def test_entries_without_a_platform_and_indexes_in_indexes(self):
+        one = self.push("one")
+        reference = f"{self.registry}/team/base"
+        descriptor = json.loads((one / "index.json").read_text())["manifests"][0]
+        bare = {key: descriptor[key] for key in ("mediaType", "digest", "size")}
+
+        def put_index(manifests, tag=None):
+            index = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).encode()
+            digest = "sha256:" + hashlib.sha256(index).hexdigest()
+            request = urllib.request.Request(f"http://{self.registry}/v2/team/base/manifests/{tag or digest}", data=index, method="PUT",
+                                             headers={"Content-Type": INDEX_TYPE})
+            urllib.request.urlopen(request, timeout=DEADLINE).close()
+            return {"mediaType": INDEX_TYPE, "digest": digest, "size": len(index)}
+
+        put_index([put_index([bare])], "nested")
+        build = self.new(f"FROM {reference}:nested\n")
+        self.lock(build)
+        platforms = self.entries(build)[f"{reference}:nested"]["platforms"]
+        self.assertEqual({platform: manifest["digest"] for platform, manifest in platforms.items()}, {"linux/amd64": self.digest(one)})
+        for platform in ("linux/amd64", "linux/amd64/v3"):
+            build.image("--platform", platform)
+            self.assertEqual(self.tree(build)["etc/content"][1], b"one")
+            build.tools("bottle-registry", "pull", f"{reference}:nested", "--platform", platform, "--layout", self.top / "pulled")
+            self.assertEqual(self.digest(self.top / "pulled"), self.digest(one))
 
     def test_frontends_named_sources_and_unused_ones(self):
         self.push("one")

@@ -1,10 +1,13 @@
 #include "image/model/config.hpp"
 
+#include <algorithm>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "dockerfile/history.hpp"
 #include "dockerfile/scope.hpp"
+#include "oci/config_members.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -59,38 +62,55 @@ ImageConfig::ImageConfig(const oci::Platform& platform, std::int64_t epoch) : cr
 ImageConfig::ImageConfig(const std::string& text, const std::string& name, std::int64_t epoch)
     : created_(rfc3339(epoch)) {
   image_ = parse_json(text, name);
-  const JsonView view(image_, name + "#");
-  (void)view.at("architecture").string();
-  (void)view.at("os").string();
-  const auto config = view.find("config");
-  if (config) {
-    // What the instructions below read; a wrong type would surface there as an inner fault.
-    for (const char* list : {"Env", "Cmd", "Entrypoint", "Shell", "OnBuild"})
-      (void)config->strings_or_empty(list);
-    for (const char* word : {"User", "WorkingDir", "StopSignal"})
-      (void)config->string_or(word, "");
-    triggers_ = config->strings_or_empty("OnBuild");
-  } else {
-    image_["config"] = Json::object();
-  }
-  if (const auto history = view.find("history"))
-    (void)history->elements();
-  else
-    image_["history"] = Json::array();
+  oci::normalize_config(image_, name);
+  take_platform(JsonView(image_, name + "#"));
+  if (!image_.contains("config")) image_["config"] = Json::object();
   Json& values = image_["config"];
+  triggers_ = strings("OnBuild");
   values.erase("OnBuild");
-  if (!values.contains("WorkingDir") || values["WorkingDir"] == Json("")) values["WorkingDir"] = "/";
+  if (values.value("WorkingDir", "").empty()) values.erase("WorkingDir");
+  take_history();
   // Left by classic builders and about the container they built in, not about this image.
   for (const char* key : {"container", "container_config", "docker_version", "parent", "id", "rootfs"})
     image_.erase(key);
   image_["created"] = created_;
-  bool has_path = false;
-  for (const std::string& line : environment().names())
-    has_path = has_path || line == "PATH";
-  if (!has_path && platform().os == "linux") {
-    std::vector<std::string> lines = environment().lines();
-    lines.insert(lines.begin(), kDefaultPath);
+  const std::vector<std::string> names = environment().names();
+  if (std::find(names.begin(), names.end(), "PATH") == names.end() && platform().os == "linux") {
+    std::vector<std::string> lines = strings("Env");
+    lines.emplace_back(kDefaultPath);
     set_list("Env", lines);
+  }
+}
+
+// Aliases are folded, as by BuildKit ("x86_64" is "amd64"). The variant stays as it is: the same image for
+// arm64 may say "v8" or nothing.
+void ImageConfig::take_platform(const JsonView& view) {
+  if (view.at("architecture").string().empty()) view.at("architecture").fail("the name of an architecture");
+  const oci::Platform given = this->platform();
+  const oci::Platform platform = oci::normalized(given);
+  image_["os"] = platform.os;
+  image_["architecture"] = platform.architecture;
+  if (given.variant.empty()) {
+    image_.erase("variant");
+    // "armhf" says it in the architecture's name.
+    if (given.architecture != "arm" && !platform.variant.empty()) image_["variant"] = platform.variant;
+  }
+}
+
+// Docker loads no image with more lines of history for layers than layers; BuildKit declares those at the end
+// empty.
+void ImageConfig::take_history() {
+  if (!image_.contains("history")) image_["history"] = Json::array();
+  const auto rootfs = image_.find("rootfs");
+  if (rootfs == image_.end() || !rootfs->contains("diff_ids")) return;
+  std::size_t layers = (*rootfs)["diff_ids"].size();
+  if (layers == 0) return;
+  for (Json& line : image_["history"]) {
+    if (line.value("empty_layer", false)) continue;
+    if (layers == 0)
+      line["empty_layer"] = true;
+    else
+      --layers;
   }
 }
 
@@ -108,11 +128,15 @@ std::string ImageConfig::user() const {
 }
 
 std::vector<std::string> ImageConfig::shell() const {
-  return image_["config"].value("Shell", std::vector<std::string>{});
+  return strings("Shell");
+}
+
+std::vector<std::string> ImageConfig::strings(const char* key) const {
+  return image_["config"].value(key, std::vector<std::string>{});
 }
 
 Environment ImageConfig::environment() const {
-  return Environment::from_lines(image_["config"].value("Env", std::vector<std::string>{}));
+  return Environment::from_lines(strings("Env"));
 }
 
 oci::Platform ImageConfig::platform() const {
@@ -136,14 +160,26 @@ void ImageConfig::set_list(const char* key, const std::vector<std::string>& valu
     image_["config"][key] = values;
 }
 
+// Other lines stay as the base has them, with '=' or not.
+void ImageConfig::set_variable(const std::string& name, const std::string& value) {
+  std::vector<std::string> lines = strings("Env");
+  const auto is_of = [&](const std::string& line) { return line.substr(0, line.find('=')) == name; };
+  const auto first = std::find_if(lines.begin(), lines.end(), is_of);
+  if (first == lines.end()) {
+    lines.push_back(name + "=" + value);
+  } else {
+    *first = name + "=" + value;
+    lines.erase(std::remove_if(first + 1, lines.end(), is_of), lines.end());
+  }
+  set_list("Env", lines);
+}
+
 void ImageConfig::apply(const Instruction& expanded, const Scope& scope) {
   Json& config = image_["config"];
   visit_body(expanded, Overloaded{
                            [&](const Env& env) {
-                             Environment environment = this->environment();
                              for (const KeyValue& pair : env.pairs)
-                               environment.set(pair.key, pair.value);
-                             set_list("Env", environment.lines());
+                               set_variable(pair.key, pair.value);
                            },
                            [&](const Label& label) {
                              for (const KeyValue& pair : label.pairs)

@@ -13,14 +13,18 @@
 #include "dockerfile/scope.hpp"
 #include "dockerfile/words.hpp"
 
+namespace bottle {
+class JsonView;
+}
+
 namespace bottle::image {
 
 class ImageConfig {
  public:
   // FROM scratch: the default PATH and nothing else.
   ImageConfig(const oci::Platform& platform, std::int64_t epoch);
-  // An outside base's configuration (JSON text); `name` is the place in errors. Its ONBUILD triggers are
-  // taken out: see triggers().
+  // An outside base's configuration (JSON text), read as oci/config_members.hpp says; `name` is the place in
+  // errors. Its ONBUILD triggers are taken out: see triggers(). A base without WorkingDir stays without one.
   ImageConfig(const std::string& text, const std::string& name, std::int64_t epoch);
 
   // Applies an expanded instruction and adds its line to the history. COPY, ADD and RUN only add the line.
@@ -41,7 +45,11 @@ class ImageConfig {
   std::string text() const;
 
  private:
+  void take_platform(const JsonView& view);
+  void take_history();
+  std::vector<std::string> strings(const char* key) const;
   void set_list(const char* key, const std::vector<std::string>& values);
+  void set_variable(const std::string& name, const std::string& value);
   void add_history(const dockerfile::Instruction& expanded, const dockerfile::Scope& scope);
 
   nlohmann::json image_;

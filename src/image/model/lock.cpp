@@ -133,14 +133,20 @@ class DirectoryLock {
 
 const LockedManifest* LockedImage::find(const oci::Platform& wanted) const {
   if (const auto exact = platforms.find(wanted.string()); exact != platforms.end()) return &exact->second;
+  const LockedManifest* best = nullptr;
+  std::optional<std::size_t> best_rank;
   for (const auto& [name, manifest] : platforms) {
     const auto parts = split(name, '/');
-    const oci::Platform there{.os = std::string(parts.at(0)),
-                              .architecture = std::string(parts.at(1)),
-                              .variant = parts.size() > 2 ? std::string(parts[2]) : ""};
-    if (there.serves(wanted)) return &manifest;
+    const auto rank = oci::match_rank({.os = std::string(parts.at(0)),
+                                       .architecture = std::string(parts.at(1)),
+                                       .variant = parts.size() > 2 ? std::string(parts[2]) : "",
+                                       .os_version = {}},
+                                      wanted);
+    if (!rank || (best_rank && *best_rank <= *rank)) continue;
+    best = &manifest;
+    best_rank = rank;
   }
-  return nullptr;
+  return best;
 }
 
 const char* kind_of(const LockedSource& source) {

@@ -39,7 +39,7 @@ struct LockedImage {
   std::map<std::string, LockedManifest> platforms;  // "linux/arm64/v8" -> manifest
   bool operator==(const LockedImage&) const = default;
 
-  // The manifest for a platform: exactly that, else the first that serves it. Null if there is none.
+  // The manifest for a platform: exactly that, else the best oci::match_rank(). Null if there is none.
   const LockedManifest* find(const oci::Platform& wanted) const;
 };
 

@@ -4,6 +4,7 @@
 
 #include "image/model/stored_index.hpp"
 #include "image/model/stored_layer.hpp"
+#include "oci/index_choice.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
@@ -41,11 +42,6 @@ std::string fetch_config(const Reference& reference, const oci::Descriptor& conf
   return text;
 }
 
-bool is_attestation(const oci::Descriptor& descriptor) {
-  return descriptor.annotations.contains("vnd.docker.reference.type") ||
-         (descriptor.platform && descriptor.platform->os == "unknown");
-}
-
 // What the specification's lists of operating systems and architectures are made of.
 bool is_lockable(const oci::Platform& platform) {
   const auto is_word = [](const std::string& text) {
@@ -62,6 +58,15 @@ LockedManifest locked(const Digest& digest, const StoredDocument& document) {
   return {.digest = digest, .media_type = document.media_type, .size = document.text.size()};
 }
 
+// The documents that an index names, from the store or the registry.
+oci::ReadDocument reader(const Reference& reference, const store::Store& store, const RemoteAccess& access) {
+  return [&](const oci::Descriptor& descriptor) -> std::optional<std::string> {
+    if (oci::is_manifest_type(descriptor.media_type) || oci::is_index_type(descriptor.media_type))
+      return fetch_document(reference.with_digest(descriptor.digest), store, access).text;
+    return fetch_config(reference, descriptor, store, access);
+  };
+}
+
 // What a document that a registry gave for `reference` says of platforms.
 LockedImage describe(const Reference& reference, const Digest& digest, const StoredDocument& document,
                      const store::Store& store, const RemoteAccess& access) {
@@ -69,7 +74,7 @@ LockedImage describe(const Reference& reference, const Digest& digest, const Sto
   LockedImage image{.tag = reference.tag};
   if (oci::is_index_type(document.media_type)) {
     image.index = locked(digest, document);
-    image.platforms = platforms_of(document, name);
+    image.platforms = platforms_of(document, name, reader(reference, store, access));
     if (image.platforms.empty()) throw Error("the index lists no image", {.where = name});
     return image;
   }
@@ -204,17 +209,21 @@ StoredDocument fetch_document(const Reference& reference, const store::Store& st
   return document;
 }
 
-std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, const std::string& name) {
+std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, const std::string& name,
+                                                   const oci::ReadDocument& read) {
   std::map<std::string, LockedManifest> platforms;
-  for (const oci::Descriptor& descriptor : oci::parse_index(index.text, name)) {
-    if (is_attestation(descriptor) || !descriptor.platform || !oci::is_manifest_type(descriptor.media_type))
-      continue;
-    const oci::Platform& platform = *descriptor.platform;
-    if (!is_lockable(platform)) continue;
-    // The first that fits is the right one (image-index.md, "manifests").
-    platforms.emplace(platform.string(), LockedManifest{.digest = descriptor.digest,
-                                                        .media_type = descriptor.media_type,
-                                                        .size = descriptor.size});
+  std::vector<oci::Platform> seen;
+  for (const oci::Descriptor& image : oci::list_images(oci::parse_index(index.text, name), read, name)) {
+    oci::Platform platform = *image.platform;
+    if (platform.os.empty()) platform.os = oci::host_platform().os;
+    if (!is_lockable(platform) || image.digest.empty()) continue;
+    // The first that fits is the right one (image-index.md, "manifests"), and arm64/v8 is arm64.
+    const oci::Platform meant = oci::normalized(platform);
+    if (std::find(seen.begin(), seen.end(), meant) != seen.end()) continue;
+    seen.push_back(meant);
+    platforms.emplace(
+        platform.string(),
+        LockedManifest{.digest = image.digest, .media_type = image.media_type, .size = image.size});
   }
   return platforms;
 }
@@ -228,10 +237,14 @@ std::optional<std::string> stored_config(const Digest& digest, const oci::Platfo
   const std::string name = digest.string();
   if (oci::is_manifest_type(document.media_type))
     return find_kept(kConfigSchema, oci::parse_manifest(document.text, name).config.digest, store);
-  const LockedImage image{.tag = {}, .index = {}, .platforms = platforms_of(document, name)};
-  const LockedManifest* manifest = image.find(platform);
-  return manifest == nullptr || manifest->digest == digest ? std::nullopt
-                                                           : stored_config(manifest->digest, platform, store);
+  const auto image = oci::choose_image(
+      oci::parse_index(document.text, name), platform,
+      [&](const oci::Descriptor& descriptor) {
+        const bool is_config = oci::oci_media_type(descriptor.media_type) == oci::kConfigType;
+        return find_kept(is_config ? kConfigSchema : kDocumentSchema, descriptor.digest, store);
+      },
+      name);
+  return !image || image->digest == digest ? std::nullopt : stored_config(image->digest, platform, store);
 }
 
 LockedImage resolve_image(const Reference& reference, const store::Store& store, const RemoteAccess& access) {

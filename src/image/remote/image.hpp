@@ -11,6 +11,7 @@
 #include "image/model/lock.hpp"
 #include "image/model/outside.hpp"
 #include "image/remote/access.hpp"
+#include "oci/index_choice.hpp"
 #include "registry/reference.hpp"
 #include "store/store.hpp"
 
@@ -38,8 +39,10 @@ void keep_config(const Digest& digest, const std::string& text, const std::strin
 std::optional<std::string> stored_config(const Digest& digest, const oci::Platform& platform,
                                          const store::Store& store);
 
-// Which images an index has: the first manifest for each platform, attestations left out.
-std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, const std::string& name);
+// Which images an index has, with those of the indexes in it: the first manifest for each platform. An image
+// whose entry names no platform is for the one that its configuration says.
+std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, const std::string& name,
+                                                   const oci::ReadDocument& read);
 
 // What a tag (or a digest) stands for at the registry now. The documents are kept in the store.
 LockedImage resolve_image(const registry::Reference& reference, const store::Store& store,

@@ -150,7 +150,78 @@ TEST_F(ConfigTest, ABaseWithoutPathGetsTheDefault) {
   EXPECT_THAT(base(outside()).environment().lines(), ElementsAre(kDefaultPath));
   Json document = outside();
   document["config"]["Env"] = {"A=1"};
-  EXPECT_THAT(base(document).environment().lines(), ElementsAre(kDefaultPath, "A=1"));
+  EXPECT_THAT(base(document).environment().lines(), ElementsAre("A=1", kDefaultPath)) << "as BuildKit has it";
+}
+
+// What Docker Engine 20.10 and 28.5 make of a base with these, by FROM and LABEL.
+TEST_F(ConfigTest, NullInABaseIsAsIfItWereAbsent) {
+  const Json plain = Json::parse(base(outside()).text());
+  for (const char* member :
+       {"Env", "Cmd", "Entrypoint", "Shell", "OnBuild", "User", "WorkingDir", "StopSignal", "Labels",
+        "Volumes", "ExposedPorts", "Healthcheck", "ArgsEscaped"}) {
+    Json document = outside();
+    document["config"][member] = nullptr;
+    EXPECT_EQ(Json::parse(base(document).text()), plain) << member;
+  }
+  for (const char* member :
+       {"config", "history", "created", "author", "rootfs", "os.version", "os.features"}) {
+    Json document = outside();
+    document[member] = nullptr;
+    EXPECT_EQ(Json::parse(base(document).text()), plain) << member;
+  }
+  Json document = outside();
+  document["variant"] = nullptr;
+  EXPECT_FALSE(Json::parse(base(document).text()).contains("variant"));
+  document["os"] = nullptr;
+  EXPECT_EQ(base(document).platform().os, "linux");
+  document["architecture"] = nullptr;
+  EXPECT_THAT(error_of([&] { base(document); }), HasSubstr("\"architecture\" is missing"));
+  document["architecture"] = "";
+  EXPECT_THAT(error_of([&] { base(document); }), HasSubstr("base#/architecture"));
+}
+
+TEST_F(ConfigTest, InstructionsOnABaseWithNulls) {
+  Json document = outside();
+  for (const char* member : {"Env", "Labels", "Volumes", "ExposedPorts", "Healthcheck", "Cmd"})
+    document["config"][member] = nullptr;
+  ImageConfig config = base(document);
+  config.set_label("a", "b");
+  EXPECT_EQ(Json::parse(config.text())["config"]["Labels"], (Json{{"a", "b"}}));
+}
+
+TEST_F(ConfigTest, TheBasesWorkingDirectoryIsKept) {
+  EXPECT_FALSE(Json::parse(base(outside()).text())["config"].contains("WorkingDir"));
+  EXPECT_EQ(base(outside()).workdir(), "/");
+  for (const auto& [given, result] : std::map<std::string, std::string>{{"", ""}, {"/", "/"}, {"/a", "/a"}}) {
+    Json document = outside();
+    document["config"]["WorkingDir"] = given;
+    EXPECT_EQ(Json::parse(base(document).text())["config"].value("WorkingDir", ""), result) << given;
+  }
+}
+
+TEST_F(ConfigTest, LinesOfTheEnvironmentStayAsTheyAre) {
+  Json document = outside();
+  document["config"]["Env"] = {"A", "", "=x", "B=1", "B=2", "PATH="};
+  EXPECT_EQ(Json::parse(base(document).text())["config"]["Env"], document["config"]["Env"]);
+}
+
+TEST_F(ConfigTest, SpellingsOfAPlatformAreFolded) {
+  Json document{{"architecture", "x86_64"}, {"os", "Linux"}};
+  EXPECT_EQ(base(document).platform().string(), "linux/amd64");
+  document["architecture"] = "armhf";
+  EXPECT_EQ(base(document).platform().string(), "linux/arm/v7");
+  EXPECT_EQ(base(outside()).platform().string(), "linux/arm64/v8") << "the variant stays";
+}
+
+// Docker refuses to load an image that has more lines for layers than layers.
+TEST_F(ConfigTest, HistoryBeyondTheLayersIsEmpty) {
+  Json document = outside();
+  document["rootfs"] = {{"type", "layers"}, {"diff_ids", {sha256("a").string()}}};
+  document["history"] = {{{"created_by", "a"}}, {{"created_by", "b"}}, nullptr};
+  const Json history = Json::parse(base(document).text())["history"];
+  EXPECT_FALSE(history[0].contains("empty_layer"));
+  EXPECT_EQ(history[1]["empty_layer"], true);
+  EXPECT_EQ(history[2], (Json{{"empty_layer", true}}));
 }
 
 TEST_F(ConfigTest, RefusesAWrongBase) {

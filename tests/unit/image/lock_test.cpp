@@ -109,6 +109,9 @@ TEST(LockTest, FindsTheManifestOfAPlatform) {
   EXPECT_EQ(image.find({"linux", "arm64", ""})->digest, digest_of('3'));
   EXPECT_EQ(image.find({"linux", "arm", "v7"})->digest, digest_of('2'));
   EXPECT_EQ(image.find({"linux", "arm", "v6"}), nullptr);
+  EXPECT_EQ(image.find({"linux", "arm", "v8"})->digest, digest_of('2')) << "falls back";
+  EXPECT_EQ(image.find({"linux", "amd64", "v3"})->digest, digest_of('1'));
+  EXPECT_EQ(image.find({"linux", "arm64", "v9"})->digest, digest_of('3'));
   EXPECT_EQ(image.find({"windows", "amd64", ""}), nullptr);
 }
 

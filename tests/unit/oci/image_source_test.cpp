@@ -6,6 +6,7 @@
 #include "compressed.hpp"
 #include "oci/layout_writer.hpp"
 #include "oci/tar_format.hpp"
+#include "oci/tar_writer.hpp"
 #include "testing.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
@@ -256,6 +257,46 @@ TEST_F(Images, ArchiveOfALayout) {
   EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("compressed (gzip)"));
   write_file(archive, archive_of({{"x", "y"}}), Durable::no);
   EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("no image archive"));
+}
+
+// Blobs are read where they lie in the archive. (Sparse files in layers are another thing.)
+TEST_F(Images, ArchivesWithSparseMembers) {
+  const fs::path archive = directory_.path() / "image.tar";
+  write_file(archive,
+             pax({{"GNU.sparse.name", "index.json"}, {"GNU.sparse.size", "9"}, {"GNU.sparse.map", "0,1"}}) +
+                 raw_header({.name = "x", .size = octal(1)}) + padded("{") + std::string(tar_end()),
+             Durable::no);
+  EXPECT_THAT(error_of([&] { open_archive(archive); }),
+              HasSubstr("\"index.json\" is stored as a sparse file"));
+}
+
+// Entries may be one image for several platforms, of which the best is taken, or several images.
+TEST_F(Images, TheBestOfSeveralPlatforms) {
+  const auto arm = [&](const std::string& variant) {
+    OrderedJson descriptor = with_platform(image("arm" + variant), "arm");
+    descriptor["platform"]["variant"] = variant;
+    return descriptor;
+  };
+  const OrderedJson v6 = arm("v6");
+  const OrderedJson v7 = arm("v7");
+  const ImageSelection wanted{.reference = {}, .platform = Platform{"linux", "arm", "v7", ""}};
+  write_index({v6, v7});
+  EXPECT_EQ(open_layout(layout(), wanted).identity().string(), v7["digest"]);
+  write_index({with_name(v6, "app"), with_name(v7, "app")});
+  EXPECT_EQ(open_layout(layout(), wanted).identity().string(), v7["digest"]);
+  write_index({v6});
+  EXPECT_EQ(open_layout(layout(), wanted).identity().string(), v6["digest"]);
+  write_index({with_name(v6, "one"), with_name(v7, "two")});
+  EXPECT_THAT(refused(wanted), HasSubstr("2 images"));
+}
+
+TEST_F(Images, TagAndDigestTogether) {
+  const OrderedJson one = with_name(image("amd64"), "one");
+  const OrderedJson two = with_name(with_platform(image("x"), "amd64"), "two");
+  write_index({one, two});
+  const std::string digest = two["digest"];
+  EXPECT_EQ(open_layout(layout(), {.reference = "two@" + digest}).identity().string(), digest);
+  EXPECT_EQ(open_layout(layout(), {.reference = digest}).identity().string(), digest);
 }
 
 TEST_F(Images, OldDockerArchive) {

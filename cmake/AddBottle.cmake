@@ -38,9 +38,13 @@ Declares an image that a Dockerfile describes, and the targets that make it::
 ``CONTEXTS``
   Further places that ``FROM <name>`` and ``COPY --from=<name>`` find:
   ``path:<directory>``, ``bottle:<slug>``, ``target:<target>`` (the file of an
-  executable or library, under its own name), ``oci-layout:<directory>``,
-  ``docker-archive:<file>`` (as ``docker save`` writes it),
-  ``image:<reference>`` (an image of a registry, as the lock says),
+  executable or library, under its own name), ``oci-layout:<directory>`` with
+  ``:<tag>`` or ``@<digest>`` behind it where the layout holds several images,
+  ``docker-archive:<file>[:<tag>]`` (as ``docker save`` writes it),
+  ``image:<reference>`` or ``docker-image://<reference>`` (an image of a
+  registry, as the lock says), ``https://<url>`` and the address of a git
+  repository (``https://<host>/<path>.git#<ref>:<directory>``,
+  ``git@<host>:<path>``; their files, as the lock says),
   ``gate:<slug>`` (the rendered files of a gate, declared before).
 ``BASES``
   ``BASES base`` is ``CONTEXTS base=bottle:base``. A bottle may be declared

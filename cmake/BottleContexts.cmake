@@ -10,7 +10,7 @@ include_guard(GLOBAL)
 #   <prefix>_FILES    files that must be made before the bottle is fingerprinted
 #   <prefix>_GATES    slugs of the gates in it
 function(_bottle_contexts slug prefix)
-  set(kinds path bottle target gate oci-layout docker-archive image)
+  set(kinds path bottle target gate oci-layout docker-archive image remote)
   set(later "")
   set(names "")
   set(json "")
@@ -30,6 +30,12 @@ function(_bottle_contexts slug prefix)
     endif()
     list(APPEND names "${name}")
     list(JOIN kinds ":, " known)
+    if(place MATCHES "^(https?|git|ssh)://" OR place MATCHES "^git@")
+      set(place "remote:${place}")
+    endif()
+    # As docker buildx build --build-context writes them.
+    string(REGEX REPLACE "^docker-image://" "image:" place "${place}")
+    string(REGEX REPLACE "^oci-layout://" "oci-layout:" place "${place}")
     if(NOT place MATCHES "^([a-z-]+):(.+)$")
       message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\" does not say of which kind it is (${known}:); "
         "a directory is ${name}=path:<directory>")
@@ -57,6 +63,8 @@ function(_bottle_contexts slug prefix)
       list(APPEND files "${context_files}")
     elseif(kind STREQUAL "image")
       # A reference is what it is.
+    elseif(kind STREQUAL "remote")
+      # So is a URL.
     elseif(kind STREQUAL "gate")
       _bottle_check_slug("add_bottle(${slug}): CONTEXTS \"${shown}\"" "${value}")
       get_property(config GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${value})

@@ -106,6 +106,7 @@ image::ContextSpec parse_from(const std::string& text) {
   if (from.kind != image::ContextKind::oci_layout && from.kind != image::ContextKind::docker_archive)
     throw UsageError("an image comes from oci-layout: or docker-archive:", {.where = kOption});
   from.value = fs::absolute(text.substr(colon + 1)).lexically_normal();
+  image::split_image_place(from);
   return from;
 }
 

@@ -29,25 +29,15 @@ std::pair<std::string, std::string> split_value(const std::string& text, const c
 image::ContextSpec parse_context(const std::string& text) {
   constexpr const char* kOption = "--build-context";
   const auto [name, value] = split_value(text, kOption);
-  const std::size_t colon = value.find(':');
-  image::ContextSpec context;
+  image::ContextSpec context = image::parse_context_value(value, kOption);
   context.name = name;
-  if (colon == std::string::npos) {
-    context.value = absolute_directory(value);
-    return context;
-  }
-  context.kind = image::parse_context_kind(value.substr(0, colon), kOption);
-  const std::string path = value.substr(colon + 1);
-  if (context.kind == image::ContextKind::target) {
-    for (std::size_t at = 0; at <= path.size();) {
-      const std::size_t end = std::min(path.find(',', at), path.size());
-      context.files.push_back(absolute(path.substr(at, end - at)));
-      at = end + 1;
-    }
-  } else if (context.kind == image::ContextKind::image) {
-    context.reference = path;
-  } else {
-    context.value = absolute_directory(path);
+  if (context.kind != image::ContextKind::target) return context;
+  const std::string files = context.value.native();
+  context.value.clear();
+  for (std::size_t at = 0; at <= files.size();) {
+    const std::size_t end = std::min(files.find(',', at), files.size());
+    context.files.push_back(absolute(files.substr(at, end - at)));
+    at = end + 1;
   }
   return context;
 }
@@ -121,8 +111,8 @@ void BuildOptions::add_to(CLI::App& app) {
             ->allow_extra_args(false));
   apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image")->allow_extra_args(false));
   apart(app.add_option("--build-context", contexts,
-                       "NAME=DIR or NAME=KIND:PATH, a named context; kinds: path, bottle, target, "
-                       "oci-layout, docker-archive, image")
+                       "NAME=DIR, NAME=KIND:PLACE or NAME=URL, a named context; kinds: path, bottle, target, "
+                       "oci-layout (DIR[:TAG][@DIGEST]), docker-archive (FILE[:TAG]), image or docker-image")
             ->allow_extra_args(false));
   app.add_option("--secret", secrets,
                  "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged")
@@ -192,7 +182,10 @@ image::BuildSpec BuildOptions::resolve() const {
   result.allowed.insert(result.allowed.end(), allowed.begin(), allowed.end());
   if (!network.empty()) result.run_has_network = network != "none";
   result.debug_shell = debug_shell;
-  if (!tag.empty()) result.tag = tag;
+  if (!tag.empty()) {
+    image::check_image_name(tag, "--tag");
+    result.tag = tag;
+  }
   if (!lock.empty()) result.lock = absolute(lock);
   if (!store.empty()) result.store = absolute_directory(store);
   return result;

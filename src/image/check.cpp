@@ -97,6 +97,7 @@ CheckReport check(const BuildSpec& spec) {
     try {
       if (context == nullptr) return locked_facts(spec, stage.base.name, wanted);
       if (context->kind == ContextKind::image) return locked_facts(spec, context->reference, wanted);
+      if (context->kind == ContextKind::remote) return BaseFacts{};
       return facts_of(*open_outside(*context, wanted));
     } catch (const Error&) {
       return std::nullopt;

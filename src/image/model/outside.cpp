@@ -96,8 +96,8 @@ std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci
     case ContextKind::docker_archive:
       return std::make_unique<FileImage>(context, platform);
     case ContextKind::image:
-      throw Error("the context \"" + context.name + "\" is an image of a registry, which the lock finds",
-                  {.where = context.reference});
+    case ContextKind::remote:
+      throw Error("the context \"" + context.name + "\" is found by the lock", {.where = context.reference});
     default:
       throw Error("the context \"" + context.name + "\" is a directory of files, not an image",
                   {.where = context.value.native(), .hint = "copy from it with COPY --from=" + context.name});

@@ -4,7 +4,10 @@
 #include <array>
 #include <cstdlib>
 
+#include "dockerfile/git_source.hpp"
 #include "image/model/lock.hpp"
+#include "oci/reference_grammar.hpp"
+#include "registry/reference.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -55,14 +58,15 @@ ContextSpec parse_context(const JsonView& view) {
   if (context.kind == ContextKind::target) {
     context.files = absolute_paths(view.at("files"));
     refuse_namesakes(context.files, view.at("files"));
-  } else if (context.kind == ContextKind::image) {
+  } else if (context.kind == ContextKind::image || context.kind == ContextKind::remote) {
     context.reference = view.at("value").string();
-    if (context.reference.empty()) view.at("value").fail("the reference of an image");
+    if (context.reference.empty()) view.at("value").fail("the reference of an image, or a URL");
     return context;
   } else {
     context.value = absolute_path(view.at("value"));
   }
   context.reference = view.string_or("reference", "");
+  if (context.reference.empty()) split_image_place(context);
   return context;
 }
 
@@ -96,19 +100,93 @@ bool is_slug(std::string_view text) {
                      [&](char c) { return is_alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
 }
 
+void check_image_name(const std::string& text, const std::string& place) {
+  if (oci::is_reference_tag(text)) return;
+  try {
+    if (!registry::Reference::parse(text).digest) return;
+  } catch (const Error& error) {
+    throw UsageError("\"" + escape_word(text) + "\" cannot name an image: " + error.message(),
+                     {.where = place, .hint = "write for example app:1.0 or registry.example/team/app:1.0"});
+  }
+  throw UsageError("\"" + text + "\" cannot name an image: its digest is known when it is made",
+                   {.where = place, .hint = "leave the digest out"});
+}
+
 ContextKind parse_context_kind(const std::string& text, const std::string& place) {
-  static const std::array<std::pair<std::string, ContextKind>, 6> kKinds{
+  static const std::array<std::pair<std::string, ContextKind>, 8> kKinds{
       {{"path", ContextKind::path},
        {"bottle", ContextKind::bottle},
        {"target", ContextKind::target},
        {"oci-layout", ContextKind::oci_layout},
        {"docker-archive", ContextKind::docker_archive},
-       {"image", ContextKind::image}}};
+       {"image", ContextKind::image},
+       {"docker-image", ContextKind::image},
+       {"remote", ContextKind::remote}}};
   for (const auto& [name, kind] : kKinds)
     if (name == text) return kind;
   throw UsageError(
       "unknown kind of context \"" + text + "\"",
-      {.where = place, .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image"});
+      {.where = place,
+       .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image; or the URL of a git "
+               "repository or a file"});
+}
+
+void split_image_place(ContextSpec& context) {
+  if (context.kind != ContextKind::oci_layout && context.kind != ContextKind::docker_archive) return;
+  const std::string text = context.value.native();
+  std::error_code error;
+  if (fs::exists(context.value, error)) return;
+  const auto split_at = [&](std::size_t at) {
+    context.reference = text.substr(at + 1);
+    context.value = text.substr(0, at);
+  };
+  std::size_t at = text.size();
+  while (at > 0 && (at = text.find_last_of(":@", at - 1)) != std::string::npos && at > 0)
+    if (fs::exists(text.substr(0, at), error)) return split_at(at);
+  // A layout that is not there yet.
+  if (const std::size_t digest = text.find("@sha256:"); digest != std::string::npos) {
+    split_at(digest);
+    context.value = text.substr(0, digest);
+    const std::size_t colon = context.value.native().rfind(':');
+    if (colon != std::string::npos && colon > context.value.native().rfind('/'))
+      context.value = context.value.native().substr(0, colon);
+    return;
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon != std::string::npos && colon > text.rfind('/') && colon + 1 < text.size()) split_at(colon);
+}
+
+ContextSpec parse_context_value(const std::string& text, const std::string& place) {
+  ContextSpec context;
+  const auto absolute = [](const std::string& path) {
+    const fs::path result = fs::absolute(path).lexically_normal();
+    // A trailing '/' would make "the directory that holds it" the directory itself.
+    return result.has_filename() ? result : result.parent_path();
+  };
+  if (dockerfile::is_remote_source(text)) {
+    context.kind = ContextKind::remote;
+    context.reference = text;
+    return context;
+  }
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    context.value = absolute(text);
+    return context;
+  }
+  context.kind = parse_context_kind(text.substr(0, colon), place);
+  std::string rest = text.substr(colon + 1);
+  if (rest.starts_with("//") &&
+      (context.kind == ContextKind::image || context.kind == ContextKind::oci_layout))
+    rest.erase(0, 2);
+  if (context.kind == ContextKind::image || context.kind == ContextKind::remote) {
+    context.reference = rest;
+  } else if (context.kind == ContextKind::target) {
+    context.value = rest;
+  } else {
+    context.value = absolute(rest);
+    split_image_place(context);
+  }
+  return context;
 }
 
 BuildSpec load_spec(const fs::path& file) {
@@ -150,6 +228,7 @@ BuildSpec load_spec(const fs::path& file) {
   spec.packer = view.string_or("packer", "native");
   spec.registry_image = view.string_or("registryImage", "");
   spec.tag = view.string_or("tag", "");
+  if (!spec.tag.empty()) check_image_name(spec.tag, view.at("tag").place());
   spec.git_modes = view.boolean_or("gitModes", false);
   if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);
   spec.store = view.string_or("store", "");

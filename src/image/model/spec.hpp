@@ -11,15 +11,16 @@
 
 namespace bottle::image {
 
-enum class ContextKind { path, bottle, target, oci_layout, docker_archive, image };
+// remote: a git repository or a URL, locked as a source of ADD is.
+enum class ContextKind { path, bottle, target, oci_layout, docker_archive, image, remote };
 
 // A named context: FROM <name>, COPY --from=<name>.
 struct ContextSpec {
   std::string name;
   ContextKind kind = ContextKind::path;
   fs::path value;  // directory, layout, archive; for bottle the other bottle's build directory; not of image
-  // Of image: which one, "debian:12". Of a layout or archive with several: a tag or digest; "" if there is
-  // one.
+  // Of image: which one, "debian:12". Of a layout or archive with several: a tag, a digest, or "tag@digest";
+  // "" if there is one. Of remote: the URL.
   std::string reference;
   std::vector<fs::path> files;  // for target: the files, each found in the context under its base name
 };
@@ -90,11 +91,23 @@ fs::path lock_file(const BuildSpec& spec);
 // `[a-z0-9][a-z0-9_.-]*`, at most 63 characters.
 bool is_slug(std::string_view text);
 
+// Throws UsageError unless the text can name an image in a layout: a reference without a digest, or a tag
+// alone. `place` is for the error.
+void check_image_name(const std::string& text, const std::string& place);
+
 // Reads and checks a specification file; unknown members are errors that name the nearest known one.
 // `directory` is the file's.
 BuildSpec load_spec(const fs::path& file);
 
 ContextKind parse_context_kind(const std::string& text, const std::string& place);
+// What stands behind the '=' of a named context, in all that is the same for CMake and the tools:
+// "kind:value", BuildKit's "docker-image://<reference>" and "oci-layout://<directory>[:<tag>][@<digest>]",
+// the address of a git repository, "https://...", or a directory. Paths are made absolute, but for those of a
+// target, which stay in `value`. `place` is for errors.
+ContextSpec parse_context_value(const std::string& text, const std::string& place);
+// Takes the ":<tag>" or "@<digest>" off the path of a layout or archive: whatever follows the longest part
+// that exists, else what follows the last ':' behind the last '/'.
+void split_image_place(ContextSpec& context);
 
 // SOURCE_DATE_EPOCH, or 0 when it is unset. Anything but a number of seconds is an Error.
 std::int64_t source_date_epoch();

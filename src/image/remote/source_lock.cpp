@@ -16,17 +16,22 @@ std::string shell_quoted(const std::string& text) {
 }
 
 std::string context_text(const ContextSpec& context) {
+  const std::string which = context.reference.empty()
+                                ? ""
+                                : (context.reference.starts_with("sha256:") ? "@" : ":") + context.reference;
   switch (context.kind) {
     case ContextKind::path:
       return context.value.native();
     case ContextKind::bottle:
       return "bottle:" + context.value.native();
     case ContextKind::oci_layout:
-      return "oci-layout:" + context.value.native();
+      return "oci-layout:" + context.value.native() + which;
     case ContextKind::docker_archive:
-      return "docker-archive:" + context.value.native();
+      return "docker-archive:" + context.value.native() + which;
     case ContextKind::image:
       return "image:" + context.reference;
+    case ContextKind::remote:
+      return context.reference;
     case ContextKind::target:
       break;
   }

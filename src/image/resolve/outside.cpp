@@ -46,6 +46,28 @@ class NoImage : public EmptyImage {
   LoadedPlan load(const store::Store&) const override { throw Error("the image is not built"); }
 };
 
+// A git repository or the file at a URL, as the files of an image with an empty configuration.
+class RemoteFiles : public EmptyImage {
+ public:
+  RemoteFiles(RemoteSource source, const oci::Platform& platform, std::shared_ptr<const RemoteAccess> access)
+      : EmptyImage(platform), source_(std::move(source)), access_(std::move(access)) {}
+  std::string name() const override { return source_.name; }
+  std::string identity() const override { return source_.identity(); }
+  std::vector<Digest> actions() const override { return {source_.action()}; }
+  LoadedPlan load(const store::Store& store) const override {
+    LoadedPlan loaded = EmptyImage::load(store);
+    loaded.layers.push_back(fetch_source(source_, store, *access_));
+    PlanLayer layer;
+    layer.digest = loaded.layers.back().digest();
+    loaded.plan.layers.push_back(std::move(layer));
+    return loaded;
+  }
+
+ private:
+  RemoteSource source_;
+  std::shared_ptr<const RemoteAccess> access_;
+};
+
 }  // namespace
 
 std::string Resolved::open_scratch() {
@@ -65,6 +87,18 @@ std::optional<std::string> Resolved::open_image(const Origin& origin,
     return open_locked(origin.name, context->reference, wanted, position, store);
   const std::string name = origin.name + (wanted == values_.target_platform ? "" : " " + wanted.string());
   if (images_.contains(name)) return name;
+  if (context->kind == ContextKind::remote) {
+    RemoteOrPath source;
+    try {
+      source = classify_source(context->reference);
+    } catch (const Error& error) {
+      fail(position, error.message(), error.hint());
+    }
+    auto remote = remote_source(source, position);
+    if (!remote) return std::nullopt;
+    images_.emplace(name, std::make_unique<RemoteFiles>(std::move(*remote), wanted, access_));
+    return name;
+  }
   std::unique_ptr<OutsideImage> image;
   try {
     image = open_outside(*context, wanted);

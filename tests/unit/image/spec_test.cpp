@@ -159,6 +159,63 @@ TEST_F(SpecTest, MissingMembersAndFiles) {
   EXPECT_THAT(error_of([&] { load_spec(directory() / "none.json"); }), HasSubstr("none.json"));
 }
 
+// The image of several that a layout or archive holds, behind its path.
+TEST_F(SpecTest, WhichImageOfALayout) {
+  const fs::path layout = directory() / "lay:out";
+  fs::create_directory(layout);
+  write_file(directory() / "a.tar", "");
+  const std::string digest = "sha256:" + std::string(64, 'a');
+  const auto split = [](ContextKind kind, const fs::path& place) {
+    ContextSpec context{.name = {}, .kind = kind, .value = place, .reference = {}, .files = {}};
+    split_image_place(context);
+    return context.value.native() + " " + context.reference;
+  };
+  const auto of_layout = [&](const std::string& text) { return split(ContextKind::oci_layout, text); };
+  const std::string there = layout.native();
+  EXPECT_EQ(of_layout(there), there + " ");
+  EXPECT_EQ(of_layout(there + ":tag"), there + " tag");
+  EXPECT_EQ(of_layout(there + "@" + digest), there + " " + digest);
+  EXPECT_EQ(of_layout(there + ":tag@" + digest), there + " tag@" + digest);
+  const std::string archive = (directory() / "a.tar").native();
+  EXPECT_EQ(split(ContextKind::docker_archive, archive + ":host:5000/app:1"), archive + " host:5000/app:1");
+  // What is made later, by the build itself.
+  EXPECT_EQ(of_layout("/no/such"), "/no/such ");
+  EXPECT_EQ(of_layout("/no/such:tag"), "/no/such tag");
+  EXPECT_EQ(of_layout("/no:such/dir"), "/no:such/dir ");
+  EXPECT_EQ(of_layout("/no/such@" + digest), "/no/such " + digest);
+  EXPECT_EQ(of_layout("/no/such:tag@" + digest), "/no/such " + digest);
+  EXPECT_EQ(split(ContextKind::path, there + ":tag"), there + ":tag ");
+}
+
+TEST_F(SpecTest, ContextsAsBuildKitWritesThem) {
+  const auto parse = [](const std::string& text) { return parse_context_value(text, "--build-context"); };
+  for (const char* text : {"image:debian:12", "docker-image://debian:12", "docker-image:debian:12"}) {
+    EXPECT_EQ(parse(text).kind, ContextKind::image) << text;
+    EXPECT_EQ(parse(text).reference, "debian:12") << text;
+  }
+  for (const char* text : {"https://host/repo.git#v1:dir", "https://host/file.tar.gz",
+                           "git@host:team/repo.git", "ssh://git@host/repo.git", "git://host/repo"}) {
+    EXPECT_EQ(parse(text).kind, ContextKind::remote) << text;
+    EXPECT_EQ(parse(text).reference, text);
+  }
+  EXPECT_EQ(parse("oci-layout:///no/such:tag").value, "/no/such");
+  EXPECT_EQ(parse("oci-layout:///no/such:tag").reference, "tag");
+  EXPECT_EQ(parse("/some/dir/").value, "/some/dir");
+  EXPECT_EQ(parse("path:/some/dir").kind, ContextKind::path);
+  EXPECT_THAT(error_of([&] { parse("podman:x"); }), HasSubstr("unknown kind of context \"podman\""));
+}
+
+TEST(ImageName, IsCheckedByTheGrammar) {
+  for (const char* good :
+       {"app", "app:1.0", "V1", "registry.example/team/app:1.0", "localhost:5000/app", "[::1]:5000/app:x"})
+    EXPECT_EQ(error_of([&] { check_image_name(good, "--tag"); }), "") << good;
+  for (const std::string& bad :
+       {std::string("a b"), std::string("app:"), std::string("app:a/b"), std::string("/app"),
+        std::string("App/x y"), std::string("a\nb"), std::string("app:") + std::string(129, 'x'),
+        "app@sha256:" + std::string(64, 'a')})
+    EXPECT_THAT(error_of([&] { check_image_name(bad, "--tag"); }), HasSubstr("--tag")) << bad;
+}
+
 TEST(Slug, IsCheckedWhole) {
   EXPECT_TRUE(is_slug("a"));
   EXPECT_TRUE(is_slug("0a_.-"));

@@ -141,6 +141,13 @@ struct LaunchOptions {
     command->add_option(
         "--egress", request.egress,
         "Network of the way out; \"host\" is this machine's own (default: one made for the gate)");
+    command->add_option(
+        "--memory", request.memory,
+        "Memory of the container, \"512m\" (default: 2g for a git-gate, 256m for an ssh-gate; "
+        "0: no limit)");
+    command->add_option("--pids-limit", request.pids_limit,
+                        "Processes and threads of the container (default: 1024 for a git-gate, 256 for an "
+                        "ssh-gate; -1: no limit)");
     command->add_option("--secrets", secrets, "Directory of identities that the description calls secrets");
     command->add_option("--timeout", timeout, "Seconds until the gate has to answer")->capture_default_str();
     return command;

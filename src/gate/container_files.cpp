@@ -70,54 +70,79 @@ std::string passwd_with(std::string passwd, const Owner& owner, const std::strin
   return passwd + fmt::format("gate-{0}:x:{0}:{1}::{2}:/bin/sh\n", owner.uid, owner.gid, home);
 }
 
-// A tar of what goes into the container, with owners and permissions as they are to be there. `passwd` is
-// given when the programs run as another account than the image's: what the image prepared becomes that
-// account's, and a text that is not empty takes the place of /etc/passwd.
-std::string files_tar(const LaunchRequest& request, const RenderedGate& gate,
-                      const std::map<std::string, std::string>& identities, const Owner& owner,
-                      const std::optional<std::string>& passwd) {
-  std::string tar;
-  const auto add_directory = [&](const std::string& path, std::uint16_t mode) {
-    oci::Entry entry;
-    entry.path = path.substr(1);
+// A tar for `cp`, which extracts it in a directory of the container, with owners and permissions as they are
+// to be there.
+class Tar {
+ public:
+  // `place` is that directory: "/" or "/a/b".
+  explicit Tar(std::string place) : place_(std::move(place)) {}
+
+  void add_directory(const std::string& path, std::uint16_t mode, const Owner& owner) {
+    oci::Entry entry = entry_of(path, mode, owner);
     entry.type = oci::EntryType::directory;
+    oci::append_tar_header(text_, entry, oci::TarStyle::layer);
+  }
+  void add(const std::string& path, const std::string& content, std::uint16_t mode, const Owner& owner) {
+    oci::Entry entry = entry_of(path, mode, owner);
+    entry.size = content.size();
+    oci::append_tar_header(text_, entry, oci::TarStyle::layer);
+    text_ += content;
+    text_ += oci::tar_padding(content.size());
+  }
+
+  // Podman gives all to the container's user unless it is told to keep the owners, which Docker does anyway.
+  void copy_into(const DockerClient& client, const std::string& container) const {
+    std::string whole = text_;
+    whole += oci::tar_end();
+    const Finished finished =
+        image::run_fed({client.program(), "cp", "--archive=false", "-", container + ":" + place_},
+                       [&](const oci::Sink& sink) {
+                         sink(std::as_bytes(std::span<const char>(whole.data(), whole.size())));
+                       });
+    if (!finished.status.success())
+      throw Error("the gate's files could not be copied: " + image::last_line(finished.output),
+                  {.where = "container " + container});
+  }
+
+ private:
+  oci::Entry entry_of(const std::string& path, std::uint16_t mode, const Owner& owner) const {
+    oci::Entry entry;
+    entry.path = path.substr(place_ == "/" ? 1 : place_.size() + 1);
     entry.mode = mode;
     entry.uid = owner.uid;
     entry.gid = owner.gid;
-    oci::append_tar_header(tar, entry, oci::TarStyle::layer);
-  };
-  const auto add = [&](const std::string& path, const std::string& content, std::uint16_t mode,
-                       const Owner& of) {
-    oci::Entry entry;
-    entry.path = path.substr(1);
-    entry.mode = mode;
-    entry.uid = of.uid;
-    entry.gid = of.gid;
-    entry.size = content.size();
-    oci::append_tar_header(tar, entry, oci::TarStyle::layer);
-    tar += content;
-    tar += oci::tar_padding(content.size());
-  };
-  if (passwd) {
-    add_directory(gate.root(), 0755);
-    for (const char* below : {"/repositories", "/tmp", "/home"})
-      add_directory(gate.root() + below, 0755);
-    add_directory(gate.root() + "/creds", 0700);
-    if (!passwd->empty()) add("/etc/passwd", *passwd, 0644, {});
+    return entry;
   }
+
+  std::string place_;
+  std::string text_;
+};
+
+// What the image prepared becomes the account's, which is in /etc/passwd afterwards.
+void add_account(Tar& tar, const RenderedGate& gate, const Owner& owner, const std::string& passwd) {
+  tar.add_directory(gate.root(), 0755, owner);
+  for (const char* below : {"/repositories", "/tmp", "/home"})
+    tar.add_directory(gate.root() + below, 0755, owner);
+  tar.add_directory(gate.root() + "/creds", 0700, owner);
+  if (!passwd.empty()) tar.add("/etc/passwd", passwd, 0644, {});
+}
+
+void add_rendered(Tar& tar, const LaunchRequest& request, const RenderedGate& gate) {
   for (const std::string& name : gate.files) {
     if (!oci::is_entry_path(name) || name.find('/') != std::string::npos)
       throw Error("expected file names in gate.json, found \"" + name + "\"");
     struct stat status {};
     if (::stat((request.rendered / name).c_str(), &status) != 0)
       throw_errno("cannot look at", (request.rendered / name).native());
-    add(gate.etc() + "/" + name, read_file(request.rendered / name),
-        (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644, {});
+    tar.add(gate.etc() + "/" + name, read_file(request.rendered / name),
+            (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644, {});
   }
+}
+
+void add_identities(Tar& tar, const RenderedGate& gate, const std::map<std::string, std::string>& identities,
+                    const Owner& owner) {
   for (const auto& [name, content] : identities)
-    add(gate.root() + "/creds/" + name, content, 0400, owner);
-  tar += oci::tar_end();
-  return tar;
+    tar.add(gate.root() + "/creds/" + name, content, 0400, owner);
 }
 
 }  // namespace
@@ -145,16 +170,21 @@ Owner agent_owner(const std::string& agent) {
 void copy_files(const DockerClient& client, const std::string& container, const LaunchRequest& request,
                 const RenderedGate& gate, const std::map<std::string, std::string>& identities,
                 const std::optional<Owner>& other) {
-  std::optional<std::string> passwd;
-  if (other) passwd = passwd_with(passwd_of(client, container), *other, gate.root() + "/home");
-  const Owner owner = other ? *other : gate_user(client, container);
-  const std::string tar = files_tar(request, gate, identities, owner, passwd);
-  const Finished finished = image::run_fed(
-      {client.program(), "cp", "-", container + ":/"},
-      [&](const oci::Sink& sink) { sink(std::as_bytes(std::span<const char>(tar.data(), tar.size()))); });
-  if (!finished.status.success())
-    throw Error("the gate's files could not be copied: " + image::last_line(finished.output),
-                {.where = "container " + container});
+  if (other) {
+    Tar all("/");
+    add_account(all, gate, *other, passwd_with(passwd_of(client, container), *other, gate.root() + "/home"));
+    add_rendered(all, request, gate);
+    add_identities(all, gate, identities, *other);
+    return all.copy_into(client, container);
+  }
+  // The root is read-only; these two are volumes.
+  Tar rendered(gate.etc());
+  add_rendered(rendered, request, gate);
+  rendered.copy_into(client, container);
+  if (identities.empty()) return;
+  Tar own(gate.root());
+  add_identities(own, gate, identities, gate_user(client, container));
+  own.copy_into(client, container);
 }
 
 }  // namespace bottle::gate

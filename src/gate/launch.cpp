@@ -184,6 +184,23 @@ Running wait_for(const DockerClient& client, const LaunchRequest& request, const
 
 }  // namespace
 
+std::vector<std::string> confinement(const LaunchRequest& request, const RenderedGate& gate, bool has_agent) {
+  const bool is_git = gate.kind == "git-gate";
+  // git daemon serves 32 at once, each with git, ssh and the threads of a scanner.
+  const std::string memory = !request.memory.empty() ? request.memory : is_git ? "2g" : "256m";
+  const std::string pids = !request.pids_limit.empty() ? request.pids_limit : is_git ? "1024" : "256";
+  std::vector<std::string> words{"--cap-drop", "ALL",  "--security-opt", "no-new-privileges",
+                                 "--memory",   memory, "--pids-limit",   pids,
+                                 "--tmpfs",    "/tmp", "--tmpfs",        "/run"};
+  // Volumes without a name begin with what the image has there, take files before the start, and go with the
+  // container.
+  if (!has_agent) words.insert(words.end(), {"--read-only", "--volume", gate.root(), "--volume", gate.etc()});
+  // Its programs are not root's: in a network namespace of its own the first ports are theirs too.
+  if (gate.port < 1024 && request.egress != "host")
+    words.insert(words.end(), {"--sysctl", "net.ipv4.ip_unprivileged_port_start=0"});
+  return words;
+}
+
 std::string Running::json() const {
   return OrderedJson{{"container", container},
                      {"address", address},
@@ -221,7 +238,6 @@ Running gate_up(const LaunchRequest& request) {
     const std::string inside = make_network(client, request, gate, "inside", {"--internal"});
     container.options.insert(container.options.end(), {"--network", inside, "--network-alias", gate.slug});
   }
-  container.options.insert(container.options.end(), {"--security-opt", "no-new-privileges"});
   std::optional<Owner> agent;
   for (const RenderedGate::Identity& identity : gate.identities)
     if (identity.agent) {
@@ -236,6 +252,8 @@ Running gate_up(const LaunchRequest& request) {
                                 fmt::format("{}:{}", agent->uid, agent->gid)});
       break;
     }
+  const std::vector<std::string> limits = confinement(request, gate, agent.has_value());
+  container.options.insert(container.options.end(), limits.begin(), limits.end());
   const std::string base = request.name.empty() ? "gate-" + gate.slug : request.name;
   const std::string name = image::create_with_free_name(client, container, base);
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "gate/rendered.hpp"
 #include "util/file.hpp"
 
 namespace bottle::gate {
@@ -24,8 +25,10 @@ struct LaunchRequest {
   std::string name;   // of the container; default: gate-<slug>
   std::string
       egress;  // network of the way out; "" makes one of the gate's own, "host" is the machine's own network
-  fs::path secrets;  // where identities that are secrets are files, by name
-  fs::path home;     // what "~" in an identity's path stands for
+  std::string memory;      // the engine's word for how much it may use ("512m"); "" is what its kind needs
+  std::string pids_limit;  // how many processes and threads it may have; "" likewise
+  fs::path secrets;        // where identities that are secrets are files, by name
+  fs::path home;           // what "~" in an identity's path stands for
   std::chrono::seconds timeout{30};
   std::function<void(const std::string&)> note;  // what went wrong without stopping anything
 };
@@ -42,6 +45,11 @@ struct Running {
 
 // The slug that gate.json of a rendered directory names.
 std::string slug_of(const fs::path& rendered);
+
+// The words of `create` that take from a gate's container what it does not need: capabilities, new
+// privileges, writing outside of the places that it works in, and more memory and processes than its kind
+// uses. With a forwarded agent its root stays writable, as an account is put into /etc/passwd.
+std::vector<std::string> confinement(const LaunchRequest& request, const RenderedGate& gate, bool has_agent);
 
 // Creates the container under the first free name, copies the rendered files, known_hosts and the identities
 // into it (0400, owned by the gate's user), attaches both networks, starts it and waits until it answers.

@@ -139,6 +139,8 @@ git commit --quiet --all -m Secret
         self.build("ssh-gate", "ssh-gate", f"gate=path:{rendered}")
         up = self.up(rendered)
         self.assertEqual(up["address"], f"ssh://127.0.0.1:{port}")
+        said = self.engine.docker("exec", up["container"], "sh", "-c", "id -un; grep -E '^(CapBnd|NoNewPrivs)' /proc/1/status").stdout
+        self.assertEqual(said, "gate\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n")
         key = self.engine.docker("exec", up["container"], "cat", "/ssh-gate/host_key.public").stdout
         (self.top / "known").write_text(f"[127.0.0.1]:{port} {key}", encoding="utf-8")
 

@@ -146,6 +146,17 @@ class Steps:
         key = self.upstream.identity.read_text(encoding="utf-8").splitlines()[1]
         for command in (("container", "inspect", "gate-project"), ("logs", "gate-project")):
             self.assertNotIn(key, self.engine.docker(*command).stdout)
+        # It can do nothing to the container: no capability, no other user, no file but its own, and a bound to what it uses.
+        status = dict(line.split(":\t") for line in self.engine.docker("exec", "gate-project", "cat", "/proc/1/status").stdout.splitlines()
+                      if ":\t" in line)
+        self.assertEqual([status[name] for name in ("CapBnd", "CapEff", "CapPrm", "NoNewPrivs")], ["0" * 16] * 3 + ["1"])
+        self.assertEqual(set(status["Uid"].split()), {str(UID)})
+        refused = self.engine.docker("exec", "--user", "0", "gate-project", "touch", "/usr/x", "/etc/x", expect=1)
+        self.assertEqual(refused.stdout.count("Read-only file system"), 2, refused.stdout)
+        self.engine.docker("exec", "gate-project", "touch", "/tmp/x", "/git-gate/home/x")
+        self.engine.docker("exec", "gate-project", "touch", "/etc/git-gate/entrypoint.sh", expect=1)
+        limits = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["HostConfig"]
+        self.assertEqual((limits["PidsLimit"], limits["Memory"], limits["ReadonlyRootfs"]), (1024, 2 << 30, True))
         # Again is the same one; down removes it, and a second down finds nothing.
         self.assertEqual(self.up("--egress", "host"), up)
         self.assertEqual(json.loads(self.gate("status").stdout), up)

@@ -4,6 +4,10 @@ include_guard(GLOBAL)
 
 # A JSON string of an encoded value (see BottleArguments.cmake).
 function(_bottle_json_string out value)
+  if(value MATCHES "^[A-Za-z0-9_.,:/@+=~ -]+$")
+    set(${out} "\"${value}\"" PARENT_SCOPE) # nothing to decode or escape, as in most
+    return()
+  endif()
   _bottle_decode(value "${value}")
   string(REPLACE "\\" "\\\\" value "${value}")
   string(REPLACE "\"" "\\\"" value "${value}")

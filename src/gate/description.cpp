@@ -341,7 +341,8 @@ Description parse_description(std::string_view text, const std::string& name) {
     refuse_members(view, result.kind, {"hosts", "clients"});
     for (const JsonView& item : view.at("upstreams").elements()) {
       result.upstreams.push_back(upstream(item));
-      note_given(item, given, {"url", "host", "port", "user", "repository", "identity", "knownHostKey"});
+      note_given(item, given,
+                 {"url", "host", "port", "user", "repository", "identity", "knownHostKey", "alsoHttps"});
     }
     refuse_twins(result.upstreams, view.at("upstreams"));
     if (const auto part = view.find("scanner")) {

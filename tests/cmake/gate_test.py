@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import subprocess
 
 import harness
 
@@ -196,9 +197,53 @@ class Skills(harness.TestCase):
     def test_addresses(self):
         said = json.loads(self.agent.tool("bottle-pack", "--json", "inspect", self.agent.pack("agent")).stdout)
         environment = said["manifest"]["env"]
-        for line in ("A=b", "BOTTLE_GATE_UP=git://up:9418", "GIT_CONFIG_COUNT=1",
+        for line in ("A=b", "BOTTLE_GATE_UP=git://up:9418",
                      "GIT_CONFIG_KEY_0=url.git://up:9418/a.git.insteadOf", "GIT_CONFIG_VALUE_0=git@example.com:team/a.git"):
             self.assertIn(line, environment)
+
+
+class Spellings(harness.TestCase):
+    def lead(self, url):
+        result = subprocess.run(["git", "ls-remote", "--get-url", url], check=True, capture_output=True, text=True,
+                                env={**harness.clean_environment(), **self.environment, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"})
+        return result.stdout.rstrip("\n")
+
+    def test_urls(self):
+        """Git takes all URLs of an upstream to the gate, and none of another repository."""
+        identity = {"identity": {"file": "~/.ssh/id"}, "knownHostKey": KEY}
+        upstreams = [{"name": "a", "url": "git@example.com:team/a.git", "alsoHttps": True, **identity},
+                     {"name": "ab", "url": "ssh://git@example.com/team/ab", **identity},
+                     {"name": "parts", "host": "git.example.org", "port": 2222, "user": "me", "repository": "/srv/b.git", **identity},
+                     {"name": "home", "host": "example.net", "repository": "~you/c", **identity},
+                     {"name": "six", "url": "[::1]:d.git", **identity}]
+        agent = self.project("add_gate(up TEMPLATE git-gate CONFIG up.json DOCKERFILE Dockerfile CONTEXT empty EXCLUDE_FROM_ALL)\n"
+                             "add_bottle(agent CONTEXT agent GATES up)\n",
+                             {**FILES, "agent/Dockerfile": "FROM scratch\nCOPY . /\n",
+                              "up.json": json.dumps({"schema": 1, "kind": "git-gate", "upstreams": upstreams})})
+        agent.configure()
+        agent.make("bottle-agent")
+        said = json.loads(agent.tool("bottle-pack", "--json", "inspect", agent.pack("agent")).stdout)
+        self.environment = dict(line.split("=", 1) for line in said["manifest"]["env"])
+
+        for name, places in (
+                ("a", ["git@example.com:team/a", "https://example.com/team/a",
+                       *(f"{scheme}://git@example.com{port}/team/a" for scheme in ("ssh", "git+ssh", "ssh+git") for port in ("", ":22")),
+                       "ssh://git@example.com/~/team/a"]),
+                ("ab", ["git@example.com:team/ab", "ssh://git@example.com/team/ab", "ssh://git@example.com:22/~/team/ab"]),
+                ("parts", [f"{scheme}://me@git.example.org:2222/srv/b" for scheme in ("ssh", "git+ssh", "ssh+git")]),
+                ("home", ["git@example.net:~you/c", "ssh://git@example.net/~you/c"]),
+                ("six", ["[::1]:d", "git@[::1]:d", "ssh://git@[::1]/d", "ssh://git@[::1]:22/~/d"])):
+            for place in places:
+                for suffix in ("", ".git"):
+                    self.assertEqual(self.lead(place + suffix), f"git://up:9418/{name}.git", place + suffix)
+
+        for url in ("git@example.com:team/a-b.git", "git@example.com:team/a2", "git@example.com:team/aB.git", "git@example.com:team/a.b",
+                    "git@example.com:team/a_", "git@example.com:team/a.github.io", "git@example.com:team/abc", "git@example.com:team",
+                    "ssh://git@example.com/team/ac.git", "ssh://git@example.com:22/~/team/a-b", "git+ssh://git@example.com/team/a.c",
+                    "https://example.com/team/a-b.git", "https://example.com/team/ab.git", "ssh://git@example.com:2222/team/a",
+                    "ssh://me@git.example.org/srv/b.git", "ssh://me@git.example.org:2222/srv/bc.git", "me@git.example.org:srv/b.git",
+                    "other@example.com:team/a.git", "git@example.net:~you/cd", "http://example.com/team/a.git"):
+            self.assertEqual(self.lead(url), url)
 
 
 class Errors(harness.TestCase):

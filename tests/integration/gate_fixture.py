@@ -108,12 +108,12 @@ LogLevel VERBOSE
     def stop(self):
         self.server.stop()
 
-    def repository(self, name):
+    def repository(self, name, object_format="sha1"):
         """A new bare repository with one commit on main."""
         path = self.directory / f"{name}.git"
-        git("init", "--quiet", "--bare", "--initial-branch=main", path)
+        git("init", "--quiet", "--bare", "--initial-branch=main", f"--object-format={object_format}", path)
         seed = self.directory / f"{name}.seed"
-        git("init", "--quiet", "--initial-branch=main", seed)
+        git("init", "--quiet", "--initial-branch=main", f"--object-format={object_format}", seed)
         (seed / "README").write_text("a project\n", encoding="utf-8")
         git("add", ".", cwd=seed)
         git("commit", "--quiet", "-m", "Begin", cwd=seed)

@@ -212,6 +212,45 @@ class Pushes(GateCase):
         self.assertEqual(git("--git-dir", self.repository, "rev-list", "--count", "main").stdout.strip(), "3")
 
 
+class ObjectFormats(GateCase):
+    """Upstreams with SHA-256 object ids."""
+
+    def setUp(self):
+        parts.TestCase.setUp(self)
+        self.name = self.slug(self._testMethodName)
+
+    def make(self, object_format, work="work"):
+        self.repository = self.upstream.repository(self.name, object_format)
+        work = self.clone(work)
+        self.assertEqual(git("rev-parse", "--show-object-format", cwd=work).stdout, f"{object_format}\n")
+        self.assertEqual(self.gate_refs(), refs(self.repository))
+        return work
+
+    def test_fetch_and_push(self):
+        self.work = self.make("sha256")
+        commit = self.commit(a="a\n")
+        self.assert_pushed("main")
+        self.assertEqual((refs(self.repository)["refs/heads/main"], len(commit)), (commit, 64))
+        self.commit(a=f"token = {TOKEN}\n")
+        self.assert_refused("main", saying="gate: secret: rule github-pat")
+
+    def test_an_upstream_without_refs(self):
+        self.repository = self.upstream.directory / f"{self.name}.git"
+        git("init", "--quiet", "--bare", "--initial-branch=main", "--object-format=sha256", self.repository)
+        # Git before 2.41 clones nothing into a repository with SHA-1.
+        self.work = self.top / "work"
+        git("init", "--quiet", "--initial-branch=main", "--object-format=sha256", self.work)
+        git("remote", "add", "origin", self.gate.url(self.name), cwd=self.work)
+        self.commit(a="a\n")
+        self.assert_pushed("main")
+
+    def test_an_upstream_that_changes(self):
+        for number, object_format in enumerate(("sha1", "sha256", "sha1")):
+            for path in self.upstream.directory.glob(f"{self.name}.*"):
+                shutil.rmtree(path)
+            self.make(object_format, f"work {number}")
+
+
 class Refusals(GateCase):
     """What a description does not allow."""
     edit = {"refs": ["refs/heads/agent/*", "refs/heads/main", "refs/tags/v*"], "maxBlobBytes": 100_000, "maxRefs": 3,

@@ -535,6 +535,13 @@ class HostileTrees(Run):
                                               "found a symbolic link to")
                     self.check_victim()
 
+    def test_system_directories_of_ordinary_users(self):
+        self.write_base(("dev", self.victim), without=["dev"])
+        Users.become(self, "65534:100000:65536\n")
+        os.chown(self.victim, parts.NOBODY, parts.NOBODY)
+        self.assert_fails(self.run_build("RUN true\n", expect=1), "error: cannot mount on /dev: expected a directory in the image")
+        self.check_victim()
+
     def test_mount_targets(self):
         (self.top / "secret").write_text("x")
         self.write_base(("etc/hosts", self.victim / "ptmx"), ("etc/resolv.conf", "../run/resolve/stub.conf"), ("var", "/run"),

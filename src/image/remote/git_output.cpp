@@ -34,7 +34,8 @@ void TreeSize::keep(std::string_view text) {
 void TreeSize::add() {
   if (const std::size_t end = line_.find('\t'); end != std::string::npos) {  // else it is a warning
     std::uint64_t size = 0;                                                  // a submodule has "-"
-    std::from_chars(line_.data() + line_.rfind(' ', end) + 1, line_.data() + end, size);
+    const std::size_t begin = line_.rfind(' ', end) + 1;                     // 0 without a blank
+    std::from_chars(line_.data() + begin, line_.data() + end, size);
     bytes_ += std::min(size, kMaximumTreeBytes + 1 - std::min(bytes_, kMaximumTreeBytes + 1));
   }
   line_.clear();

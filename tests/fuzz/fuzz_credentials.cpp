@@ -1,0 +1,41 @@
+// What credential helpers print, files of credentials, and base64. The first byte chooses which. No error
+// shows the text.
+#include "input.hpp"
+#include "registry/credentials.hpp"
+
+using namespace bottle;
+
+namespace {
+
+constexpr std::string_view kSecret = "hunter2";
+
+// As fuzz::may_refuse(), for texts that hold a secret.
+template <typename Function>
+void may_refuse_silently(Function&& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    fuzz::check(!error.message().empty());
+    fuzz::check(std::string_view(error.what()).find(kSecret) == std::string_view::npos);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const fuzz::Choice choice(fuzz::text_of(data, size), 3);
+  may_refuse_silently([&] {
+    switch (choice.way) {
+      case 0:
+        registry::parse_helper_answer(choice.rest, "docker-credential-fuzz");
+        break;
+      case 1:
+        registry::find_in_auth_file(choice.rest, "r.example:5000", "a/b", "fuzz");
+        break;
+      default:
+        if (const auto bytes = registry::decode_base64(choice.rest))
+          fuzz::check(registry::decode_base64(registry::encode_base64(*bytes)) == bytes);
+    }
+  });
+  return 0;
+}

@@ -16,18 +16,26 @@ bool needs_escape(char c) {
   return code <= ' ' || code == 0x7f || c == '%' || c == '=';
 }
 
+// Letters to insert, remove, replace or exchange with their neighbour ("bsae" for "base" is one).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
+  std::vector<std::size_t> above(b.size() + 1);
+  std::vector<std::size_t> higher;
+  std::iota(above.begin(), above.end(), std::size_t{0});
   for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
+    row[0] = i + 1;
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
+      row[j + 1] = std::min({above[j] + (a[i] == b[j] ? 0 : 1), row[j] + 1, above[j + 1] + 1});
+      if (i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j])
+        row[j + 1] = std::min(row[j + 1], higher[j - 1] + 1);
     }
+    higher = std::exchange(above, row);
   }
-  return row.back();
+  return above.back();
+}
+
+std::size_t letters(std::string_view word) {
+  return word.size() - std::min(word.find_first_not_of('-'), word.size());
 }
 
 }  // namespace
@@ -87,7 +95,8 @@ std::string human_size(std::uint64_t bytes) {
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   std::optional<std::string> best;
-  std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // The dashes of an option are no letters: "--push" is not a mistyped "--ssh".
+  std::size_t best_distance = std::max<std::size_t>(1, letters(word) / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {

@@ -48,6 +48,11 @@ TEST(Nearest, FindsTypingMistakesOnly) {
   EXPECT_EQ(nearest("--max-sise", names), "--max-size");
   EXPECT_EQ(nearest("--maxage", names), "--max-age");
   EXPECT_EQ(nearest("--verbose", names), std::nullopt);
+  const std::vector<std::string> options{"--ssh", "--file", "-t", "--tag", "--target"};
+  EXPECT_EQ(nearest("--push", options), std::nullopt);
+  EXPECT_EQ(nearest("--tga", options), "--tag");
+  EXPECT_EQ(nearest("--flie", options), "--file");
+  EXPECT_EQ(nearest("bsae", std::vector<std::string>{"bash", "base"}), "base");
   EXPECT_EQ(nearest("x", std::vector<std::string>{}), std::nullopt);
 }
 

@@ -84,8 +84,9 @@ int build(const tools::BuildOptions& options, const std::string& layout, const B
 
 int export_image(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
   if (!options.has_directory())
-    throw UsageError("which image?", {.where = "bottle-image export",
-                                      .hint = "name its build directory with --spec or --out"});
+    throw UsageError("no image is named",
+                     {.where = "bottle-image export",
+                      .hint = "name the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const image::BuildSpec spec = options.resolve();
   const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
   const image::Exported exported = image::export_step(spec, target, tag_of(spec));
@@ -122,7 +123,7 @@ int main(int argc, char** argv) {
     tools::BuildOptions export_options;
     std::string export_layout;
     CLI::App* export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
-    export_options.add_to(*export_command);
+    export_options.add_to(*export_command, tools::BuildOptions::Place::built);
     export_command->add_option("--layout,--oci", export_layout,
                                "the directory to write (default: oci beside the plan)");
     const auto docker_command = tools::add_docker_commands(app, common);

@@ -167,8 +167,9 @@ struct LoadOptions {
 
   int run(const CommonOptions& common) const {
     if (!build.has_directory())
-      throw UsageError("which image?", {.where = "bottle-image load",
-                                        .hint = "name its build directory with --spec or --out"});
+      throw UsageError("no image is named",
+                       {.where = "bottle-image load",
+                        .hint = "name the bottle's build directory: bottle-image load build/bottles/<slug>"});
     const image::BuildSpec spec = build.resolve();
     const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
     const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
@@ -192,7 +193,7 @@ std::function<std::optional<int>()> add_docker_commands(CLI::App& app, const Com
   const auto load = std::make_shared<LoadOptions>();
   CLI::App* load_command =
       app.add_subcommand("load", "Load a built image into Docker or Podman: the layers that it lacks.");
-  load->build.add_to(*load_command);
+  load->build.add_to(*load_command, BuildOptions::Place::built);
   load_command
       ->add_option("--into", load->into, "docker or podman (default: the engine if it is one of them)")
       ->check(CLI::IsMember({"docker", "podman"}));

@@ -60,7 +60,23 @@ struct LockOptions {
     app.add_flag("--all-stages", all_stages, "also stages that the target does not need");
     app.add_option("--store", build.store,
                    "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
-    app.add_option("NAME", names, "only these: an image, a URL, a repository");
+    app.add_option("NAME", names,
+                   "only these: an image, a URL, a repository; a path such as . or ./app is the context");
+  }
+
+  // No source is called "." or begins with "./" or "/".
+  void take_context() {
+    const auto path = std::find_if(names.begin(), names.end(), [](const std::string& name) {
+      return name == "." || name == ".." || name.starts_with("./") || name.starts_with("../") ||
+             name.starts_with('/');
+    });
+    if (path == names.end()) return;
+    if (!specs.empty() || !build.context.empty())
+      throw UsageError(
+          "unexpected argument \"" + *path + "\" beside " + (specs.empty() ? "--context" : "--spec"),
+          {.where = "bottle-lock"});
+    build.context = *path;
+    names.erase(path);
   }
 
   std::vector<image::BuildSpec> resolve() {
@@ -222,24 +238,25 @@ int check(LockOptions& options, const CommonOptions& common) {
   const std::vector<image::BuildSpec> specs = options.resolve();
   const fs::path file = lock_of(specs);
   const store::Store store = store::Store::open(specs.front().store);
-  const image::LockRequest request = request_of(options, specs);
+  image::LockRequest request = request_of(options, specs);
+  request.locked_only = true;
   const image::Lock lock = image::load_lock(file);
   const image::FoundSources found = image::find_sources(request, lock, store);
   check_names(request, found);
   std::vector<Row> rows;
-  bool is_fine = true;
+  bool is_fine = found.missing.empty();
   for (const auto& [name, source] : found.sources) {
-    const auto entry = lock.sources.find(name);
-    Row row{.name = name, .kind = image::kind_of(source), .after = image::summary(source)};
-    if (entry == lock.sources.end()) {
-      row.outcome = "missing";
-    } else {
-      row.before = image::summary(entry->second);
-      row.outcome = image::agrees(entry->second, source) ? "unchanged" : "drifted";
-    }
-    is_fine = is_fine && row.outcome == "unchanged";
-    rows.push_back(std::move(row));
+    const image::LockedSource& entry = lock.sources.at(name);
+    const bool is_same = image::agrees(entry, source);
+    rows.push_back({.name = name,
+                    .kind = image::kind_of(source),
+                    .outcome = is_same ? "unchanged" : "drifted",
+                    .before = image::summary(entry),
+                    .after = image::summary(source)});
+    is_fine = is_fine && is_same;
   }
+  for (const auto& [name, kind] : found.missing)
+    rows.push_back({.name = name, .kind = kind, .outcome = "missing"});
   if (request.names.empty())
     for (const auto& [name, source] : lock.sources)
       if (!found.used.contains(name))
@@ -299,13 +316,16 @@ int main(int argc, char** argv) {
     update_command->add_flag("--dry-run", updating.dry_run, "say what would change, and write nothing");
     update_command->add_flag("--prune", updating.prune, "remove entries that no Dockerfile given here uses");
     LockOptions checking;
-    CLI::App* check_command = app.add_subcommand(
-        "check", "Ask again, and say what has changed, is missing or unused; 3 if something differs.");
+    CLI::App* check_command = app.add_subcommand("check",
+                                                 "Ask for what is locked again, and say what has changed, is "
+                                                 "missing or unused; 3 if something differs.");
     checking.add_to(*check_command);
     LockOptions listing;
     CLI::App* list_command = app.add_subcommand("list", "Show what the lock says; asks nobody.");
     listing.add_place(*list_command);
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    updating.take_context();
+    checking.take_context();
     if (update_command->parsed()) return update(updating, common);
     if (check_command->parsed()) return check(checking, common);
     return list(listing, common);

@@ -11,9 +11,11 @@
 
 #include <fmt/format.h>
 
+#include "build_options.hpp"
 #include "image/model/machine_spec.hpp"
 #include "image/model/spec.hpp"
 #include "memory.hpp"
+#include "pack_runtime.hpp"
 #include "smolmachine/extract.hpp"
 #include "smolmachine/manifest_diff.hpp"
 #include "smolmachine/pack_file.hpp"
@@ -60,6 +62,7 @@ void warn_of_takeover(const fs::path& output) {
 }
 
 struct CreateOptions {
+  std::string place;
   std::string spec;
   std::string out;
   std::string image;
@@ -84,6 +87,10 @@ struct CreateOptions {
 
   CLI::App* add_to(CLI::App& app) {
     CLI::App* create = app.add_subcommand("create", "Make a pack from an image plan.");
+    create
+        ->add_option("place", place,
+                     "The bottle's build directory or its specification file, in place of --spec and --image")
+        ->type_name("DIR");
     create->add_option("--spec", spec, "Specification file that CMake wrote for a bottle");
     create->add_option("--out", out, "The bottle's build directory (default: the specification's)");
     create->add_option("--image", image, "Directory with image.json, instead of --spec");
@@ -107,7 +114,9 @@ struct CreateOptions {
     create->add_option("--level", level, "zstd level, 1 to 19")->capture_default_str();
     create->add_option(
         "--runtime", runtime,
-        "smolvm's agent root filesystem: a directory, or \"none\" (default: an installed one)");
+        "smolvm's agent root filesystem: a directory, or \"none\" (default: the specification's, else where "
+        "smolvm looks: $SMOLVM_AGENT_ROOTFS, the user's data directory, beside smolvm in PATH, "
+        "/usr/lib/smolvm)");
     create->add_option("--smolvm-version", smolvm_version,
                        "The smolvm that the pack is meant for, 1.8.1 or newer (default: current)");
     create->add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
@@ -119,11 +128,31 @@ struct CreateOptions {
     return create;
   }
 
+  // The positional argument is what it holds: a specification, or else an image plan.
+  void take_place() {
+    if (place.empty()) return;
+    if (!spec.empty() || !image.empty())
+      throw UsageError(
+          "unexpected argument \"" + place + "\" beside " + (spec.empty() ? "--image" : "--spec"),
+          {.where = "bottle-pack create"});
+    spec = tools::specification_in(place);
+    if (!spec.empty()) return;
+    image = place;
+    if (output.empty())
+      output = fs::absolute(fs::path(place) / "").parent_path().filename().native() + ".smolmachine";
+  }
+
   PackRequest request() const {
     PackRequest result;
-    if (spec.empty() == image.empty()) throw UsageError("create: expected one of --spec and --image");
+    std::int64_t epoch = 0;
+    if (spec.empty() == image.empty())
+      throw UsageError(
+          "expected one of --spec and --image",
+          {.where = "bottle-pack create",
+           .hint = "name the bottle's build directory: bottle-pack create build/bottles/<slug>"});
     if (!spec.empty()) {
       const image::BuildSpec build = image::load_spec(spec);
+      epoch = image::source_date_epoch(build);
       const fs::path directory = out.empty() ? build.directory : fs::path(out);
       result.slug = build.slug;
       result.plan_directory = result.records = directory;
@@ -142,10 +171,14 @@ struct CreateOptions {
       result.packer = build.packer;
       result.registry_image = build.registry_image;
     } else {
-      if (output.empty()) throw UsageError("create: --image needs -o, the pack to write");
+      if (output.empty())
+        throw UsageError("--image needs -o, the pack to write",
+                         {.where = "bottle-pack create",
+                          .hint = "bottle-pack create --image " + image + " -o image.smolmachine"});
       result.plan_directory = image;
       result.output = output;
       result.slug = result.output.stem().native();
+      epoch = image::source_date_epoch();
     }
     PackOptions& options = result.options;
     if (!name.empty()) options.image = name;
@@ -159,7 +192,7 @@ struct CreateOptions {
     if (user) options.user = user;
     if (!smolvm_version.empty()) options.smolvm = parse_smolvm_setting(smolvm_version);
     options.level = level;
-    options.epoch = image::source_date_epoch();
+    options.epoch = epoch;
     if (!runtime.empty()) result.runtime = runtime;
     if (!packer.empty()) result.packer = packer;
     if (!registry_image.empty()) result.registry_image = registry_image;
@@ -387,6 +420,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     extract_command->add_flag("--force", force, "Write into a directory that is not empty");
 
+    tools::RuntimeOptions runtime;
+    CLI::App* runtime_command = runtime.add_to(app);
+
     bool no_owner = false;
     CLI::App* diff_command = app.add_subcommand(
         "diff", "Compare two packs: manifests and trees; or a pack's tree and a directory.");
@@ -397,10 +433,14 @@ int main(int argc, char** argv) {
     diff_command->add_flag("--all", all, "Compare also when, from what and by what the packs were made");
 
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
-    if (*create_command) return create(options, common);
+    if (*create_command) {
+      options.take_place();
+      return create(options, common);
+    }
     if (*inspect_command) return inspect(file, tree, common);
     if (*verify_command) return verify(file, common);
     if (*extract_command) return extract(file, other, what, force, common);
+    if (*runtime_command) return runtime.run(common.json);
     if (*diff_command)
       return diff(file, other, no_owner ? Owners::ignore : Owners::compare,
                   all ? Members::all : Members::machine, common);

@@ -96,13 +96,29 @@ image::SshSpec parse_agent(const std::string& text) {
 
 }  // namespace
 
-void BuildOptions::add_to(CLI::App& app) {
+std::string specification_in(const std::string& place) {
+  std::error_code error;
+  if (fs::is_regular_file(place, error)) return place;
+  const fs::path file = fs::path(place) / "spec.json";
+  return fs::is_regular_file(file, error) ? file.native() : "";
+}
+
+void BuildOptions::add_to(CLI::App& app, Place positional) {
+  kind = positional;
   auto* spec_option = app.add_option("--spec", spec, "JSON specification of the bottle, as CMake writes it");
-  app.add_option("--out", out,
-                 "directory for the image plan; with --spec it is the specification's directory");
+  auto* out_option = app.add_option(
+      "--out", out, "directory for the image plan; with --spec it is the specification's directory");
   const auto apart = [&](CLI::Option* option) { option->excludes(spec_option); };
+  CLI::Option* place_option =
+      app.add_option("place", place,
+                     kind == Place::context ? "the build context, as --context says it"
+                                            : "the bottle's build directory, or its specification file")
+          ->type_name("DIR");
+  apart(place_option);
+  if (kind == Place::built) place_option->excludes(out_option);
   apart(app.add_option("-f,--file", file, "the Dockerfile (default: Dockerfile in the context)"));
-  apart(app.add_option("--context", context, "the build context, a directory (default: the current one)"));
+  apart(app.add_option("--context", context, "the build context, a directory (default: the current one)")
+            ->excludes(place_option));
   apart(app.add_option("--target", target, "the stage to build (default: the last)"));
   apart(
       app.add_option("--platform", platform, "os/architecture[/variant] (default: linux on this machine's)"));
@@ -145,6 +161,15 @@ void BuildOptions::add_to(CLI::App& app) {
 }
 
 image::BuildSpec BuildOptions::resolve() const {
+  if (!place.empty()) {
+    BuildOptions named = *this;
+    named.place.clear();
+    if (kind == Place::context)
+      named.context = place;
+    else if (named.spec = specification_in(place); named.spec.empty())
+      named.out = place;
+    return named.resolve();
+  }
   image::BuildSpec result;
   if (!spec.empty()) {
     result = image::load_spec(spec);

@@ -1,4 +1,4 @@
-// The options that say what to build, shared by bottle-fingerprint and bottle-image.
+// The options that say what to build, shared by bottle-fingerprint, bottle-image and bottle-lock.
 #pragma once
 
 #include <string>
@@ -13,6 +13,12 @@ class App;
 namespace bottle::tools {
 
 struct BuildOptions {
+  // What an argument without an option is: the context of a build, or what a build has left: a directory with
+  // spec.json or image.json, or a specification file.
+  enum class Place { context, built };
+
+  std::string place;
+  Place kind = Place::context;
   std::string spec;
   std::string out;
   std::string file;
@@ -35,11 +41,16 @@ struct BuildOptions {
   bool debug_shell = false;
   bool git_modes = false;
 
-  void add_to(CLI::App& app);
-  bool has_directory() const { return !spec.empty() || !out.empty(); }
+  void add_to(CLI::App& app, Place positional = Place::context);
+  bool has_directory() const {
+    return !spec.empty() || !out.empty() || (kind == Place::built && !place.empty());
+  }
   // Reads the specification file, or makes one of the other options. Throws UsageError for what does not fit
   // together.
   image::BuildSpec resolve() const;
 };
+
+// The specification file that `place` is, or that is in the directory `place`; "" if there is none.
+std::string specification_in(const std::string& place);
 
 }  // namespace bottle::tools

@@ -133,8 +133,12 @@ class Finder : public SourceLock {
     found_.used.insert(name);
     if (const auto known = known_.find(name); known != known_.end()) return std::get<Type>(known->second);
     const bool is_asked = request_.names.empty() || request_.names.contains(name);
-    if (!is_asked)
-      if (const Type* locked = before_.find<Type>(name)) return *locked;
+    const Type* locked = before_.find<Type>(name);
+    if (!is_asked && locked != nullptr) return *locked;
+    if (request_.locked_only && locked == nullptr) {
+      if (is_asked) found_.missing.insert_or_assign(name, kind_of(LockedSource(Type{})));
+      return std::nullopt;
+    }
     Type result = body();
     known_.insert_or_assign(name, result);
     if (is_asked) found_.sources.insert_or_assign(name, result);
@@ -189,7 +193,10 @@ FoundSources find_sources(const LockRequest& request, const Lock& before, const 
   Finder finder(request, before, store);
   for (const BuildSpec& spec : request.specs) {
     const Resolved resolved(spec, store,
-                            Survey{.lock = finder, .all_stages = request.all_stages, .warn = request.warn});
+                            Survey{.lock = finder,
+                                   .all_stages = request.all_stages,
+                                   .warn = request.warn,
+                                   .locked_only = request.locked_only});
     const std::string frontend = frontend_of(resolved);
     if (frontend.empty()) continue;
     try {

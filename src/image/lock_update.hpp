@@ -20,11 +20,14 @@ struct LockRequest {
   bool all_stages = false;        // also those that no target needs
   std::vector<ContextSpec> from;  // image layouts and archives in place of registries, by canonical name
   std::function<void(const std::string&)> warn;
+  // Nobody is asked for what the lock does not know: it may be a named context that only CMake knows.
+  bool locked_only = false;
 };
 
 struct FoundSources {
   std::map<std::string, LockedSource> sources;  // of those asked for
   std::set<std::string> used;                   // all that the Dockerfiles name
+  std::map<std::string, std::string> missing;  // with locked_only: those that are not locked, and their kinds
 };
 
 // What `text` names is called in a lock: an image reference, a URL, a git source. Throws UsageError.

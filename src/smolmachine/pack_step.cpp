@@ -45,7 +45,6 @@ std::string key_text(const PackRequest& request, const Digest& plan, const std::
   };
   if (is_smolvm(request)) {
     lines["packer"] = "smolvm " + smolvm_identity();
-    lines.erase("runtime");  // smolvm takes its own
     lines.erase("agent");
     lines.erase("zstd");
     if (!request.registry_image.empty()) lines["registry"] = escape_word(request.registry_image);
@@ -175,6 +174,7 @@ void make_by_smolvm(const PackRequest& request, store::Store& store, PackOutcome
        .plan = plan,
        .options = request.options,
        .registry_image = request.registry_image,
+       .runtime = outcome.runtime,
        .directory = request.records.empty() ? fs::absolute(request.output).parent_path() : request.records,
        .on_line = request.on_line ? request.on_line : [](const std::string&) {}},
       store, assets);
@@ -208,7 +208,7 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   if (request.packer != "native" && !is_smolvm(request))
     throw UsageError("unknown packer \"" + request.packer + "\"",
                      {.where = "bottle " + request.slug, .hint = "known: native, smolvm"});
-  if (!is_smolvm(request)) outcome.runtime = find_runtime(request.runtime);
+  outcome.runtime = find_runtime(request.runtime);
   std::optional<Runtime> runtime;
   if (outcome.runtime) runtime = read_runtime(*outcome.runtime, store);
 

@@ -137,8 +137,12 @@ std::optional<fs::path> find_runtime(const std::string& choice) {
   if (choice == "none") return std::nullopt;
   if (!choice.empty()) {
     if (!has_init(choice))
-      throw Error("this is no agent root filesystem: it has no sbin/init",
-                  {.where = choice, .hint = "name smolvm's agent-rootfs directory, or \"none\""});
+      throw Error(
+          "not an agent root filesystem of smolvm: it has no sbin/init",
+          {.where = choice,
+           .hint = "configure the project again (cmake <build directory>), which finds it where it is "
+                   "now; or name smolvm's agent-rootfs directory, or \"none\", in the CMake variable "
+                   "BOTTLE_SMOLVM_RUNTIME (bottle-pack: --runtime)"});
     return fs::path(choice);
   }
   for (const fs::path& place : usual_places())
@@ -146,7 +150,7 @@ std::optional<fs::path> find_runtime(const std::string& choice) {
   return std::nullopt;
 }
 
-Runtime read_runtime(const fs::path& directory, store::Store& store) {
+Runtime read_runtime(const fs::path& directory, const store::Store& store) {
   std::vector<Found> found;
   scan(directory, "", found);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.path < b.path; });

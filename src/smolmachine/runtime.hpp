@@ -26,6 +26,6 @@ struct Runtime {
 
 // Reads the directory. Contents are read, and the agent is asked for its version, only if the listing (names,
 // sizes, times, inodes) is one the store has not seen.
-Runtime read_runtime(const fs::path& directory, store::Store& store);
+Runtime read_runtime(const fs::path& directory, const store::Store& store);
 
 }  // namespace bottle::smolmachine

@@ -1,6 +1,9 @@
 #include "smolmachine/smolvm_command.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <string_view>
 
 #include "util/error.hpp"
 #include "util/process.hpp"
@@ -67,10 +70,25 @@ std::vector<std::string> smolvm_arguments(const SmolvmImage& image) {
   return arguments;
 }
 
+namespace {
+
+// This process's environment, with the agent root filesystem that the pack's key names.
+std::vector<std::string> environment_of(const SmolvmImage& image) {
+  constexpr std::string_view kVariable = "SMOLVM_AGENT_ROOTFS=";
+  std::vector<std::string> lines;
+  for (char** line = environ; *line != nullptr; ++line)
+    if (image.agent_rootfs.empty() || !std::string_view(*line).starts_with(kVariable))
+      lines.emplace_back(*line);
+  if (!image.agent_rootfs.empty()) lines.push_back(std::string(kVariable) + image.agent_rootfs.native());
+  return lines;
+}
+
+}  // namespace
+
 fs::path run_smolvm(const SmolvmImage& image, const std::function<void(const std::string&)>& on_line) {
   SmolvmOutput output(on_line);
-  const Finished finished =
-      run({.arguments = smolvm_arguments(image)}, [&](std::string_view text) { output.take(text); });
+  const Finished finished = run({.arguments = smolvm_arguments(image), .environment = environment_of(image)},
+                                [&](std::string_view text) { output.take(text); });
   output.finish();
   const std::string what = "smolvm pack create --image " + image.reference;
   if (!finished.status.success()) {

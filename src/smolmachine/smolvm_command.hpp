@@ -40,7 +40,8 @@ struct SmolvmImage {
   std::uint64_t memory_mib = 8192;
   std::string platform;  // os/architecture; "" is smolvm's choice
   std::optional<std::string> entrypoint;
-  fs::path output;  // the stub; the pack is beside it, with ".smolmachine" at its end
+  fs::path output;             // the stub; the pack is beside it, with ".smolmachine" at its end
+  fs::path agent_rootfs = {};  // "": where smolvm looks for it
 };
 
 std::vector<std::string> smolvm_arguments(const SmolvmImage& image);
@@ -56,7 +57,8 @@ struct SmolvmInstallation {
 // Whether `smolvm pack create` can work: the program and its version, /dev/kvm, the agent's root file system
 // and the libraries, room for `image_bytes` where smolvm stages, and the image's name. The first that is not
 // so is an Error that says what to do.
-SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t image_bytes);
+SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t image_bytes,
+                                const std::optional<fs::path>& agent_rootfs);
 
 // Says which program it is without starting it, for keys.
 std::string smolvm_identity();

@@ -112,10 +112,11 @@ PackRecipe make_smolvm_pack(const SmolvmPackRequest& request, const store::Store
                     .memory_mib = request.options.memory_mib,
                     .platform = image::platform_text(request.plan.plan),
                     .entrypoint = std::nullopt,
-                    .output = work.path() / request.slug};
+                    .output = work.path() / request.slug,
+                    .agent_rootfs = request.runtime.value_or("")};
   if (request.options.entrypoint && request.options.entrypoint->size() == 1)
     image.entrypoint = request.options.entrypoint->front();
-  const SmolvmInstallation smolvm = check_smolvm(image.reference, weight(request.plan));
+  const SmolvmInstallation smolvm = check_smolvm(image.reference, weight(request.plan), request.runtime);
   request.on_line("smolvm " + smolvm.version + ": " + image.reference);
   return take_in(run_smolvm(image, request.on_line), request, store, outputs);
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "image/model/plan.hpp"
@@ -15,8 +16,9 @@ struct SmolvmPackRequest {
   std::string slug;
   const image::LoadedPlan& plan;
   const PackOptions& options;
-  std::string registry_image;  // "": the registry in this process
-  fs::path directory;          // where work may lie and what is left is written down: the output's
+  std::string registry_image;       // "": the registry in this process
+  std::optional<fs::path> runtime;  // the agent root filesystem that smolvm is to pack
+  fs::path directory;               // where work may lie and what is left is written down: the output's
   std::function<void(const std::string&)> on_line;
 };
 

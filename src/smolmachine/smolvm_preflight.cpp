@@ -109,7 +109,8 @@ void check_room(std::uint64_t image_bytes) {
 
 }  // namespace
 
-SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t image_bytes) {
+SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t image_bytes,
+                                const std::optional<fs::path>& agent_rootfs) {
   const auto program = find_program(kSmolvm);
   if (!program)
     throw Error("smolvm is not installed",
@@ -118,12 +119,12 @@ SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t imag
   found.program = *program;
   found.version = version_of_smolvm();
   check_kvm();
-  const auto rootfs = find_runtime("");
-  if (!rootfs)
+  if (!agent_rootfs)
     throw Error("the agent's root file system of smolvm was not found",
                 {.where = program->native(),
-                 .hint = "set SMOLVM_AGENT_ROOTFS to its directory, or install smolvm anew"});
-  found.agent_rootfs = *rootfs;
+                 .hint = "set the CMake variable BOTTLE_SMOLVM_RUNTIME (without CMake: SMOLVM_AGENT_ROOTFS) "
+                         "to its directory, or install smolvm again"});
+  found.agent_rootfs = *agent_rootfs;
   found.libraries = find_libraries(*program);
   check_room(image_bytes);
   const std::string canonical = canonical_image(reference);

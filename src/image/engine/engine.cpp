@@ -1,7 +1,5 @@
 #include "image/engine/engine.hpp"
 
-#include <algorithm>
-
 #include "image/engine/drivers.hpp"
 #include "image/engine/left.hpp"
 #include "util/error.hpp"
@@ -42,23 +40,6 @@ std::string known_version(const BuildSpec& spec, const store::Store& store) {
 }
 
 }  // namespace
-
-const std::vector<std::string>& engine_names() {
-  static const std::vector<std::string> names{"builtin", "docker", "podman", "buildah", "buildx"};
-  return names;
-}
-
-void check_engine_name(const std::string& name, const std::string& where) {
-  const auto& names = engine_names();
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  std::string known;
-  for (const std::string& item : names)
-    known += (known.empty() ? "" : ", ") + item;
-  const auto near = nearest(name, names);
-  throw UsageError(
-      "unknown engine \"" + name + "\"",
-      {.where = where, .hint = (near ? "did you mean " + *near + "? " : "") + "known: " + known});
-}
 
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
   check_engine_name(spec.engine, "bottle " + spec.slug);

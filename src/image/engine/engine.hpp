@@ -15,11 +15,6 @@
 
 namespace bottle::image {
 
-// "builtin" and the others.
-const std::vector<std::string>& engine_names();
-// Throws UsageError that lists the known names.
-void check_engine_name(const std::string& name, const std::string& where);
-
 struct EngineRequest {
   const Resolved& resolved;
   const store::Store& store;

@@ -5,7 +5,9 @@
 #include <cstdlib>
 
 #include "dockerfile/git_source.hpp"
+#include "dockerfile/platform.hpp"
 #include "image/model/lock.hpp"
+#include "image/model/setting.hpp"
 #include "oci/reference_grammar.hpp"
 #include "registry/reference.hpp"
 #include "util/error.hpp"
@@ -81,14 +83,31 @@ PackSpec parse_pack(const JsonView& view) {
   refuse_unknown(
       view, {"cpus", "memory", "network", "env", "entrypoint", "cmd", "user", "smolvmVersion", "runtime"});
   PackSpec pack;
-  if (const auto cpus = view.find("cpus")) pack.cpus = cpus->unsigned_number(255);
-  if (const auto memory = view.find("memory")) pack.memory_mib = memory->unsigned_number(UINT32_MAX);
-  pack.network = view.boolean_or("network", false);
+  if (const auto cpus = view.find("cpus")) pack.cpus = number_setting(*cpus, {1, 255});
+  if (const auto memory = view.find("memory")) pack.memory_mib = number_setting(*memory, {64, UINT32_MAX});
+  if (const auto network = view.find("network")) pack.network = network_setting(*network);
   pack.env = view.strings_or_empty("env");
   if (const auto entrypoint = view.find("entrypoint")) pack.entrypoint = entrypoint->strings();
   if (const auto cmd = view.find("cmd")) pack.cmd = cmd->strings();
   pack.runtime = view.string_or("runtime", "");
+  if (!pack.runtime.empty() && pack.runtime != "none" && !fs::path(pack.runtime).is_absolute())
+    view.at("runtime").fail("an absolute path or \"none\"");
   return pack;
+}
+
+// The largest that a tar header's eleven octal digits hold.
+constexpr std::uint64_t kLargestEpoch = 077777777777;
+
+std::optional<std::int64_t> environment_epoch() {
+  const char* text = std::getenv("SOURCE_DATE_EPOCH");
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const auto seconds = parse_unsigned(text);
+  if (!seconds || *seconds > kLargestEpoch)
+    throw UsageError(
+        "expected a number of seconds since 1970, at most " + std::to_string(kLargestEpoch) + ", found \"" +
+            std::string(text) + "\"",
+        {.where = "SOURCE_DATE_EPOCH", .hint = "unset it, or give it a number, as `date +%s` prints"});
+  return static_cast<std::int64_t>(*seconds);
 }
 
 }  // namespace
@@ -196,7 +215,7 @@ BuildSpec load_spec(const fs::path& file) {
   refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
                         "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
                         "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
-                        "runNetwork",    "allow",     "lock"});
+                        "runNetwork",    "allow",     "lock",       "epoch",   "buildTree"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -208,6 +227,8 @@ BuildSpec load_spec(const fs::path& file) {
   spec.excludes = absolute_paths(view.find("exclude"));
   spec.target = view.string_or("target", "");
   spec.platform = view.string_or("platform", "");
+  if (!spec.platform.empty() && !dockerfile::parse_platform(spec.platform))
+    view.at("platform").fail("os/architecture[/variant], for example linux/arm64");
   if (const auto arguments = view.find("buildArgs")) {
     if (!arguments->value().is_object()) arguments->fail("an object of strings");
     for (const auto& [key, value] : arguments->value().items())
@@ -224,15 +245,21 @@ BuildSpec load_spec(const fs::path& file) {
   spec.run_has_network = network == "host";
   spec.allowed = view.strings_or_empty("allow");
   spec.engine = view.string_or("engine", "builtin");
+  check_engine_name(spec.engine, name + "#/engine");
   spec.engine_options = view.strings_or_empty("engineOptions");
+  std::erase(spec.engine_options, "");  // what a conditional expression leaves
   spec.packer = view.string_or("packer", "native");
+  if (spec.packer != "native" && spec.packer != "smolvm") view.at("packer").fail("native or smolvm");
   spec.registry_image = view.string_or("registryImage", "");
   spec.tag = view.string_or("tag", "");
   if (!spec.tag.empty()) check_image_name(spec.tag, view.at("tag").place());
-  spec.git_modes = view.boolean_or("gitModes", false);
+  if (const auto git_modes = view.find("gitModes")) spec.git_modes = boolean_setting(*git_modes);
   if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);
   spec.store = view.string_or("store", "");
   if (const auto lock = view.find("lock")) spec.lock = absolute_path(*lock);
+  if (const auto epoch = view.find("epoch"))
+    spec.epoch = static_cast<std::int64_t>(epoch->unsigned_number(kLargestEpoch));
+  if (const auto tree = view.find("buildTree")) spec.build_tree = absolute_path(*tree);
   spec.file = fs::absolute(file).lexically_normal();
   spec.directory = fs::absolute(file).parent_path();
   return spec;
@@ -243,14 +270,39 @@ fs::path lock_file(const BuildSpec& spec) {
 }
 
 std::int64_t source_date_epoch() {
-  const char* text = std::getenv("SOURCE_DATE_EPOCH");
-  if (text == nullptr || *text == '\0') return 0;
-  const auto seconds = parse_unsigned(text);
-  // The largest that a tar header's eleven octal digits hold.
-  if (!seconds || *seconds > 077777777777)
-    throw UsageError("expected a number of seconds since 1970, found \"" + std::string(text) + "\"",
-                     {.where = "SOURCE_DATE_EPOCH"});
-  return static_cast<std::int64_t>(*seconds);
+  return environment_epoch().value_or(0);
+}
+
+std::int64_t source_date_epoch(const BuildSpec& spec) {
+  if (!spec.epoch) return source_date_epoch();
+  const auto other = environment_epoch();
+  if (other && *other != *spec.epoch) {
+    const std::string here = std::to_string(*other);
+    const std::string tree = spec.build_tree.empty() ? "<build directory>" : spec.build_tree.native();
+    throw UsageError("SOURCE_DATE_EPOCH is " + here + " in the environment, and " +
+                         std::to_string(*spec.epoch) + " in this build",
+                     {.where = spec.file.native() + "#/epoch",
+                      .hint = "configure with the new one: cmake -DBOTTLE_SOURCE_DATE_EPOCH=" + here + " " +
+                              tree + "; or build with SOURCE_DATE_EPOCH=" + std::to_string(*spec.epoch)});
+  }
+  return *spec.epoch;
+}
+
+const std::vector<std::string>& engine_names() {
+  static const std::vector<std::string> names{"builtin", "docker", "podman", "buildah", "buildx"};
+  return names;
+}
+
+void check_engine_name(const std::string& name, const std::string& where) {
+  const auto& names = engine_names();
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  std::string known;
+  for (const std::string& item : names)
+    known += (known.empty() ? "" : ", ") + item;
+  const auto near = nearest(name, names);
+  throw UsageError(
+      "unknown engine \"" + name + "\"",
+      {.where = where, .hint = (near ? "did you mean " + *near + "? " : "") + "known: " + known});
 }
 
 }  // namespace bottle::image

@@ -48,6 +48,11 @@ struct PackSpec {
   std::string runtime;  // agent root filesystem: a directory, "none", or "" to look for an installed one
 };
 
+// "builtin", then the outside engines.
+const std::vector<std::string>& engine_names();
+// A UsageError that names the nearest engine unless `name` is one of them.
+void check_engine_name(const std::string& name, const std::string& where);
+
 struct BuildSpec {
   std::string slug;
   fs::path dockerfile;
@@ -79,6 +84,9 @@ struct BuildSpec {
   fs::path lock;       // "" is bottle.lock in the context
   fs::path file;       // the specification file, if it was read from one
   fs::path directory;  // the bottle's build directory
+  // SOURCE_DATE_EPOCH as the project was configured; nullopt: the environment's
+  std::optional<std::int64_t> epoch;
+  fs::path build_tree;  // CMake's, for hints that name a command; "" without CMake
 };
 
 inline bool is_builtin(const BuildSpec& spec) {
@@ -109,7 +117,10 @@ ContextSpec parse_context_value(const std::string& text, const std::string& plac
 // that exists, else what follows the last ':' behind the last '/'.
 void split_image_place(ContextSpec& context);
 
-// SOURCE_DATE_EPOCH, or 0 when it is unset. Anything but a number of seconds is an Error.
+// SOURCE_DATE_EPOCH of the environment, or 0 when it is unset. Anything but a number of seconds is an Error.
 std::int64_t source_date_epoch();
+// The specification's if it has one: then an environment with another is a UsageError, because the steps of
+// one build would disagree.
+std::int64_t source_date_epoch(const BuildSpec& spec);
 
 }  // namespace bottle::image

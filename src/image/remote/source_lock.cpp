@@ -89,7 +89,11 @@ std::string update_command(const BuildSpec& spec, const std::string& name) {
     for (const ContextSpec& context : spec.contexts)
       option("--build-context", context.name + "=" + context_text(context));
   }
-  return command + " " + shell_quoted(name);
+  command += " " + shell_quoted(name);
+  if (!spec.build_tree.empty())
+    command += ", or all that the project uses with cmake --build " + shell_quoted(spec.build_tree.native()) +
+               " --target bottle-lock";
+  return command;
 }
 
 }  // namespace bottle::image

@@ -42,7 +42,8 @@ class LockFile : public SourceLock {
   bool exists_ = false;
 };
 
-// The command that locks a source of this bottle, to be pasted into a shell.
+// The command that locks a source of this bottle, to be pasted into a shell; for a bottle of CMake followed
+// by that for the whole project.
 std::string update_command(const BuildSpec& spec, const std::string& name);
 
 }  // namespace bottle::image

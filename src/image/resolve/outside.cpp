@@ -1,4 +1,6 @@
 // Images, URLs and repositories that a Dockerfile names: what they stand for, by the lock.
+#include <algorithm>
+
 #include "image/model/read_dockerfile.hpp"
 #include "image/remote/git.hpp"
 #include "image/remote/image.hpp"
@@ -67,6 +69,22 @@ class RemoteFiles : public EmptyImage {
   RemoteSource source_;
   std::shared_ptr<const RemoteAccess> access_;
 };
+
+// A stage or named context that was probably meant.
+std::string near_hint(const std::string& written, const StagePlan& plan, const BuildSpec& spec) {
+  std::vector<std::string> names;
+  for (const PlannedStage& stage : plan.stages)
+    if (!stage.name.empty()) names.push_back(stage.name);
+  const std::size_t stages = names.size();
+  for (const ContextSpec& context : spec.contexts)
+    names.push_back(context.name);
+  const auto near = bottle::nearest(written, names);
+  if (!near) return "";
+  const auto place = std::find(names.begin(), names.end(), *near) - names.begin();
+  return std::string("did you mean the ") +
+         (static_cast<std::size_t>(place) < stages ? "stage" : "named context") + " \"" + *near +
+         "\"? If not, ";
+}
 
 }  // namespace
 
@@ -141,8 +159,9 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
       return std::nullopt;
     }
     fail(position, "the image \"" + written + "\" is neither a stage, nor a named context, nor locked",
-         "lock it with " + update_command(spec_, canonical) + ", or name where it comes from: CONTEXTS " +
-             written + "=oci-layout:<directory> (bottle-image build: --build-context)");
+         near_hint(written, plan_, spec_) + "lock it with " + update_command(spec_, canonical) +
+             ", or name where it comes from: CONTEXTS " + written +
+             "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
   const LockedManifest* manifest = locked->find(platform);
   if (manifest == nullptr)

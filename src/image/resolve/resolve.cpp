@@ -62,7 +62,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked un
       unlocked_(unlocked),
       lock_(lock_file(spec)),
       access_(std::make_shared<RemoteAccess>()),
-      epoch_(source_date_epoch()) {
+      epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
 
@@ -71,16 +71,17 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, RecordedInp
       recorded_(std::move(recorded)),
       lock_(lock_file(spec)),
       access_(std::make_shared<RemoteAccess>()),
-      epoch_(source_date_epoch()) {
+      epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
 
 Resolved::Resolved(const BuildSpec& spec, const store::Store& store, const Survey& survey)
     : spec_(spec),
+      unlocked_(survey.locked_only ? Unlocked::left_open : Unlocked::refused),
       survey_(survey),
       lock_(lock_file(spec)),
       access_(std::make_shared<RemoteAccess>()),
-      epoch_(source_date_epoch()) {
+      epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
 

@@ -64,6 +64,7 @@ struct Survey {
   SourceLock& lock;
   bool all_stages = false;  // also those that the target does not need
   std::function<void(const std::string&)> warn = {};
+  bool locked_only = false;  // what `lock` does not know is left open
 };
 
 class Resolved {

@@ -191,6 +191,9 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   EXPECT_THAT(
       refused("FROM scratch\n\nCOPY --from=none a /\n"),
       AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage, nor a named context, nor locked")));
+  EXPECT_THAT(refused("FROM scratch AS one\nCOPY file /\nFROM scratch\nCOPY --from=onee a /\n"),
+              AllOf(HasSubstr("Dockerfile:4"), HasSubstr("did you mean the stage \"one\"?")));
+  EXPECT_THAT(refused("FROM scratch AS one\nFROM debian\n"), Not(HasSubstr("did you mean")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));
   EXPECT_THAT(refused("FROM scratch\nRUN --security=insecure x\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("RUN --security=insecure")));

@@ -62,6 +62,31 @@ TEST_F(LockSourcesTest, AnUnlockedImageIsAnErrorWithTheCommand) {
   EXPECT_THAT(error_of([&] { key_text(); }), HasSubstr("Dockerfile:1:1"));
 }
 
+TEST_F(LockSourcesTest, ABottleOfCMakeIsLockedByItsTargetToo) {
+  dockerfile("FROM registry.invalid/team/base:1\n");
+  BuildSpec of_project = spec();
+  of_project.file = "/build/bottles/a/spec.json";
+  of_project.build_tree = "/a b";
+  EXPECT_THAT(error_of([&] { key_text(of_project); }),
+              AllOf(HasSubstr("--spec /build/bottles/a/spec.json " + std::string(kBase) + ", or "),
+                    HasSubstr("cmake --build '/a b' --target bottle-lock")));
+}
+
+TEST_F(LockSourcesTest, ACheckAsksForWhatIsLockedOnly) {
+  dockerfile("FROM base\nCOPY --from=registry.invalid/team/base:1 /a /a\nADD https://x.invalid/y /\n");
+  LockRequest request;
+  request.specs = {spec()};
+  request.from.push_back({.name = kBase, .kind = ContextKind::oci_layout, .value = layout()});
+  request.locked_only = true;
+  Lock lock;
+  lock.put(kBase, LockedImage{.tag = "1"});
+  const FoundSources found = find_sources(request, lock, store());
+  EXPECT_EQ(found.sources.size(), 1u);
+  EXPECT_TRUE(found.sources.contains(kBase));
+  EXPECT_EQ(found.missing, (std::map<std::string, std::string>{{"docker.io/library/base:latest", "image"},
+                                                               {"https://x.invalid/y", "url"}}));
+}
+
 TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   dockerfile(
       "FROM registry.invalid/team/base:1\nCOPY --from=registry.invalid/team/base:1 /a /$NAME\nCOPY "

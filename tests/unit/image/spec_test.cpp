@@ -224,6 +224,63 @@ TEST(Slug, IsCheckedWhole) {
     EXPECT_FALSE(is_slug(bad)) << bad;
 }
 
+TEST_F(SpecTest, TakesTheTextOfExpressions) {
+  EXPECT_EQ(load(with("/pack", {{"cpus", "2"}, {"memory", "512"}})).pack.cpus, 2u);
+  EXPECT_EQ(load(with("/pack", {{"memory", "512"}})).pack.memory_mib, 512u);
+  for (const char* bad : {"", "0", "256", "1G", "2;3", "-1"})
+    EXPECT_THAT(refused(with("/pack", {{"cpus", bad}})),
+                AllOf(HasSubstr("#/pack/cpus"), HasSubstr("a number from 1 to 255")))
+        << bad;
+  EXPECT_THAT(refused(with("/pack", {{"memory", "63"}})), HasSubstr("#/pack/memory"));
+  EXPECT_THAT(refused(with("/platform", "linux/a b")), HasSubstr("#/platform"));
+  EXPECT_THAT(refused(with("/engine", "dokcer")),
+              AllOf(HasSubstr("#/engine"), HasSubstr("did you mean docker?")));
+  EXPECT_THAT(refused(with("/packer", "smolwm")), HasSubstr("#/packer"));
+  EXPECT_THAT(refused(with("/runNetwork", "1")), HasSubstr("#/runNetwork"));
+  EXPECT_TRUE(load(with("/gitModes", "on")).git_modes);
+  EXPECT_FALSE(load(with("/gitModes", "FALSE")).git_modes);
+  EXPECT_THAT(refused(with("/gitModes", "maybe")), HasSubstr("#/gitModes"));
+}
+
+TEST_F(SpecTest, NetworkIsABooleanOrTheWordsOfTheArgument) {
+  const auto network = [&](const Json& value) {
+    return load(with("/pack", {{"network", value}})).pack.network;
+  };
+  for (const Json& value : {Json(true), Json("1"), Json("Yes"), Json("NETWORK;machine"),
+                            Json("NETWORK;none;machine"), Json("NETWORK;1;none")})
+    EXPECT_TRUE(network(value)) << value;
+  for (const Json& value :
+       {Json(false), Json("0"), Json("NETWORK;"), Json("NETWORK;none"), Json("NETWORK;0;host")})
+    EXPECT_FALSE(network(value)) << value;
+  for (const char* bad : {"", "machine", "host", "NETWORK;nonne", "NETWORK;none;host", "NETWORK"})
+    EXPECT_THAT(refused(with("/pack", {{"network", bad}})), HasSubstr("#/pack/network")) << bad;
+}
+
+TEST_F(SpecTest, TheRuntimeIsAPlaceOrNone) {
+  EXPECT_EQ(load(with("/pack", {{"runtime", "none"}})).pack.runtime, "none");
+  EXPECT_EQ(load(with("/pack", {{"runtime", "/agent"}})).pack.runtime, "/agent");
+  EXPECT_THAT(refused(with("/pack", {{"runtime", "agent"}})), HasSubstr("#/pack/runtime"));
+}
+
+TEST_F(SpecTest, TheEpochIsTheSpecifications) {
+  const BuildSpec spec = load(with("/epoch", 1000));
+  {
+    const ScopedVariable unset("SOURCE_DATE_EPOCH", "");
+    EXPECT_EQ(source_date_epoch(spec), 1000);
+  }
+  {
+    const ScopedVariable same("SOURCE_DATE_EPOCH", "01000");
+    EXPECT_EQ(source_date_epoch(spec), 1000);
+  }
+  const ScopedVariable other("SOURCE_DATE_EPOCH", "2000");
+  EXPECT_THAT(error_of([&] { source_date_epoch(spec); }),
+              AllOf(HasSubstr("#/epoch"), HasSubstr("2000 in the environment, and 1000 in this build"),
+                    HasSubstr("-DBOTTLE_SOURCE_DATE_EPOCH=2000")));
+  EXPECT_EQ(source_date_epoch(load(minimal())), 2000);
+  EXPECT_THAT(refused(with("/epoch", "1000")), HasSubstr("#/epoch"));
+  EXPECT_THAT(refused(with("/epoch", 8589934592)), HasSubstr("#/epoch"));
+}
+
 TEST(Epoch, IsANumberOfSeconds) {
   {
     const ScopedVariable variable("SOURCE_DATE_EPOCH", "");

@@ -1,0 +1,72 @@
+#include "pack_runtime.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "image/context/depfile.hpp"
+#include "smolmachine/runtime.hpp"
+#include "store/store.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/json.hpp"
+#include "util/tool_main.hpp"
+
+namespace bottle::tools {
+namespace {
+
+// All whose time says that the tree may be another: its directories and files. A symbolic link may lead
+// nowhere on this machine; another one has changed its directory.
+std::vector<std::string> dependencies(const smolmachine::Runtime& runtime) {
+  std::vector<std::string> paths{runtime.directory.native()};
+  for (const oci::Entry& entry : runtime.index.entries)
+    if (entry.type != oci::EntryType::symlink) paths.push_back((runtime.directory / entry.path).native());
+  return paths;
+}
+
+}  // namespace
+
+CLI::App* RuntimeOptions::add_to(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "runtime", "Say which agent root filesystem of smolvm packs get, and the digest of its content.");
+  command->add_option("directory", directory, "The directory (default: where smolvm looks)");
+  command->add_option("--result", result, "Write the digest to FILE, if it is another, and print nothing");
+  command->add_option("--stamp", stamp, "Touch FILE when all is done");
+  command->add_option("--depfile", depfile, "Write a depfile for the stamp that names all that was read");
+  command->add_option("--store", store, "Use the store in DIR");
+  command->footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
+  return command;
+}
+
+int RuntimeOptions::run(bool json) const {
+  if (!depfile.empty() && stamp.empty()) throw UsageError("--depfile needs --stamp");
+  const std::optional<fs::path> found = smolmachine::find_runtime(directory);
+  if (!found) {
+    if (!result.empty()) write_file_if_changed(result, "none\n");
+    if (!stamp.empty()) touch(stamp);
+    if (result.empty()) fmt::print("{}\n", json ? "null" : "none");
+    return kSuccess;
+  }
+  const smolmachine::Runtime runtime =
+      smolmachine::read_runtime(fs::absolute(*found), store::Store::open(store));
+  if (!depfile.empty()) {
+    const std::vector<std::string> plain = image::plain_paths(dependencies(runtime), depfile + ".links");
+    write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
+  }
+  if (!result.empty())
+    write_file_if_changed(result, runtime.digest.string() + "\n");
+  else if (json)
+    fmt::print("{}\n", OrderedJson{{"directory", runtime.directory.native()},
+                                   {"digest", runtime.digest.string()},
+                                   {"entries", runtime.index.entries.size()}}
+                           .dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+  else
+    fmt::print("{}\n{}\n", runtime.directory.native(), runtime.digest.string());
+  if (!stamp.empty()) touch(stamp);
+  return kSuccess;
+}
+
+}  // namespace bottle::tools

@@ -88,6 +88,8 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   that nothing but its inputs can reach it, which is what we recommend;
   ``host``, the default: each has this machine's, unless the Dockerfile says
   ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
+  A generator expression may also give 1 or 0 for ``machine`` or not:
+  ``NETWORK $<CONFIG:Debug> none``.
 ``ENV``, ``ENTRYPOINT``, ``CMD``, ``USER``
   Added to, or put in place of, what the image says, in the pack only. ``USER``
   is a name or number, with a group if needed: ``agent``, ``1000:1000``.
@@ -105,6 +107,9 @@ Declares an image that a Dockerfile describes, and the targets that make it::
 
 Values may hold any text, also ``;``, quotes, ``$`` and newlines, and generator
 expressions. (A word of ``ENTRYPOINT`` or ``CMD`` cannot be equal to a keyword.)
+What an expression gives is checked by the tools; nothing is the default. Slugs,
+the names of targets, gates and skills, and the names in ``name=value`` have to
+be known when the project is configured and cannot hold one.
 
 Targets:
 
@@ -155,6 +160,7 @@ function(add_bottle slug)
   cmake_parse_arguments(ARG "${options}" "${single}" "${multiple}" ${arguments})
 
   _bottle_check_slug(add_bottle "${slug}")
+  _bottle_check_variables("add_bottle(${slug})")
   _bottle_network(ARG add_bottle "${slug}")
   _bottle_refuse_unparsed(add_bottle "${slug}" "${options};${single};${multiple}" "${ARG_UNPARSED_ARGUMENTS}"
     "${ARG_KEYWORDS_MISSING_VALUES}")
@@ -180,6 +186,10 @@ function(add_bottle slug)
       if(NOT word MATCHES "^[^=]+=")
         _bottle_decode(word "${word}")
         message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\" is not of the form name=value")
+      elseif(word MATCHES "^[^=]*\\$<")
+        _bottle_decode(word "${word}")
+        message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\": a generator expression can be in the value only, as "
+          "NAME=$<IF:$<CONFIG:Debug>,a,b>")
       endif()
     endforeach()
   endforeach()
@@ -212,6 +222,14 @@ function(add_bottle slug)
     message(FATAL_ERROR "add_bottle(${slug}): the context is the build tree itself, ${context}; its files change in every build, "
       "so build in a directory of its own")
   endif()
+  if(ARG_CONTEXT AND NOT depends)
+    _bottle_absolute(encoded "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" "")
+    set_property(GLOBAL APPEND PROPERTY _BOTTLE_DIRECTORIES_OF_${slug} "${encoded}")
+  endif()
+  if(ARG_DOCKERFILE AND NOT depends)
+    _bottle_absolute(encoded "${ARG_DOCKERFILE}" "${CMAKE_CURRENT_SOURCE_DIR}" "")
+    set_property(GLOBAL APPEND PROPERTY _BOTTLE_DOCKERFILE_OF_${slug} "${encoded}")
+  endif()
   set(all ALL)
   if(ARG_EXCLUDE_FROM_ALL)
     set(all "")
@@ -225,8 +243,9 @@ function(add_bottle slug)
     endif()
     _bottle_absolute(lock "${lock}" "${PROJECT_SOURCE_DIR}" "bottle.lock")
   endif()
-  _bottle_write_spec(${slug} "${lock}")
-  _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}" "${lock}" "${context}")
+  _bottle_runtime(runtime "add_bottle(${slug})")
+  _bottle_write_spec(${slug} "${lock}" "${runtime}")
+  _bottle_rules(${slug} "${all}" "${CONTEXTS_BOTTLES}" "${CONTEXTS_FILES}" "${depends}" "${lock}" "${context}" "${runtime}")
   _bottle_push(${slug} "${ARG_PUSH}" "${ARG_PUSH_PACK}")
   if(ARG_SKILLS)
     _bottle_skills(${slug} ${ARG_SKILLS})
@@ -246,24 +265,12 @@ function(_bottle_settings slug)
   if(DEFINED ARG_PLATFORMS)
     set(ARG_PLATFORM "${ARG_PLATFORMS}")
   endif()
-  set(default_ENGINE "$ENV{BOTTLE_ENGINE}")
-  if(default_ENGINE STREQUAL "")
-    set(default_ENGINE builtin)
-  endif()
-  set(default_PACKER native)
-  set(default_PLATFORM "")
-  set(default_CPUS 4)
-  set(default_MEMORY 8192)
-  set(default_NETWORK FALSE)
-  set(default_SMOLVM_VERSION current)
-  set(default_GIT_MODES TRUE)
-  set(default_RUN_NETWORK host)
   foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
     get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
     if(DEFINED ARG_${setting})
       _bottle_decode(value "${ARG_${setting}}")
     elseif("${value}" STREQUAL "")  # not set: not even defined
-      set(value "${default_${setting}}")
+      _bottle_setting_default(value ${setting})
     endif()
     _bottle_check_setting("add_bottle(${slug})" ${setting} "${value}")
     set_property(TARGET bottle-${slug} PROPERTY BOTTLE_${setting} "${value}")
@@ -271,12 +278,25 @@ function(_bottle_settings slug)
 endfunction()
 
 # NETWORK [machine] [none|host], which may be given without a value: <prefix>_NETWORK becomes TRUE if a machine is to have
-# one, <prefix>_RUN_NETWORK what RUN is to have; undefined if nothing is said.
+# one, <prefix>_RUN_NETWORK what RUN is to have; undefined if nothing is said. With generator expressions the words go on as
+# they are, behind the word NETWORK, to the tools, which refuse what is none of them (src/image/model/setting.hpp).
 function(_bottle_network prefix function slug)
   set(words "${${prefix}_NETWORK}")
   set(missing "${${prefix}_KEYWORDS_MISSING_VALUES}")
   unset(machine)
   unset(run)
+  if(words MATCHES "\\$<")
+    set(decoded "")
+    foreach(word IN LISTS words)
+      _bottle_decode(word "${word}")
+      string(APPEND decoded ";${word}")
+    endforeach()
+    # What no word says is as the variables have it.
+    set(${prefix}_NETWORK "NETWORK;${BOTTLE_NETWORK}${decoded}" PARENT_SCOPE)
+    set(${prefix}_RUN_NETWORK
+      "$<IF:$<IN_LIST:none,${decoded}>,none,$<IF:$<IN_LIST:host,${decoded}>,host,${BOTTLE_RUN_NETWORK}>>" PARENT_SCOPE)
+    return()
+  endif()
   if("NETWORK" IN_LIST missing)
     list(REMOVE_ITEM missing NETWORK)
     set(machine TRUE)

@@ -43,7 +43,17 @@ Further variables:
 ``BOTTLE_IMAGE_JOBS``
   How many images Ninja builds side by side (half of the cores, at least 2).
 ``BOTTLE_CACHE_DIR``
-  The store that the tools use; default: what they find in the environment.
+  The store that the tools use; default: the environment's, else what they find
+  in the environment of the build.
+``BOTTLE_SMOLVM_RUNTIME``
+  The agent root filesystem of smolvm that packs hold, a directory, or ``none``.
+  Default: what is found where smolvm looks (``SMOLVM_AGENT_ROOTFS``, the user's
+  data directory, beside ``smolvm`` in ``PATH``, ``/usr/lib/smolvm``); once found
+  it stays until it is gone. Another content packs again what holds it.
+``BOTTLE_SOURCE_DATE_EPOCH``
+  The time of everything in images and packs, in seconds since 1970; default:
+  ``SOURCE_DATE_EPOCH`` of the environment, else 0. While building, another
+  ``SOURCE_DATE_EPOCH`` in the environment is an error.
 ``BOTTLE_LOCK``
   The lock of bottles that name none (``LOCK``); default: ``bottle.lock`` in the
   source directory of the project that declares the bottle.
@@ -59,6 +69,13 @@ Further variables:
   A directory with the tools to use instead of the ones that came with this
   package. Needed when cross-compiling and they are not in ``PATH``.
 
+Of these only the properties and ``BOTTLE_LOCK`` can hold generator expressions.
+A variable whose name is nearly one of these is a warning.
+
+``BOTTLE_ENGINE``, ``BOTTLE_CACHE_DIR`` and ``SOURCE_DATE_EPOCH`` of the
+environment are read when the project is configured. One that is not set then
+keeps the value it had when it was configured before.
+
 Since 0.1
 #]=======================================================================]
 include_guard(GLOBAL)
@@ -66,11 +83,14 @@ include_guard(GLOBAL)
 # Functions remember the policies they are defined under, so a user's older cmake_minimum_required() changes nothing.
 cmake_policy(VERSION 3.25)
 
-foreach(_bottle_setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION PUSH_OPTIONS)
+include("${CMAKE_CURRENT_LIST_DIR}/BottleSettings.cmake")
+get_property(_bottle_settings GLOBAL PROPERTY _BOTTLE_PROPERTIES)
+foreach(_bottle_setting IN LISTS _bottle_settings)
   define_property(TARGET PROPERTY BOTTLE_${_bottle_setting} INITIALIZE_FROM_VARIABLE BOTTLE_${_bottle_setting}
     BRIEF_DOCS "${_bottle_setting} of a bottle; see add_bottle()")
 endforeach()
 unset(_bottle_setting)
+unset(_bottle_settings)
 
 include("${CMAKE_CURRENT_LIST_DIR}/BottleArguments.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/BottleJson.cmake")

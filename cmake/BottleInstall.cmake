@@ -26,7 +26,7 @@ if(BOTTLE_INSTALL)
     "${_bottle_build_package_dir}/install/BottleConfig.cmake" "${_bottle_build_package_dir}/BottleConfigVersion.cmake"
     DESTINATION "${_bottle_package_dir}")
   foreach(module IN ITEMS AddBottle AddGate Bottle BottleArguments BottleChecks BottleContexts BottleGateUrls BottleJson BottleOutputs BottlePush
-                          BottleRules BottleSpec BottleTools)
+                          BottleRules BottleSettings BottleSpec BottleTools)
     install(FILES "${CMAKE_CURRENT_LIST_DIR}/${module}.cmake" DESTINATION "${_bottle_package_dir}")
   endforeach()
   # What add_gate() renders and builds from, and the schema for editors.

@@ -131,9 +131,9 @@ function(_bottle_part_rules out slug directory parts)
 endfunction()
 
 # _bottle_rules(<slug> <"ALL" or ""> <bottles it needs> <files it needs> <dependencies the user named> <encoded lock>
-#               <context>)
+#               <context> <runtime>)
 # Needs spec.json, image.options.json and pack.options.json in the bottle's directory (BottleSpec.cmake).
-function(_bottle_rules slug all bottles files depends lock context)
+function(_bottle_rules slug all bottles files depends lock context runtime)
   _bottle_tool(fingerprint fingerprint)
   _bottle_tool(image image)
   _bottle_tool(pack pack)
@@ -163,10 +163,15 @@ function(_bottle_rules slug all bottles files depends lock context)
     DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}"
     POOL bottle_image
     COMMENT "Building the image of bottle ${slug}")
+  set(runtime_file "")
+  if(NOT runtime STREQUAL "none")
+    _bottle_runtime_rule(runtime "${runtime}")
+    set(runtime_file "${CMAKE_BINARY_DIR}/bottle-runtime/${runtime}.digest")
+  endif()
   _bottle_step(
     STAMP "${directory}/pack.stamp" RESULT "${result}"
     COMMAND "${pack}" create --spec "${directory}/spec.json"
-    DEPENDS "${directory}/image.json" "${directory}/pack.options.json" "${pack}"
+    DEPENDS "${directory}/image.json" "${directory}/pack.options.json" "${pack}" ${runtime_file}
     COMMENT "Packing bottle ${slug}")
   add_custom_command(OUTPUT "${directory}/oci.stamp"
     COMMAND "${image}" export --spec "${directory}/spec.json" --layout "${directory}/oci"
@@ -186,6 +191,9 @@ function(_bottle_rules slug all bottles files depends lock context)
   # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so
   # there the targets must not run side by side.
   add_dependencies(bottle-${slug} bottle-${slug}-image)
+  if(runtime_file)
+    add_dependencies(bottle-${slug} _bottle-runtime-${runtime})
+  endif()
   add_dependencies(bottle-${slug}-oci bottle-${slug}-image)
   add_dependencies(bottle-${slug}-load bottle-${slug}-image)
   foreach(bottle IN LISTS bottles)
@@ -222,6 +230,10 @@ function(_bottle_image_pool)
   get_property(pools GLOBAL PROPERTY JOB_POOLS)
   if(pools MATCHES "bottle_image=")
     return()
+  endif()
+  if(NOT "${BOTTLE_IMAGE_JOBS}" MATCHES "^([1-9][0-9]*)?$")
+    message(FATAL_ERROR "add_bottle: BOTTLE_IMAGE_JOBS \"${BOTTLE_IMAGE_JOBS}\" is not a number of images from 1; it is needed "
+      "when the project is configured, so it cannot hold a generator expression")
   endif()
   if(NOT BOTTLE_IMAGE_JOBS)
     cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)

@@ -1,13 +1,13 @@
 # The specification of a bottle: one JSON file that the tools are given, and two smaller ones that only say when to run.
 include_guard(GLOBAL)
 
-# _bottle_write_spec(<slug> <encoded lock>): reads the variables of add_bottle(), its caller (ARG_* and CONTEXTS_*).
+# _bottle_write_spec(<slug> <encoded lock> <runtime>): reads the variables of add_bottle(), its caller (ARG_* and CONTEXTS_*).
 #
 # spec.json is for the tools. A change in it runs the cheap fingerprint only; the image depends on the key and on
 # image.options.json, which says where things are and who builds; the pack on the plan and on pack.options.json. So an
 # edited memory size packs again and builds nothing, and an edited unused argument does neither. Properties of the target
 # are read when CMake generates, so that they may be set after add_bottle().
-function(_bottle_write_spec slug lock)
+function(_bottle_write_spec slug lock runtime)
   _bottle_directory(directory "${slug}" bottles)
   _bottle_absolute(context "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" ".")
   _bottle_decode(plain_context "${context}")
@@ -17,17 +17,16 @@ function(_bottle_write_spec slug lock)
     _bottle_absolute(dockerfile "" "${plain_context}" "Dockerfile")
   endif()
   _bottle_encode(build_tree "${CMAKE_BINARY_DIR}")
-  set(store "")
-  if(BOTTLE_CACHE_DIR)
-    get_filename_component(store "${BOTTLE_CACHE_DIR}" ABSOLUTE BASE_DIR "${CMAKE_SOURCE_DIR}")
-  endif()
-  _bottle_encode(store "${store}")
+  _bottle_store(store "add_bottle(${slug})")
   set(excluded "${build_tree}")
-  if(BOTTLE_CACHE_DIR)
+  if(NOT store STREQUAL "")
+    _bottle_encode(store "${store}")
     list(APPEND excluded "${store}")
   endif()
   _bottle_json_array(excluded ${excluded})
-  foreach(name IN ITEMS dockerfile context store lock)
+  _bottle_epoch(epoch "add_bottle(${slug})")
+  _bottle_encode(runtime "${runtime}")
+  foreach(name IN ITEMS dockerfile context store lock build_tree runtime)
     _bottle_json_string(${name} "${${name}}")
   endforeach()
   _bottle_json_string(target "${ARG_TARGET}")
@@ -39,12 +38,13 @@ function(_bottle_write_spec slug lock)
 
   foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
     string(TOLOWER "${setting}" name)
-    set(${name} "$<TARGET_PROPERTY:bottle-${slug},BOTTLE_${setting}>")
+    _bottle_setting(${name} ${slug} ${setting})
   endforeach()
-  set(network "$<IF:$<BOOL:${network}>,true,false>")
-  set(git_modes "$<IF:$<BOOL:${git_modes}>,true,false>")
+  _bottle_json_boolean(network "${network}")
+  _bottle_json_boolean(git_modes "${git_modes}")
 
-  set(pack "\"cpus\": ${cpus}, \"memory\": ${memory}, \"network\": ${network},\n    \"env\": ${env}")
+  # Numbers are text here, because only the tools can say what is wrong with what an expression gave.
+  set(pack "\"cpus\": \"${cpus}\", \"memory\": \"${memory}\", \"network\": ${network},\n    \"runtime\": ${runtime},\n    \"env\": ${env}")
   if(DEFINED ARG_USER)
     _bottle_decode(plain_user "${ARG_USER}")
     _bottle_check_user("add_bottle(${slug})" "${plain_user}")
@@ -69,6 +69,7 @@ function(_bottle_write_spec slug lock)
   \"engineOptions\": ${engine_options},
   \"store\": ${store}")
   set(packing "\"packer\": \"${packer}\",
+  \"epoch\": ${epoch},
   \"registryImage\": ${registry_image},
   \"pack\": {
     ${pack}
@@ -83,6 +84,7 @@ function(_bottle_write_spec slug lock)
   \"runNetwork\": \"${run_network}\",
   \"secrets\": ${secrets},
   \"lock\": ${lock},
+  \"buildTree\": ${build_tree},
   ${places},
   ${packing}
 }
@@ -91,7 +93,25 @@ function(_bottle_write_spec slug lock)
   file(GENERATE OUTPUT "${directory}/pack.options.json" CONTENT "{\n  \"store\": ${store},\n  ${packing}\n}\n")
 endfunction()
 
-# An encoded path made absolute; left alone if it begins with a generator expression. `otherwise` is for an empty one.
+# What a setting of a bottle is when CMake generates: its property, in which generator expressions are evaluated, or the
+# default if that gives nothing.
+function(_bottle_setting out slug setting)
+  set(value "$<TARGET_GENEX_EVAL:bottle-${slug},$<TARGET_PROPERTY:bottle-${slug},BOTTLE_${setting}>>")
+  _bottle_setting_default(default ${setting})
+  if(NOT default STREQUAL "")
+    set(value "$<IF:$<STREQUAL:${value},>,${default},${value}>")
+  endif()
+  set(${out} "${value}" PARENT_SCOPE)
+endfunction()
+
+# A JSON boolean of one of CMake's constants; what is none of them becomes text, which the tools refuse.
+function(_bottle_json_boolean out value)
+  set(upper "$<UPPER_CASE:${value}>")
+  set(false_or_text "$<IF:$<IN_LIST:${upper},0;OFF;NO;FALSE;N>,false,\"${value}\">")
+  set(${out} "$<IF:$<IN_LIST:${upper},1;ON;YES;TRUE;Y>,true,${false_or_text}>" PARENT_SCOPE)
+endfunction()
+
+# An encoded path made absolute, when CMake generates if it begins with a generator expression. `otherwise` is for an empty one.
 function(_bottle_absolute out path base otherwise)
   if(path STREQUAL "")
     set(path "${otherwise}")
@@ -100,6 +120,9 @@ function(_bottle_absolute out path base otherwise)
     _bottle_decode(path "${path}")
     get_filename_component(path "${path}" ABSOLUTE BASE_DIR "${base}")
     _bottle_encode(path "${path}")
+  elseif(NOT base MATCHES "[,>]")
+    _bottle_encode(base "${base}")
+    set(path "$<PATH:ABSOLUTE_PATH,NORMALIZE,${path},${base}>")
   endif()
   set(${out} "${path}" PARENT_SCOPE)
 endfunction()
@@ -109,7 +132,7 @@ function(_bottle_secrets out slug)
   set(json "")
   set(ids "")
   foreach(secret IN LISTS ARGN)
-    if(NOT secret MATCHES "^([^=]+)=(env|file):(.+)$")
+    if(secret MATCHES "^[^=]*\\$<" OR NOT secret MATCHES "^([^=]+)=(env|file):(.+)$")
       _bottle_decode(shown "${secret}")
       message(FATAL_ERROR "add_bottle(${slug}): SECRETS \"${shown}\" is not of the form id=env:NAME or id=file:PATH; a secret's value "
         "itself does not belong into a build script")

@@ -57,7 +57,9 @@ int RuntimeOptions::run(bool json) const {
     write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
   }
   if (!result.empty())
-    write_file_if_changed(result, runtime.digest.string() + "\n");
+    write_file_if_changed(
+        result, runtime.digest.string() + "\n" +
+                    (runtime.agent.version ? runtime.agent.version->string() + "\n" : std::string()));
   else if (json)
     fmt::print("{}\n", OrderedJson{{"directory", runtime.directory.native()},
                                    {"digest", runtime.digest.string()},

@@ -5,16 +5,24 @@ import harness
 
 
 class ConfigureErrors(harness.TestCase):
-    def refuses(self, lists, *expected):
+    def refuses(self, lists, *expected, but_not=None):
         project = self.project(lists, {"Dockerfile": "FROM scratch\n"})
         result = project.configure(expect=1)
         # CMake wraps messages; patterns are about words.
         words = " ".join(result.stdout.split())
         for pattern in expected:
             self.assertRegex(words, pattern)
+        self.assertEqual(words.count("CMake Error"), 1, words)
+        if but_not:
+            self.assertNotRegex(words, but_not)
 
     def accepts(self, lists):
         self.project(lists, {"Dockerfile": "FROM scratch\n"}).configure()
+
+    def test_nothing_is_suggested_that_is_far_away(self):
+        self.refuses("add_bottle(a SPEED 4)", 'unknown argument "SPEED". Known are: EXCLUDE_FROM_ALL', but_not="did you mean")
+        self.refuses("add_bottle(a ENGINE kaniko)", 'ENGINE "kaniko" is unknown. Known are: builtin', but_not="did you mean")
+        self.refuses("add_bottle(a CONTEXTS x=ftp:y)", 'unknown kind "ftp:". Known are: path:', but_not="did you mean")
 
     def test_unknown_keyword(self):
         self.refuses("add_bottle(a CONTEXTS x=path:. BILD_ARGS A=b)", r"add_bottle\(a\): CONTEXTS \"BILD_ARGS\" is not of the form")
@@ -30,6 +38,49 @@ class ConfigureErrors(harness.TestCase):
     def test_references(self):
         self.refuses('add_bottle(a PUSH "b c")', r'add_bottle\(a\): "b c" is not a reference of the form registry/repository')
         self.refuses("add_bottle(a PUSH_PACK x/a x/a)", r"add_bottle\(a\): the pack is to be pushed to x/a twice")
+
+        self.refuses("add_bottle(a PUSH_PACK x/a:b:c)", "is not a reference of the form")
+        for reference, problem in (("https://x.org/a", '"https:" is not a host'), ("x.org/Hello", '"Hello" is not a repository'),
+                                   ("x.org:port/a", '"x.org:port" is not a host'), ("x.org/a:-b", '"-b" is not a tag'),
+                                   ("x.org/a:", '"" is not a tag'), ("x.org//a", '"/a" is not a repository'),
+                                   ("x.org/a@sha256:" + "0" * 64, "has a tag and not a digest"), ("x.org/", '"" is not a repository'),
+                                   ("registry/a b", '"registry/a b" is not a repository')):
+            with self.subTest(reference=reference):
+                self.refuses(f'add_bottle(a PUSH "{reference}")', re.escape(f'"{reference}" is not a reference of the form'), problem)
+
+    def test_platforms(self):
+        self.refuses("add_bottle(a PLATFORMS linux/amd46)", r'platform "linux/amd46": unknown architecture "amd46"; did you mean amd64\?')
+        self.refuses("add_bottle(a PLATFORMS linx/amd64)", r'unknown operating system "linx"; did you mean linux\?')
+        self.refuses("set(BOTTLE_PLATFORM linux/zzzzzz)\nadd_bottle(a)", r'unknown architecture "zzzzzz"\. Known are: amd64, arm64')
+
+    def test_context_that_is_not_there(self):
+        """A path of the build tree, or of something that DEPENDS makes, may come later."""
+        self.refuses("file(MAKE_DIRECTORY app)\nadd_bottle(a CONTEXT ap DOCKERFILE Dockerfile)", r"there is no directory .*/ap for a context; did you mean app\?")
+        self.refuses("add_bottle(a CONTEXTS x=path:nowhere)", "there is no directory .*/nowhere for a context")
+        self.refuses("add_bottle(a DOCKERFILE Dockerfil)", r"there is no Dockerfile .*/Dockerfil; did you mean Dockerfile\?")
+        self.refuses("add_bottle(a CONTEXT Dockerfile)", "the context .*/Dockerfile is not a directory")
+        self.accepts("add_bottle(a CONTEXT ${CMAKE_BINARY_DIR}/made)\nadd_bottle(b CONTEXTS x=path:${CMAKE_CURRENT_BINARY_DIR}/y)\n"
+                     "add_bottle(c CONTEXT later)\nfile(MAKE_DIRECTORY later)\nadd_bottle(d CONTEXT made DEPENDS made/f)")
+
+    def test_gates(self):
+        self.refuses("add_gate(g TEMPLATE git-gate CONFIG gate.jsn)\nadd_bottle(a GATES g)", r"add_gate\(g\): CONFIG: there is no file .*/gate.jsn")
+        self.refuses("add_gate(g TEMPLATE git-gate CONFIG ${CMAKE_BINARY_DIR}/gate.json)\nadd_bottle(a GATES g)",
+                     r"GATES g: there is no file .*/gate.json; .* needed when the project is configured")
+        self.refuses("file(WRITE ${CMAKE_BINARY_DIR}/g {})\nadd_gate(upstream TEMPLATE git-gate CONFIG ${CMAKE_BINARY_DIR}/g)\n"
+                     "add_bottle(a GATES upstraem)", r'there is no gate "upstraem"; did you mean upstream\?')
+        self.refuses("add_gate(g TEMPLATE smtp CONFIG x)", 'TEMPLATE "smtp" is neither git-gate nor ssh-gate nor a directory', but_not="did you mean")
+
+    def test_misspelt_variables(self):
+        for name, nearest in (("BTTLE_ENGINE", "BOTTLE_ENGINE"), ("BOTTLE_ENGIN", "BOTTLE_ENGINE"), ("BOTTEL_MEMORY", "BOTTLE_MEMORY"),
+                              ("BOTTLE_PLATFORMS", "BOTTLE_PLATFORM"), ("BOTLE_CACHE_DIR", "BOTTLE_CACHE_DIR"),
+                              ("BOTTLES_CPUS", "BOTTLE_CPUS"), ("BOTTLE_SOURCE_DATE_EPOHC", "BOTTLE_SOURCE_DATE_EPOCH")):
+            with self.subTest(name=name):
+                project = self.project("set(MY_BOTTLE x)\nset(BOTTLE_LABEL x)\nadd_bottle(a)\nadd_bottle(b)", {"Dockerfile": "FROM scratch\n"})
+                said = " ".join(project.configure(f"-U{name}", f"-D{name}=x").stdout.split())
+                self.assertIn(f"add_bottle(a): the variable {name} is set, which Bottle does not know; did you mean {nearest}?", said)
+                self.assertEqual(said.count("CMake Warning"), 1, said)
+                project.configure(f"-U{name}")
+        self.assertNotIn("CMake Warning", project.configure("-DBOTTLE_BUILD_TESTS=ON", "-DBOTTLE_MEMORY=512").stdout)
 
     def test_keyword_without_value(self):
         self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value and has none")
@@ -94,7 +145,11 @@ class ConfigureErrors(harness.TestCase):
     def test_unknown_bottle(self):
         self.refuses("add_bottle(a BASES bass)\nadd_bottle(base)\nadd_bottle(other)",
                      r'add_bottle\(a\), .*CMakeLists.txt: there is no bottle "bass"; did you mean base\?')
-        self.refuses("add_bottle(a CONTEXTS x=bottle:y)", 'there is no bottle "y"')
+        self.refuses("add_bottle(a CONTEXTS x=bottle:y)", 'there is no bottle "y"', but_not="did you mean")
+        self.refuses("add_bottle(base CONTEXTS x=bottle:bsae)", 'there is no bottle "bsae"', but_not="did you mean")
+        self.refuses("add_bottle(bas BASES bsae)\nadd_bottle(base)", r'there is no bottle "bsae"; did you mean base\?')
+        self.refuses("add_bottle(a BASES zzz)\nadd_bottle(one)\nadd_bottle(two)",
+                     'there is no bottle "zzz"; the other bottles are: one, two', but_not="did you mean")
 
     def test_cycle(self):
         self.refuses("add_bottle(a BASES b)\nadd_bottle(b CONTEXTS x=bottle:c)\nadd_bottle(c BASES a)\nadd_bottle(d BASES a)",
@@ -104,6 +159,9 @@ class ConfigureErrors(harness.TestCase):
     def test_target(self):
         self.refuses("add_bottle(a CONTEXTS x=target:helo)\nadd_custom_target(hello)",
                      r'there is no target "helo"; did you mean hello\?')
+        for name in ("nosuch", "bottle-loc", "_bottle-lock-1", "bottles"):
+            self.refuses(f"add_bottle(a CONTEXTS x=target:{name})\nadd_custom_target(hello)\nadd_custom_target(_bottle-loc-0)",
+                         f'there is no target "{name}"|the target "bottles" makes no file', but_not="did you mean")
         self.refuses("add_custom_target(hello)\nadd_bottle(a CONTEXTS x=target:hello)",
                      'the target "hello" makes no file \\(it is of type UTILITY\\)')
 

@@ -42,6 +42,9 @@ int run(int argc, char** argv) {
   else if (build.empty())
     throw UsageError("expected a build directory or --spec",
                      {.hint = "for example: bottle-why build hello; see bottle-why --help"});
+  else if (!fs::is_directory(build))
+    throw UsageError("no such directory",
+                     {.where = build, .hint = "name the build directory of a project: bottle-why build"});
   else if (slug.empty())
     bottles = explain::find_bottles(build);
   else

@@ -78,7 +78,7 @@ REFUSED = {
 WRONG = {
     "CPUS $<1:none>": "#/pack/cpus: .* a number from 1 to 255, found \"none\"",
     "MEMORY $<1:63>": "#/pack/memory: .* a number from 64",
-    "PLATFORMS $<1:linux>/$<1:a b>": "#/platform: .*os/architecture",
+    "PLATFORMS $<1:linux>/a/b/c": "#/platform: .*os/architecture",
     "ENGINE $<1:dokcer>": "#/engine: .*did you mean docker\\?",
     "PACKER $<1:smolwm>": "#/packer: .*native or smolvm",
     "NETWORK $<1:nonne>": "#/pack/network: .*NETWORK \\[machine\\] \\[none\\|host\\]",
@@ -145,7 +145,7 @@ class Expressions(harness.TestCase):
         for number, (words, expected) in enumerate(WRONG.items()):
             with self.subTest(words):
                 said = project.tool("bottle-fingerprint", "--spec", project.directory(f"a{number}") / "spec.json", expect=1).stdout
-                self.assertRegex(said, expected)
+                self.assertRegex(" ".join(said.split()), expected)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ FILES = {"app/Dockerfile": "FROM scratch\nCOPY f /f\n", "app/f": "1\n"}
 TYPOS = {
     ("bottle-fingerprint", "--contxt", "x"): "did you mean --context?",
     ("bottle-image", "biuld", "."): "did you mean build?",
-    ("bottle-image", "build", "--tgaet", "x"): "did you mean --target?",
+    ("bottle-image", "build", "--targte", "x"): "did you mean --target?",
     ("bottle-image", "build", "--flie=x"): "did you mean --file?",
     ("bottle-pack", "create", "--memroy", "64"): "did you mean --memory?",
     ("bottle-pack", "verfy", "x"): "did you mean verify?",

@@ -77,6 +77,7 @@ class Usage(parts.TestCase):
                       ("bottle-image", "export", nowhere), ("bottle-lock", "check", nowhere), ("bottle-pack", "verify", nowhere),
                       ("bottle-pack", "runtime", nowhere), ("bottle-why", nowhere)):
             with self.subTest(words):
+                shutil.rmtree(nowhere, ignore_errors=True)
                 said = self.build.tools(*words, expect=None)
                 self.assertNotEqual(said.returncode, 0)
                 self.assertRegex(said.stdout, f"{nowhere}.*: error: ")

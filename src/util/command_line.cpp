@@ -32,6 +32,15 @@ void collect_options(const CLI::App& app, std::vector<std::string>& names) {
   if (app.get_fallthrough() && app.get_parent() != nullptr) collect_options(*app.get_parent(), names);
 }
 
+// An option that may be repeated takes one value each time: CLI11's lists take all that follows, and
+// "--certs DIR REF" would leave no REF.
+void take_one_value_each(CLI::App& app) {
+  for (CLI::Option* option : app.get_options([](CLI::Option* one) { return one->nonpositional(); }))
+    if (option->get_items_expected_max() > 1) option->allow_extra_args(false);
+  for (CLI::App* subcommand : app.get_subcommands([](CLI::App*) { return true; }))
+    take_one_value_each(*subcommand);
+}
+
 // CLI11 reads `file` of "--flie file" as a further unexpected argument; the option is the mistake.
 std::string mistaken(const std::vector<std::string>& extra) {
   for (const std::string& argument : extra)
@@ -78,11 +87,15 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 }
 
 void when_chosen(CLI::App& command, std::function<void()> add) {
-  command.preparse_callback([add = std::move(add)](std::size_t) { add(); });
+  command.preparse_callback([add = std::move(add), &command](std::size_t) {
+    add();
+    take_one_value_each(command);
+  });
 }
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   try {
+    take_one_value_each(app);
     app.parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::Success& success) {  // --help, --version

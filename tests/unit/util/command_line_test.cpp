@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <CLI/CLI.hpp>
 
+#include <array>
 #include <cstdlib>
 #include <vector>
 
@@ -80,6 +81,29 @@ TEST(CommandLine, NamesTheNearestSubcommand) {
   EXPECT_EQ(outcome.error, "unknown command \"stat\"");
   EXPECT_THAT(outcome.hint, HasSubstr("did you mean stats?"));
   EXPECT_EQ(parse({"extra"}, false).error, "unexpected argument \"extra\"");
+}
+
+// Also of options that are added when their subcommand is chosen.
+TEST(CommandLine, ListOptionsTakeOneValueEachTime) {
+  for (const bool late : {false, true}) {
+    std::vector<std::string> list;
+    std::vector<std::string> words;
+    CLI::App app("test", "bottle-test");
+    CLI::App* command = app.add_subcommand("pull");
+    const auto add = [&, command] {
+      command->add_option("--certs", list);
+      command->add_option("words", words);
+    };
+    if (late)
+      when_chosen(*command, add);
+    else
+      add();
+    const std::array<const char*, 8> arguments{"bottle-test", "pull",    "--certs", "a",
+                                               "x",           "--certs", "b",       "y"};
+    EXPECT_FALSE(parse_command_line(app, static_cast<int>(arguments.size()), arguments.data()));
+    EXPECT_EQ(list, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(words, (std::vector<std::string>{"x", "y"}));
+  }
 }
 
 TEST(CommandLine, MissingPartsAreNamed) {

@@ -1,5 +1,6 @@
 #include "bottle_registry_serve.hpp"
 
+#include "registry/server/hosts.hpp"
 #include "registry/server/server.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
@@ -16,12 +17,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bottle {
 namespace {
@@ -108,6 +111,29 @@ void parse_listen(const std::string& text, ServerOptions& options) {
   options.port = static_cast<std::uint16_t>(*number);
 }
 
+// The first line without blanks at its end. Nothing of the file gets into a message.
+std::string read_token(const std::string& file) {
+  constexpr std::uint64_t kMaximumToken = 64u << 10;
+  std::string text = read_file(file, kMaximumToken);
+  text.resize(std::min(text.find('\n'), text.size()));
+  while (text.ends_with('\r') || text.ends_with(' ') || text.ends_with('\t'))
+    text.pop_back();
+  const bool good = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (text.empty() || !good)
+    throw Error("expected a token of printable ASCII characters without blanks in the first line",
+                {.where = file, .hint = "make one with `head -c 32 /dev/urandom | base64 > " + file + "`"});
+  return text;
+}
+
+// A host without port as --allow-host takes it.
+std::string check_host(const std::string& name) {
+  if (name.find(':') != std::string::npos ? !registry::is_host_field("[" + name + "]")
+                                          : !registry::is_host_field(name))
+    throw UsageError("--allow-host: expected a host name or an IP address without a port, found \"" + name +
+                     '"');
+  return name;
+}
+
 bool is_loopback(const std::string& address) {
   return address.starts_with("127.") || address == "::1";
 }
@@ -125,6 +151,8 @@ struct ServeCommand::Options {
   std::string port_file;
   std::string token;
   CLI::Option* token_option = nullptr;
+  std::string token_file;
+  std::vector<std::string> hosts;
   bool read_only = false;
   bool log = false;
   std::string parent;
@@ -162,6 +190,16 @@ ServeCommand::ServeCommand(CLI::App& app, const CommonOptions& common)
                          "ask for this bearer token or password; without a value a random one, "
                          "which the line on stdout tells");
     options.token_option->type_name("TOKEN")->expected(0, 1);
+    serve
+        .add_option("--token-file", options.token_file,
+                    "Require the token in the first line of FILE, which no list of processes shows.")
+        ->type_name("FILE")
+        ->excludes(options.token_option);
+    serve
+        .add_option(
+            "--allow-host", options.hosts,
+            "Accept requests for this host too (default: loopback and the address that is listened on)")
+        ->type_name("NAME");
     serve.add_flag("--read-only", options.read_only, "take no pushes and no deletes");
     options.parent_option = serve.add_option("--exit-with-parent", options.parent,
                                              "end when the parent process does (or the one of this id)");
@@ -226,6 +264,9 @@ int ServeCommand::run() {
   parse_listen(command.listen, options);
   if (command.token_option->count() > 0)
     options.token = command.token.empty() ? registry::random_token() : command.token;
+  if (!command.token_file.empty()) options.token = read_token(command.token_file);
+  for (const std::string& name : command.hosts)
+    options.hosts.push_back(check_host(name));
   std::optional<TemporaryDirectory> temporary;
   if (!command.layout.empty()) {
     options.source = {ServerSource::Kind::layout, fs::absolute(command.layout)};
@@ -249,17 +290,18 @@ int ServeCommand::run() {
                  record.status, record.bytes_in, record.bytes_out, record.time.count());
   };
   if (!command.common->quiet && options.token.empty() && !is_loopback(options.listen))
-    fmt::print(stderr,
-               "bottle-registry: warning: everybody who reaches {} can use this registry; --token asks for a "
-               "password\n",
-               options.listen);
+    fmt::print(
+        stderr,
+        "bottle-registry: warning: anyone who can reach {} can use this registry; require a token with "
+        "--token-file\n",
+        options.listen);
 
   const SignalGate gate;
   Server server(options);
   const PortFile port_file(command.port_file, server.port());
   OrderedJson ready = {
       {"url", server.url()}, {"address", server.address()}, {"port", server.port()}, {"pid", ::getpid()}};
-  if (!options.token.empty()) ready["token"] = options.token;
+  if (!options.token.empty() && command.token_file.empty()) ready["token"] = options.token;
   fmt::print("{}\n", ready.dump());
   if (std::fflush(stdout) != 0) throw_errno("cannot write", "standard output");
 

@@ -143,7 +143,7 @@ class Access(served.TestCase):
         server = self.serve("--listen", "[::1]:0")
         self.assertEqual(server.address, f"[::1]:{server.port}")
         with socket.create_connection(("::1", server.port), timeout=DEADLINE) as client:
-            client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertTrue(client.recv(64).startswith(b"HTTP/1.1 200"))
 
     def test_token(self):
@@ -166,9 +166,92 @@ class Access(served.TestCase):
         self.assertEqual(self.assert_status(answer, 200).json()["token"], token)
         self.assert_status(server.request("GET", "/token"), 401, "UNAUTHORIZED")
         self.assert_status(server.request("GET", "/token", headers={"Authorization": f"Basic {wrong}"}), 401)
-        # A host that is none does not get into a header.
-        answer = server.request("GET", "/v2/", headers={"Host": 'x",y="z'})
-        self.assertNotIn("y=", answer.headers["WWW-Authenticate"])
+        self.assert_status(server.request("GET", "/v2/", headers={"Host": 'x",y="z'}), 400)
+
+    def test_token_file(self):
+        file = self.top / "token"
+        file.write_text("s3cret-token\nnot the token\n")
+        server = self.serve("--token-file", file)
+        self.assertNotIn("token", server.ready)
+        self.assert_status(server.request("GET", "/v2/"), 401, "UNAUTHORIZED")
+        self.assert_status(server.request("GET", "/v2/", headers={"Authorization": "Bearer s3cret-token"}), 200)
+        self.assertNotIn("s3cret", pathlib.Path(f"/proc/{server.process.pid}/cmdline").read_text())
+        for text in ("", "\n", "two words\n", "\x01\n"):
+            file.write_text(text)
+            result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", "--token-file", file], capture_output=True, text=True,
+                                    timeout=DEADLINE, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("expected a token", result.stderr)
+
+    def test_foreign_hosts_are_refused(self):
+        """DNS rebinding: a page's own name that resolves to loopback."""
+        server = self.serve("--allow-host", "registry.example", "--allow-host", "10.1.2.3")
+        port = server.port
+        for host in (f"127.0.0.1:{port}", "127.0.0.1", "127.8.8.8", f"localhost:{port}", "LOCALHOST", "localhost.", "[::1]", f"[0:0::1]:{port}",
+                     "a.localhost", "registry.example", "Registry.Example:443", "10.1.2.3:80"):
+            self.assert_status(server.request("GET", "/v2/", headers={"Host": host}), 200)
+        for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", "10.1.2.4", "[fe80::1]",
+                     "registry.example.evil.example", "0.0.0.0", "2130706433", "evil.example#localhost"):
+            for method, path in (("GET", "/v2/"), ("PUT", "/v2/a/manifests/t"), ("POST", "/v2/a/blobs/uploads/"), ("GET", "/token")):
+                answer = server.request(method, path, headers={"Host": host})
+                self.assert_status(answer, 400 if "#" in host else 421)
+                if answer.status == 421:
+                    self.assertEqual(answer.code(), "DENIED")
+                    self.assertIn("--allow-host", answer.json()["errors"][0]["message"])
+        self.assertEqual(server.request("GET", "/v2/_catalog").json(), {"repositories": []})
+
+    def test_foreign_origins_are_refused(self):
+        """Cross-site requests: a page's own origin, the server's address."""
+        server = self.serve()
+        own = f"http://{server.address}"
+        for origin in ("http://evil.example", "https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "file://",
+                       "http://127.0.0.1.evil.example", own + ".evil.example", "chrome-extension://x"):
+            for method, path in (("POST", "/v2/a/blobs/uploads/"), ("PUT", "/v2/a/manifests/t"), ("DELETE", "/v2/a/manifests/t"), ("GET", "/v2/")):
+                self.assert_status(server.request(method, path, headers={"Origin": origin}), 403, "DENIED")
+        self.assertEqual(server.request("GET", "/v2/_catalog").json(), {"repositories": []})
+        self.assert_status(server.request("POST", "/v2/a/blobs/uploads/", headers={"Origin": own}), 202)
+        # The server's own origin under a foreign name is foreign.
+        self.assert_status(server.request("GET", "/v2/", headers={"Host": "evil.example", "Origin": "http://evil.example"}), 421)
+        # A token changes nothing: browsers remember passwords.
+        guarded = self.serve("--token", "t")
+        self.assert_status(guarded.request("GET", "/v2/", headers={"Authorization": "Bearer t", "Origin": "http://evil.example"}), 403)
+
+    def test_all_addresses_take_any_numeric_host(self):
+        server = self.serve("--listen", "0.0.0.0")
+        self.assert_status(server.request("GET", "/v2/", headers={"Host": "192.0.2.7:80"}), 200)
+        self.assert_status(server.request("GET", "/v2/", headers={"Host": "evil.example"}), 421)
+
+    def test_request_lines_with_hosts(self):
+        """RFC 9112 section 3.2: absolute-form targets, and exactly one Host."""
+        def status(head):
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
+                client.sendall(head.replace("\n", "\r\n").encode())
+                client.shutdown(socket.SHUT_WR)
+                answer = b""
+                while chunk := client.recv(4096):
+                    answer += chunk
+            if not answer.startswith(b"HTTP/1.1 200"):
+                self.assertIn(b'{"errors":[{"code":"', answer)
+            return int(answer.split()[1])
+
+        good = f"127.0.0.1:{self.server.port}"
+        for head, wanted in (
+                (f"GET http://{good}/v2/ HTTP/1.1\nHost: {good}\n\n", 200),
+                (f"GET HTTP://LOCALHOST/v2/?n=1 HTTP/1.1\nHost: {good}\n\n", 200),
+                (f"GET http://{good}/v2/ HTTP/1.1\nHost: evil.example\n\n", 200),  # the target goes before
+                (f"GET http://evil.example/v2/ HTTP/1.1\nHost: {good}\n\n", 421),
+                (f"GET http://{good} HTTP/1.1\nHost: {good}\n\n", 404),
+                (f"GET http://user@{good}/v2/ HTTP/1.1\nHost: {good}\n\n", 400),
+                (f"GET http:///v2/ HTTP/1.1\nHost: {good}\n\n", 400),
+                ("GET http://localhost/v2/ HTTP/1.1\n\n", 400),
+                ("GET /v2/ HTTP/1.1\n\n", 400),
+                ("GET /v2/ HTTP/1.1\nHost:\n\n", 400),
+                ("GET /v2/ HTTP/1.1\nHost: localhost\nHost: localhost\n\n", 400),
+                ("GET /v2/ HTTP/1.1\nHost: localhost:99999\n\n", 400),
+                ("GET /v2/ HTTP/1.1\nHost: local host\n\n", 400),
+                ("GET /v2/ HTTP/1.0\n\n", 200)):
+            with self.subTest(head):
+                self.assertEqual(status(head), wanted)
 
     def test_read_only(self):
         text = self.server.push_image("a", "tag")
@@ -247,7 +330,7 @@ class Crashes(served.TestCase):
     def half(self, server, where, size=1 << 20):
         """A client that goes away in the middle of its body."""
         with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as client:
-            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(self.data)}\r\n\r\n".encode() + self.data[:size])
+            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(self.data)}\r\n\r\n".encode() + self.data[:size])
             file = self.root / "a" / ".uploads" / (where.rsplit("/", 1)[1] + ".sha256")
             eventually(lambda: file.stat().st_size == size, "the bytes are on disk")
 
@@ -266,7 +349,7 @@ class Crashes(served.TestCase):
     def test_client_that_still_seems_to_be_there(self):
         where = self.server.session("a")
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
-            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0123456789".encode())
+            client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n0123456789".encode())
             eventually(lambda: self.request("GET", where).headers["Range"] == "0-9", "the bytes have come")
             answer = self.request("PUT", where, b"abc", {"Content-Range": "10-12"}, {"digest": digest(b"0123456789abc")})
             self.assert_status(answer, 201)
@@ -290,7 +373,7 @@ class Crashes(served.TestCase):
     def test_pulls_go_on(self):
         blob = self.server.push_blob("a", self.data)
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
-            client.sendall(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.sendall(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             client.recv(1000)
             self.server.stop(signal.SIGKILL)
         again = self.serve("--root", self.root)
@@ -352,8 +435,8 @@ class Bounds(served.TestCase):
     def slow_clients(self):
         where = self.server.session("a")
         return [self.raw(data) for data in (
-            b"", b"GET /v2/ HT", b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A",
-            f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc".encode())]
+            b"", b"GET /v2/ HT", b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-A",
+            f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc".encode())]
 
     def test_nobody_waits_for_slow_clients(self):
         clients = self.slow_clients()
@@ -396,13 +479,13 @@ class Bounds(served.TestCase):
         data = os.urandom(8 << 20)
         blob = self.server.push_blob("a", data)
         for _ in range(16):
-            self.raw(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            self.raw(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self.assert_answers()
         self.assertEqual(self.request("GET", f"/v2/a/blobs/{blob}").body, data)
 
     def test_large_heads(self):
-        for head in (b"GET /v2/" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-                     b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * (1 << 20) + b"\r\n\r\n"):
+        for head in (b"GET /v2/" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"a" * (1 << 20) + b"\r\n\r\n"):
             client = socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE)
             try:
                 client.sendall(head)
@@ -414,9 +497,9 @@ class Bounds(served.TestCase):
 
     def test_garbage(self):
         for garbage in (b"\0" * 100, b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
-                        b"GET /v2/ HTTP/9.9\r\n\r\n", b"GET /v2/\0x HTTP/1.1\r\nHost: x\r\n\r\n", b"PATCH /v2/a/blobs/uploads/ HTTP/1.1\r\n"
-                        b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\n"
-                        b"Content-Length: -5\r\n\r\n", b"BREW /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"):
+                        b"GET /v2/ HTTP/9.9\r\n\r\n", b"GET /v2/\0x HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PATCH /v2/a/blobs/uploads/ HTTP/1.1\r\n"
+                        b"Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: localhost\r\n"
+                        b"Content-Length: -5\r\n\r\n", b"BREW /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             self.raw(garbage).close()
         self.assert_answers()
         self.assertEqual(self.server.stop(), (0, ""))

@@ -65,8 +65,8 @@ class Served:
         connection = connection or self.connect()
         if query:
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(query, doseq=True)
-        connection.putrequest(method, path)
         headers = dict(headers or {})
+        connection.putrequest(method, path, skip_host="Host" in headers)
         if body is not None and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
             headers["Content-Length"] = str(len(body))
         elif body is None and method in ("POST", "PUT", "PATCH"):

@@ -1,15 +1,15 @@
-// Who may use the registry: everybody, or whoever knows the token. It is taken as a bearer token, as the
-// password of Basic authentication, and in exchange for itself from the token endpoint that the challenge
-// names, so that every client can be told it as a password.
+// Access control. Pages of other origins in a browser are refused (registry/server/hosts.hpp). With a token
+// every request needs it: as a bearer token, as the password of Basic authentication, or in exchange for
+// itself from the token endpoint that the challenge names, so that every client can be told it as a password.
 // Source: RFC 6750, RFC 7617; Docker "Token authentication specification".
 #include "registry/server/service.hpp"
 
 #include "util/json.hpp"
+#include "util/text.hpp"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace bottle::registry {
@@ -48,15 +48,8 @@ std::optional<std::string> password_of(std::string_view basic) {
   return text.substr(colon + 1);
 }
 
-bool is_host(std::string_view text) {
-  return !text.empty() && text.size() <= 255 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == ':' || c == '-' || c == '[' || c == ']';
-  });
-}
-
 std::string challenge(const ServerRequest& request) {
-  const std::string host = is_host(request.host) ? "http://" + request.host : std::string();
+  const std::string host = is_host_field(request.host) ? "http://" + request.host : std::string();
   std::string text = "Bearer realm=\"" + host + "/token\",service=\"bottle-registry\"";
   if (!request.target.repository.empty()) {
     const bool reads = request.method == Method::get || request.method == Method::head;
@@ -69,6 +62,18 @@ std::string challenge(const ServerRequest& request) {
 }
 
 }  // namespace
+
+std::optional<Reply> Service::refuse_foreign_page(const ServerRequest& request) const {
+  if (!request.host.empty() && !access_.hosts.allows_host(request.host))
+    return error_reply(421, "DENIED",
+                       "this registry is not called \"" + escape_word(request.host.substr(0, 255)) +
+                           "\"; use the address that it listens on, or start it with --allow-host");
+  if (!request.origin.empty() && !access_.hosts.allows_origin(request.origin, request.host))
+    return error_reply(403, "DENIED",
+                       "requests of web pages from \"" + escape_word(request.origin.substr(0, 255)) +
+                           "\" are refused (Origin)");
+  return std::nullopt;
+}
 
 std::optional<Reply> Service::refuse_stranger(const ServerRequest& request) const {
   if (access_.token.empty()) return std::nullopt;

@@ -6,11 +6,13 @@
 
 #include <microhttpd.h>
 #include <signal.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace bottle::registry {
 namespace {
@@ -68,6 +70,7 @@ struct HttpDaemon::Exchange {
   std::chrono::steady_clock::time_point begun;
   std::string method;
   ServerRequest request;
+  std::string fault;  // of its host
   bool has_head = false;
   bool has_body = false;
   bool expects_continue = false;
@@ -147,12 +150,41 @@ struct HttpDaemon::Callbacks {
     request.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH);
     request.if_none_match = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
     request.authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
-    request.host = header(connection, MHD_HTTP_HEADER_HOST);
+    request.origin = header(connection, MHD_HTTP_HEADER_ORIGIN);
     request.content_length = parse_unsigned(header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH));
     const bool chunked = !header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING).empty();
     if (chunked) request.content_length.reset();
     exchange.has_body = chunked || request.content_length.value_or(0) > 0;
     exchange.expects_continue = !header(connection, MHD_HTTP_HEADER_EXPECT).empty();
+  }
+
+  // The host that the request is for (RFC 9112 section 3.2): exactly one Host header, also where the target,
+  // which goes before it, has a host itself. HTTP/1.0 knows none.
+  static void read_host(MHD_Connection* connection, std::string_view version, Exchange& exchange) {
+    std::vector<std::string> hosts;
+    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &collect_host, &hosts);
+    const RequestTarget target = split_request_target(exchange.target);
+    if (hosts.empty() && version == MHD_HTTP_VERSION_1_1)
+      exchange.fault = "HTTP/1.1 needs a Host header (RFC 9112 section 3.2)";
+    else if (hosts.size() > 1)
+      exchange.fault = "more than one Host header";
+    else if (target.absolute && !is_host_field(target.authority))
+      exchange.fault = "the request target does not begin with a host with an optional port";
+    else if (!target.absolute && !hosts.empty() && !is_host_field(hosts[0]))
+      exchange.fault = "the Host header is not a host with an optional port";
+    exchange.request.host = target.absolute ? std::string(target.authority) : hosts.empty() ? "" : hosts[0];
+  }
+
+  static MHD_Result collect_host(void* hosts, MHD_ValueKind, const char* name, std::size_t name_size,
+                                 const char* value, std::size_t value_size) noexcept {
+    constexpr std::string_view kName = MHD_HTTP_HEADER_HOST;
+    if (name_size != kName.size() || ::strncasecmp(name, kName.data(), name_size) != 0) return MHD_YES;
+    try {
+      static_cast<std::vector<std::string>*>(hosts)->emplace_back(value, value_size);
+      return MHD_YES;
+    } catch (const std::exception&) {
+      return MHD_NO;
+    }
   }
 
   static MHD_Result send(MHD_Connection* connection, Exchange& exchange) {
@@ -170,21 +202,22 @@ struct HttpDaemon::Callbacks {
   }
 
   static MHD_Result handle(void* cls, MHD_Connection* connection, const char*, const char* method,
-                           const char*, const char* data, std::size_t* size, void** context) {
+                           const char* version, const char* data, std::size_t* size, void** context) {
     try {
-      return step(self(cls), connection, method, data, size, *static_cast<Exchange*>(*context));
+      return step(self(cls), connection, method, version, data, size, *static_cast<Exchange*>(*context));
     } catch (const std::exception&) {
       return MHD_NO;  // out of memory while answering: the connection ends
     }
   }
 
-  static MHD_Result step(HttpDaemon& http, MHD_Connection* connection, const char* method, const char* data,
-                         std::size_t* size, Exchange& exchange) {
+  static MHD_Result step(HttpDaemon& http, MHD_Connection* connection, const char* method,
+                         const char* version, const char* data, std::size_t* size, Exchange& exchange) {
     if (!exchange.has_head) {
       exchange.has_head = true;
       exchange.method = method;
       exchange.request.method = parse_method(method);
       read_head(connection, exchange);
+      read_host(connection, version != nullptr ? version : "", exchange);
       http.connections_.enter(socket_of(connection),
                               exchange.has_body ? Connections::Phase::body : Connections::Phase::answer);
       http.answer(exchange);
@@ -219,7 +252,8 @@ struct HttpDaemon::Callbacks {
 
 void HttpDaemon::answer(Exchange& exchange) {
   guarded(exchange, [&] {
-    ParsedTarget parsed = parse_target(exchange.target);
+    if (!exchange.fault.empty()) throw Refusal(400, "UNSUPPORTED", exchange.fault);
+    ParsedTarget parsed = parse_target(split_request_target(exchange.target).origin_form);
     if (!parsed.target) throw Refusal(parsed.fault.status, parsed.fault.code, parsed.fault.message);
     exchange.request.target = std::move(*parsed.target);
     Answer answer = service_.answer(exchange.request);

@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "registry/server/digest.hpp"
+#include "registry/content_digest.hpp"
 #include "registry/server/manifest.hpp"
 #include "util/file.hpp"
 

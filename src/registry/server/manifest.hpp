@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "registry/server/digest.hpp"
+#include "registry/content_digest.hpp"
 
 namespace bottle::registry {
 

@@ -32,7 +32,10 @@ struct ServerRequest {
   std::string if_match;
   std::string if_none_match;
   std::string authorization;
+  // The host that the request is for: of the target if that is a URL, else the header. "" for HTTP/1.0
+  // without.
   std::string host;
+  std::string origin;
 };
 
 struct Reply {

@@ -56,7 +56,8 @@ class Server::Front {
  public:
   explicit Front(ServerOptions options)
       : service_(kind_of(options.source.kind), options.source.directory, options.durable,
-                 Access{options.read_only || options.source.kind == ServerSource::Kind::store, options.token},
+                 Access{options.read_only || options.source.kind == ServerSource::Kind::store, options.token,
+                        ServerHosts(options.listen, options.hosts)},
                  options.limits) {
     Listening listening = listen_on(options.listen, options.port);
     port_ = listening.port;

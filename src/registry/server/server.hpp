@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "registry/server/limits.hpp"
 #include "util/file.hpp"
@@ -45,6 +46,8 @@ struct ServerOptions {
   std::uint16_t port = 0;            // 0: a free one
   bool read_only = false;
   std::string token;  // "" lets everybody in
+  // Hosts, without port, that requests may name beside loopback and the address it listens on.
+  std::vector<std::string> hosts;
   Durable durable = Durable::yes;
   ServerLimits limits;
   std::function<void(const RequestRecord&)> on_request;  // from any thread; may be empty

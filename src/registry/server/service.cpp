@@ -27,6 +27,7 @@ void Service::need_writable() const {
 }
 
 Answer Service::answer(const ServerRequest& request) {
+  if (auto refusal = refuse_foreign_page(request)) return std::move(*refusal);
   if (request.target.endpoint == ApiEndpoint::token) return token_reply(request);
   if (auto refusal = refuse_stranger(request)) return std::move(*refusal);
   const bool reads = request.method == Method::get || request.method == Method::head;

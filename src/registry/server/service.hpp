@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "registry/server/hosts.hpp"
 #include "registry/server/limits.hpp"
 #include "registry/server/manifest.hpp"
 #include "registry/server/reply.hpp"
@@ -16,6 +17,7 @@ namespace bottle::registry {
 struct Access {
   bool read_only = false;
   std::string token;  // "" lets everybody in
+  ServerHosts hosts;
 };
 
 // May be used by several threads.
@@ -31,6 +33,7 @@ class Service {
 
  private:
   // server/access.cpp
+  std::optional<Reply> refuse_foreign_page(const ServerRequest& request) const;
   std::optional<Reply> refuse_stranger(const ServerRequest& request) const;
   Reply token_reply(const ServerRequest& request) const;
 

@@ -125,6 +125,21 @@ std::vector<std::string> Query::all(std::string_view name) const {
   return values;
 }
 
+RequestTarget split_request_target(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    const auto same = [](char a, char b) {
+      return (is_upper(a) ? static_cast<char>(a - 'A' + 'a') : a) == b;
+    };
+    if (text.size() < scheme.size() ||
+        !std::equal(scheme.begin(), scheme.end(), text.begin(), [&](char b, char a) { return same(a, b); }))
+      continue;
+    const std::string_view rest = text.substr(scheme.size());
+    const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
+    return {true, rest.substr(0, end), end < rest.size() ? rest.substr(end) : std::string_view("/")};
+  }
+  return {false, {}, text};
+}
+
 ParsedTarget parse_target(std::string_view text) {
   const std::size_t mark = std::min(text.find('?'), text.size());
   const auto path = decode(text.substr(0, mark), Plus::literal);

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "registry/server/digest.hpp"
+#include "registry/content_digest.hpp"
 
 namespace bottle::registry {
 
@@ -60,8 +60,17 @@ struct ParsedTarget {
   TargetFault fault;  // where there is no target
 };
 
-// `text` is the target as it stood in the request line: path, '?', query.
+// `text` is the target as it stood in the request line, in origin form: path, '?', query.
 ParsedTarget parse_target(std::string_view text);
+
+// A request line's target in absolute form ("http://host:port/v2/"), which every server has to accept, in its
+// two parts (RFC 9112 section 3.2.2). Without a scheme `origin_form` is the text.
+struct RequestTarget {
+  bool absolute = false;
+  std::string_view authority;
+  std::string_view origin_form;
+};
+RequestTarget split_request_target(std::string_view text);
 
 bool is_session(std::string_view text);  // a UUID in lower case
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "registry/server/digest.hpp"
+#include "registry/content_digest.hpp"
 #include "util/file.hpp"
 
 namespace bottle::registry {

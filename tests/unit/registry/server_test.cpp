@@ -32,7 +32,7 @@ std::string exchange(std::uint16_t port, const std::string& request) {
 }
 
 std::string get(const Server& server, const std::string& path) {
-  return exchange(server.port(), "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  return exchange(server.port(), "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 }
 
 TEST(Server, ServesALayoutInThisProcess) {
@@ -75,9 +75,10 @@ TEST(Server, StopsWhileUploadsAreComing) {
         const std::string body = R"({"config":{},"layers":[]})";
         try {
           for (int tag = 0; tag < 20; ++tag)
-            exchange(server.port(), "PUT /v2/a/manifests/t" + std::to_string(tag) +
-                                        " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
-                                        std::to_string(body.size()) + "\r\n\r\n" + body);
+            exchange(server.port(),
+                     "PUT /v2/a/manifests/t" + std::to_string(tag) +
+                         " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
+                         std::to_string(body.size()) + "\r\n\r\n" + body);
         } catch (const Error&) {  // the server has gone, which is the point
         }
       });

@@ -1,4 +1,4 @@
-#include "registry/server/digest.hpp"
+#include "registry/content_digest.hpp"
 
 #include "util/error.hpp"
 

@@ -23,6 +23,9 @@ find_package(CLI11 REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+# Headers only: the package's own library would be one more for each start of a tool.
+find_path(BOTTLE_TOML_INCLUDE_DIR toml++/toml.h REQUIRED DOC "Where toml++ (Debian: libtomlplusplus-dev) is")
+mark_as_advanced(BOTTLE_TOML_INCLUDE_DIR)
 
 option(BOTTLE_STATIC_LIBRARIES "Link libraries statically that have a static form: the tools start faster" ON)
 set(BOTTLE_LINK_STATIC "${BOTTLE_STATIC_LIBRARIES}")

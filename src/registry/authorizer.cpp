@@ -149,6 +149,7 @@ Authorizer::Known Authorizer::fetch_token(const Endpoint& endpoint, const Challe
   const auto credential = find_credential(endpoint, scope);
   Request request{.url = url.string()};
   request.maximum_body = kMaximumAnswer;
+  if (url.same_origin(endpoint.base)) request.settings = endpoint.settings;
   if (credential && !credential->registry_token.empty())
     return {"Bearer " + credential->registry_token, std::chrono::steady_clock::time_point::max()};
   if (credential && !credential->identity_token.empty()) {
@@ -175,7 +176,7 @@ Authorizer::Known Authorizer::fetch_token(const Endpoint& endpoint, const Challe
   if (response.status == 401 || response.status == 403)
     throw Error(
         credential ? "the token service refuses the credentials of " + credential->source
-                   : "the token service gives nobody a token without credentials",
+                   : "the token service requires credentials",
         {.where = shown, .hint = "log in, for example with `docker login " + endpoint.registry + "`"});
   if (response.status != 200)
     throw Error("expected a token, found status " + std::to_string(response.status), {.where = shown});

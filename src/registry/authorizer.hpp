@@ -12,14 +12,9 @@
 #include "registry/challenge.hpp"
 #include "registry/credentials.hpp"
 #include "registry/http.hpp"
+#include "registry/routes.hpp"
 
 namespace bottle::registry {
-
-// Where a registry is.
-struct Endpoint {
-  std::string registry;  // as references name it
-  Url base;              // its target is "/"
-};
 
 // What a request needs to be allowed.
 struct Scope {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <span>
 
 #include "oci/index_choice.hpp"
 #include "registry/manifest_type.hpp"
@@ -40,33 +41,54 @@ std::optional<std::string> next_page(const Endpoint& endpoint, const Response& r
   return next->string();
 }
 
+// Verified against the reference's digest if it has one, else against what the registry says.
+void verify(const FetchedManifest& manifest, const Reference& reference, const Response& response,
+            const std::string& where) {
+  const auto said = response.headers.find("Docker-Content-Digest");
+  auto expected = reference.digest         ? ContentDigest::parse(reference.digest->string())
+                  : reference.other_digest ? reference.other_digest
+                  : said                   ? ContentDigest::parse(*said)
+                                           : std::nullopt;
+  if (!expected) return;
+  Hasher hasher(expected->algorithm);
+  hasher.update(std::as_bytes(std::span(manifest.bytes)));
+  if (const ContentDigest found = hasher.finish(); found != *expected)
+    throw Error("the manifest is not what its digest says: expected " + expected->string() + ", found " +
+                    found.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
+                {.where = where});
+}
+
+std::optional<FetchedManifest> find_manifest_at(const Session& session, const Place& place,
+                                                const Reference& reference) {
+  const Endpoint& endpoint = place.endpoint;
+  Request request{.url = Session::url(endpoint, place.repository, "manifests/" + reference.target())};
+  request.headers = {kAccept};
+  request.maximum_body = oci::kMaximumManifest;
+  request.retry = !place.is_mirror;
+  Response response = session.request(endpoint, {place.repository, "pull", {}}, request);
+  if (response.status == 404) return std::nullopt;
+  if (response.status != 200) session.fail(endpoint, response, "get the manifest of " + reference.string());
+  const std::string where = redacted(response.url);
+  FetchedManifest manifest{
+      .digest = sha256(response.body), .media_type = {}, .bytes = std::move(response.body)};
+  verify(manifest, reference, response, where);
+  manifest.etag = text_of(response.headers.find("ETag"));
+  manifest.media_type = manifest_type(manifest.bytes, text_of(response.headers.find("Content-Type")), where);
+  return manifest;
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 
-std::optional<FetchedManifest> Client::find_manifest(const Reference& reference) const {
+std::optional<FetchedManifest> Client::find_manifest(const Reference& reference, Via via) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(reference.registry);
-  Request request{.url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
-  request.headers = {kAccept};
-  request.maximum_body = oci::kMaximumManifest;
-  Response response = session.request(endpoint, {reference.repository, "pull", {}}, request);
-  if (response.status == 404) return std::nullopt;
-  if (response.status != 200) session.fail(endpoint, response, "get the manifest of " + reference.string());
-  const std::string where = redacted(response.url);
-  FetchedManifest manifest{
-      .digest = sha256(response.body), .media_type = {}, .bytes = std::move(response.body)};
-  const auto said = response.headers.find("Docker-Content-Digest");
-  const auto expected = reference.digest ? reference.digest : said ? Digest::parse(*said) : std::nullopt;
-  if (expected && *expected != manifest.digest)
-    throw Error("the manifest is not what its digest says: expected " + expected->string() + ", found " +
-                    manifest.digest.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
-                {.where = where});
-  manifest.etag = text_of(response.headers.find("ETag"));
-  manifest.media_type = manifest_type(manifest.bytes, text_of(response.headers.find("Content-Type")), where);
-  return manifest;
+  if (via == Via::registry)
+    return find_manifest_at(session, session.own_place(reference, Purpose::push), reference);
+  return first_answer(session.places(reference, reference.has_digest() ? Purpose::pull : Purpose::resolve),
+                      [&](const Place& place) { return find_manifest_at(session, place, reference); });
 }
 
 FetchedManifest Client::get_manifest(const Reference& reference) const {
@@ -80,11 +102,12 @@ FetchedManifest Client::get_manifest(const Reference& reference) const {
 
 std::optional<ManifestHead> Client::head_manifest(const Reference& reference) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(reference.registry);
+  const Place place = session.own_place(reference, Purpose::push);
+  const Endpoint& endpoint = place.endpoint;
   Request request{.method = "HEAD",
-                  .url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
+                  .url = Session::url(endpoint, place.repository, "manifests/" + reference.target())};
   request.headers = {kAccept};
-  const Response response = session.request(endpoint, {reference.repository, "pull", {}}, request);
+  const Response response = session.request(endpoint, {place.repository, "pull", {}}, request);
   if (response.status == 404) return std::nullopt;
   if (response.status != 200)
     session.fail(endpoint, response, "look for the manifest of " + reference.string());
@@ -115,16 +138,17 @@ FetchedManifest Client::get_image_manifest(const Reference& reference, const oci
 PutManifest Client::put_manifest(const Reference& reference, std::string_view media_type,
                                  std::string_view bytes, const PutCondition& condition) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(reference.registry);
+  const Place place = session.own_place(reference, Purpose::push);
+  const Endpoint& endpoint = place.endpoint;
   if (reference.digest && *reference.digest != sha256(bytes))
     throw Error("the manifest has digest " + sha256(bytes).string(), {.where = reference.string()});
   Request request{.method = "PUT",
-                  .url = Session::url(endpoint, reference.repository, "manifests/" + reference.target())};
+                  .url = Session::url(endpoint, place.repository, "manifests/" + reference.target())};
   request.headers = {"Content-Type: " + std::string(media_type)};
   if (!condition.if_match.empty()) request.headers.push_back("If-Match: " + condition.if_match);
   if (condition.if_absent) request.headers.emplace_back("If-None-Match: *");
   request.body = Body{.bytes = std::string(bytes), .size = bytes.size(), .name = {}, .on_progress = {}};
-  const Response response = session.request(endpoint, {reference.repository, "pull,push", {}}, request);
+  const Response response = session.request(endpoint, {place.repository, "pull,push", {}}, request);
   if (response.status == 412) return {};
   if (response.status != 201 && response.status != 200)
     session.fail(endpoint, response, "put the manifest " + reference.string());
@@ -141,16 +165,17 @@ PutManifest Client::put_manifest(const Reference& reference, std::string_view me
 std::vector<std::string> Client::tags(const Reference& repository, std::size_t page,
                                       std::size_t limit) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(repository.registry);
-  Request request{.url = Session::url(endpoint, repository.repository, "tags/list")};
+  const Place place = session.own_place(repository, Purpose::pull);
+  const Endpoint& endpoint = place.endpoint;
+  Request request{.url = Session::url(endpoint, place.repository, "tags/list")};
   if (page > 0) request.url += "?n=" + std::to_string(page);
   request.maximum_body = kMaximumList;
   std::vector<std::string> result;
   std::set<std::string> pages;
   while (result.size() < limit) {
     if (!pages.insert(request.url).second || pages.size() > kMaximumPages)
-      throw Error("the pages of the list of tags go in circles", {.where = redacted(request.url)});
-    const Response response = session.request(endpoint, {repository.repository, "pull", {}}, request);
+      throw Error("pagination of the list of tags loops", {.where = redacted(request.url)});
+    const Response response = session.request(endpoint, {place.repository, "pull", {}}, request);
     if (response.status != 200) session.fail(endpoint, response, "list the tags of " + repository.name());
     const std::string where = redacted(response.url);
     const Json document = parse_json(response.body, where);
@@ -169,11 +194,11 @@ std::vector<std::string> Client::tags(const Reference& repository, std::size_t p
 std::vector<oci::Descriptor> Client::referrers(const Reference& reference,
                                                const std::string& artifact_type) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(reference.registry);
+  const Place place = session.own_place(reference, Purpose::pull);
+  const Endpoint& endpoint = place.endpoint;
   if (!reference.digest) throw Error("expected a reference with a digest", {.where = reference.string()});
-  const Scope scope{reference.repository, "pull", {}};
-  Request request{
-      .url = Session::url(endpoint, reference.repository, "referrers/" + reference.digest->string())};
+  const Scope scope{place.repository, "pull", {}};
+  Request request{.url = Session::url(endpoint, place.repository, "referrers/" + reference.digest->string())};
   request.headers = {"Accept: " + std::string(oci::kIndexType)};
   request.maximum_body = oci::kMaximumManifest;
   std::vector<oci::Descriptor> result;
@@ -184,12 +209,13 @@ std::vector<oci::Descriptor> Client::referrers(const Reference& reference,
   };
   for (;;) {
     if (!pages.insert(request.url).second || pages.size() > kMaximumPages)
-      throw Error("the pages of the list of referrers go in circles", {.where = redacted(request.url)});
+      throw Error("pagination of the list of referrers loops", {.where = redacted(request.url)});
     const Response response = session.request(endpoint, scope, request);
     // A registry without the referrers API answers 404 for its path (distribution-spec, "Unavailable
     // Referrers API"): then the list is a tag.
     if (response.status == 404 && pages.size() == 1) {
-      const auto fallback = find_manifest(reference.with_tag("sha256-" + reference.digest->hex()));
+      const auto fallback =
+          find_manifest(reference.with_tag("sha256-" + reference.digest->hex()), Via::registry);
       if (fallback) {
         if (!oci::is_index_type(fallback->media_type))
           throw Error("expected an index of referrers",

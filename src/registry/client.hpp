@@ -23,9 +23,8 @@ namespace bottle::registry {
 struct ClientOptions {
   bool plain_http = false;  // for every registry; loopback is plain anyway
   bool tls = false;         // for every registry, also loopback
-  // Docker's config.json or another file of its form. Empty: $REGISTRY_AUTH_FILE, else
-  // $DOCKER_CONFIG/config.json, else ~/.docker/config.json, else
-  // $XDG_RUNTIME_DIR/containers/auth.json; none of them there is no error.
+  // Docker's config.json or another file of its form. Empty: where Podman, Skopeo and Docker look
+  // (registry/auth_files.hpp).
   fs::path auth_file;
   HttpOptions http;                    // certificate_directories empty: those of Docker and containers
   std::uint64_t chunk_size = 0;        // blobs are uploaded in chunks of so many bytes; 0: in one piece
@@ -87,6 +86,9 @@ struct ProbeResult {
 void for_each_blob(std::size_t count, std::size_t threads,
                    const std::function<void(std::size_t, const std::function<void()>& check)>& work);
 
+// Whether a manifest may come from a mirror of its registry (registries.conf, hosts.toml).
+enum class Via { mirrors, registry };
+
 // May be used by several threads at once. Connections and tokens are kept for the client's life; nothing else
 // remembers a credential. Every Error names the URL, redacted.
 class Client {
@@ -97,9 +99,9 @@ class Client {
 
   // The manifest or index that the reference names, verified against its digest if it has one, else against
   // what the registry says about it; nullopt if there is none. At most 4 MiB.
-  std::optional<FetchedManifest> find_manifest(const Reference& reference) const;
+  std::optional<FetchedManifest> find_manifest(const Reference& reference, Via via = Via::mirrors) const;
   FetchedManifest get_manifest(const Reference& reference) const;  // throws if there is none
-  // What a HEAD request says; nullopt if there is none.
+  // What a HEAD request to the registry itself says; nullopt if there is none.
   std::optional<ManifestHead> head_manifest(const Reference& reference) const;
   // The image manifest for a platform: the reference's own, or that of an index; an Error says what there is.
   FetchedManifest get_image_manifest(const Reference& reference, const oci::Platform& platform) const;

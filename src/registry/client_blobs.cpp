@@ -57,39 +57,79 @@ std::string upload_location(const Endpoint& endpoint, const Response& response) 
   return target->string();
 }
 
+// Hands the bytes of a blob from `offset` on to the sink, as one place has them. Returns the redacted URL.
+std::string download_at(const Session& session, const Place& place, const oci::Descriptor& blob,
+                        std::uint64_t offset, const DownloadSink& sink) {
+  const std::string url = Session::url(place.endpoint, place.repository, "blobs/" + blob.digest.string());
+  const DownloadOptions options{
+      .size = blob.size, .offset = offset, .immutable = true, .retry = !place.is_mirror};
+  const Response response = session.download(
+      place.endpoint, {place.repository, "pull", {}}, url,
+      [&](std::span<const std::byte> data) {
+        sink(data);
+        advance(session, data.size());
+      },
+      options);
+  if (response.status != 200 && response.status != 206)
+    session.fail(place.endpoint, response,
+                 "get a blob of " + place.endpoint.registry + "/" + place.repository);
+  return redacted(url);
+}
+
+void check_digest(const oci::Descriptor& blob, const Digest& found, const std::string& where) {
+  if (found != blob.digest)
+    throw Error("the blob is not what its digest says: expected " + blob.digest.string() + ", found " +
+                    found.string(),
+                {.where = where});
+}
+
 // One blob on its way to a registry.
 class Upload {
  public:
   Upload(const Session& session, const Reference& repository, const oci::Descriptor& blob,
-         const BlobContent& content, const std::function<void()>& check, PushedBlob& result)
+         const BlobContent& content, const std::function<void()>& check, MountRefusals& mounts,
+         PushedBlob& result)
       : session_(session),
         repository_(repository),
-        endpoint_(session.endpoint(repository.registry)),
-        scope_{repository.repository, "pull,push", {}},
+        place_(session.own_place(repository, Purpose::push)),
+        scope_{place_.repository, "pull,push", {}},
         blob_(blob),
         content_(content),
         check_(check),
+        mounts_(mounts),
         result_(result) {}
 
   // Asks for a place to upload to, or for the mount of `from`. False: the blob is there now.
   bool begin(const std::string& from) {
     Request request{.method = "POST",
-                    .url = Session::url(endpoint_, repository_.repository, "blobs/uploads/")};
+                    .url = Session::url(place_.endpoint, place_.repository, "blobs/uploads/")};
     Scope scope = scope_;
     if (!from.empty()) {
       request.url += "?mount=" + blob_.digest.string() + "&from=" + from;
       scope.also_pull = from;
     }
-    const Response response = session_.request(endpoint_, scope, request);
+    std::optional<Response> answered;
+    try {
+      answered = session_.request(place_.endpoint, scope, request);
+    } catch (const Error&) {
+      // A token service may give no token at all rather than one for the first scope alone.
+      if (from.empty()) throw;
+      mounts_.add(repository_.name(), from);
+      return begin({});
+    }
+    const Response& response = *answered;
     if (response.status == 201 && !from.empty()) {
       result_.outcome = BlobOutcome::mounted;
       result_.mounted_from = from;
       return false;
     }
     // Mounting is a favour: whatever is wrong with it, uploading may still work.
-    if (response.status != 202 && !from.empty()) return begin({});
-    if (response.status != 202) session_.fail(endpoint_, response, "upload to " + repository_.name());
-    location_ = upload_location(endpoint_, response);
+    if (response.status != 202 && !from.empty()) {
+      mounts_.add(repository_.name(), from);
+      return begin({});
+    }
+    if (response.status != 202) session_.fail(place_.endpoint, response, "upload to " + repository_.name());
+    location_ = upload_location(place_.endpoint, response);
     arrived_ = 0;
     minimum_chunk_ = 0;
     if (const auto text = response.headers.find("OCI-Chunk-Min-Length"))
@@ -149,7 +189,7 @@ class Upload {
     }
     request.body = std::move(body);
     request.retry = false;
-    return session_.request(endpoint_, scope_, request);
+    return session_.request(place_.endpoint, scope_, request);
   }
 
   Response send_chunks() {
@@ -160,7 +200,7 @@ class Upload {
       const std::uint64_t end = blob_.size - arrived_ > size ? arrived_ + size : blob_.size;
       Response response = send(arrived_, end, false);
       if (response.status < 200 || response.status > 299) return response;
-      location_ = upload_location(endpoint_, response);
+      location_ = upload_location(place_.endpoint, response);
       take_range(response, end);
     }
     return send(blob_.size, blob_.size, true);
@@ -183,12 +223,12 @@ class Upload {
   // After a failure: how much has arrived, or a new beginning.
   void find_out() {
     Request request{.url = location_};
-    const Response response = session_.request(endpoint_, scope_, request);
+    const Response response = session_.request(place_.endpoint, scope_, request);
     if (response.status == 204 || response.status == 200 || response.status == 202) {
       const auto range = response.headers.find("Range");
       const auto arrived = range ? parse_upload_range(*range) : std::nullopt;
       if (arrived && *arrived > 0 && *arrived <= blob_.size) {
-        if (response.headers.find("Location")) location_ = upload_location(endpoint_, response);
+        if (response.headers.find("Location")) location_ = upload_location(place_.endpoint, response);
         arrived_ = *arrived;
         return;
       }
@@ -197,17 +237,18 @@ class Upload {
   }
 
   [[noreturn]] void fail(const Response& response) const {
-    session_.fail(endpoint_, response,
+    session_.fail(place_.endpoint, response,
                   "upload " + blob_.digest.string() + " (" + std::to_string(blob_.size) + " bytes)");
   }
 
   const Session& session_;
   const Reference& repository_;
-  Endpoint endpoint_;
+  Place place_;
   Scope scope_;
   const oci::Descriptor& blob_;
   const BlobContent& content_;
   const std::function<void()>& check_;
+  MountRefusals& mounts_;
   PushedBlob& result_;
   std::optional<oci::FileRange> file_;
   std::string location_;
@@ -259,10 +300,11 @@ void for_each_blob(std::size_t count, std::size_t threads,
 
 bool Client::has_blob(const Reference& repository, const Digest& digest) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(repository.registry);
+  const Place place = session.own_place(repository, Purpose::push);
+  const Endpoint& endpoint = place.endpoint;
   const Request request{.method = "HEAD",
-                        .url = Session::url(endpoint, repository.repository, "blobs/" + digest.string())};
-  const Response response = session.request(endpoint, {repository.repository, "pull", {}}, request);
+                        .url = Session::url(endpoint, place.repository, "blobs/" + digest.string())};
+  const Response response = session.request(endpoint, {place.repository, "pull", {}}, request);
   if (response.status == 404) return false;
   if (response.status != 200) session.fail(endpoint, response, "look for a blob of " + repository.name());
   return true;
@@ -271,25 +313,19 @@ bool Client::has_blob(const Reference& repository, const Digest& digest) const {
 void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
                        const DownloadSink& sink) const {
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(repository.registry);
   Sha256 hasher;
-  const std::string url = Session::url(endpoint, repository.repository, "blobs/" + blob.digest.string());
-  DownloadOptions options{.size = blob.size, .immutable = true};
+  std::uint64_t received = 0;
   expect(session, blob.size);
-  const Response response = session.download(
-      endpoint, {repository.repository, "pull", {}}, url,
-      [&](std::span<const std::byte> data) {
-        hasher.update(data);
-        sink(data);
-        advance(session, data.size());
-      },
-      options);
-  if (response.status != 200 && response.status != 206)
-    session.fail(endpoint, response, "get a blob of " + repository.name());
-  if (const Digest found = hasher.finish(); found != blob.digest)
-    throw Error("the blob is not what its digest says: expected " + blob.digest.string() + ", found " +
-                    found.string(),
-                {.where = redacted(url)});
+  // The sink gets each byte once: what one place began, the next one goes on with.
+  first_answer(session.places(repository, Purpose::pull), [&](const Place& place) -> std::optional<bool> {
+    download_at(session, place, blob, received, [&](std::span<const std::byte> data) {
+      hasher.update(data);
+      sink(data);
+      received += data.size();
+    });
+    return true;
+  });
+  check_digest(blob, hasher.finish(), repository.name() + "@" + blob.digest.string());
 }
 
 std::string Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
@@ -298,44 +334,43 @@ std::string Client::read_blob(const Reference& repository, const oci::Descriptor
     throw Error("the blob has " + std::to_string(blob.size) + " bytes; at most " + std::to_string(limit) +
                     " are accepted",
                 {.where = repository.name() + "@" + blob.digest.string()});
-  std::string text;
-  text.reserve(static_cast<std::size_t>(blob.size));
-  read_blob(repository, blob, [&](std::span<const std::byte> data) {
-    text.append(reinterpret_cast<const char*>(data.data()), data.size());
+  const Session& session = state_->session;
+  expect(session, blob.size);
+  return *first_answer(session.places(repository, Purpose::pull), [&](const Place& place) {
+    std::optional<std::string> text(std::in_place);
+    text->reserve(static_cast<std::size_t>(blob.size));
+    const std::string where = download_at(session, place, blob, 0, [&](std::span<const std::byte> data) {
+      text->append(reinterpret_cast<const char*>(data.data()), data.size());
+    });
+    check_digest(blob, sha256(*text), where);
+    return text;
   });
-  return text;
 }
 
 void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
                       const std::function<void()>& check) const {
   if (is_whole(store, blob)) return;
   const Session& session = state_->session;
-  const Endpoint endpoint = session.endpoint(repository.registry);
-  const std::string url = Session::url(endpoint, repository.repository, "blobs/" + blob.digest.string());
   store::Store::Partial partial(store, blob.digest);
   if (partial.size() > blob.size) partial.restart();
   expect(session, blob.size - partial.size());
-  for (;;) {
-    const std::uint64_t before = partial.size();
-    const DownloadOptions options{.size = blob.size, .offset = before, .immutable = true};
-    const Response response = session.download(
-        endpoint, {repository.repository, "pull", {}}, url,
-        [&](std::span<const std::byte> data) {
-          if (check) check();
-          partial.write(data);
-          advance(session, data.size());
-        },
-        options);
-    if (response.status != 200 && response.status != 206)
-      session.fail(endpoint, response, "get a blob of " + repository.name());
-    try {
-      partial.commit();
-      return;
-    } catch (const Error& error) {
-      // What an earlier attempt had left may be what is wrong.
-      if (before == 0) throw Error(error.message(), {.where = redacted(url), .hint = error.hint()});
+  first_answer(session.places(repository, Purpose::pull), [&](const Place& place) -> std::optional<bool> {
+    for (;;) {
+      const std::uint64_t before = partial.size();
+      const std::string where =
+          download_at(session, place, blob, before, [&](std::span<const std::byte> data) {
+            if (check) check();
+            partial.write(data);
+          });
+      try {
+        partial.commit();
+        return true;
+      } catch (const Error& error) {
+        // What an earlier attempt had left may be what is wrong.
+        if (before == 0) throw Error(error.message(), {.where = where, .hint = error.hint()});
+      }
     }
-  }
+  });
 }
 
 void Client::get_blobs(const Reference& repository, const std::vector<oci::Descriptor>& blobs,
@@ -360,8 +395,11 @@ PushedBlob Client::put_blob(const Reference& repository, const oci::Descriptor& 
   PushedBlob result;
   result.descriptor = blob;
   if (!has_blob(repository, blob.digest)) {
-    Upload upload(state_->session, repository, blob, content, check, result);
-    if (upload.begin(mount_from == repository.repository ? "" : mount_from)) {
+    MountRefusals& refusals = state_->mount_refusals;
+    const bool mounts =
+        mount_from != repository.repository && !refusals.contains(repository.name(), mount_from);
+    Upload upload(state_->session, repository, blob, content, check, refusals, result);
+    if (upload.begin(mounts ? mount_from : "")) {
       upload.run();
       result.outcome = BlobOutcome::uploaded;
     }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 
+#include "registry/auth_files.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
@@ -13,15 +13,9 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::uint64_t kMaximumFile = 16u << 20;
 constexpr std::size_t kMaximumAnswer = 1u << 20;
 constexpr const char* kHubKey = "https://index.docker.io/v1/";
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 // "https://host/v1/" and "host" are the same; a path otherwise narrows (containers-auth.json).
 std::string normal_key(std::string_view key) {
@@ -148,28 +142,12 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return bits < 6 ? std::optional(bytes) : std::nullopt;
 }
 
-fs::path find_auth_file(const fs::path& chosen) {
-  if (!chosen.empty()) return chosen;
-  if (const std::string file = environment("REGISTRY_AUTH_FILE"); !file.empty()) return file;
-  std::error_code error;
-  if (const std::string directory = environment("DOCKER_CONFIG"); !directory.empty()) {
-    const fs::path file = fs::path(directory) / "config.json";
-    return fs::exists(file, error) ? file : fs::path();
-  }
-  std::vector<fs::path> candidates;
-  if (const std::string home = environment("HOME"); !home.empty())
-    candidates.push_back(fs::path(home) / ".docker/config.json");
-  if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty())
-    candidates.push_back(fs::path(runtime) / "containers/auth.json");
-  for (const fs::path& file : candidates)
-    if (fs::exists(file, error)) return file;
-  return {};
-}
-
 ConfiguredCredential find_in_auth_file(std::string_view text, const std::string& registry,
-                                       const std::string& repository, const std::string& source) {
-  const Json document = parse_silently(text, source);
+                                       const std::string& repository, const std::string& source,
+                                       AuthFormat format) {
+  Json document = parse_silently(text, source);
   if (!document.is_object()) throw Error("expected a JSON object", {.where = source});
+  if (format == AuthFormat::legacy) document = Json{{"auths", std::move(document)}};
   ConfiguredCredential result;
   if (const auto helpers = document.find("credHelpers"); helpers != document.end() && helpers->is_object())
     for (const auto& [key, value] : helpers->items())
@@ -215,15 +193,14 @@ std::optional<Credential> Credentials::find(const std::string& registry, const s
   const std::string key = registry + "/" + repository;
   if (const auto found = known_.find(key); found != known_.end()) return found->second;
   std::optional<Credential> credential;
-  if (const fs::path file = find_auth_file(auth_file_); !file.empty()) {
-    const auto text = read_file_if_exists(file, kMaximumFile);
-    if (!text && !auth_file_.empty())
-      throw Error("the file with credentials is not there", {.where = file.native()});
-    if (text) {
-      ConfiguredCredential configured = find_in_auth_file(*text, registry, repository, file.native());
-      if (!configured.helper.empty()) credential = ask_helper(configured.helper, registry);
-      if (!credential) credential = std::move(configured.credential);
-    }
+  for (const AuthSource& source : auth_sources(auth_file_)) {
+    const auto text = read_auth_source(source);
+    if (!text) continue;
+    ConfiguredCredential configured = find_in_auth_file(
+        *text, registry, repository, source.name, source.legacy ? AuthFormat::legacy : AuthFormat::current);
+    if (!configured.helper.empty()) credential = ask_helper(configured.helper, registry);
+    if (!credential) credential = std::move(configured.credential);
+    if (credential) break;
   }
   return known_[key] = std::move(credential);
 }

@@ -21,9 +21,8 @@ struct Credential {
   std::string source;          // the file, or "docker-credential-x": for messages
 };
 
-// The file that holds credentials, or will: `chosen` if not empty, else as ClientOptions::auth_file says.
-// Empty when there is none.
-fs::path find_auth_file(const fs::path& chosen);
+// Whether credentials are below "auths" (config.json, auth.json) or the document itself (~/.dockercfg).
+enum class AuthFormat { current, legacy };
 
 // What the file's text has for a repository of a registry: the name of a helper to ask, or a credential.
 // `source` is the file's name. Errors never show any part of the text.
@@ -32,12 +31,14 @@ struct ConfiguredCredential {
   std::optional<Credential> credential;  // if there is no helper or it knows none
 };
 ConfiguredCredential find_in_auth_file(std::string_view text, const std::string& registry,
-                                       const std::string& repository, const std::string& source);
+                                       const std::string& repository, const std::string& source,
+                                       AuthFormat format = AuthFormat::current);
 
 // What a helper printed for `get`. nullopt: it knows none.
 std::optional<Credential> parse_helper_answer(std::string_view text, const std::string& source);
 
-// Looks once for each registry, when asked. May be used by several threads at once.
+// Looks in the sources of registry/auth_files.hpp, once for each repository, when asked. May be used by
+// several threads at once.
 class Credentials {
  public:
   explicit Credentials(fs::path auth_file) : auth_file_(std::move(auth_file)) {}

@@ -48,7 +48,10 @@ Followed perform_following(ConnectionPool& connections, Exchange exchange) {
                   {.where = first});
     if (exchange.url.scheme == "https" && target->scheme == "http")
       throw Error("the registry redirects from https to " + redacted(target->string()), {.where = first});
-    if (!target->same_origin(exchange.url)) exchange.authorization.clear();
+    if (!target->same_origin(exchange.url)) {
+      exchange.authorization.clear();
+      exchange.settings.reset();
+    }
     exchange.url = *target;
   }
 }
@@ -73,6 +76,7 @@ Response Http::request(const Request& request) const {
   Exchange exchange{.method = request.method, .url = parse_url(request.url)};
   exchange.headers = request.headers;
   exchange.authorization = request.authorization;
+  exchange.settings = request.settings;
   exchange.body = request.body ? &*request.body : nullptr;
   exchange.may_resend = request.retry;
   exchange.maximum_body = request.maximum_body;
@@ -192,13 +196,14 @@ Response Http::download(const std::string& url, const DownloadSink& sink,
   const auto again = [&](std::optional<std::chrono::seconds> wait) {
     if (download.position() - last_position >= kProgress) attempts.progressed();
     last_position = download.position();
-    return download.can_continue() && attempts.again(wait);
+    return options.retry && download.can_continue() && attempts.again(wait);
   };
   for (;;) {
     try {
       Exchange exchange{.method = "GET", .url = parsed};
       exchange.headers = download.headers();
       exchange.authorization = options.authorization;
+      exchange.settings = options.settings;
       exchange.maximum_body = kMaximumErrorBody;
       exchange.with_deadline = false;
       bool content = false;

@@ -70,6 +70,15 @@ struct HttpOptions {
   std::vector<fs::path> certificate_directories;
 };
 
+// How one host is spoken to, where that is not as to every other.
+struct HostSettings {
+  bool verify = true;                 // TLS certificates
+  std::vector<fs::path> authorities;  // PEM files, beside the system's
+  fs::path certificate;               // of the client, PEM; empty: none
+  fs::path key;
+  std::vector<std::string> headers;  // "Name: value", of each request
+};
+
 // A body to send: `size` bytes of an open file from `offset` on, or `bytes`.
 struct Body {
   std::string bytes;
@@ -87,9 +96,10 @@ struct Request {
   std::optional<Body> body;
   // The value of an Authorization header. Sent to the URL's own origin, never to where a redirect leads.
   std::string authorization;
-  std::uint64_t maximum_body = 1u << 20;  // of the answer; more is an Error
-  bool retry = true;                      // 408, 429, 500, 502, 503, 504 and lost connections
-  bool follow = true;                     // redirects, at most 5
+  std::shared_ptr<const HostSettings> settings;  // of the URL's own origin; nullptr: as for every host
+  std::uint64_t maximum_body = 1u << 20;         // of the answer; more is an Error
+  bool retry = true;                             // 408, 429, 500, 502, 503, 504 and lost connections
+  bool follow = true;                            // redirects, at most 5
 };
 
 struct Response {
@@ -106,7 +116,8 @@ class ConnectionError : public Error {
 
 struct DownloadOptions {
   std::vector<std::string> headers;
-  std::string authorization;           // as in Request
+  std::string authorization;  // as in Request
+  std::shared_ptr<const HostSettings> settings;
   std::optional<std::uint64_t> size;   // what must come: another length is an Error
   std::uint64_t maximum = UINT64_MAX;  // more is an Error
   // The first byte wanted; those before it are here already. Only with `size`.
@@ -114,6 +125,7 @@ struct DownloadOptions {
   // The bytes are known to be the same whenever they are asked for (a blob by digest), so that a broken
   // download goes on where it stopped even if the server gives no strong ETag.
   bool immutable = false;
+  bool retry = true;  // as in Request
 };
 
 using DownloadSink = std::function<void(std::span<const std::byte>)>;

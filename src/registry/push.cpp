@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 #include <set>
+#include <span>
 #include <thread>
 
 #include "registry/manifest_type.hpp"
@@ -36,14 +37,21 @@ std::string base_repository(const PushSource& source, const Reference& target) {
   }
 }
 
-std::string mount_repository(const PushSource& source, const Reference& target, const PushOptions& options) {
+// Where a blob may be mounted from: what the caller chose, what is known of the blob itself, what is known of
+// the image. Another registry's repositories, and the target's own, are not among it.
+std::string mount_repository(const PushSource& source, const BlobToPush& blob, const Reference& target,
+                             const PushOptions& options) {
   if (!options.mount_from.empty()) return options.mount_from;
-  return source.mount_from.empty() ? base_repository(source, target) : source.mount_from;
+  if (!source.mount_from.empty()) return source.mount_from;
+  if (blob.sources)
+    for (const std::string& repository : blob.sources(target.registry))
+      if (repository != target.repository) return repository;
+  return base_repository(source, target);
 }
 
 // Makes all blobs of the manifests that are missing be there.
 void push_blobs(const Client& client, const PushSource& source, const Reference& reference,
-                const std::string& mount_from, const std::set<Digest>& wanted, PushReport& report) {
+                const PushOptions& options, const std::set<Digest>& wanted, PushReport& report) {
   std::vector<const BlobToPush*> blobs;
   for (const BlobToPush& blob : source.blobs)
     if (wanted.contains(blob.descriptor.digest)) blobs.push_back(&blob);
@@ -57,7 +65,8 @@ void push_blobs(const Client& client, const PushSource& source, const Reference&
   for_each_blob(
       blobs.size(), client.options().threads, [&](std::size_t i, const std::function<void()>& check) {
         const BlobToPush& blob = *blobs[order[i]];
-        report.blobs[order[i]] = client.put_blob(reference, blob.descriptor, blob.content, mount_from, check);
+        report.blobs[order[i]] = client.put_blob(reference, blob.descriptor, blob.content,
+                                                 mount_repository(source, blob, reference, options), check);
       });
   for (const PushedBlob& blob : report.blobs)
     report.bytes_sent += blob.bytes_sent;
@@ -102,10 +111,11 @@ IndexUpdate put_into_index(const Client& client, const PushSource& source, const
 
 }  // namespace
 
-void PushSource::add_blob(const oci::Descriptor& descriptor, BlobContent content) {
+void PushSource::add_blob(const oci::Descriptor& descriptor, BlobContent content,
+                          std::function<std::vector<std::string>(const std::string& registry)> sources) {
   for (const BlobToPush& blob : blobs)
     if (blob.descriptor.digest == descriptor.digest) return;
-  blobs.push_back({descriptor, std::move(content)});
+  blobs.push_back({descriptor, std::move(content), std::move(sources)});
 }
 
 std::optional<std::string> merged_index(const std::optional<std::string>& current,
@@ -158,7 +168,7 @@ IndexUpdate update_index(const Client& client, const Reference& tag, const Merge
   while (result.attempts < kIndexAttempts) {
     check_interrupted();
     const auto begun = Clock::now();
-    const auto current = client.find_manifest(tag);
+    const auto current = client.find_manifest(tag, Via::registry);
     const auto text = merge(current);
     if (!text) {
       result.digest = current ? current->digest : Digest();
@@ -191,6 +201,12 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
   if (reference.digest && *reference.digest != report.root.digest)
     throw Error("what is to be pushed has digest " + report.root.digest.string(),
                 {.where = reference.string()});
+  if (reference.other_digest) {
+    Hasher hasher(reference.other_digest->algorithm);
+    hasher.update(std::as_bytes(std::span(source.root().bytes)));
+    if (const ContentDigest found = hasher.finish(); found != *reference.other_digest)
+      throw Error("what is to be pushed has digest " + found.string(), {.where = reference.string()});
+  }
   // A tag beside the digest is to name it too.
   const Reference target = reference.tag.empty() ? reference : reference.with_tag(reference.tag);
   const Reference root = reference.with_digest(report.root.digest);
@@ -222,12 +238,19 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
   std::set<Digest> wanted;
   for (std::size_t i = 0; i < missing.size(); ++i)
     if (missing[i] != 0) wanted.insert(source.manifests[i].blobs.begin(), source.manifests[i].blobs.end());
-  push_blobs(client, source, reference, mount_repository(source, reference, options), wanted, report);
+  push_blobs(client, source, reference, options, wanted, report);
   bool moved = false;
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const ManifestToPush& manifest = source.manifests[i];
     const bool last = i + 1 == missing.size();
     const Reference by_digest = reference.with_digest(manifest.descriptor.digest);
+    // Under its SHA-512 digest alone, if that is what it is to be called.
+    if (last && reference.other_digest && target.tag.empty() && !options.into_index) {
+      put_missing(client, manifest, reference, target);
+      report.manifests[i].uploaded = true;
+      moved = true;
+      continue;
+    }
     if (missing[i] != 0 && (!last || options.into_index || target.tag.empty() || !options.also_tag.empty()))
       put_missing(client, manifest, reference, by_digest);
     if (last && !options.also_tag.empty() && !is_there(reference.with_tag(options.also_tag))) {

@@ -22,6 +22,8 @@ struct ManifestToPush {
 struct BlobToPush {
   oci::Descriptor descriptor;
   BlobContent content;
+  // The repositories of a registry that are known to have it; empty: none are.
+  std::function<std::vector<std::string>(const std::string& registry)> sources;
 };
 
 struct PushSource {
@@ -32,11 +34,12 @@ struct PushSource {
   std::string base_name;          // annotation org.opencontainers.image.base.name of the manifest
 
   const ManifestToPush& root() const { return manifests.back(); }
-  void add_blob(const oci::Descriptor& descriptor, BlobContent content);
+  void add_blob(const oci::Descriptor& descriptor, BlobContent content,
+                std::function<std::vector<std::string>(const std::string& registry)> sources = {});
 };
 
 struct PushOptions {
-  std::string mount_from;  // instead of what the source knows
+  std::string mount_from;  // tried before what is known of a blob
   // The tag is to be an index that has the manifest beside those for other platforms.
   bool into_index = false;
   oci::Platform platform;  // of the manifest, for the index

@@ -23,9 +23,9 @@ std::optional<std::string_view> without_port(std::string_view text) {
 }
 
 [[noreturn]] void fail(std::string_view reference, const std::string& expected) {
-  throw Error("this is no reference: expected " + expected,
+  throw Error("not a reference: expected " + expected,
               {.where = '"' + escape_word(reference.substr(0, kMaximumReference)) + '"',
-               .hint = "a reference is [registry[:port]/]repository[:tag][@sha256:digest]"});
+               .hint = "a reference is [registry[:port]/]repository[:tag][@digest]"});
 }
 
 }  // namespace
@@ -64,9 +64,10 @@ Reference Reference::parse(std::string_view text) {
   if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
     const std::string_view digest = rest.substr(at + 1);
     result.digest = Digest::parse(digest);
-    if (!result.digest)
-      fail(text,
-           "\"sha256:\" and 64 lower-case hex digits after the '@', found \"" + escape_word(digest) + '"');
+    if (!result.digest) result.other_digest = ContentDigest::parse(digest);
+    if (!result.has_digest())
+      fail(text, "\"sha256:\" and 64, or \"sha512:\" and 128 lower-case hex digits after the '@', found \"" +
+                     escape_word(digest) + '"');
     rest = rest.substr(0, at);
   }
   std::string_view path = rest;
@@ -98,14 +99,14 @@ Reference Reference::parse(std::string_view text) {
          "a repository (lower-case letters and digits, separated by '.', '_', '__', '-' and '/', at most 255 "
          "bytes), found \"" +
              escape_word(path) + '"');
-  if (result.tag.empty() && !result.digest) result.tag = "latest";
+  if (result.tag.empty() && !result.has_digest()) result.tag = "latest";
   return result;
 }
 
 std::string Reference::string() const {
   std::string text = name();
   if (!tag.empty()) text += ":" + tag;
-  if (digest) text += "@" + digest->string();
+  if (has_digest()) text += "@" + (digest ? digest->string() : other_digest->string());
   return text;
 }
 
@@ -113,6 +114,7 @@ Reference Reference::with_tag(std::string new_tag) const {
   Reference result = *this;
   result.tag = std::move(new_tag);
   result.digest.reset();
+  result.other_digest.reset();
   return result;
 }
 
@@ -120,6 +122,7 @@ Reference Reference::with_digest(const Digest& new_digest) const {
   Reference result = *this;
   result.tag.clear();
   result.digest = new_digest;
+  result.other_digest.reset();
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "registry/content_digest.hpp"
 #include "util/digest.hpp"
 
 namespace bottle::registry {
@@ -15,6 +16,9 @@ struct Reference {
   std::string repository;  // "library/debian"
   std::string tag;         // "latest" if there was neither tag nor digest; "" if there was a digest only
   std::optional<Digest> digest;
+  // A digest of another algorithm, "sha512:...", in place of `digest`. What it names is verified with it, and
+  // has a SHA-256 digest for everything after that.
+  std::optional<ContentDigest> other_digest = std::nullopt;
 
   // Canonical and in full: "docker.io/library/debian:12".
   std::string string() const;
@@ -23,12 +27,15 @@ struct Reference {
   Reference with_tag(std::string new_tag) const;
   Reference with_digest(const Digest& new_digest) const;  // and without a tag
   // What manifests are addressed by: the digest if there is one, else the tag.
-  std::string target() const { return digest ? digest->string() : tag; }
+  std::string target() const {
+    return digest ? digest->string() : other_digest ? other_digest->string() : tag;
+  }
+  bool has_digest() const { return digest || other_digest; }
 
   bool operator==(const Reference&) const = default;
 
   // Throws an Error that says what was expected and found. "debian" is docker.io/library/debian:latest,
-  // index.docker.io is docker.io. Digests other than SHA-256 are refused as unsupported.
+  // index.docker.io is docker.io. Digests other than SHA-256 and SHA-512 are refused as unsupported.
   static Reference parse(std::string_view text);
 };
 

@@ -20,12 +20,14 @@ HttpOptions with_defaults(HttpOptions options) {
   return options;
 }
 
-bool has_certificates(const std::vector<fs::path>& directories, const std::string& registry) {
-  for (const fs::path& directory : directories) {
-    std::error_code error;
-    if (fs::is_directory(directory / registry, error)) return true;
-  }
-  return false;
+RouteOptions route_options(const ClientOptions& options) {
+  const bool chosen = !options.http.certificate_directories.empty();
+  return {.plain_http = options.plain_http,
+          .tls = options.tls,
+          .certificate_directories = with_defaults(options.http).certificate_directories,
+          .hosts_directories = chosen
+                                   ? options.http.certificate_directories
+                                   : std::vector<fs::path>{"/etc/containerd/certs.d", "/etc/docker/certs.d"}};
 }
 
 }  // namespace
@@ -55,28 +57,18 @@ std::string error_summary(std::string_view body) {
 Session::Session(ClientOptions options)
     : options_(std::move(options)),
       http_(with_defaults(options_.http)),
-      authorizer_(options_.auth_file, http_) {
+      authorizer_(options_.auth_file, http_),
+      routes_(route_options(options_), http_) {
   options_.http = http_.options();
 }
 
-Endpoint Session::endpoint(const std::string& registry) const {
-  const std::string host = registry == "docker.io" ? "registry-1.docker.io" : registry;
-  const bool plain =
-      options_.plain_http || (!options_.tls && is_loopback(registry) &&
-                              !has_certificates(options_.http.certificate_directories, registry));
-  auto base = Url::parse((plain ? "http://" : "https://") + host + "/");
-  if (!base || !is_registry(registry))
-    throw Error("expected a registry: a host with an optional port",
-                {.where = '"' + escape_word(registry.substr(0, 300)) + '"'});
-  return {.registry = registry, .base = std::move(*base)};
-}
-
 std::string Session::url(const Endpoint& endpoint, const std::string& repository, const std::string& rest) {
-  return endpoint.base.origin() + "/v2/" + (repository.empty() ? "" : repository + "/") + rest;
+  return endpoint.base.origin() + endpoint.api + (repository.empty() ? "" : repository + "/") + rest;
 }
 
 Response Session::request(const Endpoint& endpoint, const Scope& scope, Request request) const {
   request.authorization = authorizer_.known(endpoint, scope);
+  request.settings = endpoint.settings;
   Response response = http_.request(request);
   // What another host asks for after a redirect is not the registry's question.
   const auto answered = Url::parse(response.url);
@@ -90,6 +82,7 @@ Response Session::request(const Endpoint& endpoint, const Scope& scope, Request 
 Response Session::download(const Endpoint& endpoint, const Scope& scope, const std::string& url,
                            const DownloadSink& sink, DownloadOptions options) const {
   options.authorization = authorizer_.known(endpoint, scope);
+  options.settings = endpoint.settings;
   const DownloadSink counted = [&](std::span<const std::byte> data) {
     sink(data);
     options.offset += data.size();
@@ -115,7 +108,7 @@ void Session::fail(const Endpoint& endpoint, const Response& response, const std
   if (response.status == 401 || response.status == 403) {
     hint = "log in, for example with `docker login " + endpoint.registry + "`, or ask for access";
   } else if (response.status == 429) {
-    hint = "it wants fewer requests; try later or log in";
+    hint = "the registry limits requests; try later or log in";
   } else if (response.status == 404) {
     hint = "check the name";
   }

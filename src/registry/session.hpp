@@ -3,10 +3,14 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "registry/authorizer.hpp"
 #include "registry/client.hpp"
+#include "registry/routes.hpp"
+#include "util/error.hpp"
 
 namespace bottle::registry {
 
@@ -14,8 +18,16 @@ class Session {
  public:
   explicit Session(ClientOptions options);
 
-  // Where a registry is and whether it is spoken to in plain HTTP.
-  Endpoint endpoint(const std::string& registry) const;
+  // The registry itself, and whether it is spoken to in plain HTTP.
+  Endpoint endpoint(const std::string& registry) const { return routes_.endpoint(registry); }
+  // Where the repository is for the purpose: mirrors first (registry/routes.hpp).
+  std::vector<Place> places(const Reference& repository, Purpose purpose) const {
+    return routes_.places(repository.registry, repository.repository, purpose);
+  }
+  // The registry's own place of a repository, for what mirrors are not asked for.
+  Place own_place(const Reference& repository, Purpose purpose) const {
+    return places(repository, purpose).back();
+  }
   // The URL of "/v2/<repository>/<rest>".
   static std::string url(const Endpoint& endpoint, const std::string& repository, const std::string& rest);
 
@@ -36,11 +48,50 @@ class Session {
   ClientOptions options_;
   Http http_;
   mutable Authorizer authorizer_;
+  mutable Routes routes_;
+};
+
+// What the first place gives for which `attempt` neither fails nor returns nothing. The last place's answer
+// is final; its error says which mirrors failed before.
+template <class Attempt>
+auto first_answer(const std::vector<Place>& places, const Attempt& attempt) {
+  std::string failed;
+  for (std::size_t i = 0; i + 1 < places.size(); ++i) {
+    try {
+      if (auto answer = attempt(places[i])) return answer;
+    } catch (const Error& error) {
+      failed += (failed.empty() ? "" : "; ") + error.message() + " (" + error.where() + ")";
+    }
+  }
+  try {
+    return attempt(places.back());
+  } catch (const Error& error) {
+    if (failed.empty()) throw;
+    throw Error(error.message(), {.where = error.where(), .hint = "mirrors failed before: " + failed});
+  }
+}
+
+// Repositories that blobs could not be mounted from: each further blob is uploaded without asking.
+class MountRefusals {
+ public:
+  void add(const std::string& repository, const std::string& from) {
+    const std::lock_guard lock(mutex_);
+    refused_.emplace(repository, from);
+  }
+  bool contains(const std::string& repository, const std::string& from) const {
+    const std::lock_guard lock(mutex_);
+    return refused_.contains({repository, from});
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::pair<std::string, std::string>> refused_;
 };
 
 struct Client::State {
   explicit State(ClientOptions options) : session(std::move(options)) {}
   Session session;
+  MountRefusals mount_refusals;
 };
 
 // "ABC: text; DEF: text" of a registry's error document (distribution-spec "Error Codes"), made safe to show;

@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "registry/curl_library.hpp"
-#include "registry/reference.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -176,54 +175,21 @@ int on_time(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return running.guarded([] { check_interrupted(); }) ? 0 : 1;
 }
 
-struct Certificates {
-  std::string authorities;
-  fs::path certificate;
-  fs::path key;
-};
-
-Certificates find_certificates(const std::vector<fs::path>& directories, const Url& url) {
-  Certificates found;
-  std::vector<std::string> names{url.host + ":" + std::to_string(url.port)};
-  if (url.port == 443) names.push_back(url.host);
-  for (const fs::path& directory : directories) {
-    for (const std::string& name : names) {
-      std::error_code error;  // a directory that is not there or not ours to read says nothing
-      std::vector<fs::path> files;
-      for (fs::directory_iterator entry(directory / name, error); !error && entry != fs::directory_iterator();
-           entry.increment(error))
-        files.push_back(entry->path());
-      if (files.empty()) continue;
-      std::sort(files.begin(), files.end());
-      for (const fs::path& file : files) {
-        if (file.extension() == ".crt") {
-          found.authorities += read_file(file, 1u << 20) + "\n";
-        } else if (file.extension() == ".cert") {
-          fs::path key = file;
-          key.replace_extension(".key");
-          if (!fs::exists(key))
-            throw Error("there is a client certificate without its key",
-                        {.where = file.native(), .hint = "put the key beside it as " + key.native()});
-          found.certificate = file;
-          found.key = key;
-        }
-      }
-      return found;
-    }
-  }
-  return found;
-}
-
-void set_certificates(CURL* curl, const Certificates& certificates) {
+void set_certificates(CURL* curl, const Certificates& certificates, const HostSettings* settings) {
   if (!certificates.authorities.empty()) {
     curl_blob blob{.data = const_cast<char*>(certificates.authorities.data()),
                    .len = certificates.authorities.size(),
                    .flags = CURL_BLOB_COPY};
     set(curl, CURLOPT_CAINFO_BLOB, &blob);
   }
+  if (!certificates.has_directory) set(curl, CURLOPT_CAPATH, static_cast<char*>(nullptr));
   if (!certificates.certificate.empty()) {
     set(curl, CURLOPT_SSLCERT, certificates.certificate.c_str());
     set(curl, CURLOPT_SSLKEY, certificates.key.c_str());
+  }
+  if (settings != nullptr && !settings->verify) {
+    set(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    set(curl, CURLOPT_SSL_VERIFYHOST, 0L);
   }
 }
 
@@ -249,7 +215,8 @@ std::string hint_for(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return "check the registry's name";
     case CURLE_PEER_FAILED_VERIFICATION:
-      return "put the authority's certificate into /etc/docker/certs.d/<host:port>/ca.crt";
+      return "put the authority's certificate into /etc/docker/certs.d/<host:port>/ca.crt, or name it in "
+             "SSL_CERT_FILE";
     case CURLE_SSL_CONNECT_ERROR:
       return "a registry without TLS needs --plain-http";
     default:
@@ -297,6 +264,12 @@ ConnectionPool::~ConnectionPool() {
     libcurl().easy_cleanup(curl);
 }
 
+const SystemAuthorities& ConnectionPool::authorities() {
+  const std::lock_guard lock(mutex_);
+  if (!authorities_) authorities_ = system_authorities();
+  return *authorities_;
+}
+
 HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   check_interrupted();
   const Lease lease(*this);
@@ -307,6 +280,9 @@ HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   HeaderList headers;
   for (const std::string& line : exchange.headers)
     headers.add(line);
+  if (exchange.settings)
+    for (const std::string& line : exchange.settings->headers)
+      headers.add(line);
   if (!exchange.authorization.empty()) headers.add("Authorization: " + exchange.authorization);
   headers.add("Expect:");  // asking first costs a second where it is not answered
 
@@ -325,9 +301,14 @@ HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   set(curl, CURLOPT_LOW_SPEED_LIMIT, kSlowest);
   set(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.idle_timeout.count()));
   if (exchange.with_deadline) set(curl, CURLOPT_TIMEOUT, static_cast<long>(options_.request_timeout.count()));
-  if (is_loopback(exchange.url.host)) set(curl, CURLOPT_PROXY, "");
+  // Said in any case, so that libcurl does not read the environment in its own way.
+  set(curl, CURLOPT_PROXY, proxy_for(proxies_, exchange.url).value_or("").c_str());
+  set(curl, CURLOPT_NOPROXY, "");
   if (exchange.url.scheme == "https")
-    set_certificates(curl, find_certificates(options_.certificate_directories, exchange.url));
+    set_certificates(curl,
+                     find_certificates(options_.certificate_directories, exchange.url,
+                                       exchange.settings.get(), authorities()),
+                     exchange.settings.get());
   set(curl, CURLOPT_HEADERFUNCTION, &on_header);
   set(curl, CURLOPT_HEADERDATA, &running);
   set(curl, CURLOPT_WRITEFUNCTION, &on_body);

@@ -4,10 +4,14 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "registry/certificates.hpp"
 #include "registry/http.hpp"
+#include "registry/proxy.hpp"
 
 namespace bottle::registry {
 
@@ -16,6 +20,7 @@ struct Exchange {
   Url url;
   std::vector<std::string> headers;
   std::string authorization;
+  std::shared_ptr<const HostSettings> settings;  // nullptr: as for every host
   const Body* body = nullptr;
   bool may_resend = true;          // the body, when a kept connection turns out to be dead
   std::uint64_t maximum_body = 0;  // of what is collected
@@ -44,9 +49,13 @@ class ConnectionPool {
 
  private:
   class Lease;
+  const SystemAuthorities& authorities();  // read with the first TLS connection
+
   const HttpOptions& options_;
+  const ProxySettings proxies_ = proxy_environment();
   std::mutex mutex_;
   std::vector<void*> idle_;
+  std::optional<SystemAuthorities> authorities_;
 };
 
 }  // namespace bottle::registry

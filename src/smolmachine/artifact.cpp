@@ -88,7 +88,7 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
   if (!pack->footer.sidecar())
     throw Error("this is an executable with a pack in it; registries hold packs by themselves",
                 {.where = pack->name, .hint = "push the .smolmachine file"});
-  if (reference.tag.empty() || reference.digest)
+  if (reference.tag.empty() || reference.has_digest())
     throw Error("a pack is pushed to a tag", {.where = reference.string()});
   PackArtifact result;
   result.options.into_index = true;

@@ -756,7 +756,7 @@ class Hostile(Case):
             with self.subTest(link=link):
                 with Scripted(lambda request, link=link: request.answer(200, b'{"tags":["x"]}', {"Link": link})) as registry:
                     result = self.tool("tags", f"{registry.name}/a", status=1)
-                self.assert_fails(result, "in circles|not at the registry")
+                self.assert_fails(result, "loops|not at the registry")
         with Scripted(lambda request: request.answer(200, b'{"tags":["a b"]}')) as registry:
             self.assert_fails(self.tool("tags", f"{registry.name}/a", status=1), "expected a tag")
 
@@ -776,7 +776,7 @@ class Hostile(Case):
                           ["push", "x", "--layout", "a", "--chunk-size", "none"], ["pull", "x", "--timeout", "soon"]):
             with self.subTest(arguments=arguments):
                 self.assert_fails(self.tool(*arguments, status=2), "error: ", status=2)
-        self.assert_fails(self.tool("pull", "http://a/b", status=1), "this is no reference")
+        self.assert_fails(self.tool("pull", "http://a/b", status=1), "not a reference")
 
 
 class Encrypted(Case):
@@ -842,6 +842,38 @@ class Encrypted(Case):
     def test_plain_where_tls_is_wanted(self):
         with Scripted(self.image.serve) as registry:
             self.assert_fails(self.tool("pull", f"{registry.name}/a", "--tls", "--retries", "0", status=1), "--plain-http")
+
+    def test_authorities_of_the_environment(self):
+        registry = self.serve(self.image.serve)
+        self.assert_fails(self.pull(registry, status=1), "certificate")
+        file, directory = self.top / "server.crt", self.top / "authorities"
+        directory.mkdir()
+        (directory / "readme.txt").write_text("no certificate")
+        (directory / "authority.pem").write_bytes(b"# comment\n" + file.read_bytes())
+        for environment in ({"SSL_CERT_FILE": str(file)}, {"SSL_CERT_DIR": str(directory)}, {"SSL_CERT_DIR": f"/nowhere:{directory}"},
+                            {"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": "/nowhere"}):
+            with self.subTest(environment):
+                self.tool("pull", f"{registry.name}/a:1", "--certs", self.top / "certs.d", "--retries", "0", environment=environment)
+        result = self.tool("pull", f"{registry.name}/a:1", "--certs", self.top / "certs.d", "--store", self.top / "s", "--retries", "0",
+                           environment={"SSL_CERT_FILE": "/nowhere"}, status=1)
+        self.assert_fails(result, "SSL_CERT_FILE")
+
+    def test_insecure_registries(self):
+        registry = self.serve(self.image.serve)
+        configuration = self.top / "chosen.conf"
+        configuration.write_text(f"[[registry]]\nlocation = '{registry.name}'\ninsecure = true\n", encoding="utf-8")
+        self.assert_fails(self.pull(registry, status=1), "certificate")
+        self.tool("pull", f"{registry.name}/a:1", "--certs", self.top / "certs.d", "--retries", "0",
+                  environment={"CONTAINERS_REGISTRIES_CONF": str(configuration)})
+
+    def test_skip_verify_of_hosts_toml(self):
+        registry = self.serve(self.image.serve)
+        directory = self.top / "certs.d" / "r.example"
+        directory.mkdir()
+        (directory / "hosts.toml").write_text(f"[host.'https://{registry.name}']\nskip_verify = true\n", encoding="utf-8")
+        self.tool("pull", "r.example/a:1", "--certs", self.top / "certs.d", "--retries", "0")
+        (directory / "hosts.toml").write_text(f"server = 'https://{registry.name}'\nca = '../../server.crt'\n", encoding="utf-8")
+        self.tool("pull", "r.example/a:1", "--certs", self.top / "certs.d", "--retries", "0", "--store", self.top / "s2")
 
 
 class Killed(Case):

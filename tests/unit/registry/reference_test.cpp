@@ -40,6 +40,17 @@ TEST(Reference, Parts) {
   EXPECT_EQ(tagged.with_digest(*tagged.digest).tag, "");
 }
 
+TEST(Reference, Sha512Digests) {
+  const std::string text = "r.example/a:x@sha512:" + kHex + kHex;
+  const Reference reference = Reference::parse(text);
+  EXPECT_EQ(reference.string(), text);
+  EXPECT_FALSE(reference.digest);
+  EXPECT_TRUE(reference.has_digest());
+  EXPECT_EQ(reference.target(), "sha512:" + kHex + kHex);
+  EXPECT_EQ(reference.with_tag("y").string(), "r.example/a:y");
+  EXPECT_EQ(Reference::parse("r.example/a@sha512:" + kHex + kHex).tag, "");
+}
+
 TEST(Reference, WhatIsNone) {
   const std::vector<std::string> bad{"",
                                      "/a",
@@ -52,7 +63,9 @@ TEST(Reference, WhatIsNone) {
                                      "a:x y",
                                      "a\n",
                                      "a@sha256:aa",
-                                     "a@sha512:" + kHex + kHex,
+                                     "a@sha512:" + kHex,
+                                     "a@sha384:" + std::string(96, 'a'),
+                                     "a@sha512:" + std::string(128, 'A'),
                                      "a@sha256:" + std::string(64, 'A'),
                                      "host.example:x/a",
                                      "host.example:0/a",

@@ -1,0 +1,59 @@
+#include "registry/auth_files.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "util/error.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr std::uint64_t kMaximumFile = 16u << 20;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// $VARIABLE, else ~/otherwise; empty without a home.
+fs::path directory_of(const char* variable, const char* otherwise) {
+  if (const std::string value = environment(variable); !value.empty()) return value;
+  const std::string home = environment("HOME");
+  return home.empty() ? fs::path() : fs::path(home) / otherwise;
+}
+
+}  // namespace
+
+std::vector<AuthSource> auth_sources(const fs::path& chosen) {
+  if (!chosen.empty()) return {{.name = chosen.native(), .file = chosen, .content = {}, .must_exist = true}};
+  std::vector<AuthSource> sources;
+  const auto add = [&](const fs::path& directory, const char* file, bool legacy = false) {
+    if (directory.empty()) return;
+    const fs::path path = *file != '\0' ? directory / file : directory;
+    for (const AuthSource& source : sources)
+      if (source.file == path) return;
+    sources.push_back({.name = path.native(), .file = path, .content = {}, .legacy = legacy});
+  };
+  if (const std::string content = environment("DOCKER_AUTH_CONFIG"); !content.empty())
+    sources.push_back({.name = "$DOCKER_AUTH_CONFIG", .file = {}, .content = content});
+  add(environment("REGISTRY_AUTH_FILE"), "");
+  add(environment("XDG_RUNTIME_DIR"), "containers/auth.json");
+  add(fs::path("/run/containers") / std::to_string(::getuid()), "auth.json");
+  add(directory_of("XDG_CONFIG_HOME", ".config"), "containers/auth.json");
+  add(directory_of("DOCKER_CONFIG", ".docker"), "config.json");
+  add(environment("HOME"), ".dockercfg", true);
+  return sources;
+}
+
+std::optional<std::string> read_auth_source(const AuthSource& source) {
+  std::optional<std::string> text =
+      source.file.empty() ? std::optional(source.content) : read_file_if_exists(source.file, kMaximumFile);
+  if (!text && source.must_exist)
+    throw Error("the file with credentials does not exist", {.where = source.name});
+  // `touch` and some provisioning make empty files; Docker and containers/image take them as without entries.
+  if (text && text->find_first_not_of(" \t\r\n") == std::string::npos) return std::nullopt;
+  return text;
+}
+
+}  // namespace bottle::registry

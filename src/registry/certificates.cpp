@@ -1,0 +1,130 @@
+#include "registry/certificates.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+namespace bottle::registry {
+namespace {
+
+constexpr std::uint64_t kMaximumFile = 16u << 20;
+
+// Where distributions have their bundle, as Go knows them.
+constexpr std::array<const char*, 6> kBundles{"/etc/ssl/certs/ca-certificates.crt",
+                                              "/etc/pki/tls/certs/ca-bundle.crt",
+                                              "/etc/ssl/ca-bundle.pem",
+                                              "/etc/pki/tls/cacert.pem",
+                                              "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+                                              "/etc/ssl/cert.pem"};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::vector<fs::path> sorted_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;  // a directory that is not there or cannot be searched has nothing in it
+  for (fs::directory_iterator entry(directory, error); !error && entry != fs::directory_iterator();
+       entry.increment(error))
+    files.push_back(entry->path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// The certificates of a text that may have anything else beside them.
+void append_certificates(std::string& all, std::string_view text) {
+  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+  for (std::size_t at = 0; (at = text.find(kBegin, at)) != std::string_view::npos;) {
+    const std::size_t end = text.find(kEnd, at);
+    if (end == std::string_view::npos) return;
+    all += text.substr(at, end + kEnd.size() - at);
+    all += '\n';
+    at = end;
+  }
+}
+
+void append_directory(std::string& all, const fs::path& directory) {
+  for (const fs::path& file : sorted_files(directory)) {
+    std::error_code error;
+    // Names by hash are links to the files beside them.
+    if (fs::is_symlink(file, error) && !fs::read_symlink(file, error).has_parent_path()) continue;
+    if (!fs::is_regular_file(file, error)) continue;
+    append_certificates(all, read_file(file, kMaximumFile));
+  }
+}
+
+}  // namespace
+
+SystemAuthorities system_authorities() {
+  SystemAuthorities system;
+  const std::string file = environment("SSL_CERT_FILE");
+  const std::string directories = environment("SSL_CERT_DIR");
+  if (file.empty() && directories.empty()) return system;
+  if (!file.empty()) {
+    try {
+      append_certificates(system.certificates, read_file(file, kMaximumFile));
+    } catch (const Error& error) {
+      throw Error("SSL_CERT_FILE: " + error.message(),
+                  {.where = file, .hint = "correct or unset SSL_CERT_FILE"});
+    }
+  } else {
+    for (const char* bundle : kBundles)
+      if (const auto text = read_file_if_exists(bundle, kMaximumFile)) {
+        append_certificates(system.certificates, *text);
+        break;
+      }
+  }
+  if (!directories.empty()) {
+    system.has_directory = false;
+    for (const std::string_view directory : split(directories, ':'))
+      if (!directory.empty()) append_directory(system.certificates, fs::path(directory));
+  }
+  if (system.certificates.empty())
+    throw Error("there is no certificate in SSL_CERT_FILE and SSL_CERT_DIR",
+                {.where = file.empty() ? directories : file});
+  return system;
+}
+
+Certificates find_certificates(const std::vector<fs::path>& directories, const Url& url,
+                               const HostSettings* settings, const SystemAuthorities& system) {
+  Certificates found{.authorities = system.certificates,
+                     .has_directory = system.has_directory,
+                     .certificate = {},
+                     .key = {}};
+  if (settings != nullptr) {
+    for (const fs::path& file : settings->authorities)
+      found.authorities += read_file(file, kMaximumFile) + "\n";
+    found.certificate = settings->certificate;
+    found.key = settings->key;
+  }
+  std::vector<std::string> names{url.host + ":" + std::to_string(url.port)};
+  if (url.port == 443) names.push_back(url.host);
+  for (const fs::path& directory : directories) {
+    for (const std::string& name : names) {
+      const std::vector<fs::path> files = sorted_files(directory / name);
+      if (files.empty()) continue;
+      for (const fs::path& file : files) {
+        if (file.extension() == ".crt") {
+          found.authorities += read_file(file, kMaximumFile) + "\n";
+        } else if (file.extension() == ".cert" && found.certificate.empty()) {
+          fs::path key = file;
+          key.replace_extension(".key");
+          if (!fs::exists(key))
+            throw Error("there is a client certificate without its key",
+                        {.where = file.native(), .hint = "put the key beside it as " + key.native()});
+          found.certificate = file;
+          found.key = key;
+        }
+      }
+      return found;
+    }
+  }
+  return found;
+}
+
+}  // namespace bottle::registry

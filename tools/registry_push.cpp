@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "image/model/plan.hpp"
+#include "registry/blob_sources.hpp"
 #include "registry/sources.hpp"
 #include "smolmachine/artifact.hpp"
 #include "util/command_line.hpp"
@@ -140,6 +141,10 @@ int PushCommand::run(const CommonOptions& common) {
       report = registry::push(client, source, target, options);
     }
     done.push_back(target);
+    // The next image made of these layers mounts them from here.
+    if (!image.empty())
+      for (const registry::BlobToPush& blob : source.blobs)
+        if (blob.sources) registry::note_blob_source(*open_store, blob.descriptor.digest, target);
     sent += report.bytes_sent;
     milliseconds += report.milliseconds;
     if (!common.quiet && !common.json) say(report);

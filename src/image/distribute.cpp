@@ -4,6 +4,7 @@
 
 #include "oci/layout_writer.hpp"
 #include "oci/tar_writer.hpp"
+#include "registry/blob_sources.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -89,7 +90,10 @@ class Distributor {
                return oci::FileRange{
                    .file = std::move(opened), .offset = 0, .size = size, .name = path.native()};
              },
-         .bytes = {}});
+         .bytes = {}},
+        [store = store_, digest = blob.digest](const std::string& registry) {
+          return registry::blob_sources(store, digest, registry);
+        });
   }
 
   void add_manifest(const Plan& plan, const std::vector<oci::Descriptor>& layers, const Json& diff_ids) {

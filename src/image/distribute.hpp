@@ -24,8 +24,9 @@ struct Distributed {
 
 // The image in the build directory `directory`. A layer that was made here is written as a tar and compressed
 // once; the store keeps the result by the layer's identity, which decides the tar and its diff ID, by
-// algorithm, level and the compressor's version. Layers from outside travel as they came. Keep the store open
-// while the source is in use.
+// algorithm, level and the compressor's version. Layers from outside travel as they came, and are mounted
+// where the store knows a repository of the registry that has them. Keep the store open while the source is
+// in use.
 Distributed distribute(const fs::path& directory, const store::Store& store,
                        const DistributeOptions& options);
 

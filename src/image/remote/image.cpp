@@ -5,6 +5,7 @@
 #include "image/model/stored_index.hpp"
 #include "image/model/stored_layer.hpp"
 #include "oci/index_choice.hpp"
+#include "registry/blob_sources.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
@@ -98,7 +99,9 @@ class RegistryImage : public OutsideImage {
   RegistryImage(const Reference& reference, const Digest& digest, const store::Store& store,
                 std::shared_ptr<const RemoteAccess> access)
       : reference_(reference.with_digest(digest)), access_(std::move(access)) {
-    const StoredDocument document = fetch_document(reference_, store, *access_);
+    Reference named = reference_;
+    named.other_digest = reference.other_digest;
+    const StoredDocument document = fetch_document(named, store, *access_);
     manifest_ = oci::parse_manifest(document.text, name());
     if (oci::oci_media_type(manifest_.config.media_type) != oci::kConfigType)
       throw Error("this is an artifact, not an image: its configuration is a " + manifest_.config.media_type,
@@ -125,7 +128,9 @@ class RegistryImage : public OutsideImage {
     std::vector<Digest> keys{document_action(*reference_.digest),
                              action_key(kConfigSchema, manifest_.config.digest)};
     for (std::size_t i = 0; i < diff_ids_.size(); ++i)
-      keys.push_back(layer_action(manifest_.layers[i].digest, diff_ids_[i]));
+      for (const Digest& key : {layer_action(manifest_.layers[i].digest, diff_ids_[i]),
+                                registry::blob_source_action(manifest_.layers[i].digest)})
+        keys.push_back(key);
     return keys;
   }
 
@@ -136,6 +141,7 @@ class RegistryImage : public OutsideImage {
     loaded.plan.layers.resize(manifest_.layers.size());
     parallel_for(manifest_.layers.size(), std::max(kDownloads, default_threads()), [&](std::size_t i) {
       StoredLayer stored = layer(manifest_.layers[i], diff_ids_[i], store);
+      registry::note_blob_source(store, manifest_.layers[i].digest, reference_);
       loaded.plan.layers[i] = stored.plan_layer(diff_ids_[i], manifest_.layers[i].media_type);
       loaded.layers[i] = std::move(stored.index.index);
     });
@@ -200,7 +206,13 @@ StoredDocument fetch_document(const Reference& reference, const store::Store& st
     document.text = std::move(*kept);
     return document;
   }
-  registry::FetchedManifest fetched = access.client().get_manifest(reference);
+  // A registry may have a manifest under the SHA-512 digest only that the Dockerfile names it by.
+  std::optional<registry::FetchedManifest> found_there;
+  if (reference.other_digest) found_there = access.client().find_manifest(reference);
+  Reference named = reference;
+  if (reference.other_digest) named.digest.reset();
+  registry::FetchedManifest fetched =
+      found_there ? std::move(*found_there) : access.client().get_manifest(named);
   if (const Digest found = sha256(fetched.bytes); found != *reference.digest)
     throw Error("expected the manifest " + reference.digest->string() + ", found " + found.string(),
                 {.where = reference.string()});

@@ -42,6 +42,10 @@ Further variables:
 
 ``BOTTLE_IMAGE_JOBS``
   How many images Ninja builds side by side (half of the cores, at least 2).
+``BOTTLE_SCAN``
+  What notices that an input changed: ``times`` (default), the build tool, which
+  compares times; ``always``, one process for the project in each build, which
+  compares sizes, times, inodes and modes.
 ``BOTTLE_CACHE_DIR``
   The store that the tools use; default: the environment's, else what they find
   in the environment of the build.

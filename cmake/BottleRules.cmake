@@ -141,10 +141,19 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   _bottle_directory(directory "${slug}" bottles)
   _bottle_image_pool()
   set(result "${directory}/${slug}.smolmachine")
+  _bottle_scan_mode(scan)
+  # Make does not notice that a command is another, and what one mode knows of the inputs is nothing for the other.
+  file(GENERATE OUTPUT "${directory}/scan.options" CONTENT "${scan}\n")
 
   set(stamps "")
+  set(depfile DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image OWN_DEPFILE)
   _bottle_reads_own_depfiles(own_depfiles)
-  if(own_depfiles)
+  if(scan STREQUAL "always")
+    set(stamps "${directory}/inputs.stamp")
+    set(depfiles --record)
+    set(depfile "")
+    _bottle_scan_in_each_build("${directory}")
+  elseif(own_depfiles)
     _bottle_parts(parts "${directory}" "${context}")
     _bottle_part_rules(stamps ${slug} "${directory}" ${parts})
     set(depfiles --depfile-base "${CMAKE_BINARY_DIR}" --depfile-parts ${parts})
@@ -154,8 +163,8 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   _bottle_step(
     STAMP "${directory}/key.stamp" RESULT "${directory}/key"
     COMMAND "${fingerprint}" --spec "${directory}/spec.json" ${depfiles}
-    DEPENDS "${directory}/spec.json" "${fingerprint}" ${files} ${depends} ${stamps}
-    DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image OWN_DEPFILE
+    DEPENDS "${directory}/spec.json" "${directory}/scan.options" "${fingerprint}" ${files} ${depends} ${stamps}
+    ${depfile}
     COMMENT "Fingerprinting bottle ${slug}")
   _bottle_step(
     STAMP "${directory}/image.stamp" RESULT "${directory}/image.json"
@@ -186,7 +195,7 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   add_custom_target(bottle-${slug}-why COMMAND "${why}" --spec "${directory}/spec.json" USES_TERMINAL VERBATIM)
   set_property(TARGET bottle-${slug} APPEND PROPERTY ADDITIONAL_CLEAN_FILES
     "${directory}/layers" "${directory}/blobs" "${directory}/roots.json" "${directory}/oci" "${directory}/pack.json"
-    "${directory}/key.d" "${directory}/key.inputs")
+    "${directory}/key.d" "${directory}/key.inputs" "${directory}/inputs.record")
 
   # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so
   # there the targets must not run side by side.
@@ -196,6 +205,9 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   endif()
   add_dependencies(bottle-${slug}-oci bottle-${slug}-image)
   add_dependencies(bottle-${slug}-load bottle-${slug}-image)
+  if(scan STREQUAL "always")
+    add_dependencies(bottle-${slug}-image _bottle-scan)
+  endif()
   foreach(bottle IN LISTS bottles)
     add_dependencies(bottle-${slug}-image bottle-${bottle}-image)
   endforeach()
@@ -204,6 +216,47 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   endif()
   add_dependencies(bottles bottle-${slug})
   _bottle_lock_target("${lock}" "${directory}/spec.json")
+endfunction()
+
+# BOTTLE_SCAN: `times` (also if it is empty) or `always`.
+function(_bottle_scan_mode out)
+  set(mode "${BOTTLE_SCAN}")
+  if(mode STREQUAL "")
+    set(mode times)
+  endif()
+  if(NOT mode MATCHES "^(times|always)$")
+    message(FATAL_ERROR "add_bottle: invalid BOTTLE_SCAN \"${BOTTLE_SCAN}\": expected times or always")
+  endif()
+  set(${out} ${mode} PARENT_SCOPE)
+endfunction()
+
+# _bottle_scan_in_each_build(<directory of a bottle>): one target for the project, made when all bottles are known. Its
+# command runs in each build and touches the stamps of the bottles of which an input differs.
+function(_bottle_scan_in_each_build directory)
+  get_property(directories GLOBAL PROPERTY _BOTTLE_SCANNED)
+  if(NOT directories)
+    _bottle_tool(tool fingerprint)
+    cmake_language(EVAL CODE
+      "cmake_language(DEFER DIRECTORY [==[${CMAKE_SOURCE_DIR}]==] CALL _bottle_scan_target [==[${tool}]==])")
+  endif()
+  set_property(GLOBAL APPEND PROPERTY _BOTTLE_SCANNED "${directory}")
+endfunction()
+
+function(_bottle_scan_target tool)
+  get_property(directories GLOBAL PROPERTY _BOTTLE_SCANNED)
+  set(names "")
+  set(stamps "")
+  foreach(directory IN LISTS directories)
+    string(REPLACE "\\" "\\\\" name "${directory}")
+    string(REPLACE "\"" "\\\"" name "${name}")
+    list(APPEND names "\"${name}\"")
+    list(APPEND stamps "${directory}/inputs.stamp")
+  endforeach()
+  list(JOIN names ",\n" names)
+  _bottle_directory(list scan.json bottles)
+  file(GENERATE OUTPUT "${list}" CONTENT "[${names}]\n")
+  add_custom_target(_bottle-scan COMMAND "${tool}" --scan "${list}" DEPENDS "${tool}" BYPRODUCTS ${stamps}
+    COMMENT "Comparing the inputs of all bottles" VERBATIM)
 endfunction()
 
 # The target bottle-lock: for each lock, one call of the tool with the specifications of all bottles that name it.

@@ -4,6 +4,7 @@
 #include "build_options.hpp"
 #include "check_option.hpp"
 #include "image/context/depfile.hpp"
+#include "image/context/input_record.hpp"
 #include "image/describe.hpp"
 #include "image/engine/engine.hpp"
 #include "image/resolve/resolve.hpp"
@@ -38,7 +39,8 @@ void print(const std::string& emit, const image::DepfileOptions& depfiles,
     std::vector<std::string_view> paths;
     for (const image::Dependency& dependency : result.dependencies)
       paths.push_back(dependency.path);
-    fmt::print("{}", image::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths));
+    fmt::print("{}", image::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths,
+                                    depfiles.empty_rules));
   } else {
     fmt::print("{}\n", result.key.hex());
   }
@@ -85,14 +87,29 @@ int main(int argc, char** argv) {
             ->excludes(emit_option);
     tools::add_check_option(app, check)->excludes(emit_option)->excludes(print_option);
     app.add_option("--depfile-target", depfiles.target,
-                   "the target that the depfile names (default: the stamp)");
+                   "Name TARGET in the depfile (default: key.stamp in the directory of --out or --spec, as "
+                   "it is written there)");
+    app.add_flag("--depfile-phony", depfiles.empty_rules,
+                 "Add an empty rule for each path to the depfile, as gcc -MP does: make needs them");
     app.add_option("--depfile-base", depfiles.base,
                    "the directory that Ninja works in: paths below it are written relative to it");
     app.add_option("--depfile-parts", depfiles.parts,
                    "write so many depfiles more, key.inputs/<N>.<i>.d for the stamps key.inputs/<N>.<i>");
+    app.add_flag("--record", depfiles.record,
+                 "Write inputs.record, for --scan, instead of depfiles (BOTTLE_SCAN=always)");
+    std::string scan;
+    app.add_option(
+        "--scan", scan,
+        "Compare what --record wrote in each directory that FILE, a JSON array, names with what is "
+        "there now, and touch inputs.stamp where it differs");
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (!scan.empty()) {
+      image::scan_inputs(scan);
+      return static_cast<int>(kSuccess);
+    }
 
     const image::BuildSpec spec = options.resolve();
+    if (depfiles.target.empty() && depfiles.base.empty()) depfiles.target = options.stamp_as_written();
     if (check) return tools::run_check(spec, common);
     if (!what.empty()) {
       describe(what, spec);

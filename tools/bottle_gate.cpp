@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <set>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@
 #include "gate/schema.hpp"
 #include "gate/skills.hpp"
 #include "image/context/depfile.hpp"
+#include "image/context/path_links.hpp"
 #include "util/command_line.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -37,10 +40,24 @@ struct StepOptions {
     command->add_option("--depfile", depfile, "A depfile for the stamp, naming all that was read");
   }
 
+  // Also the directories that hold links on the way to an input, or a file that may be replaced by an older
+  // one: only their times tell.
+  static std::vector<std::string> with_surroundings(const std::vector<std::string>& inputs) {
+    std::set<std::string> paths(inputs.begin(), inputs.end());
+    for (const std::string& input : inputs) {
+      for (std::string& directory : image::link_directories(input))
+        paths.insert(std::move(directory));
+      std::error_code none;
+      if (!fs::is_directory(input, none)) paths.insert(fs::path(input).parent_path().native());
+    }
+    return {paths.begin(), paths.end()};
+  }
+
   void finish(const std::string& list, const std::vector<std::string>& inputs) const {
     if (!depfile.empty()) {
       if (stamp.empty()) throw UsageError("--depfile needs --stamp");
-      const std::vector<std::string> plain = image::plain_paths(inputs, depfile + ".links");
+      const std::vector<std::string> plain =
+          image::plain_paths(with_surroundings(inputs), depfile + ".links");
       write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
     }
     if (!result.empty()) write_file_if_changed(result, list);

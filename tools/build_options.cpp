@@ -160,6 +160,14 @@ void BuildOptions::add_to(CLI::App& app, Place positional) {
                  "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
 }
 
+std::string BuildOptions::stamp_as_written() const {
+  if (!has_directory()) return {};
+  const fs::path directory = !out.empty()    ? fs::path(out)
+                             : !spec.empty() ? fs::path(spec).parent_path()
+                                             : fs::path(place);
+  return (directory / "key.stamp").native();
+}
+
 image::BuildSpec BuildOptions::resolve() const {
   if (!place.empty()) {
     BuildOptions named = *this;
@@ -198,7 +206,11 @@ image::BuildSpec BuildOptions::resolve() const {
       result.contexts.push_back(parse_context(text));
     for (const std::string& text : excludes)
       result.excludes.push_back(absolute_directory(text));
-    if (!out.empty()) result.directory = absolute_directory(out);
+    if (!out.empty()) {
+      result.directory = absolute_directory(out);
+      // What a build writes is no input of the next one.
+      if (result.directory != result.context) result.excludes.push_back(result.directory);
+    }
   }
   for (const std::string& text : secrets)
     result.secrets.push_back(parse_secret(text));

@@ -45,6 +45,8 @@ struct BuildOptions {
   bool has_directory() const {
     return !spec.empty() || !out.empty() || (kind == Place::built && !place.empty());
   }
+  // `key.stamp` in the directory, by the path that the caller wrote: build tools compare targets as text.
+  std::string stamp_as_written() const;
   // Reads the specification file, or makes one of the other options. Throws UsageError for what does not fit
   // together.
   image::BuildSpec resolve() const;

@@ -1,6 +1,7 @@
 #include "image/steps.hpp"
 
 #include <fcntl.h>
+#include <time.h>
 
 #include <array>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include "image/builtin/stored_image.hpp"
 #include "image/check.hpp"
 #include "image/context/depfile_parts.hpp"
+#include "image/context/input_record.hpp"
 #include "image/engine/engine.hpp"
 #include "image/model/plan.hpp"
 #include "image/resolve/resolve.hpp"
@@ -55,6 +57,12 @@ void set_time(const fs::path& file, const timespec& time) {
   const std::array<timespec, 2> times{time, time};
   if (::utimensat(AT_FDCWD, file.c_str(), times.data(), 0) != 0)
     throw_errno("cannot set the time of", file.native());
+}
+
+std::int64_t clock_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
 // What is to be built, and the key of that.
@@ -130,6 +138,20 @@ void record(const BuildSpec& spec, const ImageResult& result, const store::RunRe
   touch(spec.directory / "image.stamp");
 }
 
+// A file may change twice within a tick of the clock that file times are taken from. So what was looked at
+// less than that after a change is looked at again, unless it does not come to rest.
+InputRecord record_inputs(const BuildSpec& spec, const store::Store& store,
+                          std::shared_ptr<const Resolved>& resolved, std::int64_t begin) {
+  constexpr std::int64_t kPatience = 100'000'000;  // ns
+  const std::int64_t end = begin + kPatience;
+  for (;;) {
+    InputRecord record(resolved->dependencies(), begin);
+    if (record.is_settled() || begin > end) return record;
+    begin = clock_ns();
+    resolved = std::make_shared<const Resolved>(with_engine(spec, store), store);
+  }
+}
+
 }  // namespace
 
 FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
@@ -138,23 +160,30 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const timespec begin = time_in(spec.directory);
-  const auto all = std::make_shared<const Resolved>(with_engine(spec, store), store);
+  const std::int64_t looked = clock_ns();
+  auto all = std::make_shared<const Resolved>(with_engine(spec, store), store);
+  std::optional<InputRecord> inputs;
+  if (depfiles.record) inputs.emplace(record_inputs(spec, store, all, looked));
   const Resolved& resolved = *all;
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
+  for (const std::string& note : resolved.notes())
+    warn(note);
   FingerprintResult result;
   result.work = all;
   result.dependencies = resolved.dependencies();
   result.files_read = resolved.files_read();
   both(
       result.dependencies.size() > kMany,
-      [&] { write_depfiles(spec.directory, depfiles, result.dependencies); },
+      [&] {
+        if (!inputs) write_depfiles(spec.directory, depfiles, result.dependencies);
+      },
       [&] {
         result.key_text = resolved.key_text();
         result.key = sha256(result.key_text);
       });
   // Ninja 1.11 takes the time of the depfile for that of the last run, if the key is what it was.
-  set_time(spec.directory / "key.d", begin);
+  if (!inputs) set_time(spec.directory / "key.d", begin);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
   if (result.changed) set_time(spec.directory / "key", begin);
   result.milliseconds = watch.milliseconds();
@@ -167,6 +196,7 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
                                             .milliseconds = result.milliseconds});
   trace_step("bottle-fingerprint", spec.slug, "fingerprint", outcome,
              {{"key", result.key.hex()}, {"filesRead", std::to_string(result.files_read)}});
+  if (inputs) inputs->write(spec.directory);
   touch(spec.directory / "key.stamp");
   set_time(spec.directory / "key.stamp", begin);
   return result;
@@ -182,6 +212,9 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   std::optional<Wanted> wanted;
   if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
   if (!wanted) wanted = resolve(spec, store);
+  if (!is_fingerprinted)
+    for (const std::string& note : wanted->resolved->notes())
+      warn(note);
   keep_sources(spec, *wanted->resolved, store);
   const CheckReport found = check(*wanted->resolved);
   refuse_warnings(found, warn);

@@ -21,10 +21,15 @@ bool is_plain(char c) {
   return kIsPlain[static_cast<unsigned char>(c)];
 }
 
+// A blank at either end of a name is lost to Make, and to the lists that CMake gathers for it.
+bool is_end_blank(std::string_view path, std::size_t at) {
+  return path[at] == ' ' && (at + 1 == path.size() || path[at + 1] == '/' || at == 0 || path[at - 1] == '/');
+}
+
 // How much of the path lies up to the end of its last component that is not plain; 0 if all are.
 std::size_t special_part(std::string_view path) {
   for (std::size_t i = path.size(); i > 0; --i)
-    if (!is_plain(path[i - 1])) return std::min(path.find('/', i), path.size());
+    if (!is_plain(path[i - 1]) || is_end_blank(path, i - 1)) return std::min(path.find('/', i), path.size());
   return 0;
 }
 
@@ -42,7 +47,7 @@ void remove_repeated(std::vector<Dependency>& dependencies) {
   if (!dependencies.empty()) dependencies.erase(last + 1, dependencies.end());
 }
 
-std::string depfile(const std::string& target, const std::vector<std::string_view>& paths) {
+std::string depfile(const std::string& target, const std::vector<std::string_view>& paths, bool empty_rules) {
   std::string text;
   const auto append = [&](std::string_view path) {
     for (const char c : path) {
@@ -57,7 +62,14 @@ std::string depfile(const std::string& target, const std::vector<std::string_vie
     text += " \\\n  ";
     append(path);
   }
-  return text + "\n";
+  text += '\n';
+  if (!empty_rules) return text;
+  for (const std::string_view path : paths) {
+    text += '\n';
+    append(path);
+    text += ":\n";
+  }
+  return text;
 }
 
 std::string_view PlainPaths::plain(std::string_view path) {

@@ -23,8 +23,11 @@ struct Dependency {
 // Of a sorted list: leaves each path once, with the newer time, or none if one is not known.
 void remove_repeated(std::vector<Dependency>& dependencies);
 
-// The text, with blanks, '#' and '$' escaped.
-std::string depfile(const std::string& target, const std::vector<std::string_view>& paths);
+// The text, with blanks, '#' and '$' escaped. With `empty_rules` each path is also the target of a rule
+// without prerequisites and commands, as `gcc -MP` writes them: Make then takes a path that no longer exists
+// for changed, where it would end with an error. Ninja has no use for them.
+std::string depfile(const std::string& target, const std::vector<std::string_view>& paths,
+                    bool empty_rules = false);
 
 // The paths in a form that every reader of depfiles understands. None of them has a way to write all names:
 // what follows a ':' or ';' is lost to Make, '#', '$' and '*' are lost on the way through CMake to Ninja, and

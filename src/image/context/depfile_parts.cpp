@@ -126,7 +126,7 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
     const std::string name = is_last ? stamp.native() : stamp_of(part);
     const std::string target(is_last && !options.target.empty() ? options.target
                                                                 : relative_to(options.base, name));
-    std::string text = depfile(target, files[part]);
+    std::string text = depfile(target, files[part], is_last && options.empty_rules);
     if (!has_content(file, text)) changed.emplace_back(file, std::move(text));
   }
   if (!changed.empty()) {

@@ -25,7 +25,9 @@ namespace bottle::image {
 struct DepfileOptions {
   std::string target;  // what the one depfile is for; empty: `key.stamp`
   std::string base;    // not empty: Ninja's directory, paths below it are relative to it, as Ninja's own are
-  std::size_t parts = 0;  // how many there are beside `key.d`
+  std::size_t parts = 0;     // how many there are beside `key.d`
+  bool empty_rules = false;  // in `key.d`, for Make: see depfile()
+  bool record = false;       // write `inputs.record` instead (input_record.hpp)
 };
 
 // Writes `key.d` and `key.inputs/<parts>.<i>.d` in `directory`, each only if it changes, and then removes

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "dockerfile/ignore.hpp"
 #include "image/context/seen.hpp"
@@ -33,6 +35,7 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
   // A target's file may be reached through links (a library's soname); what is copied is the file itself.
   for (auto& [name, file] : options_.files) {
     std::error_code error;
+    named_paths_.push_back(file);
     fs::path real = fs::canonical(file, error);
     if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
     file = std::move(real);
@@ -43,9 +46,11 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
   }
   cache_ = std::make_unique<StatCache>(store_directory, options_.root);
   if (!options_.files.empty()) return;
-  for (const fs::path& exclude : options_.excludes)
-    if (is_within(exclude.native(), options_.root.native()) && exclude != options_.root)
-      excludes_.push_back(exclude.lexically_relative(options_.root).native());
+  named_paths_.push_back(options_.root);
+  for (const fs::path& exclude : options_.excludes) {
+    struct stat status {};
+    if (::stat(exclude.c_str(), &status) == 0) seen_->excluded.emplace(status.st_dev, status.st_ino);
+  }
   root_ = Fd(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) throw_errno("cannot open the context", options_.root.native());
 }
@@ -65,6 +70,8 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
   auto [found, is_new] = seen_->nodes.try_emplace(path);
   Node& node = found->second;
   if (is_new) {
+    // What lies below something that is left out is left out too.
+    if (!path.empty() && look(std::string(oci::parent_path(path))) == nullptr) return nullptr;
     struct stat status {};
     int result = 0;
     if (!options_.files.empty()) {
@@ -77,8 +84,6 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
       if (file == options_.files.end()) return nullptr;
       result = ::lstat(file->second.c_str(), &status);
     } else {
-      for (const std::string& exclude : excludes_)
-        if (is_within(path, exclude)) return nullptr;
       result = ::fstatat(root_.get(), path.empty() ? "." : path.c_str(), &status, AT_SYMLINK_NOFOLLOW);
     }
     if (result != 0) {
@@ -86,10 +91,10 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
       throw_errno("cannot stat", absolute(path));
     }
     if (S_ISSOCK(status.st_mode)) return nullptr;  // has no form in an image
-    node.exists = true;
     node.mode = status.st_mode;
     node.status = FileStatus::of(status);
     node.device = status.st_rdev;
+    node.exists = !is_left_out(path, node);
     if (S_ISLNK(status.st_mode)) {
       std::string link(static_cast<std::size_t>(std::max<off_t>(status.st_size, 255)) + 1, '\0');
       const ssize_t length = ::readlinkat(root_.get(), path.c_str(), link.data(), link.size());
@@ -99,6 +104,16 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
     }
   }
   return node.exists ? &node : nullptr;
+}
+
+bool ContextScan::is_left_out(const std::string& path, const Node& node) const {
+  if (path.empty() || !S_ISDIR(node.mode) || !options_.files.empty()) return false;
+  if (seen_->is_excluded(node.status)) return true;
+  const std::string file = join_path(path, kBuildTreeFile);
+  if (::faccessat(root_.get(), file.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 || seen_->is_named(path))
+    return false;
+  seen_->build_trees.insert(path);
+  return true;
 }
 
 const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
@@ -113,7 +128,7 @@ const std::vector<std::string>& ContextScan::raw_list(const std::string& path) c
   if (const auto ahead = seen_->ahead.find(path); ahead != seen_->ahead.end()) {
     found->second.reserve(ahead->second.size());
     for (Seen::Child& child : ahead->second) {
-      seen_->remember(path, child, excludes_);
+      seen_->remember(path, child);
       found->second.push_back(std::move(child.name));
     }
     seen_->ahead.erase(ahead);
@@ -178,6 +193,47 @@ std::vector<std::string> ContextScan::list(const std::string& path) const {
 }
 
 void ContextScan::take(const Source& source) {
+  sources_.back().push_back(source);
+  name(source);
+  take_one(source);
+}
+
+// A source that names a build tree brings it into the context, also for the sources before.
+void ContextScan::name(const Source& source) {
+  if (options_.recorded || !options_.files.empty()) return;
+  const std::string written = path_in_root(source.written);
+  std::string literal;
+  for (const std::string_view part : path_components(std::string_view(written))) {
+    if (has_wildcards(part)) break;
+    literal = join_path(literal, part);
+  }
+  literal = follow_links(*this, literal);
+  if (literal.empty() || !seen_->named.insert(literal).second) return;
+  const auto is_named = [&](const std::string& tree) { return is_within(literal, tree); };
+  bool was_left_out = false;
+  for (const std::string& tree : std::set<std::string>(seen_->build_trees))
+    if (is_named(tree)) {
+      was_left_out = true;
+      seen_->build_trees.erase(tree);
+      seen_->noted.erase(tree);
+      std::erase_if(seen_->nodes, [&](const auto& item) { return is_within(item.first, tree); });
+    }
+  if (!was_left_out) return;
+  seen_->holds_anything.clear();
+  const std::vector<std::vector<Source>> sources = std::exchange(sources_, {{}});
+  sets_.clear();
+  all_.clear();
+  current_.clear();
+  for (std::size_t set = 0; set < sources.size(); ++set) {
+    const bool is_open = set + 1 == sources.size();
+    sources_.back() = sources[set];
+    for (std::size_t i = 0; i + (is_open ? 1 : 0) < sources[set].size(); ++i)
+      take_one(sources[set][i]);
+    if (!is_open) close();
+  }
+}
+
+void ContextScan::take_one(const Source& source) {
   const auto refuse_missing = [&](const std::string& path) {
     std::string hint = "sources are relative to the context " + options_.root.native();
     if (options_.ignore != nullptr && ::faccessat(root_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -191,6 +247,8 @@ void ContextScan::take(const Source& source) {
   // Links that lead to a source are inputs like the source: the copy follows them again.
   seen_->links.clear();
   const std::vector<SourceMatch> matches = find_matches(*this, source.pattern);
+  for (const std::string& tree : seen_->build_trees)
+    if (source.pattern.match(tree)) seen_->noted.insert(tree);
   // A wildcard that matches nothing is no error as long as the directory it looks in exists.
   if (matches.empty())
     if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
@@ -206,7 +264,7 @@ void ContextScan::take(const Source& source) {
       const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
                              !source.excludes.could_match_below("");
       if (takes_all && !options_.recorded && options_.files.empty() && !seen_->listings.contains(match.path))
-        seen_->look_ahead(root_.get(), options_.root.native(), match.path, excludes_);
+        seen_->look_ahead(root_.get(), options_.root.native(), match.path);
       take_below(source, match.path, "");
     }
   }
@@ -227,7 +285,11 @@ bool ContextScan::take_below(const Source& source, const std::string& root, cons
       item = seen_->nodes.find(path);
     }
     const Node& node = item->second;
-    if (!node.exists || ignored(path, S_ISDIR(node.mode))) continue;
+    if (!node.exists) {
+      if (seen_->build_trees.contains(path) && (takes_all || source.takes(below))) seen_->noted.insert(path);
+      continue;
+    }
+    if (ignored(path, S_ISDIR(node.mode))) continue;
     bool takes = takes_all || source.takes(below);
     const std::size_t place = current_.size();
     current_.push_back(&*item);  // before what is below it: nearly in order
@@ -257,6 +319,7 @@ std::size_t ContextScan::close() {
   all_.insert(all_.end(), current_.begin(), current_.end());
   sets_.push_back(std::move(current_));
   current_.clear();
+  sources_.emplace_back();
   return sets_.size() - 1;
 }
 
@@ -286,6 +349,7 @@ void ContextScan::digest_files() {
 void ContextScan::release() {
   all_ = {};
   sets_ = {};
+  sources_ = {};
   seen_.reset();
 }
 

@@ -28,7 +28,7 @@ class StatCache;
 struct ScanOptions {
   fs::path root;                      // the context directory, absolute
   std::string root_name = "context";  // for Place::root
-  std::vector<fs::path> excludes;     // absolute directories that are not part of the context (build trees)
+  std::vector<fs::path> excludes;     // directories that are not part of the context, by whatever path
   const dockerfile::IgnoreMatcher* ignore = nullptr;  // null: nothing is ignored; must outlive the scan
   std::string ignore_name;                            // the ignore file, for messages
   bool git_modes = false;                             // see BuildSpec::git_modes
@@ -41,8 +41,14 @@ struct ScanOptions {
   std::optional<std::vector<oci::Entry>> recorded = std::nullopt;
 };
 
+// Build trees are not part of a context: those in ScanOptions::excludes, and directories in it that are
+// CMake's (they hold CMakeCache.txt), unless one of the sources names such a tree or something in it.
 class ContextScan : public SourceTree {
  public:
+  static constexpr std::string_view kBuildTreeFile = "CMakeCache.txt";
+  struct Node;
+  struct Seen;
+
   ContextScan(ScanOptions options, const fs::path& store_directory);
   ~ContextScan() override;
 
@@ -65,9 +71,15 @@ class ContextScan : public SourceTree {
 
   // What the roots of places stand for.
   std::map<std::string, fs::path> context_roots() const;
-  // Absolute paths for a depfile: files that were taken, and directories that were searched or hold a
-  // symbolic link that was followed (a depfile cannot name a link: its own times are not looked at).
+  // Absolute paths for a depfile: files that were taken, and the directories below the root that were
+  // searched, lead to something taken (an older file may replace it), or hold a symbolic link that was
+  // followed (a depfile cannot name a link: its own times are not looked at).
   std::vector<Dependency> dependencies() const;
+  // The paths by which the context is known, with the links in them: its directory, or its files.
+  const std::vector<fs::path>& named_paths() const { return named_paths_; }
+  bool holds_files() const { return !options_.files.empty(); }  // ScanOptions::files
+  // CMake's build trees that a source would have taken, relative to the root.
+  std::vector<std::string> build_trees() const;
   // How many files were read because the stat cache did not know them.
   std::size_t files_read() const { return files_read_; }
 
@@ -78,13 +90,14 @@ class ContextScan : public SourceTree {
   std::vector<std::string> list(const std::string& path) const override;
 
  private:
-  struct Node;
-  struct Seen;
   using Item = std::pair<const std::string, Node>;
   using Set = std::vector<Item*>;  // sorted by path, each one once
 
   const Node* look(const std::string& path) const;
   const std::vector<std::string>& raw_list(const std::string& path) const;
+  bool is_left_out(const std::string& path, const Node& node) const;
+  void name(const Source& source);
+  void take_one(const Source& source);
   bool ignored(const std::string& path, bool is_directory) const;
   bool matches_rules(const std::string& path) const;
   bool holds_anything(const std::string& directory) const;
@@ -96,11 +109,12 @@ class ContextScan : public SourceTree {
   oci::Entry entry(const Item& item) const;
 
   ScanOptions options_;
-  std::vector<std::string> excludes_;  // options_.excludes that lie below the root, relative to it
+  std::vector<fs::path> named_paths_;
   Fd root_;
   std::unique_ptr<StatCache> cache_;
   std::unique_ptr<Seen> seen_;
-  Set current_;  // as taken: not sorted yet
+  std::vector<std::vector<Source>> sources_{1};  // of each set; the last is open
+  Set current_;                                  // as taken: not sorted yet
   std::vector<Set> sets_;
   Set all_;  // all sets together
   std::size_t files_read_ = 0;

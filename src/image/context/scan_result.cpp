@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
+#include <string_view>
 
 #include "image/context/scan.hpp"
 #include "image/context/seen.hpp"
+#include "util/path.hpp"
 
 namespace bottle::image {
 namespace {
@@ -91,6 +94,13 @@ void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& v
   }
 }
 
+std::vector<std::string> ContextScan::build_trees() const {
+  std::vector<std::string> trees;
+  for (const std::string& tree : seen_->noted)
+    if (options_.ignore == nullptr || !matches_rules(tree)) trees.push_back(tree);
+  return trees;
+}
+
 std::vector<Dependency> ContextScan::dependencies() const {
   std::vector<Dependency> found;  // sorted, and so nearly all there is
   std::vector<Dependency> others;
@@ -101,12 +111,22 @@ std::vector<Dependency> ContextScan::dependencies() const {
                                           ? node->second.status.mtime_ns
                                           : Dependency{}.mtime_ns});
   };
+  std::set<std::string_view> parents;  // each with those above it
   for (const Item* item : all_) {
-    if (S_ISLNK(item->second.mode))
-      directory(std::string(oci::parent_path(item->first)));
-    else
-      found.push_back({absolute(item->first), item->second.status.mtime_ns});
+    if (!S_ISLNK(item->second.mode)) found.push_back({absolute(item->first), item->second.status.mtime_ns});
+    if (!options_.files.empty()) continue;
+    for (std::string_view above = item->first; !above.empty();) {
+      above = oci::parent_path(above);
+      if (!parents.insert(above).second) break;
+    }
   }
+  // A context that is itself a build tree changes all the time.
+  const auto top = seen_->nodes.find("");
+  const bool is_build_tree = top != seen_->nodes.end() && seen_->is_excluded(top->second.status);
+  for (const std::string_view parent : parents)
+    if (!parent.empty() || !is_build_tree) directory(std::string(parent));
+  for (const std::string& tree : seen_->build_trees)
+    others.push_back({absolute(join_path(tree, kBuildTreeFile)), Dependency{}.mtime_ns});
   if (options_.files.empty())
     for (const auto& [path, names] : seen_->listings)
       directory(path);

@@ -66,8 +66,23 @@ std::vector<std::string> ContextScan::Seen::names_in(const Fd& directory, const 
   return names;
 }
 
-void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const std::string& top,
-                                   const std::vector<std::string>& excludes) {
+namespace {
+
+bool is_build_tree(const std::vector<ContextScan::Seen::Child>& children) {
+  const auto found =
+      std::lower_bound(children.begin(), children.end(), ContextScan::kBuildTreeFile,
+                       [](const auto& child, std::string_view name) { return child.name < name; });
+  return found != children.end() && found->name == ContextScan::kBuildTreeFile;
+}
+
+}  // namespace
+
+bool ContextScan::Seen::is_named(const std::string& directory) const {
+  const auto first = named.lower_bound(directory);
+  return first != named.end() && is_within(*first, directory);
+}
+
+void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const std::string& top) {
   std::vector<std::string> level{top};
   std::size_t count = 0;
   while (!level.empty()) {
@@ -99,13 +114,10 @@ void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const
     for (std::size_t i = 0; i < level.size(); ++i) {
       if (is_read[i] == 0) continue;
       count += found[i].size();
-      for (const Child& child : found[i]) {
-        if (!S_ISDIR(child.mode)) continue;
-        std::string path = join_path(level[i], child.name);
-        if (std::none_of(excludes.begin(), excludes.end(),
-                         [&](const std::string& exclude) { return is_within(path, exclude); }))
-          below.push_back(std::move(path));
-      }
+      const bool ends = level[i] != top && is_build_tree(found[i]);
+      for (const Child& child : found[i])
+        if (!ends && S_ISDIR(child.mode) && !is_excluded(child.status))
+          below.push_back(join_path(level[i], child.name));
       ahead[std::move(level[i])] = std::move(found[i]);
     }
     level = std::move(below);
@@ -113,12 +125,14 @@ void ContextScan::Seen::look_ahead(int root, const std::string& root_name, const
   nodes.reserve(nodes.size() + count + 1);
 }
 
-void ContextScan::Seen::remember(const std::string& directory, const Child& child,
-                                 const std::vector<std::string>& excludes) {
+void ContextScan::Seen::remember(const std::string& directory, const Child& child) {
   if (child.mode == 0 || S_ISLNK(child.mode) || S_ISSOCK(child.mode)) return;
   std::string path = join_path(directory, child.name);
-  for (const std::string& exclude : excludes)
-    if (is_within(path, exclude)) return;
+  if (S_ISDIR(child.mode)) {
+    if (is_excluded(child.status)) return;
+    const auto below = ahead.find(path);
+    if (below == ahead.end() || is_build_tree(below->second)) return;
+  }
   const auto [found, is_new] = nodes.try_emplace(std::move(path));
   if (!is_new) return;
   Node& node = found->second;

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dockerfile/ignore.hpp"
@@ -40,6 +41,12 @@ struct ContextScan::Seen {
   std::map<std::string, Rules> rules;                        // of directories
   std::set<std::string> links;                               // symbolic links that were followed
 
+  // Directories that are not part of the context, by device and inode: paths to them differ.
+  std::set<std::pair<std::uint64_t, std::uint64_t>> excluded;
+  std::set<std::string> named;        // literal parts of sources: a build tree that holds one is taken
+  std::set<std::string> build_trees;  // of CMake, and left out
+  std::set<std::string> noted;        // those of them that a source would have taken
+
   // What lies in a directory that will be walked: found out ahead of the walk, on several threads.
   struct Child {
     std::string name;
@@ -51,12 +58,15 @@ struct ContextScan::Seen {
 
   // The names in a directory, sorted; `name` is for messages.
   static std::vector<std::string> names_in(const Fd& directory, const std::string& name);
+  bool is_excluded(const FileStatus& status) const {
+    return excluded.contains({status.device, status.inode});
+  }
+  bool is_named(const std::string& directory) const;
   // Finds out what lies below `top`, a path relative to the open directory `root`. Directories that cannot be
   // read are left to the walk, which says so.
-  void look_ahead(int root, const std::string& root_name, const std::string& top,
-                  const std::vector<std::string>& excludes);
+  void look_ahead(int root, const std::string& root_name, const std::string& top);
   // As look() would; what takes more than its status is left to that.
-  void remember(const std::string& directory, const Child& child, const std::vector<std::string>& excludes);
+  void remember(const std::string& directory, const Child& child);
   // As if all of them, and the directories on the way to them, had been looked at, and nothing else were
   // there. What a source takes is taken of this as of the directory itself, since all that a source took is
   // here.

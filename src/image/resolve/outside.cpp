@@ -128,7 +128,7 @@ std::optional<std::string> Resolved::open_image(const Origin& origin,
     image = std::make_unique<NoImage>(wanted);
   }
   for (const fs::path& path : image->dependencies())
-    dependencies_.push_back(path);
+    (context->kind == ContextKind::bottle ? plans_ : dependencies_).push_back(path);
   images_.emplace(name, std::move(image));
   return name;
 }

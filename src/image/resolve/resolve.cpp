@@ -6,7 +6,6 @@
 
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/history.hpp"
-#include "image/context/stat_cache.hpp"
 #include "image/copy/mode.hpp"
 #include "image/model/read_dockerfile.hpp"
 #include "util/error.hpp"
@@ -312,7 +311,10 @@ IgnoreMatcher Resolved::read_ignore(const std::vector<fs::path>& candidates, std
   for (const fs::path& candidate : candidates) {
     // A rule file may appear later, which only its directory's time tells; a build tree changes all the time.
     const fs::path directory = candidate.parent_path();
-    if (std::find(spec_.excludes.begin(), spec_.excludes.end(), directory) == spec_.excludes.end())
+    if (std::none_of(spec_.excludes.begin(), spec_.excludes.end(), [&](const fs::path& exclude) {
+          std::error_code none;
+          return exclude == directory || fs::equivalent(exclude, directory, none);
+        }))
       dependencies_.push_back(directory);
     const auto text = read_file_if_exists(candidate, 16u << 20);
     if (!text) continue;
@@ -372,33 +374,14 @@ std::vector<std::string> Resolved::scan_names() const {
   return names;
 }
 
-std::vector<Dependency> Resolved::dependencies() const {
-  std::vector<Dependency> found;
-  const auto add = [&](const fs::path& path) {
-    struct stat status {};
-    const bool is_there = ::stat(path.c_str(), &status) == 0;
-    found.push_back({path.native(), is_there ? FileStatus::of(status).mtime_ns : Dependency{}.mtime_ns});
-  };
-  for (const fs::path& path : dependencies_)
-    add(path);
-  for (const fs::path& path : lock_.dependencies())
-    add(path);
-  std::sort(found.begin(), found.end());
-  for (const auto& [name, open] : scans_) {
-    std::vector<Dependency> more = open.scan->dependencies();
-    const auto middle = static_cast<std::ptrdiff_t>(found.size());
-    found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-    std::inplace_merge(found.begin(), found.begin() + middle, found.end());
-  }
-  remove_repeated(found);
-  return found;
-}
-
-std::vector<std::string> Resolved::dependency_paths() const {
-  std::vector<std::string> paths;
-  for (Dependency& dependency : dependencies())
-    paths.push_back(std::move(dependency.path));
-  return paths;
+std::vector<std::string> Resolved::notes() const {
+  std::vector<std::string> notes;
+  for (const auto& [name, open] : scans_)
+    for (const std::string& tree : open.scan->build_trees())
+      notes.push_back((open.scan->named_paths().front() / tree).native() +
+                      ": note: a CMake build tree is not taken into the image; list it in .dockerignore, or "
+                      "name it as a source of COPY to take it");
+  return notes;
 }
 
 std::size_t Resolved::files_read() const {

@@ -110,6 +110,8 @@ class Resolved {
   std::string key_text() const;
   std::vector<Dependency> dependencies() const;  // sorted
   std::vector<std::string> dependency_paths() const;
+  // What was left out of a context although a source would have taken it, a line each.
+  std::vector<std::string> notes() const;
   std::size_t files_read() const;
 
  private:
@@ -162,6 +164,7 @@ class Resolved {
   std::map<std::string, std::unique_ptr<OutsideImage>> images_;
   std::set<Digest> pinned_;  // manifests and indexes that references by digest name
   std::vector<fs::path> dependencies_;
+  std::vector<fs::path> plans_;  // of bottles that images_ holds: made by rules of the build tool
 };
 
 }  // namespace bottle::image

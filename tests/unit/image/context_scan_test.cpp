@@ -97,7 +97,8 @@ TEST_F(ContextScanTest, TakesALiteralFileOnly) {
   write("a/b.txt", "b");
   write("a/c.txt", "c");
   EXPECT_THAT(taken({"a/b.txt"}), ElementsAre("a/b.txt"));
-  EXPECT_THAT(dependencies(), ElementsAre("a/b.txt"));
+  EXPECT_THAT(dependencies(), ElementsAre(".", "a", "a/b.txt"))
+      << "an older file, or directory, may take the place of each";
   EXPECT_EQ(scan_->files_read(), 1u);
   EXPECT_EQ(entry("a/b.txt").digest, sha256("b"));
   EXPECT_EQ(entry("a/b.txt").size, 1u);
@@ -108,7 +109,7 @@ TEST_F(ContextScanTest, TakesADirectoryWhole) {
   write("a/sub/c.txt", "c", 0755);
   write("other/d.txt", "d");
   EXPECT_THAT(taken({"a"}), ElementsAre("a", "a/b.txt", "a/sub", "a/sub/c.txt"));
-  EXPECT_THAT(dependencies(), ElementsAre("a", "a/b.txt", "a/sub", "a/sub/c.txt"));
+  EXPECT_THAT(dependencies(), ElementsAre(".", "a", "a/b.txt", "a/sub", "a/sub/c.txt"));
   EXPECT_EQ(entry("a/sub").type, oci::EntryType::directory);
   EXPECT_EQ(entry("a/sub/c.txt").mode, 0755);
   EXPECT_THAT(taken({"."}), ElementsAre("a", "a/b.txt", "a/sub", "a/sub/c.txt", "other", "other/d.txt"));
@@ -157,7 +158,7 @@ TEST_F(ContextScanTest, FollowsTheLinksThatLeadToASource) {
   link("link", "real/file.txt");
   link("dir", "real");
   EXPECT_THAT(taken({"dir/file.txt"}), ElementsAre("dir", "real/file.txt"));
-  EXPECT_THAT(dependencies(), ElementsAre(".", "real/file.txt"));
+  EXPECT_THAT(dependencies(), ElementsAre(".", "real", "real/file.txt"));
   EXPECT_THAT(taken({"link"}), ElementsAre("link", "real/file.txt"));
   // Below a copied directory a link is a link.
   link("real/up", "../../../etc/passwd");
@@ -194,6 +195,58 @@ TEST_F(ContextScanTest, BuildTreesAreNoPartOfIt) {
   EXPECT_THAT(taken({"."}), ElementsAre("a.txt", "sub", "sub/build", "sub/build/y"));
   EXPECT_THAT(refused({"build/bottles/x"}), HasSubstr("not in the context"));
   EXPECT_THAT(dependencies(), Not(::testing::Contains("build")));
+}
+
+TEST_F(ContextScanTest, KnowsABuildTreeByAnyPath) {
+  write("src/a.txt", "1");
+  write("src/build/bottles/x", "2");
+  link("alias", "src");
+  options_.excludes = {context() / "alias/build"};
+  EXPECT_THAT(taken({"."}), ElementsAre("alias", "src", "src/a.txt"));
+  EXPECT_THAT(taken({"alias/"}), ElementsAre("alias", "src", "src/a.txt"));
+  EXPECT_THAT(refused({"src/build/bottles/x"}), HasSubstr("not in the context"));
+  EXPECT_THAT(refused({"alias/build/bottles"}), HasSubstr("not in the context"));
+}
+
+TEST_F(ContextScanTest, LeavesOutBuildTreesOfCMake) {
+  write("a.txt", "1");
+  write("out/debug/CMakeCache.txt", "2");
+  write("out/debug/bin/app", "3");
+  write("out/notes", "4");
+  EXPECT_THAT(taken({"."}), ElementsAre("a.txt", "out", "out/notes"));
+  EXPECT_THAT(scan_->build_trees(), ElementsAre("out/debug"));
+  EXPECT_THAT(dependencies(), ::testing::Contains("out/debug/CMakeCache.txt")) << "it may cease to be one";
+  EXPECT_THAT(taken({"out/*"}), ElementsAre("out/notes"));
+  EXPECT_THAT(scan_->build_trees(), ElementsAre("out/debug"));
+  EXPECT_THAT(taken({"a.txt"}), ElementsAre("a.txt"));
+  EXPECT_THAT(scan_->build_trees(), IsEmpty()) << "not in the way";
+  ignore({"out"});
+  EXPECT_THAT(taken({"."}), ElementsAre("a.txt"));
+  EXPECT_THAT(scan_->build_trees(), IsEmpty()) << "left out by a rule";
+}
+
+TEST_F(ContextScanTest, TakesABuildTreeThatASourceNames) {
+  write("a.txt", "1");
+  write("out/CMakeCache.txt", "2");
+  write("out/bin/app", "3");
+  EXPECT_THAT(taken({"out/bin"}), ElementsAre("out/bin", "out/bin/app"));
+  EXPECT_THAT(taken({"./out/bin/*"}), ElementsAre("out/bin/app"));
+  EXPECT_THAT(taken({"out"}), ElementsAre("out", "out/CMakeCache.txt", "out/bin", "out/bin/app"));
+  // In one context it is there for all sources, or for none.
+  const std::vector<std::string> all{"a.txt", "out", "out/CMakeCache.txt", "out/bin", "out/bin/app"};
+  EXPECT_EQ(taken({".", "out/bin/app"}), all);
+  EXPECT_THAT(scan_->build_trees(), IsEmpty());
+  ScanOptions options;
+  options.root = context();
+  ContextScan scan(options, store_directory());
+  for (const std::string source : {".", "out/bin/app", "a.txt"}) {
+    scan.take(parse_source(source, false, {}));
+    scan.close();
+  }
+  scan.digest_files();
+  EXPECT_EQ(scan.index(0).entries.size(), all.size());
+  EXPECT_EQ(scan.index(1).entries.size(), 1u);
+  EXPECT_EQ(scan.index(2).entries.size(), 1u);
 }
 
 TEST_F(ContextScanTest, ReadsAFileOnceOnly) {

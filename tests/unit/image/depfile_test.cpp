@@ -14,6 +14,11 @@ TEST(Depfile, EscapesWhatMakeAndNinjaRead) {
             "out\\ dir/key.stamp: \\\n  /a \\\n  /with\\ blank \\\n  /dollar$$ \\\n  /hash\\# \\\n  /100%\n");
 }
 
+TEST(Depfile, HasEmptyRulesForMake) {
+  EXPECT_EQ(depfile("out/key.stamp", {"/a", "/with blank"}, true),
+            "out/key.stamp: \\\n  /a \\\n  /with\\ blank\n\n/a:\n\n/with\\ blank:\n");
+}
+
 class PlainPathsTest : public ImageTest {
  protected:
   fs::path links() const { return directory() / "links"; }
@@ -29,8 +34,8 @@ TEST_F(PlainPathsTest, LeavesPlainPathsAlone) {
 }
 
 TEST_F(PlainPathsTest, NamesOthersThroughLinks) {
-  for (const std::string name :
-       {"a:b", "a;b", "a$b", "a#b", "a\\b", "a*b", "a\nb", "a\tb", "a|b", "a(b)", "100%"}) {
+  for (const std::string name : {"a:b", "a;b", "blank at the end ", " at the beginning", "a$b", "a#b", "a\\b",
+                                 "a*b", "a\nb", "a\tb", "a|b", "a(b)", "100%"}) {
     write("special/" + name, name);
     const auto paths = plain_paths({(context() / "special" / name).native()}, links());
     ASSERT_EQ(paths.size(), 1u);

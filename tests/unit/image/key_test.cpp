@@ -166,7 +166,8 @@ TEST_F(KeyTest, NamedContextsAreInputs) {
                           HasSubstr("input context:made tool = f 755 10 "),
                           HasSubstr("COPY --from=extra / /"), Not(HasSubstr("input context app"))));
   EXPECT_THAT(dependencies(named), AllOf(Contains("other"), Contains("other/file"), Contains("app/tool"),
-                                         Contains("Dockerfile"), Not(Contains("app"))));
+                                         Contains("Dockerfile"), Contains("app")))
+      << "an older tool may take the place of the one that is copied";
   write("other/.dockerignore", "file\n");
   EXPECT_THAT(key_text(named), Not(HasSubstr("input context:extra file")));
 }

@@ -1,0 +1,95 @@
+"""BOTTLE_SCAN=always: one process looks at the inputs of all bottles in each build, and finds what times do not tell."""
+import os
+import shutil
+
+import harness
+
+ALL = "fingerprint image pack"
+LISTS = "set(BOTTLE_SCAN always)\nadd_bottle(a CONTEXT ctx/current)\nadd_bottle(b CONTEXT b)\n"
+
+
+class Scans(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.bottle = self.project(LISTS, {
+            "b/Dockerfile": "FROM scratch\nCOPY f /f\n", "b/f": "1\n",
+            **{f"rel/{number}/{path}": text for number in (1, 2) for path, text in {
+                "Dockerfile": "FROM scratch\nCOPY data /data\n", "data/f": f"{number}\n", "data/g": "x\n"}.items()}})
+        (self.bottle.source / "ctx").mkdir()
+        (self.bottle.source / "ctx/current").symlink_to("../rel/1")
+        self.bottle.configure()
+        self.then({"a": ALL, "b": ALL})
+
+    def then(self, steps):
+        """Exactly these steps beside one scan; and a second build scans once and does nothing else."""
+        self.bottle.make()
+        self.assertEqual(self.bottle.ran(), {"": ["scan"], **{slug: sorted(names.split()) for slug, names in steps.items()}})
+        self.bottle.make()
+        self.assertEqual(self.bottle.ran(), {"": ["scan"]})
+
+    def test_what_times_do_not_tell(self):
+        data = self.bottle.source / "rel/1/data"
+        os.chmod(data / "f", 0o755)
+        self.then({"a": ALL})
+        stat = (data / "g").stat()
+        (data / "g").write_text("y\n")
+        os.utime(data / "g", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        self.then({"a": ALL})
+        os.utime(data / "f", (1e9, 1e9))
+        self.then({"a": "fingerprint"})
+        (data / "f").unlink()
+        (data / "f").symlink_to("f")
+        self.then({"a": ALL})
+        self.assertEqual(self.bottle.extract("a")["data/f"], "-> f")
+        self.bottle.link("ctx/current", "../rel/2")
+        self.then({"a": ALL})
+        self.assertEqual(self.bottle.extract("a"), {"data/f": "2\n", "data/g": "x\n"})
+        self.bottle.append("b/f", "2\n")
+        self.then({"b": ALL})
+
+    def test_the_whole_context_replaced_by_an_older_one(self):
+        old = self.bottle.source / "old"
+        shutil.copytree(self.bottle.source / "b", old)
+        (old / "f").write_text("old\n")
+        for path in (old, *old.iterdir()):
+            os.utime(path, (1e9, 1e9))
+        shutil.rmtree(self.bottle.source / "b")
+        old.rename(self.bottle.source / "b")
+        self.then({"b": ALL})
+        self.assertEqual(self.bottle.extract("b"), {"f": "old\n"})
+
+    def test_the_other_mode(self):
+        lists = self.bottle.source / "CMakeLists.txt"
+        always = lists.read_text()
+        self.bottle.write("CMakeLists.txt", always.replace("always", "times"))
+        self.bottle.make()
+        for slug in "ab":
+            self.assertIn("fingerprint", self.bottle.ran()[slug])
+            self.assertNotIn("pack", self.bottle.ran()[slug])
+        self.assert_nothing_to_do(self.bottle)
+        self.bottle.append("b/f", "2\n")
+        self.assert_ran(self.bottle, {"b": ALL})
+        self.bottle.write("CMakeLists.txt", always)
+        self.bottle.make()
+        self.assertIn("fingerprint", self.bottle.ran()["a"])
+        self.then({})
+
+    def test_one_process_for_a_hundred_bottles(self):
+        many = self.project("set(BOTTLE_SCAN always)\nforeach(i RANGE 1 100)\n  add_bottle(b${i})\nendforeach()\n",
+                            {"Dockerfile": "FROM scratch\nENV A=b\n"}, name="many")
+        many.configure()
+        many.make("_bottle-scan")
+        self.assertEqual(many.ran(), {"": ["scan"]})
+        self.assertEqual(many.traced()[0]["bottles"], "100")
+        many.make("bottle-b7-image", "bottle-b8-image")
+        self.assertEqual(many.ran(), {"": ["scan"], "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]})
+        many.make("bottle-b7-image", "bottle-b8-image")
+        self.assertEqual(many.ran(), {"": ["scan"]})
+
+    def test_a_wrong_mode(self):
+        self.bottle.write("CMakeLists.txt", LISTS.replace("always", "sometimes"))
+        self.assertRegex(self.bottle.configure(expect=1).stdout, r'invalid\s+BOTTLE_SCAN\s+"sometimes"')
+
+
+if __name__ == "__main__":
+    harness.main()

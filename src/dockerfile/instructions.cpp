@@ -424,30 +424,44 @@ Instruction make_instruction(const Node& node, char escape, const SourceText& so
           .body = Builder(node, escape, source).build()};
 }
 
-Dockerfile parse_dockerfile(std::string_view text, std::string_view file_name) {
+PartialDockerfile parse_partial_dockerfile(std::string_view text, std::string_view file_name) {
   const SyntaxTree tree = parse_syntax(text, file_name);
-  Dockerfile file;
+  PartialDockerfile result;
+  Dockerfile& file = result.file;
   file.source = tree.source;
   file.directives = tree.directives;
   file.empty_continuations = tree.empty_continuations;
   for (const Node& node : tree.nodes) {
-    Instruction instruction = make_instruction(node, file.escape(), *file.source);
-    if (instruction.as<From>() != nullptr) {
-      file.stages.push_back({std::move(instruction), {}});
-    } else if (!file.stages.empty()) {
-      file.stages.back().instructions.push_back(std::move(instruction));
-    } else if (instruction.as<Arg>() != nullptr) {
-      file.meta_args.push_back(std::move(instruction));
-    } else {
-      throw SourceError(
-          *file.source, instruction.position,
-          "no build stage in current context: " + instruction.keyword + " stands before the first FROM",
-          "only ARG may precede FROM");
+    try {
+      Instruction instruction = make_instruction(node, file.escape(), *file.source);
+      if (instruction.as<From>() != nullptr) {
+        file.stages.push_back({std::move(instruction), {}});
+      } else if (!file.stages.empty()) {
+        file.stages.back().instructions.push_back(std::move(instruction));
+      } else if (instruction.as<Arg>() != nullptr) {
+        file.meta_args.push_back(std::move(instruction));
+      } else {
+        throw SourceError(
+            *file.source, instruction.position,
+            "no build stage in current context: " + instruction.keyword + " stands before the first FROM",
+            "only ARG may precede FROM");
+      }
+    } catch (const SourceError& error) {
+      result.error = error;
+      result.wrong = node;
+      return result;
     }
   }
   if (file.stages.empty())
-    throw SourceError(*file.source, {}, "the file has no stage to build", "it needs a FROM instruction");
-  return file;
+    result.error =
+        SourceError(*file.source, {}, "the file has no stage to build", "it needs a FROM instruction");
+  return result;
+}
+
+Dockerfile parse_dockerfile(std::string_view text, std::string_view file_name) {
+  PartialDockerfile result = parse_partial_dockerfile(text, file_name);
+  if (result.error) throw SourceError(*result.error);
+  return std::move(result.file);
 }
 
 Instruction parse_onbuild(std::string_view expression, const SourceText& source, const Instruction& from) {

@@ -202,6 +202,15 @@ struct Dockerfile {
 // missing or superfluous arguments, an instruction before FROM.
 Dockerfile parse_dockerfile(std::string_view text, std::string_view file_name = "Dockerfile");
 
+// A Dockerfile up to its first wrong instruction: what checks can say of it nevertheless.
+struct PartialDockerfile {
+  Dockerfile file;
+  std::optional<SourceError> error;  // nullopt: `file` is all of it
+  std::optional<Node> wrong;         // the instruction, if one is to blame
+};
+// Throws SourceError for what the syntax alone has wrong.
+PartialDockerfile parse_partial_dockerfile(std::string_view text, std::string_view file_name = "Dockerfile");
+
 // One instruction. `escape` is the file's escape character.
 Instruction make_instruction(const Node& node, char escape, const SourceText& source);
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "dockerfile/directives.hpp"
 #include "dockerfile/git_source.hpp"
+#include "dockerfile/lint_syntax.hpp"
 #include "dockerfile/ports.hpp"
 #include "dockerfile/text.hpp"
 #include "util/path.hpp"
@@ -14,13 +14,6 @@ namespace {
 
 std::string with_guess(const std::string& message, const std::string& near) {
   return near.empty() ? message : message + " (did you mean " + near + "?)";
-}
-
-bool is_lower(std::string_view text) {
-  return text == to_lower(text);
-}
-bool is_upper(std::string_view text) {
-  return text == to_upper(text);
 }
 
 // A word of the name, between underscores, says that the value is a secret, and none says that it is not.
@@ -39,28 +32,42 @@ bool names_secret(std::string_view key) {
 class Linter {
  public:
   Linter(const Dockerfile& file, const BuildValues& values, const LintFacts& facts)
-      : file_(file), values_(values), facts_(facts) {}
+      : file_(file), values_(values), facts_(facts), warnings_(*file.source) {}
 
   LintReport run() {
     try {
       read_options();
-      check_syntax();
-      check_stage_names();
-      check_casing();
+      lint_syntax(file_, options_, warnings_);
+      lint_stage_names(file_, options_, warnings_);
+      lint_casing(file_, options_, warnings_);
       check_default_bases();
       check_stages();
     } catch (const SourceError& error) {
       report_.error = error;
     }
-    report_.warnings_are_errors = options_.error;
-    std::stable_sort(report_.warnings.begin(), report_.warnings.end(),
-                     [](const LintWarning& left, const LintWarning& right) {
-                       return left.lines.first < right.lines.first;
-                     });
-    return std::move(report_);
+    return finished();
+  }
+
+  // BuildKit looks at these while it parses, so they come although an instruction is wrong, of that one too.
+  LintReport run_partial(const PartialDockerfile& partial) {
+    try {
+      read_options();
+      lint_syntax(file_, options_, warnings_);
+      if (partial.wrong) lint_wrong(*partial.wrong, options_, warnings_);
+      report_.error = partial.error;
+    } catch (const SourceError& error) {
+      report_.error = error;
+    }
+    return finished();
   }
 
  private:
+  LintReport finished() {
+    report_.warnings_are_errors = options_.error;
+    report_.warnings = warnings_.sorted();
+    return std::move(report_);
+  }
+
   // The state of a stage that rules look at; a stage on another stage starts with a part of that one's.
   struct State {
     Scope scope;
@@ -72,24 +79,14 @@ class Linter {
     const Instruction* healthcheck = nullptr;
   };
 
-  void warn_lines(const LintOptions& options, std::string_view rule, LineRange lines, Position position,
-                  std::string message) {
-    if (options.wants(rule))
-      report_.warnings.push_back({std::string(rule), std::move(message), lines, position});
-  }
-  // `word` is what the caret shall point at, "" for the instruction itself.
   void warn(const LintOptions& options, std::string_view rule, const Instruction& at, std::string message,
             std::string_view word = {}) {
-    warn_lines(options, rule, at.lines, word.empty() ? at.position : place_of(at, word), std::move(message));
-  }
-
-  Position place_of(const Instruction& at, std::string_view word) const {
-    return dockerfile::place_of(*file_.source, at, word);
+    warnings_.add(options, rule, at, std::move(message), word);
   }
 
   Position place_of_variable(const Instruction& at, const std::string& name) const {
-    const Position plain = place_of(at, "$" + name);
-    return plain == at.position ? place_of(at, "${" + name) : plain;
+    const Position plain = place_of(*file_.source, at, "$" + name);
+    return plain == at.position ? place_of(*file_.source, at, "${" + name) : plain;
   }
 
   void read_options() {
@@ -105,108 +102,6 @@ class Linter {
                         "write for example # check=skip=JSONArgsRecommended;error=true");
     }
     options_ = *options;
-  }
-
-  template <typename Visit>
-  void for_each_written(const Visit& visit) const {
-    for (const Instruction& instruction : file_.meta_args)
-      visit(instruction);
-    for (const StageText& stage : file_.stages) {
-      visit(stage.from);
-      for (const Instruction& instruction : stage.instructions)
-        visit(instruction);
-    }
-  }
-
-  void check_syntax() {
-    for (const int line : file_.empty_continuations) {
-      warn_lines(options_, "NoEmptyContinuation", {line, line}, {line, 1}, "Empty continuation line");
-    }
-    for_each_written([this](const Instruction& instruction) {
-      const LintOptions options = options_.with(instruction.comments);
-      if (const From* from = instruction.as<From>()) check_from(options, instruction, *from);
-      if (instruction.as<Maintainer>() != nullptr) {
-        warn(options, "MaintainerDeprecated", instruction,
-             "Maintainer instruction is deprecated in favor of using label");
-      }
-      if (const Arg* arg = instruction.as<Arg>()) {
-        std::vector<std::string> keys;
-        for (const ArgDefinition& definition : arg->definitions)
-          keys.push_back(definition.key);
-        check_description(options, instruction, "ARG", keys);
-      }
-    });
-  }
-
-  void check_from(const LintOptions& options, const Instruction& instruction, const From& from) {
-    if (!is_lower(from.name_as_written)) {
-      warn(options, "StageNameCasing", instruction,
-           "Stage name '" + from.name_as_written + "' should be lowercase", from.name_as_written);
-    }
-    const bool lower = is_lower(instruction.keyword);
-    const bool upper = is_upper(instruction.keyword);
-    const bool fits = from.as_keyword.empty() || (!lower && !upper) ||
-                      (lower ? is_lower(from.as_keyword) : is_upper(from.as_keyword));
-    if (!fits) {
-      warn(options, "FromAsCasing", instruction,
-           "'" + from.as_keyword + "' and '" + instruction.keyword + "' keywords' casing do not match",
-           from.as_keyword);
-    }
-    if (!from.name.empty()) check_description(options, instruction, "FROM", {from.name});
-  }
-
-  void check_description(const LintOptions& options, const Instruction& instruction,
-                         const std::string& keyword, const std::vector<std::string>& keys) {
-    if (instruction.comments.empty() || keys.empty()) return;
-    const std::string& last = instruction.comments.back();
-    if (std::find(keys.begin(), keys.end(), last.substr(0, last.find(' '))) != keys.end()) return;
-    const std::string key = keys.size() > 1 ? "<arg_key>" : keys.front();
-    warn(options, "InvalidDefinitionDescription", instruction,
-         "Comment for " + keyword + " should follow the format: `# " + key + " <description>`");
-  }
-
-  void check_stage_names() {
-    std::set<std::string> seen;
-    for (const StageText& stage : file_.stages) {
-      const std::string& name = stage.header().name;
-      if (name.empty()) continue;
-      if (name == "context" || name == "scratch") {
-        warn(options_, "ReservedStageName", stage.from,
-             "Stage name should not use the same name as reserved stage " + in_quotes(name),
-             stage.header().name_as_written);
-      }
-      if (!seen.insert(name).second) {
-        warn(options_, "DuplicateStageName", stage.from,
-             "Duplicate stage name " + in_quotes(name) + ", stage names should be unique",
-             stage.header().name_as_written);
-      }
-    }
-  }
-
-  void check_casing() {
-    std::size_t lower = 0;
-    std::size_t upper = 0;
-    const auto for_each = [this](const auto& visit) {
-      for (const StageText& stage : file_.stages) {
-        visit(stage.from);
-        for (const Instruction& instruction : stage.instructions)
-          visit(instruction);
-      }
-    };
-    for_each([&](const Instruction& instruction) {
-      if (is_lower(instruction.keyword)) {
-        ++lower;
-      } else if (is_upper(instruction.keyword)) {
-        ++upper;
-      }
-    });
-    const bool want_lower = lower > upper;
-    for_each([&](const Instruction& instruction) {
-      if (want_lower ? is_lower(instruction.keyword) : is_upper(instruction.keyword)) return;
-      warn(options_, "ConsistentInstructionCasing", instruction,
-           "Command '" + instruction.keyword + "' should match the case of the command majority (" +
-               (want_lower ? "lowercase" : "uppercase") + ")");
-    });
   }
 
   // Would the bases be valid if nobody gave build arguments?
@@ -288,9 +183,9 @@ class Linter {
     }
     for (const std::string& name : unset) {
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      warn_lines(options, "UndefinedArgInFrom", from.lines, place_of_variable(from, name),
-                 with_guess("FROM argument '" + name + "' is not declared",
-                            nearest(name, std::span<const std::string>(known))));
+      warnings_.add(options, "UndefinedArgInFrom", from.lines, place_of_variable(from, name),
+                    with_guess("FROM argument '" + name + "' is not declared",
+                               nearest(name, std::span<const std::string>(known))));
     }
   }
 
@@ -300,6 +195,7 @@ class Linter {
     if (stage.base.kind == Origin::Kind::stage) {
       const State& base = states_[stage.base.stage];
       state.scope = base.scope;
+      state.scope.start_stage();
       state.shell = base.shell;
       state.workdir_set = base.workdir_set;
       state.environment_known = base.environment_known;
@@ -345,21 +241,16 @@ class Linter {
   void check_instruction(const PlannedInstruction& planned, State& state) {
     const Instruction& written = planned.instruction;
     const LintOptions options = options_.with(written.comments);
-    const Expanded expanded = state.scope.expand(written);
-    if (state.environment_known) {
-      const std::vector<std::string> known = state.scope.environment().names();
-      for (const std::string& name : expanded.unset_mentions) {
-        if (name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE") continue;
-        const std::string near = nearest(name, std::span<const std::string>(known));
-        warn_lines(options, "UndefinedVar", written.lines, place_of_variable(written, name),
-                   with_guess("Usage of undefined variable '$" + name + "'", near.empty() ? "" : "$" + near));
-      }
-    }
-    const Instruction& instruction = expanded.instruction;
-    if (const Arg* arg = instruction.as<Arg>()) {
+    // These two come before a variable or a port can be an error.
+    if (const Arg* arg = written.as<Arg>()) {
       for (const ArgDefinition& definition : arg->definitions)
         check_secret(options, written, "ARG", definition.key);
-    } else if (const Env* env = instruction.as<Env>()) {
+    } else if (const Expose* expose = written.as<Expose>()) {
+      check_ports(options, written, *expose, state);
+    }
+    const Expanded expanded = expand_and_report(options, written, state);
+    const Instruction& instruction = expanded.instruction;
+    if (const Env* env = instruction.as<Env>()) {
       check_pairs(options, written, env->pairs);
       for (const KeyValue& pair : env->pairs)
         check_secret(options, written, "ENV", pair.key);
@@ -377,14 +268,35 @@ class Linter {
       state.shell = shell->words;
     } else if (const Workdir* workdir = instruction.as<Workdir>()) {
       check_workdir(options, written, workdir->path, state);
-    } else if (const Expose* expose = written.as<Expose>()) {
-      check_ports(options, written, *expose, state);
     } else if (const Copy* copy = instruction.as<Copy>()) {
       if (copy->from.empty()) check_sources(options, written, "Copy", copy->transfer);
     } else if (const Add* add = instruction.as<Add>()) {
       check_sources(options, written, "Add", add->transfer);
     }
     state.scope.apply(instruction);
+  }
+
+  Expanded expand_and_report(const LintOptions& options, const Instruction& written, const State& state) {
+    std::vector<std::string> mentions;
+    const auto report = [&] {
+      if (!state.environment_known) return;
+      const std::vector<std::string> known = state.scope.environment().names();
+      for (const std::string& name : mentions) {
+        if (name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE") continue;
+        const std::string near = nearest(name, std::span<const std::string>(known));
+        warnings_.add(
+            options, "UndefinedVar", written.lines, place_of_variable(written, name),
+            with_guess("Usage of undefined variable '$" + name + "'", near.empty() ? "" : "$" + near));
+      }
+    };
+    try {
+      Expanded expanded = state.scope.expand(written, &mentions);
+      report();
+      return expanded;
+    } catch (const SourceError&) {
+      report();
+      throw;
+    }
   }
 
   void check_secret(const LintOptions& options, const Instruction& at, const std::string& keyword,
@@ -437,21 +349,32 @@ class Linter {
 
   void check_ports(const LintOptions& options, const Instruction& at, const Expose& expose,
                    const State& state) {
-    for (const std::string& text : expose.ports) {
-      for (const std::string& port :
-           expand(text, state.scope.environment(), {.escape = file_.escape()}).words) {
-        const PortSpec spec = parse_port(port);
-        if (!is_lower(spec.protocol)) {
-          warn(options, "ExposeProtoCasing", at,
-               "Defined protocol '" + port + "' in EXPOSE instruction should be lowercase", text);
-        }
-        if (spec.has_host_part) {
-          warn(
-              options, "ExposeInvalidFormat", at,
-              "EXPOSE instruction should not define an IP address or host-port mapping, found '" + port + "'",
-              text);
-        }
+    std::vector<std::pair<std::string, std::string>> ports;  // as expanded, as written
+    try {
+      for (const std::string& text : expose.ports)
+        for (const std::string& port :
+             expand(text, state.scope.environment(), {.escape = file_.escape()}).words)
+          ports.emplace_back(port, text);
+      for (const auto& [port, text] : ports) {
+        check_port(options, at, port, text);
+        (void)parse_port(port);
       }
+    } catch (const Error&) {
+      // The instruction's expansion fails for the same reason, and knows the place.
+    }
+  }
+
+  void check_port(const LintOptions& options, const Instruction& at, const std::string& port,
+                  const std::string& written) {
+    const PortText parts = split_port(port);
+    if (!is_lower(parts.protocol)) {
+      warn(options, "ExposeProtoCasing", at,
+           "Defined protocol '" + port + "' in EXPOSE instruction should be lowercase", written);
+    }
+    if (!parts.address.empty() || !parts.host.empty()) {
+      warn(options, "ExposeInvalidFormat", at,
+           "EXPOSE instruction should not define an IP address or host-port mapping, found '" + port + "'",
+           written);
     }
   }
 
@@ -480,6 +403,7 @@ class Linter {
   const BuildValues& values_;
   const LintFacts& facts_;
   LintOptions options_;
+  LintWarnings warnings_;
   Environment globals_;
   std::map<int, State> states_;
   LintReport report_;
@@ -489,6 +413,11 @@ class Linter {
 
 LintReport lint(const Dockerfile& file, const BuildValues& values, const LintFacts& facts) {
   return Linter(file, values, facts).run();
+}
+
+LintReport lint(const PartialDockerfile& partial, const BuildValues& values, const LintFacts& facts) {
+  Linter linter(partial.file, values, facts);
+  return partial.error ? linter.run_partial(partial) : linter.run();
 }
 
 }  // namespace bottle::dockerfile

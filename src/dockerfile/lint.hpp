@@ -72,6 +72,8 @@ struct LintReport {
 
 // Without a target in `values` all stages are checked (see LintFacts::target_only), else those that it needs.
 LintReport lint(const Dockerfile& file, const BuildValues& values, const LintFacts& facts = {});
+// Of a file with a wrong instruction: the rules that need no more than the instructions up to that one.
+LintReport lint(const PartialDockerfile& partial, const BuildValues& values, const LintFacts& facts = {});
 
 // All rule names, sorted.
 const std::vector<std::string>& lint_rule_names();

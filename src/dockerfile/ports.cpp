@@ -35,36 +35,46 @@ bool is_address(const std::string& text) {
          inet_pton(AF_INET6, text.c_str(), buffer.data()) == 1;
 }
 
+[[noreturn]] void fail(std::string message,
+                       std::string hint = "write a port such as 80, 80/udp or 8000-8010") {
+  throw PortError(std::move(message), {.where = {}, .hint = std::move(hint)});
+}
+
 }  // namespace
 
-PortSpec parse_port(std::string_view text) {
-  const std::string shown(text);
-  const auto fail = [](std::string message,
-                       std::string hint = "write a port such as 80, 80/udp or 8000-8010") {
-    throw PortError(std::move(message), {.where = {}, .hint = std::move(hint)});
-  };
+PortText split_port(std::string_view text) {
+  PortText parts;
   std::string_view port = text;
-  std::string_view host;
-  std::string address;
   if (const std::size_t colon = port.rfind(':'); colon != std::string_view::npos) {
-    host = port.substr(0, colon);
+    std::string_view host = port.substr(0, colon);
     port = port.substr(colon + 1);
     if (const std::size_t second = host.rfind(':'); second != std::string_view::npos) {
-      address = std::string(host.substr(0, second));
+      parts.address = std::string(host.substr(0, second));
       host = host.substr(second + 1);
     }
+    parts.host = std::string(host);
   }
+  const std::size_t slash = port.find('/');
+  parts.protocol = slash == std::string_view::npos ? "" : std::string(port.substr(slash + 1));
+  parts.port = std::string(port.substr(0, slash));
+  if (parts.port.empty()) fail("invalid port " + in_quotes(text) + ": no port specified");
+  if (parts.protocol.empty()) parts.protocol = "tcp";
+  const std::string protocol = to_lower(parts.protocol);
+  if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
+    fail("invalid port " + in_quotes(text) + ": invalid protocol " + parts.protocol, "use tcp, udp or sctp");
+  return parts;
+}
+
+PortSpec parse_port(std::string_view text) {
+  PortText parts = split_port(text);
+  const std::string shown(text);
+  const std::string protocol = to_lower(parts.protocol);
+  const std::string& host = parts.host;
+  const std::string& port = parts.port;
+  std::string& address = parts.address;
   PortSpec spec;
   spec.has_host_part = !address.empty() || !host.empty();
-  const std::size_t slash = port.find('/');
-  spec.protocol = slash == std::string_view::npos ? "" : std::string(port.substr(slash + 1));
-  port = port.substr(0, slash);
-  if (port.empty()) fail("invalid port " + in_quotes(shown) + ": no port specified");
-  if (spec.protocol.empty()) spec.protocol = "tcp";
-  const std::string protocol = to_lower(spec.protocol);
-  if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") {
-    fail("invalid port " + in_quotes(shown) + ": invalid protocol " + spec.protocol, "use tcp, udp or sctp");
-  }
+  spec.protocol = parts.protocol;
   if (address.size() > 1 && address.front() == '[' && address.back() == ']')
     address = address.substr(1, address.size() - 2);
   if (!address.empty() && !is_address(address)) fail("invalid IP address in port " + in_quotes(shown));

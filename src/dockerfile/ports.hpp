@@ -20,6 +20,15 @@ class PortError : public Error {
   using Error::Error;
 };
 
+// The parts of a specification, before addresses and numbers are checked.
+struct PortText {
+  std::string address;
+  std::string host;      // port or range of the host
+  std::string port;      // port or range
+  std::string protocol;  // as written, "tcp" if not
+};
+// Throws PortError without a port and for an unknown protocol.
+PortText split_port(std::string_view text);
 // Throws PortError.
 PortSpec parse_port(std::string_view text);
 

@@ -49,7 +49,8 @@ bool ends_with(std::string_view text, std::string_view end) {
 // The expansion of one instruction.
 class Scope::Work {
  public:
-  Work(const Scope& scope, const Instruction& instruction) : scope_(scope), environment_(scope.environment_) {
+  Work(const Scope& scope, const Instruction& instruction, std::vector<std::string>* unset_mentions)
+      : scope_(scope), environment_(scope.environment_), unset_mentions_(unset_mentions) {
     result_.instruction = instruction;
   }
 
@@ -64,11 +65,8 @@ class Scope::Work {
     } catch (const PortError& error) {
       fail(error.message(), error.hint());
     }
-    std::vector<std::string>& mentions = result_.unset_mentions;
-    for (const ArgDefinition& definition : scope_.declared_) {
+    for (const ArgDefinition& definition : scope_.declared_)
       unset_.erase(definition.key);
-      mentions.erase(std::remove(mentions.begin(), mentions.end(), definition.key), mentions.end());
-    }
     result_.used.assign(used_.begin(), used_.end());
     result_.unset.assign(unset_.begin(), unset_.end());
     return std::move(result_);
@@ -77,11 +75,25 @@ class Scope::Work {
  private:
   Expansion expansion(std::string_view word, const ExpandOptions& options) {
     if (!inside_) written_ = std::string(word);
-    Expansion done = dockerfile::expand(word, environment_, options);
-    used_.insert(done.used.begin(), done.used.end());
-    unset_.insert(done.unset.begin(), done.unset.end());
-    result_.unset_mentions.insert(result_.unset_mentions.end(), done.unset.begin(), done.unset.end());
-    return done;
+    try {
+      Expansion done = dockerfile::expand(word, environment_, options);
+      used_.insert(done.used.begin(), done.used.end());
+      unset_.insert(done.unset.begin(), done.unset.end());
+      mention(done.unset);
+      return done;
+    } catch (const WordError& error) {
+      mention(error.unset);
+      throw;
+    }
+  }
+  void mention(const std::vector<std::string>& unset) {
+    if (unset_mentions_ == nullptr || result_.instruction.as<Expose>() != nullptr) return;
+    for (const std::string& name : unset) {
+      const bool is_declared =
+          std::any_of(scope_.declared_.begin(), scope_.declared_.end(),
+                      [&](const ArgDefinition& definition) { return definition.key == name; });
+      if (!is_declared) unset_mentions_->push_back(name);
+    }
   }
   [[noreturn]] void fail(std::string summary, std::string hint = {}) const {
     throw SourceError(*scope_.source_, place_of(*scope_.source_, result_.instruction, written_),
@@ -175,6 +187,7 @@ class Scope::Work {
   const Scope& scope_;
   Environment environment_;
   Expanded result_;
+  std::vector<std::string>* unset_mentions_;
   std::string written_;  // what is being expanded, for the place of errors
   bool inside_ = false;  // of a flag that is more than one word
   std::set<std::string> used_;
@@ -236,18 +249,27 @@ Scope::Scope(const SourceText& source, char escape, const Environment& globals, 
     : source_(&source), escape_(escape), globals_(&globals), values_(&values) {}
 
 void Scope::add_environment(const Environment& environment) {
-  for (const auto& [name, value] : environment.entries())
+  for (const auto& [name, value] : environment.entries()) {
+    environment_.set(name, value);
+    of_image_.set(name, value);
+  }
+}
+
+void Scope::start_stage() {
+  for (const auto& [name, value] : of_image_.entries())
     environment_.set(name, value);
 }
 
-Expanded Scope::expand(const Instruction& instruction) const {
-  return Work(*this, instruction).run();
+Expanded Scope::expand(const Instruction& instruction, std::vector<std::string>* unset_mentions) const {
+  return Work(*this, instruction, unset_mentions).run();
 }
 
 void Scope::apply(const Instruction& expanded) {
   if (const Env* env = expanded.as<Env>()) {
-    for (const KeyValue& pair : env->pairs)
+    for (const KeyValue& pair : env->pairs) {
       environment_.set(pair.key, pair.value);
+      of_image_.set(pair.key, pair.value);
+    }
   } else if (const Arg* arg = expanded.as<Arg>()) {
     for (const ArgDefinition& definition : arg->definitions) {
       // These two steer scanners and are no part of the environment.

@@ -35,12 +35,10 @@ struct Expanded {
   Instruction instruction;
   std::vector<std::string> used;   // variables that were set, sorted
   std::vector<std::string> unset;  // variables that were not and that no ARG of the stage declares, sorted
-  std::vector<std::string>
-      unset_mentions;  // the same as often as words mention them, in the order of the words
 };
 
 // The variables of one stage while its instructions are read from top to bottom. A stage that starts from
-// another stage starts with a copy of that one's scope.
+// another stage starts with a copy of that one's scope and start_stage().
 class Scope {
  public:
   Scope() = default;
@@ -49,11 +47,15 @@ class Scope {
 
   // The environment of the base image's configuration, on top of what is there.
   void add_environment(const Environment& environment);
+  // On top of another stage what is in its image counts: an ENV that an ARG behind it had replaced is back.
+  void start_stage();
 
   // The instruction with its variables replaced, where the language replaces them. EXPOSE gets its final list
   // of "port/protocol", RUN its mounts, ARG the values in force. Throws SourceError. The scope is not
   // changed.
-  Expanded expand(const Instruction& instruction) const;
+  // `unset_mentions` gets the variables of Expanded::unset as often as words mention them, in the order of
+  // the words, also those before an error. BuildKit does not look at EXPOSE for them, and neither does this.
+  Expanded expand(const Instruction& instruction, std::vector<std::string>* unset_mentions = nullptr) const;
   // What an expanded ENV or ARG changes; other instructions change nothing.
   void apply(const Instruction& expanded);
 
@@ -69,6 +71,7 @@ class Scope {
   const Environment* globals_ = nullptr;
   const BuildValues* values_ = nullptr;
   Environment environment_;
+  Environment of_image_;  // of the base and ENV alone
   std::vector<ArgDefinition> declared_;
 };
 

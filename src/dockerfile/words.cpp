@@ -65,9 +65,11 @@ class Expander {
     Expansion result;
     result.text = until(kEnd, options_.raw_escapes, &result.words);
     result.used.assign(used_.begin(), used_.end());
-    result.unset.assign(unset_.begin(), unset_.end());
+    result.unset = unset();
     return result;
   }
+
+  std::vector<std::string> unset() const { return {unset_.begin(), unset_.end()}; }
 
  private:
   static constexpr char32_t kEnd = 0xFFFFFFFF;
@@ -384,11 +386,14 @@ std::vector<std::string> Environment::names() const {
 }
 
 Expansion expand(std::string_view word, const Environment& environment, const ExpandOptions& options) {
+  Expander expander(word, environment, options);
   try {
-    return Expander(word, environment, options).run();
+    return expander.run();
   } catch (const WordError& error) {
-    throw WordError("failed to process " + in_quotes(word) + ": " + error.message(),
+    WordError shown("failed to process " + in_quotes(word) + ": " + error.message(),
                     {.where = error.where(), .hint = error.hint()});
+    shown.unset = expander.unset();
+    throw shown;
   }
 }
 

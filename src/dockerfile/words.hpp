@@ -54,6 +54,8 @@ struct Expansion {
 class WordError : public Error {
  public:
   using Error::Error;
+
+  std::vector<std::string> unset;  // variables that were found unset before the error, sorted
 };
 
 // Throws WordError: a quote or brace that is not closed, an unknown modifier, a bad pattern,

@@ -75,19 +75,21 @@ std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& 
   return facts_of(*config, reference.string());
 }
 
-CheckReport check(const BuildSpec& spec, const Dockerfile& file, LintFacts facts) {
+template <typename File>
+CheckReport check(const BuildSpec& spec, const std::shared_ptr<const SourceText>& source, const File& file,
+                  LintFacts facts) {
   const BuildValues values = build_values(spec);
   const auto ignore = ignore_rules(spec);
   facts.contexts = context_names(spec);
   facts.ignore = ignore ? &*ignore : nullptr;
   facts.options = given_options(values);
-  return {file.source, lint(file, values, facts)};
+  return {source, lint(file, values, facts)};
 }
 
 }  // namespace
 
 CheckReport check(const BuildSpec& spec) {
-  const Dockerfile file = read_dockerfile(spec);
+  const PartialDockerfile file = read_partial_dockerfile(spec);
   const oci::Platform platform = build_values(spec).target_platform;
   LintFacts facts;
   facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
@@ -103,7 +105,7 @@ CheckReport check(const BuildSpec& spec) {
       return std::nullopt;
     }
   };
-  return check(spec, file, std::move(facts));
+  return check(spec, file.file.source, file, std::move(facts));
 }
 
 CheckReport check(const Resolved& resolved) {
@@ -114,7 +116,7 @@ CheckReport check(const Resolved& resolved) {
     if (needed == resolved.stages().end() || needed->second.base_image.empty()) return std::nullopt;
     return facts_of(resolved.image(needed->second.base_image));
   };
-  return check(resolved.spec(), resolved.file(), std::move(facts));
+  return check(resolved.spec(), resolved.file().source, resolved.file(), std::move(facts));
 }
 
 nlohmann::ordered_json to_json(const CheckReport& report) {

@@ -21,7 +21,7 @@ struct CheckReport {
 };
 
 // The rules alone, of all stages unless the specification has a target. A base that cannot be had is one of
-// which nothing is known. Throws SourceError for what is no Dockerfile.
+// which nothing is known. Throws SourceError for wrong syntax; a wrong instruction is LintReport::error.
 CheckReport check(const BuildSpec& spec);
 // In a build: the stages that the target needs.
 CheckReport check(const Resolved& resolved);

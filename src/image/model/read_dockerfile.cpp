@@ -10,7 +10,7 @@ namespace bottle::image {
 
 using namespace dockerfile;
 
-Dockerfile read_dockerfile(const BuildSpec& spec) {
+PartialDockerfile read_partial_dockerfile(const BuildSpec& spec) {
   constexpr std::uint64_t kLimit = 16u << 20;
   const auto text = read_file_if_exists(spec.dockerfile, kLimit);
   if (!text)
@@ -25,7 +25,13 @@ Dockerfile read_dockerfile(const BuildSpec& spec) {
                 {.where = spec.dockerfile.native() + ":" + std::to_string(line) + ":" +
                           std::to_string(at - (text->rfind('\n', at) + 1) + 1)});
   }
-  return parse_dockerfile(*text, spec.dockerfile.native());
+  return parse_partial_dockerfile(*text, spec.dockerfile.native());
+}
+
+Dockerfile read_dockerfile(const BuildSpec& spec) {
+  PartialDockerfile result = read_partial_dockerfile(spec);
+  if (result.error) throw SourceError(*result.error);
+  return std::move(result.file);
 }
 
 BuildValues build_values(const BuildSpec& spec) {

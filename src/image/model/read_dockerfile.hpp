@@ -12,6 +12,8 @@ namespace bottle::image {
 
 // Throws SourceError, and Error for a file that is absent, too large or no text.
 dockerfile::Dockerfile read_dockerfile(const BuildSpec& spec);
+// The same for checks: a wrong instruction is not thrown.
+dockerfile::PartialDockerfile read_partial_dockerfile(const BuildSpec& spec);
 // Throws UsageError for a platform that is none.
 dockerfile::BuildValues build_values(const BuildSpec& spec);
 std::set<std::string> context_names(const BuildSpec& spec);

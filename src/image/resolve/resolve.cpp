@@ -148,6 +148,7 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
       scope = scopes_.at(planned.base.stage);
       from = "FROM stage " + stages_.at(planned.base.stage).name;
       break;
+      scope.start_stage();
     case Origin::Kind::scratch:  // BuildKit has no ear for --platform here
       stage.emplace(ImageConfig(values_.target_platform, epoch_));
       break;

@@ -47,6 +47,8 @@ TEST(Lint, RulesFire) {
       {"FROM --platform=$TARGETPLATFORM a", {"1 RedundantTargetPlatform"}},
       {"FROM --platform=linux/arm64 a", {"1 FromPlatformFlagConstDisallowed"}},
       {"FROM --platform=linux/arm64 a AS x-arm64", {}},
+      {"FROM a\nEXPOSE $x", {"error invalid port \"\": no port specified"}},
+      {"FROM a\nEXPOSE 80 $x", {}},
       {"FROM a\nEXPOSE 80/TCP 1:2", {"2 ExposeInvalidFormat", "2 ExposeProtoCasing"}},
       {"# check=experimental=all\n# other text\nARG a\n# a is good\nARG a\n# b x\nFROM a AS b",
        {"3 InvalidDefinitionDescription"}},
@@ -89,6 +91,54 @@ TEST(Lint, IgnoredSourcesAreNamed) {
             (Words{"2 CopyIgnoredFile", "3 CopyIgnoredFile"}));
   const IgnoreMatcher with_exceptions({"a", "!a/b"});
   EXPECT_EQ(fired("FROM x\nCOPY a /", {.ignore = &with_exceptions}), Words{});
+}
+
+// What BuildKit 0.25 (Docker 28.5) and later say of the same files.
+TEST(Lint, WarningsSurviveAnError) {
+  const std::pair<const char*, Words> rows[] = {
+      // Expansion: what was seen unset before the error, also in the word that is wrong.
+      {"FROM a\nUSER $x${y:?z}", {"2 UndefinedVar", "2 UndefinedVar"}},
+      {"FROM a\nCOPY $x ${y:} /", {"2 UndefinedVar"}},
+      {"FROM a\nSTOPSIGNAL $x", {"2 UndefinedVar"}},
+      {"FROM a\nVOLUME $x", {"2 UndefinedVar"}},
+      {"FROM a\nRUN --mount=type=bind,from=b,source=$x,nosuch=1 y", {"2 UndefinedVar"}},
+      {"FROM a\nARG x\nUSER $x${y:?z}", {"3 UndefinedVar"}},
+      {"FROM a\nARG token=${y:?z}", {"2 SecretsUsedInArgOrEnv", "2 UndefinedVar"}},
+      // Ports, up to the wrong one.
+      {"FROM a\nEXPOSE 80/TCP 1:2 70000", {"2 ExposeInvalidFormat", "2 ExposeProtoCasing"}},
+      {"FROM a\nEXPOSE 70000/TCP", {"2 ExposeProtoCasing"}},
+      {"FROM a\nEXPOSE 1/no 80/TCP", {}},
+      // Earlier instructions.
+      {"FROM a\nCMD x\nUSER ${y:}\nENTRYPOINT z", {"2 JSONArgsRecommended"}},
+  };
+  for (const auto& [text, expected] : rows) {
+    Words found = fired(text);
+    ASSERT_FALSE(found.empty()) << text;
+    EXPECT_EQ(found.back().substr(0, 6), "error ") << text;
+    found.pop_back();
+    std::sort(found.begin(), found.end());
+    EXPECT_EQ(found, expected) << text;
+  }
+}
+
+TEST(Lint, WarningsSurviveAWrongInstruction) {
+  const std::pair<const char*, Words> rows[] = {
+      {"FROM a as b\nRUN x \\\n\n y\nCOPYY c /", {"1 FromAsCasing", "4 NoEmptyContinuation"}},
+      {"FROM a AS b\nFROM --nosuch c as D", {"2 FromAsCasing", "2 StageNameCasing"}},
+      {"FROM a as b\nMAINTAINER", {"1 FromAsCasing", "2 MaintainerDeprecated"}},
+      {"FROM a as b\n# check=skip=MaintainerDeprecated\nMAINTAINER", {"1 FromAsCasing"}},
+      {"# check=skip=all\nFROM a as b\nCOPYY c /", {}},
+      {"FROM a\nCOPYY c /\nFROM b as c", {}},
+  };
+  for (const auto& [text, expected] : rows) {
+    const LintReport report = lint(parse_partial_dockerfile(text), {});
+    Words found;
+    for (const LintWarning& warning : report.warnings)
+      found.push_back(std::to_string(warning.lines.first) + " " + warning.rule);
+    std::sort(found.begin(), found.end());
+    EXPECT_EQ(found, expected) << text;
+    EXPECT_TRUE(report.error) << text;
+  }
 }
 
 TEST(Lint, WarningsShowThePlace) {

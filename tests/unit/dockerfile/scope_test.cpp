@@ -64,6 +64,54 @@ TEST(Scope, EnvSeesTheValuesBeforeIt) {
   EXPECT_EQ(walked.scope.environment().lines(), (Words{"a=2", "b=1"}));
 }
 
+// BuildKit's answers (Docker 28.5): what an instruction of the stage sees at its end, and at the start of a
+// stage FROM it. The build has the arguments given=given and empty="", the file an ARG meta=meta before FROM.
+TEST(Scope, VariablesAcrossStages) {
+  struct Row {
+    const char* text;
+    const char* name;
+    std::optional<std::string_view> own, inherited;
+  };
+  const auto none = std::nullopt;
+  for (const Row& row : std::vector<Row>{
+           {"", "meta", none, none},
+           {"", "given", none, none},
+           {"", "TARGETARCH", none, none},
+           {"ARG meta", "meta", "meta", "meta"},
+           {"ARG meta=own", "meta", "own", "own"},
+           {"ARG a=1", "a", "1", "1"},
+           {"ARG a=", "a", "", ""},
+           {"ARG a", "a", none, none},
+           {"ARG given", "given", "given", "given"},
+           {"ARG given=default", "given", "given", "given"},
+           {"ARG empty=default", "empty", "", ""},
+           {"ARG a=1 b=$a-$c", "b", "1-", "1-"},
+           {"ARG a=${a}x", "a", "x", "x"},
+           {"ARG a=1\nARG a", "a", "1", "1"},
+           {"ARG a=1\nARG a=2", "a", "2", "2"},
+           {"ARG TARGETARCH", "TARGETARCH", "arm", "arm"},
+           {"ARG TARGETARCH=default", "TARGETARCH", "default", "default"},
+           {"ARG TARGETSTAGE", "TARGETSTAGE", "default", "default"},
+           {"ENV a=env", "a", "env", "env"},
+           {"ENV a=", "a", "", ""},
+           {"ENV a=1 b=$a", "b", "", ""},
+           {"ENV a=env\nARG a=arg", "a", "arg", "env"},
+           {"ENV a=env\nARG a", "a", "env", "env"},
+           {"ENV given=env\nARG given", "given", "given", "env"},
+           {"ARG a=arg\nENV a=env", "a", "env", "env"},
+           {"ARG given=arg\nENV given=env", "given", "env", "env"},
+           {"ARG a=arg\nENV b=$a", "b", "arg", "arg"},
+           {"ENV meta=env\nARG meta", "meta", "meta", "env"},
+       }) {
+    const Walked walked(std::string("ARG meta=meta\nFROM x\n") + row.text,
+                        {{"given", "given"}, {"empty", ""}});
+    EXPECT_EQ(walked.scope.environment().find(row.name), row.own) << row.text;
+    Scope next = walked.scope;
+    next.start_stage();
+    EXPECT_EQ(next.environment().find(row.name), row.inherited) << row.text;
+  }
+}
+
 TEST(Scope, ExpandsWhatTheLanguageExpands) {
   const Walked walked(
       "FROM x\nARG p=80\nARG n\nCOPY --chown=$p <<a $p /$p\n'$p'\na\nEXPOSE $p \"90-91\"/udp\nRUN "

@@ -224,6 +224,26 @@ COPY --from=0 /texts /texts
 COPY --from=0 /whole /whole
 """, newer="COPY --parents", files=TREE)
 
+
+def linked_context(context):
+    os.symlink("dir", context / "link")
+    os.symlink("sub", context / "dir" / "inner")
+
+
+parents_through_links = Case("""\
+FROM base
+COPY --parents link/./sub/three link/inner/./deep/four.txt /a/
+COPY --parents li*/./one /b/
+COPY --from=base --parents /link/./deep/three /srv/up/./er /c/
+""", """\
+FROM base
+COPY dir/sub/three /a/sub/
+COPY dir/sub/deep/four.txt /a/deep/
+COPY dir/one /b/
+COPY --from=base /data/deep/three /c/deep/
+COPY --from=base /data/deep/er /c/er/
+""", newer="COPY --parents", files=TREE, prepare=linked_context)
+
 excluded = Case("""\
 FROM base
 COPY --exclude=*.txt dir /no-texts-on-top

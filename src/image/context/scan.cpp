@@ -268,7 +268,13 @@ void ContextScan::take_one(const Source& source) {
       take_below(source, match.path, "");
     }
   }
-  if (source.required && kind(*source.required) == Kind::missing) refuse_missing(*source.required);
+  if (source.required) {
+    // Before the pivot links are followed, behind it they are not.
+    std::string_view below = std::string_view(*source.required).substr(source.pattern.path.size());
+    if (below.starts_with('/')) below.remove_prefix(1);
+    if (kind(join_path(follow_links(*this, source.pattern.path), below)) == Kind::missing)
+      refuse_missing(*source.required);
+  }
   for (const std::string& path : seen_->links)
     take_path(path);
 }

@@ -376,6 +376,18 @@ TEST_F(ContextScanTest, ParentsAndExcludesChooseBelow) {
   EXPECT_THAT(taken({"a/b/y.c"}, true), Not(::testing::Contains("a/x.c")));
 }
 
+TEST_F(ContextScanTest, ParentsFollowLinksBeforeThePivotOnly) {
+  write("real/sub/f", "1");
+  fs::create_symlink("real", context() / "link");
+  fs::create_symlink("link", context() / "twice");
+  fs::create_symlink("sub", context() / "real/inner");
+  for (const char* source : {"link/./sub/f", "twice/./sub/f", "./link/./sub/f", "link/sub/./f",
+                             "real/inner/./f", "link/inner/./f", "/link/./sub"})
+    EXPECT_THAT(taken({source}, true), ::testing::Contains("real/sub/f")) << source;
+  for (const char* source : {"link/./inner/f", "link/sub/f", "link/./sub/none"})
+    EXPECT_THAT(error_of([&] { taken({source}, true); }), HasSubstr("not found")) << source;
+}
+
 TEST_F(ContextScanTest, AContextThatIsNotThereIsAnError) {
   ScanOptions options;
   options.root = directory() / "none";

@@ -227,6 +227,10 @@ TEST_F(Copy, Parents) {
   EXPECT_THAT(shown(run({"**/f"}, "/")),
               ElementsAre("d x 700", "d x/y 711", "f x/y/f 644 =x/y/f", "d z 755", "f z/f 644 =z/f"));
   EXPECT_THAT(failure({"x/none"}, "/p/"), HasSubstr("\"/x/none\" not found"));
+  from_ = tree({"d x", "d x/y", "f x/y/f", "l k x", "l x/l y"});
+  EXPECT_THAT(shown(run({"k/./y/f"}, "/p/")), ElementsAre("d p 755", "d p/y 755", "f p/y/f 644 =x/y/f"));
+  EXPECT_THAT(shown(run({"k/l/./f"}, "/p/")), ElementsAre("d p 755", "f p/f 644 =x/y/f"));
+  EXPECT_THAT(failure({"k/./l/f"}, "/p/"), HasSubstr("\"/k/l/f\" not found"));
   EXPECT_THAT(failure({"./"}, "/p/"), HasSubstr("\"/\" not found"));
 }
 

@@ -182,7 +182,8 @@ void put_arguments(Json& document, const Resolved& resolved) {
   const auto proxies = proxy_arguments(resolved.values().build_args);
   document["ignoredArguments"] = Json::array();
   for (const auto& [name, value] : resolved.values().build_args)
-    if (!used.contains(name) && !declared.contains(name) && !proxies.contains(name))
+    if (!used.contains(name) && !declared.contains(name) && !proxies.contains(name) &&
+        name != "SOURCE_DATE_EPOCH")
       document["ignoredArguments"].push_back(name);
 }
 

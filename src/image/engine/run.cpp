@@ -102,7 +102,11 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
 std::vector<std::string> common_options(const Resolved& resolved) {
   const BuildSpec& spec = resolved.spec();
   std::vector<std::string> options;
-  for (const auto& [name, value] : spec.build_args) {
+  // SOURCE_DATE_EPOCH is a number by now, or is not there any more.
+  const auto& values = resolved.values().build_args;
+  for (const auto& [name, given] : spec.build_args) {
+    const auto value = values.find(name);
+    if (value == values.end()) continue;
     options.push_back("--build-arg");
     options.push_back(name + "=" + value);
   }

@@ -97,4 +97,21 @@ oci::LayerIndex fetch_git(const GitSource& source, const LockedGit& locked, cons
   return index;
 }
 
+Digest commit_time_action(const LockedGit& locked) {
+  return sha256("bottle-git-time 1\ncommit = " + locked.commit + "\n");
+}
+
+std::int64_t commit_time(const GitSource& source, const LockedGit& locked, const store::Store& store) {
+  const Digest key = commit_time_action(locked);
+  if (const auto lookup = store.find_action(key); lookup.result)
+    if (const auto seconds = parse_unsigned(lookup.result->facts.at("seconds")))
+      return static_cast<std::int64_t>(*seconds);
+  const std::int64_t seconds = read_commit_time(source, locked, store);
+  store::ActionResult result{.kind = "git", .label = git_name(source) + " " + locked.commit};
+  result.facts["seconds"] = std::to_string(seconds);
+  result.tool_version = BOTTLE_VERSION;
+  store.put_action(key, result);
+  return seconds;
+}
+
 }  // namespace bottle::image

@@ -36,4 +36,11 @@ Digest git_action(const dockerfile::GitSource& source, const LockedGit& locked);
 oci::LayerIndex fetch_git(const dockerfile::GitSource& source, const LockedGit& locked,
                           const store::Store& store);
 
+// The key by which the store keeps a commit's time.
+Digest commit_time_action(const LockedGit& locked);
+
+// The time of the commit, in seconds since 1970. From the store, else fetched.
+std::int64_t commit_time(const dockerfile::GitSource& source, const LockedGit& locked,
+                         const store::Store& store);
+
 }  // namespace bottle::image

@@ -18,6 +18,7 @@ namespace {
 
 using dockerfile::GitSource;
 
+constexpr std::uint64_t kLargestTime = 077777777777;  // of a tar header's eleven octal digits
 constexpr std::size_t kMaximumListing = 1u << 30;
 
 // The commit in a new repository `directory`, without history if the remote allows that.
@@ -163,6 +164,22 @@ oci::LayerIndex check_out_git(const GitSource& source, const LockedGit& locked, 
              tree);
   if (keeps_git(source)) make_git_directory(git, source, locked, repository, tree / ".git");
   return collect_tree(below(tree, source), shown_remote(source), store, content);
+}
+
+std::int64_t read_commit_time(const GitSource& source, const LockedGit& locked, const store::Store& store) {
+  check_git_source(source);
+  const GitCommand git(source);
+  const fs::path parent = store.directory() / "tmp";
+  make_directories(parent);
+  const TemporaryDirectory scratch(parent);
+  const fs::path repository = scratch.path() / "repository";
+  fetch_commit(git, source, locked, repository);
+  const std::string text = git.must({"show", "-s", "--format=%ct", locked.commit}, repository);
+  const auto seconds = parse_unsigned(std::string_view(text).substr(0, text.find('\n')));
+  if (!seconds || *seconds > kLargestTime)
+    throw Error("the time of the commit " + locked.commit + " is not one from 1970 to 2242",
+                {.where = shown_remote(source)});
+  return static_cast<std::int64_t>(*seconds);
 }
 
 }  // namespace bottle::image

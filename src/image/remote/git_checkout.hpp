@@ -20,4 +20,8 @@ bool keeps_git(const dockerfile::GitSource& source);
 oci::LayerIndex check_out_git(const dockerfile::GitSource& source, const LockedGit& locked,
                               const store::Store& store, store::Output& content);
 
+// The time at which the commit was made (its committer's), in seconds since 1970; fetches it.
+std::int64_t read_commit_time(const dockerfile::GitSource& source, const LockedGit& locked,
+                              const store::Store& store);
+
 }  // namespace bottle::image

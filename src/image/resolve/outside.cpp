@@ -235,6 +235,7 @@ std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, 
 
 std::vector<Digest> Resolved::source_actions() const {
   std::set<Digest> keys;
+  if (epoch_action_) keys.insert(*epoch_action_);
   for (const Digest& digest : pinned_)
     keys.insert(document_action(digest));
   for (const auto& [name, image] : images_)

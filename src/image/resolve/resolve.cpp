@@ -88,10 +88,12 @@ void Resolved::resolve(const store::Store& store) {
   for (const fs::path& program : spec_.engine_programs)
     dependencies_.push_back(program);
   values_ = build_values(spec_);
+  give_epoch();
   file_ = read_dockerfile(spec_);
   dependencies_.push_back(spec_.dockerfile);
   const std::set<std::string> contexts = context_names(spec_);
   plan_ = plan_stages(file_, values_, contexts);
+  decide_epoch(store);
   const auto need_all = [&] {
     if (!survey_ || !survey_->all_stages) return;
     plan_.needed.resize(plan_.stages.size());
@@ -146,9 +148,9 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
       stage.emplace(stages_.at(planned.base.stage).config);
       stage->base_stage = planned.base.stage;
       scope = scopes_.at(planned.base.stage);
+      scope.start_stage();
       from = "FROM stage " + stages_.at(planned.base.stage).name;
       break;
-      scope.start_stage();
     case Origin::Kind::scratch:  // BuildKit has no ear for --platform here
       stage.emplace(ImageConfig(values_.target_platform, epoch_));
       break;

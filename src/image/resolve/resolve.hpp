@@ -121,6 +121,12 @@ class Resolved {
   };
 
   void resolve(const store::Store& store);
+  // The environment's time, if it is not 0, is a build argument unless there is one.
+  void give_epoch();
+  // From the build argument or the global ARG. Throws SourceError or UsageError for a wrong value.
+  void decide_epoch(const store::Store& store);
+  std::optional<std::int64_t> epoch_of(const std::string& text, const store::Store& store);
+  std::optional<std::int64_t> stage_epoch(const dockerfile::StageText& stage, const store::Store& store);
   void resolve_stage(int number, const store::Store& store);
   std::optional<FileStep> file_step(const dockerfile::PlannedInstruction& planned,
                                     const dockerfile::Instruction& expanded, const ImageConfig& config,
@@ -162,7 +168,8 @@ class Resolved {
   std::map<int, dockerfile::Scope> scopes_;
   std::map<std::string, OpenScan> scans_;
   std::map<std::string, std::unique_ptr<OutsideImage>> images_;
-  std::set<Digest> pinned_;  // manifests and indexes that references by digest name
+  std::optional<Digest> epoch_action_;  // of the stage that SOURCE_DATE_EPOCH names
+  std::set<Digest> pinned_;             // manifests and indexes that references by digest name
   std::vector<fs::path> dependencies_;
   std::vector<fs::path> plans_;  // of bottles that images_ holds: made by rules of the build tool
 };

@@ -1,0 +1,130 @@
+// SOURCE_DATE_EPOCH as Dockerfiles say it: the time of everything in the image.
+// Source: BuildKit 0.29, frontend/dockerfile/dockerfile2llb/epoch.go; docker buildx, which makes the
+// environment's value a build argument.
+#include <algorithm>
+
+#include "dockerfile/git_source.hpp"
+#include "dockerfile/text.hpp"
+#include "image/copy/archive.hpp"
+#include "image/model/read_dockerfile.hpp"
+#include "image/remote/git.hpp"
+#include "image/resolve/resolve.hpp"
+#include "util/error.hpp"
+#include "util/text.hpp"
+
+namespace bottle::image {
+namespace {
+
+using namespace dockerfile;
+
+constexpr const char* kName = "SOURCE_DATE_EPOCH";
+// The largest that a tar header's eleven octal digits hold.
+constexpr std::uint64_t kLargest = 077777777777;
+
+// The newest file of an archive, nullopt if the file is not an archive.
+std::optional<std::int64_t> newest_time(const oci::LayerIndex& file, const store::Store& store) {
+  const LoadedPlan no_contexts;
+  const oci::ContentReader reader = no_contexts.reader(store);
+  const auto archive = make_archive_opener(store, reader)(file.entries.front(), file.roots);
+  std::optional<std::int64_t> newest;
+  if (!archive) return newest;
+  for (const oci::Entry& entry : archive->entries)
+    if (entry.type == oci::EntryType::file) newest = std::max(newest.value_or(0), entry.mtime);
+  return newest;
+}
+
+}  // namespace
+
+void Resolved::give_epoch() {
+  if (epoch_ != 0) values_.build_args.try_emplace(kName, std::to_string(epoch_));
+}
+
+void Resolved::decide_epoch(const store::Store& store) {
+  epoch_ = 0;
+  auto& given = values_.build_args;
+  const auto argument = given.find(kName);
+  const auto global = plan_.globals.find(kName);
+  std::string text;
+  if (argument != given.end())
+    text = argument->second;
+  else if (global)
+    text = *global;
+  else
+    return;
+  const auto epoch = epoch_of(text, store);
+  // From here on it is a number, or was not given.
+  const std::string number = epoch ? std::to_string(*epoch) : "";
+  if (argument != given.end()) {
+    argument->second = number;
+    if (number.empty()) given.erase(argument);
+  }
+  if (global) {
+    plan_.globals.set(kName, number);
+    if (number.empty()) plan_.globals.erase(kName);
+  }
+  epoch_ = epoch.value_or(0);
+}
+
+std::optional<std::int64_t> Resolved::epoch_of(const std::string& text, const store::Store& store) {
+  if (text.empty()) return std::nullopt;
+  if (const auto seconds = parse_unsigned(text); seconds && *seconds <= kLargest)
+    return static_cast<std::int64_t>(*seconds);
+  // The time of a context that is on this machine is not an input.
+  if (text == "context" || find_context(spec_, text) != nullptr) return std::nullopt;
+  for (const StageText& stage : file_.stages)
+    if (!stage.header().name.empty() && equal_fold(stage.header().name, text))
+      return stage_epoch(stage, store);
+  const std::string message = std::string("invalid ") + kName + " \"" + escape_word(text) +
+                              "\": expected seconds since 1970 (0 to " + std::to_string(kLargest) +
+                              "), \"context\", or the name of a stage or named context";
+  for (const Instruction& instruction : file_.meta_args)
+    for (const ArgDefinition& definition : std::get<Arg>(instruction.body).definitions)
+      if (definition.key == kName) fail(instruction.position, message, "");
+  throw UsageError(message, {.where = std::string("the build argument ") + kName});
+}
+
+// Such a stage names one thing that has a time, and is not built for that.
+std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const store::Store& store) {
+  const auto refuse = [&](const Instruction& instruction, const std::string& what) {
+    fail(instruction.position, std::string("the stage that ") + kName + " names " + what,
+         "write FROM scratch AS <name>, and below it one ADD of a URL or git repository");
+  };
+  if (expand(stage.header().base, plan_.globals, {.escape = file_.escape()}).text != "scratch")
+    refuse(stage.from, "does not start FROM scratch");
+  Environment globals = plan_.globals;
+  globals.erase(kName);
+  Scope scope(*file_.source, file_.escape(), globals, values_);
+  scope.add_environment(globals);
+  std::optional<RemoteOrPath> source;
+  Position position = stage.from.position;
+  for (const Instruction& instruction : stage.instructions) {
+    if (instruction.as<Arg>() == nullptr && instruction.as<Add>() == nullptr)
+      refuse(instruction, "has the instruction " + instruction.keyword);
+    const Instruction expanded = scope.expand(instruction).instruction;
+    scope.apply(expanded);
+    const Add* add = expanded.as<Add>();
+    if (add == nullptr) continue;
+    std::vector<RemoteOrPath> sources;
+    try {
+      sources = classify_sources(*add);
+    } catch (const SourceKindError& error) {
+      fail(instruction.position, error.message(), error.hint());
+    }
+    if (source || sources.size() != 1 || !add->transfer.files.empty() ||
+        std::holds_alternative<PathSource>(sources.front()))
+      refuse(instruction, "has another source than one URL or git repository");
+    source = std::move(sources.front());
+    position = instruction.position;
+  }
+  if (!source) refuse(stage.from, "has no ADD");
+  const auto remote = remote_source(*source, position);
+  if (!remote || survey_ || unlocked_ == Unlocked::left_open) return std::nullopt;
+  if (const auto* git = std::get_if<RemoteGit>(&remote->what)) {
+    epoch_action_ = commit_time_action(git->locked);
+    return commit_time(git->source, git->locked, store);
+  }
+  epoch_action_ = remote->action();
+  return newest_time(fetch_source(*remote, store, *access_), store);
+}
+
+}  // namespace bottle::image

@@ -14,6 +14,7 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [PACKER <packer>] [REGISTRY_IMAGE <image@sha256:...>]
     [CPUS <n>] [MEMORY <MiB>] [NETWORK [machine] [none|host]] [USER <user>]
     [SMOLVM_VERSION <version>]
+    [SHM_SIZE <size>] [ULIMITS <name=soft[:hard]>...] [ADD_HOSTS <name:address>...]
     [ENV <name=value>...] [ENTRYPOINT <word>...] [CMD <word>...]
     [PUSH <reference>...] [PUSH_PACK <reference>...]
     [EXCLUDE_FROM_ALL])
@@ -90,6 +91,12 @@ Declares an image that a Dockerfile describes, and the targets that make it::
   ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
   A generator expression may also give 1 or 0 for ``machine`` or not:
   ``NETWORK $<CONFIG:Debug> none``.
+``SHM_SIZE``, ``ULIMITS``, ``ADD_HOSTS``
+  What each ``RUN`` of this bottle gets: the size of ``/dev/shm``, as ``128m``
+  (default: 64 MiB); limits of :manpage:`setrlimit(2)`, as
+  ``nofile=1024:2048`` (``-1`` is no limit); lines of ``/etc/hosts``, as
+  ``mirror:10.0.0.1``. They are in the key, and outside engines get them as
+  ``--shm-size``, ``--ulimit`` and ``--add-host``.
 ``ENV``, ``ENTRYPOINT``, ``CMD``, ``USER``
   Added to, or put in place of, what the image says, in the pack only. ``USER``
   is a name or number, with a group if needed: ``agent``, ``1000:1000``.
@@ -147,8 +154,8 @@ include_guard(GLOBAL)
 
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
-  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY USER SMOLVM_VERSION)
-  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
+  set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY USER SMOLVM_VERSION SHM_SIZE)
+  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ULIMITS ADD_HOSTS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -193,6 +200,7 @@ function(add_bottle slug)
       endif()
     endforeach()
   endforeach()
+  _bottle_check_run_settings("add_bottle(${slug})")
   list(LENGTH ARG_PLATFORMS count)
   if(count GREATER 1)
     list(JOIN ARG_PLATFORMS " " platforms)

@@ -34,6 +34,9 @@ function(_bottle_write_spec slug lock runtime)
   _bottle_json_array(env ${ARG_ENV})
   _bottle_secrets(secrets "${slug}" ${ARG_SECRETS})
   _bottle_json_array(engine_options ${ARG_ENGINE_OPTIONS})
+  _bottle_json_string(shm_size "${ARG_SHM_SIZE}")
+  _bottle_json_array(ulimits ${ARG_ULIMITS})
+  _bottle_json_array(add_hosts ${ARG_ADD_HOSTS})
   _bottle_json_string(registry_image "${ARG_REGISTRY_IMAGE}")
 
   foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
@@ -82,6 +85,9 @@ function(_bottle_write_spec slug lock runtime)
   \"platform\": \"${platform}\",
   \"buildArgs\": ${build_args},
   \"runNetwork\": \"${run_network}\",
+  \"shmSize\": ${shm_size},
+  \"ulimits\": ${ulimits},
+  \"addHosts\": ${add_hosts},
   \"secrets\": ${secrets},
   \"lock\": ${lock},
   \"buildTree\": ${build_tree},

@@ -143,6 +143,12 @@ void BuildOptions::add_to(CLI::App& app, Place positional) {
       ->check(CLI::IsMember({"security.insecure", "network.host"}));
   app.add_option("--network", network, "none: RUN has no network; host, default: this machine's")
       ->check(CLI::IsMember({"none", "host", "default"}));
+  apart(app.add_option("--shm-size", shm_size,
+                       "Set the size of /dev/shm for RUN to SIZE, as 128m (default: 64m)"));
+  apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN: NAME=SOFT[:HARD], as nofile=1024:2048")
+            ->allow_extra_args(false));
+  apart(
+      app.add_option("--add-host", hosts, "Add NAME:ADDRESS to /etc/hosts for RUN")->allow_extra_args(false));
   app.add_flag("--debug-shell", debug_shell, "open a shell where a RUN failed");
   apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)")
             ->allow_extra_args(false));
@@ -200,6 +206,11 @@ image::BuildSpec BuildOptions::resolve() const {
       else if (text.find('=') != std::string::npos)
         result.build_args.push_back(split_value(text, "--build-arg"));
     }
+    result.run_settings.set_shm_size(shm_size, "--shm-size");
+    for (const std::string& text : ulimits)
+      result.run_settings.add_limit(text, "--ulimit");
+    for (const std::string& text : hosts)
+      result.run_settings.add_host(text, "--add-host");
     for (const std::string& text : labels)
       result.labels.push_back(split_value(text, "--label"));
     for (const std::string& text : contexts)

@@ -38,6 +38,9 @@ struct BuildOptions {
   std::vector<std::string> agents;
   std::vector<std::string> allowed;
   std::string network;
+  std::string shm_size;
+  std::vector<std::string> ulimits;
+  std::vector<std::string> hosts;
   bool debug_shell = false;
   bool git_modes = false;
 

@@ -42,31 +42,6 @@ std::uint32_t parse_number(const std::string& key, const std::string& value, int
   return number;
 }
 
-// "64m", "1.5GiB", "100": decimal numbers with a binary unit, as Docker's --memory writes them.
-std::int64_t parse_size(const std::string& key, const std::string& value) {
-  const auto bad = [&]() {
-    fail("invalid value for " + key + ": " + value, "write a size such as 64m or 1g");
-  };
-  char* stop = nullptr;
-  if (value.empty() || value.find_first_not_of("0123456789.") == 0) bad();
-  const double number = std::strtod(value.c_str(), &stop);
-  std::string unit = to_lower(trim_space(stop));
-  const std::size_t digits = static_cast<std::size_t>(stop - value.c_str());
-  if (value.find_first_not_of("0123456789.") < digits) bad();  // no exponents, no hexadecimal
-  if (!unit.empty() && unit.back() == 'b') unit.pop_back();
-  if (!unit.empty() && unit.back() == 'i') unit.pop_back();
-  constexpr std::string_view kUnits = "kmgtp";
-  double factor = 1;
-  if (!unit.empty()) {
-    const std::size_t power = kUnits.find(unit);
-    if (unit.size() != 1 || power == std::string_view::npos) bad();
-    factor = static_cast<double>(std::uint64_t{1} << (10 * (power + 1)));
-  }
-  const double bytes = number * factor;
-  if (!(bytes >= 0 && bytes < 9.2e18)) bad();
-  return static_cast<std::int64_t>(bytes);
-}
-
 Mount::Type parse_type(const std::string& value) {
   constexpr std::array<std::string_view, 5> kTypes{"bind", "cache", "tmpfs", "secret", "ssh"};
   const auto found = std::find(kTypes.begin(), kTypes.end(), to_lower(value));
@@ -147,7 +122,7 @@ class MountParser {
       required(parse_bool(key, value), key);
     } else if (key == "size") {
       if (mount_.type != Mount::Type::tmpfs) unexpected(key);
-      mount_.size = parse_size(key, value);
+      mount_.size = size_in_bytes(key, value);
     } else if (key == "id") {
       mount_.id = std::move(value);
     } else if (key == "sharing") {
@@ -198,6 +173,30 @@ class MountParser {
 };
 
 }  // namespace
+
+std::int64_t size_in_bytes(const std::string& key, const std::string& value) {
+  const auto bad = [&]() {
+    fail("invalid value for " + key + ": " + value, "write a size such as 64m or 1g");
+  };
+  char* stop = nullptr;
+  if (value.empty() || value.find_first_not_of("0123456789.") == 0) bad();
+  const double number = std::strtod(value.c_str(), &stop);
+  std::string unit = to_lower(trim_space(stop));
+  const std::size_t digits = static_cast<std::size_t>(stop - value.c_str());
+  if (value.find_first_not_of("0123456789.") < digits) bad();  // no exponents, no hexadecimal
+  if (!unit.empty() && unit.back() == 'b') unit.pop_back();
+  if (!unit.empty() && unit.back() == 'i') unit.pop_back();
+  constexpr std::string_view kUnits = "kmgtp";
+  double factor = 1;
+  if (!unit.empty()) {
+    const std::size_t power = kUnits.find(unit);
+    if (unit.size() != 1 || power == std::string_view::npos) bad();
+    factor = static_cast<double>(std::uint64_t{1} << (10 * (power + 1)));
+  }
+  const double bytes = number * factor;
+  if (!(bytes >= 0 && bytes < 9.2e18)) bad();
+  return static_cast<std::int64_t>(bytes);
+}
 
 std::vector<std::string> csv_fields(std::string_view line) {
   std::vector<std::string> fields;

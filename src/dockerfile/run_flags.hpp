@@ -28,4 +28,8 @@ Mount parse_mount_unexpanded(std::string_view text);
 
 Device parse_device(std::string_view text);
 
+// "64m", "1.5GiB", "100": decimal numbers with a binary unit, as Docker writes sizes of memory. `key` is what
+// the error calls it. Throws FieldError.
+std::int64_t size_in_bytes(const std::string& key, const std::string& value);
+
 }  // namespace bottle::dockerfile

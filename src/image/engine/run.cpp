@@ -96,6 +96,7 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
     if (!word.empty()) options.emplace_back(word);
   // The last of two wins: what this machine needs for a network gives none to who wants none.
   if (!spec.run_has_network) options.insert(options.end(), {"--network", "none"});
+  append(options, spec.run_settings.options());
   return options;
 }
 
@@ -108,7 +109,7 @@ std::vector<std::string> common_options(const Resolved& resolved) {
     const auto value = values.find(name);
     if (value == values.end()) continue;
     options.push_back("--build-arg");
-    options.push_back(name + "=" + value);
+    options.push_back(name + "=" + value->second);
   }
   for (const auto& [name, value] : spec.labels) {
     options.push_back("--label");

@@ -215,7 +215,8 @@ BuildSpec load_spec(const fs::path& file) {
   refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
                         "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
                         "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
-                        "runNetwork",    "allow",     "lock",       "epoch",   "buildTree"});
+                        "runNetwork",    "allow",     "lock",       "epoch",   "buildTree",     "shmSize",
+                        "ulimits",       "addHosts"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -243,6 +244,11 @@ BuildSpec load_spec(const fs::path& file) {
   const std::string network = view.string_or("runNetwork", "host");
   if (network != "host" && network != "none") view.at("runNetwork").fail("host or none");
   spec.run_has_network = network == "host";
+  spec.run_settings.set_shm_size(view.string_or("shmSize", ""), name + "#/shmSize");
+  for (const std::string& limit : view.strings_or_empty("ulimits"))
+    spec.run_settings.add_limit(limit, name + "#/ulimits");
+  for (const std::string& host : view.strings_or_empty("addHosts"))
+    spec.run_settings.add_host(host, name + "#/addHosts");
   spec.allowed = view.strings_or_empty("allow");
   spec.engine = view.string_or("engine", "builtin");
   check_engine_name(spec.engine, name + "#/engine");

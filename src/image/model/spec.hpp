@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "image/model/run_settings.hpp"
 #include "util/file.hpp"
 
 namespace bottle::image {
@@ -64,8 +65,9 @@ struct BuildSpec {
   std::vector<std::pair<std::string, std::string>> labels;  // on top of the Dockerfile's
   std::vector<ContextSpec> contexts;
   std::vector<SecretSpec> secrets;
-  std::vector<SshSpec> agents;       // beside "default", which is $SSH_AUTH_SOCK unless it is here
-  bool run_has_network = true;       // false: RUN has none
+  std::vector<SshSpec> agents;  // beside "default", which is $SSH_AUTH_SOCK unless it is here
+  bool run_has_network = true;  // false: RUN has none
+  RunSettings run_settings;
   std::vector<std::string> allowed;  // entitlements: "security.insecure"
   std::string engine = "builtin";
   std::vector<std::string> engine_options;  // words for an outside engine's build command

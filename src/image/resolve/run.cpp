@@ -76,6 +76,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
     fail(step.position, "RUN --network=host in an image that is built without a network",
          "leave out NETWORK none (bottle-image build: --network none), or --network=host here");
   request.has_network = run.network != "none" && spec_.run_has_network;
+  request.settings = spec_.run_settings;
 
   for (std::size_t i = 0; i < run.mounts.size(); ++i) {
     RunMount item;

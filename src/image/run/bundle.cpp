@@ -25,8 +25,13 @@ Json system_mounts(const Bundle& bundle) {
   std::vector<std::string> terminals{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
   if (bundle.identity != Identity::single) terminals.emplace_back("gid=5");  // the group "tty"
   mounts.push_back(mount("/dev/pts", "devpts", "devpts", std::move(terminals)));
-  mounts.push_back(
-      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
+  // A mount of the instruction takes its place: some runtimes would put the one below the other.
+  const bool is_taken = std::any_of(bundle.mounts.begin(), bundle.mounts.end(),
+                                    [](const BundleMount& item) { return item.target == "/dev/shm"; });
+  if (!is_taken)
+    mounts.push_back(
+        mount("/dev/shm", "tmpfs", "shm",
+              {"nosuid", "noexec", "nodev", "mode=1777", "size=" + std::to_string(bundle.shm_size)}));
   mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   // sysfs belongs to a network namespace: who does not own that can only show what is there.
   if (is_root || !bundle.has_network)
@@ -170,6 +175,20 @@ Json linux_part(const Bundle& bundle) {
   return part;
 }
 
+// An unlimited one is RLIM_INFINITY (runtime-spec, config.md "POSIX process").
+Json resource_limits(const Bundle& bundle) {
+  Json limits = Json::array();
+  for (const ResourceLimit& limit : bundle.limits) {
+    std::string type = "RLIMIT_";
+    for (const char c : limit.name)
+      type += static_cast<char>(c - 'a' + 'A');
+    limits.push_back({{"type", type},
+                      {"hard", static_cast<std::uint64_t>(limit.hard)},
+                      {"soft", static_cast<std::uint64_t>(limit.soft)}});
+  }
+  return limits;
+}
+
 }  // namespace
 
 const std::vector<std::string>& system_mount_points() {
@@ -183,19 +202,20 @@ std::string bundle_config(const Bundle& bundle) {
   Json mounts = system_mounts(bundle);
   for (const BundleMount& item : bundle.mounts)
     mounts.push_back(mount(item.target, item.type, item.source, item.options));
-  const Json config = {{"ociVersion", "1.0.2"},
-                       {"process",
-                        {{"terminal", bundle.has_terminal},
-                         {"user", user},
-                         {"args", bundle.arguments},
-                         {"env", bundle.environment},
-                         {"cwd", bundle.directory},
-                         {"capabilities", capabilities(bundle)},
-                         {"noNewPrivileges", false}}},
-                       {"root", {{"path", bundle.root.native()}, {"readonly", false}}},
-                       {"hostname", "buildkitsandbox"},
-                       {"mounts", mounts},
-                       {"linux", linux_part(bundle)}};
+  Json config = {{"ociVersion", "1.0.2"},
+                 {"process",
+                  {{"terminal", bundle.has_terminal},
+                   {"user", user},
+                   {"args", bundle.arguments},
+                   {"env", bundle.environment},
+                   {"cwd", bundle.directory},
+                   {"capabilities", capabilities(bundle)},
+                   {"noNewPrivileges", false}}},
+                 {"root", {{"path", bundle.root.native()}, {"readonly", false}}},
+                 {"hostname", "buildkitsandbox"},
+                 {"mounts", mounts},
+                 {"linux", linux_part(bundle)}};
+  if (!bundle.limits.empty()) config["process"]["rlimits"] = resource_limits(bundle);
   // Arguments and variables are bytes; JSON holds text only.
   return config.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "image/model/run_settings.hpp"
 #include "image/run/confined.hpp"
 #include "util/file.hpp"
 
@@ -32,6 +33,8 @@ struct Bundle {
   bool has_network = true;          // the host's; else one of its own with nothing in it
   std::vector<BundleMount> mounts;  // after those that every container has
   Identity identity = Identity::root;
+  std::uint64_t shm_size = RunSettings::kDefaultShmSize;
+  std::vector<ResourceLimit> limits;
   bool has_seccomp = true;    // the runtime can limit the system calls
   bool is_insecure = false;   // --security=insecure: all that this process may do
   bool has_terminal = false;  // the caller's, through one of its own

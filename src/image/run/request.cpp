@@ -45,6 +45,8 @@ std::string RunRequest::text() const {
   std::string text = "RUN";
   if (!has_network) text += " --network=none";
   if (is_insecure) text += " --security=insecure";
+  for (const std::string& option : settings.options())
+    text += " " + escape_word(option);
   for (const RunMount& mount : mounts)
     text += mount_text(mount);
   text += " in " + escape_word(workdir);

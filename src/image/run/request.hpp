@@ -9,6 +9,7 @@
 
 #include "dockerfile/instructions.hpp"
 #include "image/model/file_source.hpp"
+#include "image/model/run_settings.hpp"
 
 namespace bottle::image {
 
@@ -28,6 +29,7 @@ struct RunRequest {
   std::string workdir = "/";
   bool has_network = true;   // the host's
   bool is_insecure = false;  // --security=insecure
+  RunSettings settings;
   std::vector<RunMount> mounts;
 
   // All that decides the result, on one line: part of the instruction's key.

@@ -204,6 +204,8 @@ class Execution {
     bundle.identity = identity_;
     bundle.has_seccomp = has_seccomp;
     bundle.is_insecure = request_.is_insecure;
+    bundle.shm_size = request_.settings.shm_size;
+    bundle.limits = request_.settings.limits;
     const auto file = [&](const char* name, const std::string& content, mode_t mode,
                           const std::string& target, bool gives_way) {
       const fs::path path = memory / name;
@@ -212,7 +214,10 @@ class Execution {
       bundle.mounts.push_back(
           {.target = target, .source = path.native(), .options = {"rbind", "ro"}, .gives_way = gives_way});
     };
-    file("hosts", kHosts, 0644, "/etc/hosts", true);
+    std::string hosts = kHosts;
+    for (const HostEntry& host : request_.settings.hosts)
+      hosts += host.address + "\t" + host.name + "\n";
+    file("hosts", hosts, 0644, "/etc/hosts", true);
     const std::string servers =
         request_.has_network ? read_file_if_exists("/etc/resolv.conf").value_or("") : std::string();
     file("resolv.conf", servers, 0644, "/etc/resolv.conf", true);

@@ -1,6 +1,6 @@
 """The same Dockerfiles built by a real Docker Engine and by Bottle: the same tree, the same configuration, or a failure at the same line.
 
-The cases are in compare_run.py, compare_files.py, compare_config.py and compare_failures.py."""
+The cases are in compare_run.py, compare_files.py, compare_config.py, compare_failures.py and compare_scope.py."""
 import concurrent.futures
 import os
 import pathlib
@@ -14,6 +14,7 @@ import compare_config
 import compare_failures
 import compare_files
 import compare_run
+import compare_scope
 import docker_fixture
 import image_tree
 import parts
@@ -129,7 +130,7 @@ def add_cases(module):
     globals()[name] = type(name, (Compare,), {"__module__": __name__, **tests})
 
 
-for cases in (compare_run, compare_files, compare_config, compare_failures):
+for cases in (compare_run, compare_files, compare_config, compare_failures, compare_scope):
     add_cases(cases)
 del Compare, cases  # not a test of its own
 

@@ -268,7 +268,13 @@ fs::path RunMounts::below_cache(const fs::path& data, const std::string& source)
 }
 
 void RunMounts::tmpfs(const RunMount& item) {
-  std::vector<std::string> options{"nosuid", "nodev", "mode=1777"};
+  // As runc makes it: like the directory that it hides, whatever the runtime is.
+  const auto path = context_.tree.resolve(path_in_root(item.target), true);
+  const auto* hidden = path ? context_.tree.find(*path) : nullptr;
+  const bool is_directory = hidden != nullptr && hidden->inode->type == oci::EntryType::directory;
+  std::vector<std::string> options{"nosuid", "nodev",
+                                   fmt::format("mode={:o}", is_directory ? hidden->inode->mode : 01777)};
+  if (item.mount.read_only) options.emplace_back("ro");
   if (item.mount.size > 0) options.push_back("size=" + std::to_string(item.mount.size));
   mounts_.push_back({.target = item.target, .type = "tmpfs", .source = "tmpfs", .options = options});
 }
@@ -308,6 +314,10 @@ void RunMounts::secret(const RunMount& item, int number) {
 
 void RunMounts::ssh(const RunMount& item, int number) {
   const Mount& mount = item.mount;
+  const std::string target =
+      item.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(number) : item.target;
+  // Also without the agent, as with BuildKit.
+  if (number == 0) environment_.push_back("SSH_AUTH_SOCK=" + target);
   const std::string id = mount.id.empty() ? "default" : mount.id;
   const char* variable = std::getenv("SSH_AUTH_SOCK");
   std::string agent = id == "default" && variable != nullptr ? variable : "";
@@ -326,12 +336,9 @@ void RunMounts::ssh(const RunMount& item, int number) {
       agent, secret_, "agent" + std::to_string(number), [&](const fs::path& path) {
         own(path, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0600));
       }));
-  const std::string target =
-      item.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(number) : item.target;
   mounts_.push_back({.target = target,
                      .source = agents_.back()->socket().native(),
                      .options = {"bind", "rw", "nosuid", "nodev", "noexec"}});
-  if (number == 0) environment_.push_back("SSH_AUTH_SOCK=" + target);
 }
 
 }  // namespace bottle::image

@@ -194,8 +194,12 @@ class Execution {
     bundle.root = root;
     bundle.arguments = request_.arguments;
     bundle.environment = environment_of(request_, context_, user_);
-    for (const std::string& line : mounts.environment())
+    for (const std::string& line : mounts.environment()) {
+      // Of two variables with one name programs differ in which they take.
+      const std::string_view name = std::string_view(line).substr(0, line.find('=') + 1);
+      std::erase_if(bundle.environment, [&](const std::string& other) { return other.starts_with(name); });
       bundle.environment.push_back(line);
+    }
     bundle.directory = request_.workdir;
     bundle.uid = user_.uid;
     bundle.gid = user_.gid;

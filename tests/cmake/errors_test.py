@@ -117,6 +117,9 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
         self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
         self.refuses("set(BOTTLE_RUN_NETWORK off)\nadd_bottle(a)", 'RUN_NETWORK "off": expected none or host')
+        self.refuses("add_bottle(a SHM_SIZE much)", r'add_bottle\(a\): SHM_SIZE "much": expected a size such as 128m')
+        self.refuses("add_bottle(a ULIMITS core=0 nofile)", 'ULIMITS "nofile": expected name=soft')
+        self.refuses("add_bottle(a ADD_HOSTS mirror)", 'ADD_HOSTS "mirror": expected name:address')
 
     def test_secrets(self):
         self.refuses("add_bottle(a SECRETS token=abc)", r'SECRETS "token=abc" is not of the form id=env:NAME or id=file:PATH')

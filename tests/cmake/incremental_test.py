@@ -336,6 +336,11 @@ class Arguments(harness.TestCase):
         self.assert_ran(bottle, {"a": "fingerprint pack"})
         document = json.loads(spec.read_text())
         self.assertEqual((document["runNetwork"], document["pack"]["network"]), ("none", True))
+        # Without a RUN they change nothing.
+        bottle.write("CMakeLists.txt", lists.format("NETWORK machine none SHM_SIZE 128m ULIMITS core=0 nofile=5:6 ADD_HOSTS a:::1 b=[::1]"))
+        self.assert_ran(bottle, {"a": LOOKED})
+        document = json.loads(spec.read_text())
+        self.assertEqual((document["shmSize"], document["ulimits"], document["addHosts"]), ("128m", ["core=0", "nofile=5:6"], ["a:::1", "b=[::1]"]))
 
     def test_locks(self):
         bottle = self.project("add_bottle(a)\nset(BOTTLE_LOCK locks/b.lock)\nadd_bottle(b)\nadd_bottle(c LOCK c.lock)\nadd_bottle(d)\n",

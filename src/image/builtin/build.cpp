@@ -23,7 +23,8 @@
 namespace bottle::image {
 namespace {
 
-constexpr const char* kInstructionSchema = "bottle-instruction 1";
+constexpr const char* kCopiedSchema = "bottle-copied 1";
+constexpr const char* kInstructionSchema = "bottle-instruction 2";
 
 // What the trees of so many files held, before there are texts of them. With few it is quicker to keep it.
 void give_back_memory(std::size_t files) {
@@ -172,8 +173,9 @@ class Builder {
 
   // Of the instruction; the files of its context go to `taken`.
   Digest key_of(const StageImage& state, const FileStep& step, oci::MergedTree& taken) {
+    const bool is_independent = step.kind == FileStep::Kind::copy && step.request.is_independent();
     std::string key_text = std::string("schema = ") + kInstructionSchema +
-                           "\nparent = " + state.identity().hex() +
+                           "\nparent = " + (is_independent ? "any" : state.identity().hex()) +
                            "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
     if (step.kind == FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
@@ -182,11 +184,30 @@ class Builder {
         if (scan_uses_[step.source.name] == 1) resolved_.release(step.source.name);
         key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
       } else if (step.source.kind != FileSource::Kind::scan) {
-        key_text += "source = " + source_image(step).identity_with_places().hex() + "\n";
+        key_text += "source = " + copied_digest(step).hex() + "\n";
       }
     }
     if (step.kind == FileStep::Kind::run) key_text += mounts_text(step);
     return sha256(key_text);
+  }
+
+  // Of what the instruction copies from a stage or an image, with the places of the bytes. The store keeps it
+  // by what the whole source is: so nothing is merged for what was copied before, and nothing loaded.
+  Digest copied_digest(const FileStep& step) {
+    StageImage& source = source_image(step);
+    const Digest key = sha256(std::string("schema = ") + kCopiedSchema + "\nsource = " +
+                              source.identity_with_places().hex() + "\nstep = " + step.text + "\n");
+    constexpr const char* kFact = "taken";
+    if (const store::Store::Lookup lookup = store_.find_action(key); lookup.result)
+      if (const auto fact = lookup.result->facts.find(kFact); fact != lookup.result->facts.end())
+        if (const auto digest = Digest::from_hex(fact->second)) return *digest;
+    const Digest digest = step.taken_of(merged(source)).digest_with_places();
+    store_.put_action(key, {.kind = "copied",
+                            .label = step.where + " " + step.text,
+                            .outputs = {},
+                            .facts = {{kFact, digest.hex()}},
+                            .tool_version = BOTTLE_VERSION});
+    return digest;
   }
 
   // With many files both take as long. Mostly the key is a new one, and then the tree is needed.

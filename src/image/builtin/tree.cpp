@@ -1,8 +1,5 @@
 #include "image/builtin/tree.hpp"
 
-#include <functional>
-#include <map>
-
 #include "util/error.hpp"
 #include "util/path.hpp"
 
@@ -35,30 +32,6 @@ oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& dir
   }
   if (!is_new) layer.entries.clear();
   return layer;
-}
-
-Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
-  const auto path = tree.resolve(path_in_root(source), true);
-  const oci::MergedTree::Node* top = path ? tree.find(*path) : nullptr;
-  if (top == nullptr) return sha256("nothing");
-  oci::LayerIndex index;
-  std::map<const oci::Entry*, std::string> names;
-  const std::function<void(const std::string&, const oci::MergedTree::Node&)> visit =
-      [&](const std::string& name, const oci::MergedTree::Node& node) {
-        oci::Entry entry = *node.inode;
-        entry.path = name;
-        entry.place = {};
-        const auto [first, is_new] = names.try_emplace(node.inode.get(), name);
-        if (!is_new) {
-          entry.type = oci::EntryType::hardlink;
-          entry.link = first->second;
-        }
-        index.entries.push_back(std::move(entry));
-        for (const auto& [child_name, child] : node.children)
-          visit(name + "/" + child_name, child);
-      };
-  visit(".", *top);
-  return index.digest();
 }
 
 }  // namespace bottle::image

@@ -7,7 +7,6 @@
 #include "image/model/users.hpp"
 #include "oci/layer_index.hpp"
 #include "oci/merged_tree.hpp"
-#include "util/digest.hpp"
 
 namespace bottle::image {
 
@@ -16,8 +15,5 @@ namespace bottle::image {
 // history counts it (BuildKit does the same). Throws an Error when something else is in the way.
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch);
-
-// What is at and below `source`, links in the way followed, as a mount shows it.
-Digest subtree_digest(const oci::MergedTree& tree, const std::string& source);
 
 }  // namespace bottle::image

@@ -221,15 +221,17 @@ void ContextScan::name(const Source& source) {
   if (!was_left_out) return;
   seen_->holds_anything.clear();
   const std::vector<std::vector<Source>> sources = std::exchange(sources_, {{}});
-  sets_.clear();
+  const std::vector<Set> before = std::exchange(sets_, {});
   all_.clear();
   current_.clear();
+  matches_ = 0;
+  named_ = nullptr;
   for (std::size_t set = 0; set < sources.size(); ++set) {
     const bool is_open = set + 1 == sources.size();
     sources_.back() = sources[set];
     for (std::size_t i = 0; i + (is_open ? 1 : 0) < sources[set].size(); ++i)
       take_one(sources[set][i]);
-    if (!is_open) close();
+    if (!is_open) close(before[set].detail);
   }
 }
 
@@ -250,6 +252,7 @@ void ContextScan::take_one(const Source& source) {
   for (const std::string& tree : seen_->build_trees)
     if (source.pattern.match(tree)) seen_->noted.insert(tree);
   // A wildcard that matches nothing is no error as long as the directory it looks in exists.
+  matches_ += matches.size();
   if (matches.empty())
     if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
       take_path(directory);
@@ -260,6 +263,7 @@ void ContextScan::take_one(const Source& source) {
     } else {
       if (!match.path.empty()) take_path(match.path);
       if (found != Kind::directory) continue;
+      named_ = match.path.empty() ? nullptr : current_.back();
       // Rules may leave out most of what is there.
       const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
                              !source.excludes.could_match_below("");
@@ -320,11 +324,22 @@ static void put_in_order(Items& items) {
   items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
-std::size_t ContextScan::close() {
+std::size_t ContextScan::close(const TakenDetail& detail) {
   put_in_order(current_);
   all_.insert(all_.end(), current_.begin(), current_.end());
-  sets_.push_back(std::move(current_));
-  current_.clear();
+  // With several matches the directory may also lie below another one.
+  Item* named = matches_ == 1 && !detail.named ? named_ : nullptr;
+  for (Item* item : current_) {
+    if (item == named) continue;
+    TakenDetail& needed = item->second.detail;
+    needed.modes |= detail.modes;
+    needed.user_xattrs |= detail.user_xattrs;
+    needed.named = true;
+  }
+  sets_.push_back({std::move(current_), detail, named});
+  current_ = {};
+  matches_ = 0;
+  named_ = nullptr;
   sources_.emplace_back();
   return sets_.size() - 1;
 }
@@ -332,7 +347,7 @@ std::size_t ContextScan::close() {
 void ContextScan::digest_files() {
   put_in_order(all_);
   if (options_.recorded) return;
-  Set unknown;
+  Items unknown;
   for (Item* item : all_) {
     auto& [path, node] = *item;
     if (S_ISREG(node.mode)) {

@@ -14,6 +14,7 @@
 
 #include "image/context/depfile.hpp"
 #include "image/copy/sources.hpp"
+#include "image/copy/taken.hpp"
 #include "oci/layer_index.hpp"
 #include "util/file.hpp"
 
@@ -55,8 +56,9 @@ class ContextScan : public SourceTree {
   // Takes in what one source of COPY or ADD names; the calls up to the next close() are one set. Throws if a
   // source without wildcards names nothing; the hint says so if an ignore rule hides it.
   void take(const Source& source);
-  // Ends a set (one instruction's sources) and returns its number.
-  std::size_t close();
+  // Ends a set (one instruction's sources) and returns its number. What `detail` leaves out has a fixed value
+  // in the set's entries.
+  std::size_t close(const TakenDetail& detail = {});
 
   // Digests what was taken. Throws when a file keeps changing while it is read.
   void digest_files();
@@ -91,7 +93,12 @@ class ContextScan : public SourceTree {
 
  private:
   using Item = std::pair<const std::string, Node>;
-  using Set = std::vector<Item*>;  // sorted by path, each one once
+  using Items = std::vector<Item*>;  // sorted by path, each one once
+  struct Set {
+    Items items;
+    TakenDetail detail;
+    const Item* named = nullptr;  // a directory of which only what is below it matters
+  };
 
   const Node* look(const std::string& path) const;
   const std::vector<std::string>& raw_list(const std::string& path) const;
@@ -106,7 +113,6 @@ class ContextScan : public SourceTree {
   void digest(Item& item) const;
   oci::Place place(const std::string& path, oci::LayerIndex& index) const;
   void take_path(const std::string& path);
-  oci::Entry entry(const Item& item) const;
 
   ScanOptions options_;
   std::vector<fs::path> named_paths_;
@@ -114,9 +120,11 @@ class ContextScan : public SourceTree {
   std::unique_ptr<StatCache> cache_;
   std::unique_ptr<Seen> seen_;
   std::vector<std::vector<Source>> sources_{1};  // of each set; the last is open
-  Set current_;                                  // as taken: not sorted yet
+  Items current_;            // as taken: not sorted yet
+  std::size_t matches_ = 0;  // of sources in it
+  Item* named_ = nullptr;    // the directory that the last of them is
   std::vector<Set> sets_;
-  Set all_;  // all sets together
+  Items all_;  // all sets together
   std::size_t files_read_ = 0;
 };
 

@@ -70,18 +70,15 @@ std::map<std::string, fs::path> ContextScan::context_roots() const {
   return roots;
 }
 
-oci::Entry ContextScan::entry(const Item& item) const {
-  oci::Entry entry;
-  fill(item, options_.git_modes, entry);
-  return entry;
-}
-
 oci::LayerIndex ContextScan::index(std::size_t set) const {
   oci::LayerIndex index;
-  index.entries.reserve(sets_.at(set).size());
-  for (const Item* item : sets_[set]) {
-    index.entries.push_back(entry(*item));
-    if (index.entries.back().size > 0) index.entries.back().place = place(item->first, index);
+  const Set& taken = sets_.at(set);
+  index.entries.reserve(taken.items.size());
+  for (const Item* item : taken.items) {
+    oci::Entry& entry = index.entries.emplace_back();
+    fill(*item, options_.git_modes, entry);
+    remove_detail(taken.detail, item == taken.named, entry);
+    if (entry.size > 0) entry.place = place(item->first, index);
   }
   return index;
 }
@@ -90,6 +87,7 @@ void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& v
   oci::Entry entry;
   for (const Item* item : all_) {
     fill(*item, options_.git_modes, entry);
+    remove_detail(item->second.detail, true, entry);
     visit(entry);
   }
 }

@@ -26,6 +26,7 @@ struct ContextScan::Node {
   SharedText link;
   FileContent content;
   std::int64_t read_at = 0;  // when reading the content began; ns since 1970
+  TakenDetail detail{.modes = false, .user_xattrs = false, .named = false};  // what some set needs of it
 };
 
 // What was looked at, remembered: an answer is the same however often it is asked for, and all of it is a

@@ -309,9 +309,8 @@ class Copier {
 
 oci::LayerIndex copy_from(const oci::MergedTree& source, bool uses_up, const oci::MergedTree& destination,
                           const CopyRequest& request, const ArchiveOpener& open_archive) {
-  const bool is_linked = request.link && (!request.chmod || request.chmod->empty());
   const oci::MergedTree nothing;
-  const oci::MergedTree& below = is_linked ? nothing : destination;
+  const oci::MergedTree& below = request.is_independent() ? nothing : destination;
   const Plan plan = understand(request, below);
   CopyTarget target(below);
   Copier copier(target, request, plan);

@@ -56,14 +56,16 @@ struct CopyRequest {
 
   ReadContent read_destination;  // for --chown by name: a file of `destination`
   Warn warn;                     // may be empty
+
+  // Whether the layer does not depend on the destination. With --chmod BuildKit ignores --link.
+  bool is_independent() const { return link && (!chmod || chmod->empty()); }
 };
 
 // Both trees stay as they are. The layer's entries are sorted by path and hold what differs from
 // `destination` together with the directories above it (existing ones with their attributes), but never the
 // root. Roots are the names of the trees', so a layer of scoped names is to be applied without a scope.
 //
-// With `link` the destination is not looked at: the layer is the same on any other, unless --chmod is given,
-// which makes BuildKit ignore --link.
+// If the request is independent the destination is not looked at: the layer is the same on any other.
 //
 // Of extended attributes only security.capability enters the layer, because BuildKit writes no other into
 // layers.

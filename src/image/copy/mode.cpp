@@ -169,4 +169,14 @@ std::uint16_t ModeChange::mode_of_made_directories() const {
   return octal_ ? bits(*octal_ & 0777) : 0755;
 }
 
+bool ModeChange::replaces_mode() const {
+  if (octal_) return true;
+  for (const bool is_directory : {false, true}) {
+    const std::uint16_t expected = apply(0, is_directory);
+    for (unsigned mode = 1; mode <= 07777; ++mode)
+      if (apply(static_cast<std::uint16_t>(mode), is_directory) != expected) return false;
+  }
+  return true;
+}
+
 }  // namespace bottle::image

@@ -18,6 +18,8 @@ class ModeChange {
   std::uint16_t apply(std::uint16_t mode, bool is_directory) const;
   // The mode of directories made on the way to the destination: the permission bits of an octal mode.
   std::uint16_t mode_of_made_directories() const;
+  // Whether the result is the same whatever the mode was: octal modes, and symbolic ones such as "a=rX".
+  bool replaces_mode() const;
 
  private:
   struct Step {

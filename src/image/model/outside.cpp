@@ -24,6 +24,7 @@ class BottleImage : public OutsideImage {
       places.update(layer.serialize());
     return "plan " + loaded_.plan.digest().string() + " places " + places.finish().hex();
   }
+  const LoadedPlan* plan() const override { return &loaded_; }
   std::vector<fs::path> dependencies() const override { return {context_.value / "image.json"}; }
   std::map<std::string, fs::path> context_roots() const override { return loaded_.context_roots; }
   std::vector<fs::path> blob_directories() const override { return loaded_.blob_directories; }

@@ -28,6 +28,8 @@ class OutsideImage {
   // The diff IDs of its layers, where they alone decide entries and places: then what is on top of it can be
   // looked up without loading it.
   virtual std::optional<std::vector<Digest>> diff_ids() const { return std::nullopt; }
+  // The plan, where it is known without loading.
+  virtual const LoadedPlan* plan() const { return nullptr; }
   // The keys of what the store keeps of it, whether it is there now or not: to find it without a network.
   virtual std::vector<Digest> actions() const { return {}; }
   // Its layers, brought into the store if they are not there. Every digest and size is checked on the way.

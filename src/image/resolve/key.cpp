@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "image/resolve/resolve.hpp"
+#include "util/error.hpp"
 #include "util/text.hpp"
 
 namespace bottle::image {
 namespace {
 
-constexpr const char* kSchema = "bottle-image 1";
+constexpr const char* kSchema = "bottle-image 2";
 
 void append_value(std::string& text, const oci::Entry& entry) {
   const auto append_mode = [&](char type) {
@@ -77,6 +78,41 @@ class Lines {
 
 }  // namespace
 
+std::string Resolved::source_text(const std::string& name, const OutsideImage& image) const {
+  try {
+    return taken_text(name, image);
+  } catch (const Error&) {
+    return image.identity();  // the instruction that takes something says what is wrong, and where
+  }
+}
+
+// Of an image whose files are here and that no stage begins with, only what is taken of it counts.
+std::string Resolved::taken_text(const std::string& name, const OutsideImage& image) const {
+  const LoadedPlan* plan = image.plan();
+  const auto is_it = [&](const FileSource& source) {
+    return source.kind == FileSource::Kind::image && source.name == name;
+  };
+  if (plan == nullptr || !is_builtin(spec_)) return image.identity();
+  for (const auto& [number, stage] : stages_)
+    if (stage.base_image == name) return image.identity();
+  const oci::MergedTree tree = plan->merged();
+  Sha256 taken;
+  const auto add = [&](const Digest& digest) { taken.update(digest.hex() + "\n"); };
+  for (const auto& [number, stage] : stages_)
+    for (const FileStep& step : stage.steps) {
+      if (step.kind == FileStep::Kind::copy && is_it(step.source))
+        add(step.taken_of(tree).digest_with_places());
+      if (step.kind != FileStep::Kind::run) continue;
+      for (const RunMount& mount : step.run.mounts) {
+        if (!mount.from || !is_it(*mount.from)) continue;
+        // A cache begins as all of it.
+        if (mount.mount.type != dockerfile::Mount::Type::bind) return image.identity();
+        add(subtree_digest(tree, mount.source));
+      }
+    }
+  return "taken sha256:" + taken.finish().hex();
+}
+
 std::string Resolved::key_text() const {
   Lines lines;
   const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
@@ -104,7 +140,7 @@ std::string Resolved::key_text() const {
   add("platform", values_.target_platform.string());
   add("schema", kSchema);
   for (const auto& [name, image] : images_)
-    add("source " + escape_word(name), image->identity());
+    add("source " + escape_word(name), source_text(name, *image));
 
   // Of a stage that files are only copied from, its configuration is no input, only what makes its layers.
   std::set<int> chain;
@@ -121,7 +157,7 @@ std::string Resolved::key_text() const {
       std::string text;
       for (const char c : line.text)
         text += c == '\n' ? std::string("\\n") : std::string(1, c);
-      add("step " + digits + " " + escape_word(stage.name), text);
+      add("step " + digits + " " + stage.number, text);
     }
   }
   add("tool", "bottle " BOTTLE_VERSION);

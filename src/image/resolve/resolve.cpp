@@ -56,6 +56,13 @@ std::string words_text(const char* keyword, const FileStep& step, const std::str
 
 }  // namespace
 
+oci::LayerIndex FileStep::taken_of(const oci::MergedTree& tree) const {
+  return taken_entries(tree, request, [&](std::size_t number) {
+    return std::any_of(remotes.begin(), remotes.end(),
+                       [&](const RemoteSource& remote) { return remote.number == number; });
+  });
+}
+
 Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked)
     : spec_(spec),
       unlocked_(unlocked),
@@ -139,7 +146,7 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
   const PlannedStage& planned = plan_.stages[static_cast<std::size_t>(number)];
   const Position position = planned.from.position;
   // Counted among the needed stages: what others there are in the file is no input.
-  const auto name = planned.name.empty() ? std::to_string(stages_.size()) : planned.name;
+  const std::string ordinal = std::to_string(stages_.size());
   Scope scope(*file_.source, file_.escape(), plan_.globals, values_);
   std::optional<ResolvedStage> stage;
   std::string from = "FROM " + planned.base_name;
@@ -149,7 +156,7 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
       stage->base_stage = planned.base.stage;
       scope = scopes_.at(planned.base.stage);
       scope.start_stage();
-      from = "FROM stage " + stages_.at(planned.base.stage).name;
+      from = "FROM stage " + stages_.at(planned.base.stage).number;
       break;
     case Origin::Kind::scratch:  // BuildKit has no ear for --platform here
       stage.emplace(ImageConfig(values_.target_platform, epoch_));
@@ -167,7 +174,8 @@ void Resolved::resolve_stage(int number, const store::Store& store) {
   }
   if (planned.base.kind != Origin::Kind::stage) scope.add_environment(stage->config.environment());
   stage->config.start_stage();
-  stage->name = name;
+  stage->name = planned.name.empty() ? ordinal : planned.name;
+  stage->number = ordinal;
   stage->lines.push_back({from, false});
 
   for (const PlannedInstruction& item : planned.instructions) {
@@ -241,7 +249,7 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
   }
   take_sources(step, planned, kinds, store);
   std::string from = step.source.name;
-  if (step.source.kind == FileSource::Kind::stage) from = "stage " + stages_.at(step.source.stage).name;
+  if (step.source.kind == FileSource::Kind::stage) from = "stage " + stages_.at(step.source.stage).number;
   if (step.source.kind == FileSource::Kind::scan)
     from = from == kMainContext ? "" : from.substr(from.find(':') + 1);
   step.text = words_text(request.is_add ? "ADD" : "COPY", step, from);
@@ -268,11 +276,14 @@ void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
     if (!error.where().empty()) throw;
     fail(step.position, error.message(), error.hint());
   }
-  step.source = find_source(origin, step.position, taken, store);
+  // The other engines have rules of their own.
+  const TakenDetail detail = is_builtin(spec_) ? TakenDetail::of(step.request) : TakenDetail{};
+  step.source = find_source(origin, step.position, taken, detail, store);
 }
 
 FileSource Resolved::find_source(const Origin& origin, const Position& position,
-                                 const std::vector<Source>& taken, const store::Store& store) {
+                                 const std::vector<Source>& taken, const TakenDetail& detail,
+                                 const store::Store& store) {
   FileSource result;
   switch (origin.kind) {
     case Origin::Kind::stage:
@@ -300,7 +311,7 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
     ContextScan& scan = open_scan(result.name, store);
     for (const Source& source : taken)
       scan.take(source);
-    result.set = scan.close();
+    result.set = scan.close(detail);
   } catch (const SourceError&) {
     throw;
   } catch (const Error& error) {

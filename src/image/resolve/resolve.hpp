@@ -14,6 +14,7 @@
 #include "dockerfile/stages.hpp"
 #include "image/context/scan.hpp"
 #include "image/copy/copy.hpp"
+#include "image/copy/taken.hpp"
 #include "image/model/config.hpp"
 #include "image/model/file_source.hpp"
 #include "image/model/outside.hpp"
@@ -41,12 +42,15 @@ struct FileStep {
 
   // Whether some are in `source`.
   bool takes_files() const { return request.sources.size() > remotes.size(); }
+  // What it takes of the image that `source` is.
+  oci::LayerIndex taken_of(const oci::MergedTree& tree) const;
 };
 
 struct ResolvedStage {
   ResolvedStage(ImageConfig initial) : config(std::move(initial)) {}
 
-  std::string name;  // or its number
+  std::string name;    // or its number
+  std::string number;  // among the needed stages; in keys instead of the name
   int base_stage = -1;
   std::string base_image;  // neither: scratch
   ImageConfig config;
@@ -134,7 +138,8 @@ class Resolved {
   FileStep run_step(const dockerfile::PlannedInstruction& planned, const dockerfile::Instruction& expanded,
                     const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
   FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
-                         const std::vector<Source>& taken, const store::Store& store);
+                         const std::vector<Source>& taken, const TakenDetail& detail,
+                         const store::Store& store);
   void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned,
                     const std::vector<dockerfile::RemoteOrPath>& kinds, const store::Store& store);
   std::optional<RemoteSource> remote_source(const dockerfile::RemoteOrPath& source,
@@ -149,6 +154,8 @@ class Resolved {
   std::optional<std::string> open_locked(const std::string& written, const std::string& reference_text,
                                          const oci::Platform& platform, const dockerfile::Position& position,
                                          const store::Store& store);
+  std::string source_text(const std::string& name, const OutsideImage& image) const;
+  std::string taken_text(const std::string& name, const OutsideImage& image) const;
   SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;

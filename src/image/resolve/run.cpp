@@ -96,7 +96,10 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
         std::vector<Source> taken;
         if (is_context || origin.kind == Origin::Kind::named_context)
           taken.push_back(parse_source(item.source, false, {}));
-        item.from = find_source(origin, step.position, taken, store);
+        item.from = find_source(origin, step.position, taken, {}, store);
+        item.from_name = item.from->kind == FileSource::Kind::stage
+                             ? "stage " + stages_.at(item.from->stage).number
+                             : mount.from;
         break;
       }
       case Mount::Type::secret:

@@ -27,7 +27,7 @@ const char* type_name(Mount::Type type) {
 std::string mount_text(const RunMount& item) {
   const Mount& mount = item.mount;
   std::string text = std::string(" --mount=") + type_name(mount.type) + ",target=" + escape_word(item.target);
-  if (item.from) text += ",from=" + escape_word(mount.from) + ",source=" + escape_word(item.source);
+  if (item.from) text += ",from=" + escape_word(item.from_name) + ",source=" + escape_word(item.source);
   if (!mount.id.empty()) text += ",id=" + escape_word(mount.id);
   if (mount.env) text += ",env=" + escape_word(*mount.env);
   if (mount.mode) text += ",mode=" + std::to_string(*mount.mode);

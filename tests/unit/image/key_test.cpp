@@ -54,14 +54,14 @@ TEST_F(KeyTest, IsReadable) {
                 sha256("#!/bin/sh\n").hex() +
                 "\n"
                 "platform = linux/amd64\n"
-                "schema = bottle-image 1\n"
-                "step 001 first = FROM scratch\n"
-                "step 002 first = COPY app/main.c /t\n"
+                "schema = bottle-image 2\n"
+                "step 001 0 = FROM scratch\n"
+                "step 002 0 = COPY app/main.c /t\n"
                 "step 003 1 = FROM scratch\n"
                 "step 004 1 = ARG MODE=1\n"
                 "step 005 1 = ENV M=1\n"
                 "step 006 1 = COPY app /app\n"
-                "step 007 1 = COPY --from=stage%20first /t /t\n"
+                "step 007 1 = COPY --from=stage%200 /t /t\n"
                 "step 008 1 = CMD [\"/t\"]\n"
                 "tool = bottle " BOTTLE_VERSION "\n");
 }

@@ -1,7 +1,7 @@
 # The rules of a bottle: fingerprint, image, pack, and the export of a layout on request.
 include_guard(GLOBAL)
 
-# _bottle_step(STAMP <file> RESULT <file> COMMAND <word>... DEPENDS <file>...
+# _bottle_step(STAMP <file> RESULT <file>... COMMAND <word>... DEPENDS <file>...
 #              [DEPFILE <file> TARGET <target> [OWN_DEPFILE]] [POOL <pool>] COMMENT <text>)
 #
 # A tool touches its stamp whenever it ran and writes its result only if that differs; later steps depend on the result,
@@ -10,7 +10,7 @@ include_guard(GLOBAL)
 # stamp, and a second rule brings the result, which is there already, behind it. With one rule the old result would stay
 # older than its inputs, and the work would be done again for ever.
 function(_bottle_step)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "OWN_DEPFILE" "STAMP;RESULT;DEPFILE;TARGET;POOL;COMMENT" "COMMAND;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "OWN_DEPFILE" "STAMP;DEPFILE;TARGET;POOL;COMMENT" "RESULT;COMMAND;DEPENDS")
   set(more "")
   if(ARG_DEPFILE)
     list(APPEND more DEPFILE "${ARG_DEPFILE}")
@@ -19,7 +19,7 @@ function(_bottle_step)
     if(ARG_POOL)
       list(APPEND more JOB_POOL ${ARG_POOL})
     endif()
-    set(outputs "${ARG_STAMP}" "${ARG_RESULT}")
+    set(outputs "${ARG_STAMP}" ${ARG_RESULT})
     if(ARG_OWN_DEPFILE)
       _bottle_own_depfiles()
       _bottle_keep_depfile(outputs "${ARG_DEPFILE}")
@@ -37,8 +37,10 @@ function(_bottle_step)
     add_custom_command(OUTPUT "${ARG_STAMP}" ${first} COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
       COMMENT "${ARG_COMMENT}" VERBATIM)
     # Only somebody who removed the result by hand makes the tool run here.
-    add_custom_command(OUTPUT "${ARG_RESULT}" COMMAND test -f "${ARG_RESULT}" || ${ARG_COMMAND} DEPENDS "${ARG_STAMP}"
-      COMMENT "" VERBATIM)
+    foreach(result IN LISTS ARG_RESULT)
+      add_custom_command(OUTPUT "${result}" COMMAND test -f "${result}" || ${ARG_COMMAND} DEPENDS "${ARG_STAMP}"
+        COMMENT "" VERBATIM)
+    endforeach()
   endif()
 endfunction()
 
@@ -166,10 +168,16 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
     DEPENDS "${directory}/spec.json" "${directory}/scan.options" "${fingerprint}" ${files} ${depends} ${stamps}
     ${depfile}
     COMMENT "Fingerprinting bottle ${slug}")
+  # Where the bytes of other bottles lie is in no key. When that moves, the image is looked at again, and nothing behind it.
+  set(places "")
+  foreach(bottle IN LISTS bottles)
+    _bottle_directory(base "${bottle}" bottles)
+    list(APPEND places "${base}/roots.json")
+  endforeach()
   _bottle_step(
-    STAMP "${directory}/image.stamp" RESULT "${directory}/image.json"
+    STAMP "${directory}/image.stamp" RESULT "${directory}/image.json" "${directory}/roots.json"
     COMMAND "${image}" build --fingerprinted --spec "${directory}/spec.json"
-    DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}"
+    DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}" ${places}
     POOL bottle_image
     COMMENT "Building the image of bottle ${slug}")
   set(runtime_file "")
@@ -182,19 +190,19 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
     COMMAND "${pack}" create --spec "${directory}/spec.json"
     DEPENDS "${directory}/image.json" "${directory}/pack.options.json" "${pack}" ${runtime_file}
     COMMENT "Packing bottle ${slug}")
-  add_custom_command(OUTPUT "${directory}/oci.stamp"
+  add_custom_command(OUTPUT "${directory}/oci.stamp" "${directory}/oci/index.json"
     COMMAND "${image}" export --spec "${directory}/spec.json" --layout "${directory}/oci"
     DEPENDS "${directory}/image.json" "${image}"
     COMMENT "Exporting the OCI image layout of bottle ${slug}" VERBATIM)
 
   add_custom_target(bottle-${slug} ${all} DEPENDS "${result}")
-  add_custom_target(bottle-${slug}-image DEPENDS "${directory}/image.json")
+  add_custom_target(bottle-${slug}-image DEPENDS "${directory}/image.json" "${directory}/roots.json")
   add_custom_target(bottle-${slug}-oci DEPENDS "${directory}/oci.stamp")
   add_custom_target(bottle-${slug}-load COMMAND "${image}" load --spec "${directory}/spec.json"
     DEPENDS "${directory}/image.json" "${image}" COMMENT "Loading the image of bottle ${slug}" VERBATIM)
   add_custom_target(bottle-${slug}-why COMMAND "${why}" --spec "${directory}/spec.json" USES_TERMINAL VERBATIM)
   set_property(TARGET bottle-${slug} APPEND PROPERTY ADDITIONAL_CLEAN_FILES
-    "${directory}/layers" "${directory}/blobs" "${directory}/roots.json" "${directory}/oci" "${directory}/pack.json"
+    "${directory}/layers" "${directory}/blobs" "${directory}/oci" "${directory}/pack.json"
     "${directory}/key.d" "${directory}/key.inputs" "${directory}/inputs.record")
 
   # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so

@@ -36,6 +36,10 @@ OrderedJson export_json(const image::Exported& exported, const fs::path& layout)
           {"layersCopied", exported.layers_copied}};
 }
 
+void warn(const std::string& text) {
+  fmt::print(stderr, "{}\n", text);
+}
+
 struct BuildFlags {
   bool check = false;
   bool fingerprinted = false;
@@ -57,8 +61,8 @@ int build(const tools::BuildOptions& options, const std::string& layout, const B
     spec.directory = scratch->path();
   }
   // Never taken apart: the process ends, and takes all memory at once.
-  const image::ImageResult& result = *new image::ImageResult(image::image_step(
-      spec, [](const std::string& text) { fmt::print(stderr, "{}\n", text); }, flags.fingerprinted));
+  const image::ImageResult& result =
+      *new image::ImageResult(image::image_step(spec, warn, flags.fingerprinted));
   OrderedJson document{{"slug", spec.slug},
                        {"outcome", result.outcome},
                        {"planDigest", result.plan_digest.string()},
@@ -66,7 +70,8 @@ int build(const tools::BuildOptions& options, const std::string& layout, const B
                        {"layers", result.layers},
                        {"instructions", {{"executed", result.executed}, {"stored", result.stored}}},
                        {"milliseconds", result.milliseconds}};
-  if (!layout.empty()) document["oci"] = export_json(image::export_step(spec, layout, tag_of(spec)), layout);
+  if (!layout.empty())
+    document["oci"] = export_json(image::export_step(spec, layout, tag_of(spec), warn), layout);
   if (common.json) {
     fmt::print("{}\n", document.dump(1));
   } else if (!common.quiet) {
@@ -89,7 +94,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
                       .hint = "name the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const image::BuildSpec spec = options.resolve();
   const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
-  const image::Exported exported = image::export_step(spec, target, tag_of(spec));
+  const image::Exported exported = image::export_step(spec, target, tag_of(spec), warn);
   if (common.json)
     fmt::print("{}\n", export_json(exported, target).dump(1));
   else if (!common.quiet)

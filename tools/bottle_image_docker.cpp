@@ -10,6 +10,7 @@
 #include "image/engine/container_name.hpp"
 #include "image/engine/docker_client.hpp"
 #include "image/engine/load.hpp"
+#include "image/repair.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
@@ -173,7 +174,10 @@ struct LoadOptions {
     const image::BuildSpec spec = build.resolve();
     const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
     const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
-    const image::Loaded loaded = image::load_step(spec, name, program);
+    image::Loaded loaded;
+    image::with_repair(
+        spec, image::OwnImage::is_read, [](const std::string& text) { fmt::print(stderr, "{}\n", text); },
+        [&] { loaded = image::load_step(spec, name, program); });
     if (common.json)
       fmt::print("{}\n", OrderedJson{{"name", name},
                                      {"imageId", loaded.image_id},

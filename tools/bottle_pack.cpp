@@ -14,6 +14,7 @@
 #include "build_options.hpp"
 #include "image/model/machine_spec.hpp"
 #include "image/model/spec.hpp"
+#include "image/repair.hpp"
 #include "memory.hpp"
 #include "pack_runtime.hpp"
 #include "smolmachine/extract.hpp"
@@ -208,7 +209,14 @@ int create(const CreateOptions& arguments, const CommonOptions& common) {
   if (store_directory.empty() && !arguments.spec.empty())
     store_directory = image::load_spec(arguments.spec).store;
   store::Store store = store::Store::open(store_directory);
-  const PackOutcome outcome = make_pack(request, store);
+  PackOutcome outcome;
+  image::BuildSpec spec;
+  if (!arguments.spec.empty()) spec = image::load_spec(arguments.spec);
+  spec.directory = request.plan_directory;
+  spec.store = store_directory;
+  image::with_repair(
+      spec, image::OwnImage::is_read, [](const std::string& text) { fmt::print(stderr, "{}\n", text); },
+      [&] { outcome = make_pack(request, store); });
   warn_of_takeover(request.output);
   if (!common.quiet) print_warnings(request.slug, outcome.recipe.findings.warnings);
   if (common.json) {

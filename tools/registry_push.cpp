@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "image/model/plan.hpp"
+#include "image/repair.hpp"
 #include "registry/blob_sources.hpp"
 #include "registry/sources.hpp"
 #include "smolmachine/artifact.hpp"
@@ -108,11 +109,23 @@ int PushCommand::run(const CommonOptions& common) {
   std::vector<smolmachine::PackArtifact> packs;  // one for each target, whose name is in its manifest
   std::string content;
   if (!image.empty()) {
-    content = image::load_plan(image).plan.digest().string();
-    if (is_stamped(stamp_text(targets, content))) return say_stamped(common);
-    image::Distributed made = image::distribute(image, *open_store, distribute_options());
-    source = std::move(made.source);
-    options.platform = made.platform;
+    const fs::path spec_file = fs::path(image) / "spec.json";
+    image::BuildSpec spec;
+    if (fs::exists(spec_file)) spec = image::load_spec(spec_file);
+    spec.directory = image;
+    spec.store = store;
+    bool is_done = false;
+    image::with_repair(
+        spec, image::OwnImage::is_read, [](const std::string& text) { fmt::print(stderr, "{}\n", text); },
+        [&] {
+          content = image::load_plan(image).plan.digest().string();
+          is_done = is_stamped(stamp_text(targets, content));
+          if (is_done) return;
+          image::Distributed made = image::distribute(image, *open_store, distribute_options());
+          source = std::move(made.source);
+          options.platform = made.platform;
+        });
+    if (is_done) return say_stamped(common);
   } else if (!layout.empty()) {
     source = registry::layout_source(layout, name);
     content = source.root().descriptor.digest.string();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "oci/damage.hpp"
 #include "oci/layout_writer.hpp"
 #include "oci/tar_writer.hpp"
 #include "registry/blob_sources.hpp"
@@ -75,7 +76,8 @@ class Distributor {
  private:
   void add_file(const oci::Descriptor& blob, const std::optional<fs::path>& path) {
     if (!path)
-      throw Error(
+      throw oci::DamageError(
+          oci::Damage::blob,
           "the layer blob " + blob.digest.string() + " is neither in the build directory nor in the store",
           {.where = store_.directory().native(), .hint = "build the image again: it is brought in again"});
     result_.source.add_blob(
@@ -85,8 +87,10 @@ class Distributor {
                auto opened = std::make_shared<Fd>(open_for_reading(path));
                const auto found = static_cast<std::uint64_t>(stat_of(opened->get(), path.native()).st_size);
                if (found != size)
-                 throw Error("expected " + std::to_string(size) + " bytes, found " + std::to_string(found),
-                             {.where = path.native()});
+                 throw oci::DamageError(
+                     oci::Damage::blob,
+                     "expected " + std::to_string(size) + " bytes, found " + std::to_string(found),
+                     {.where = path.native()});
                return oci::FileRange{
                    .file = std::move(opened), .offset = 0, .size = size, .name = path.native()};
              },

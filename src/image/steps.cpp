@@ -14,6 +14,7 @@
 #include "image/context/input_record.hpp"
 #include "image/engine/engine.hpp"
 #include "image/model/plan.hpp"
+#include "image/repair.hpp"
 #include "image/resolve/resolve.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
@@ -152,9 +153,7 @@ InputRecord record_inputs(const BuildSpec& spec, const store::Store& store,
   }
 }
 
-}  // namespace
-
-FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+FingerprintResult fingerprint(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
   const Stopwatch watch;
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
@@ -202,7 +201,7 @@ FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& 
   return result;
 }
 
-ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
+ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
   const Stopwatch watch;
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
@@ -242,13 +241,15 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
   if (is_put_away) key_text = std::string();
   std::optional<LoadedPlan>& image = work->image;
-  if (lookup.result) image = stored_image(*lookup.result, *work->resolved, store);
-  const bool is_stored = image.has_value();
-  if (!is_stored) {
-    for (const dockerfile::LintWarning& warning : found.lint.warnings)
-      warn(warning.text(*found.source));
+  const bool is_elsewhere = lookup.result && !has_present_places(*lookup.result, *work->resolved);
+  if (lookup.result && !is_elsewhere) image = stored_image(*lookup.result, *work->resolved, store);
+  const bool is_stored = image.has_value() || is_elsewhere;
+  if (!image) {
+    if (!is_stored)
+      for (const dockerfile::LintWarning& warning : found.lint.warnings)
+        warn(warning.text(*found.source));
     image = execute(*work->resolved, store, warn, result);
-    store_image(*image, result.key, spec.slug, watch.milliseconds(), store);
+    store_image(*image, result.key, *work->resolved, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();
   result.layers = image->layers.size();
@@ -262,12 +263,31 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   return result;
 }
 
-Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name) {
-  const store::Store store = store::Store::open(spec.store);
-  const FileLock lock = lock_directory(spec);
-  const Exported exported = export_layout(load_plan(spec.directory), store, layout, ref_name);
-  trace_step("bottle-image", spec.slug, "export", "built", {{"imageDigest", exported.image_digest.string()}});
-  touch(spec.directory / "oci.stamp");
+}  // namespace
+
+FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+  FingerprintResult result;
+  with_repair(spec, OwnImage::is_made, warn, [&] { result = fingerprint(spec, depfiles, warn); });
+  return result;
+}
+
+ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
+  ImageResult result;
+  with_repair(spec, OwnImage::is_made, warn, [&] { result = make_image(spec, warn, is_fingerprinted); });
+  return result;
+}
+
+Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name,
+                     const Warn& warn) {
+  Exported exported;
+  with_repair(spec, OwnImage::is_read, warn, [&] {
+    const store::Store store = store::Store::open(spec.store);
+    const FileLock lock = lock_directory(spec);
+    exported = export_layout(load_plan(spec.directory), store, layout, ref_name);
+    trace_step("bottle-image", spec.slug, "export", "built",
+               {{"imageDigest", exported.image_digest.string()}});
+    touch(spec.directory / "oci.stamp");
+  });
   return exported;
 }
 

@@ -52,6 +52,8 @@ struct ImageResult {
 ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted = false);
 
 // Writes the OCI layout of the plan in spec.directory, and touches `oci.stamp` there.
-Exported export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name);
+Exported export_step(
+    const BuildSpec& spec, const fs::path& layout, const std::string& ref_name,
+    const Warn& warn = [](const std::string&) {});
 
 }  // namespace bottle::image

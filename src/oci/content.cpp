@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "oci/damage.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -16,6 +17,18 @@ constexpr std::string_view kBlob = "blob:";
 
 std::string description(std::uint64_t size, const Digest& digest) {
   return std::to_string(size) + " bytes " + digest.string();
+}
+
+// What was there when the context was read.
+template <typename Open>
+auto found_again(const std::string& name, const Open& open) {
+  try {
+    return open();
+  } catch (const Error& error) {
+    throw DamageError(Damage::file, error.message(),
+                      {.where = error.where().empty() ? name : error.where(),
+                       .hint = error.hint().empty() ? "build again" : error.hint()});
+  }
 }
 
 }  // namespace
@@ -54,9 +67,12 @@ struct ContentReader::State {
   OpenRoot open_context(const std::string& name) const {
     const auto found = context_roots.find(name);
     if (found == context_roots.end())
-      throw Error("nothing says which directory \"" + escape_word(name) + "\" is on this machine",
-                  {.hint = "build the image again"});
-    return {std::make_shared<Fd>(open_for_reading(found->second, O_DIRECTORY)), found->second.native()};
+      throw DamageError(Damage::plan,
+                        "nothing says which directory \"" + escape_word(name) + "\" is on this machine",
+                        {.hint = "build the image again"});
+    return {std::make_shared<Fd>(found_again(found->second.native(),
+                                             [&] { return open_for_reading(found->second, O_DIRECTORY); })),
+            found->second.native()};
   }
 };
 
@@ -73,25 +89,28 @@ ContentReader::Opened ContentReader::open(const Entry& entry, const std::vector<
   const State::OpenRoot root = state_->root(root_name);
   if (root_name.starts_with(kBlob)) {
     if (entry.place.offset > root.size || entry.size > root.size - entry.place.offset)
-      throw Error("the blob is too short: \"" + escape_word(entry.path) + "\" needs " +
-                      std::to_string(entry.size) + " bytes at offset " + std::to_string(entry.place.offset) +
-                      ", it has " + std::to_string(root.size),
-                  {.where = root.name, .hint = "remove the damaged file and build again"});
+      throw DamageError(Damage::blob,
+                        "the blob is too short: \"" + escape_word(entry.path) + "\" needs " +
+                            std::to_string(entry.size) + " bytes at offset " +
+                            std::to_string(entry.place.offset) + ", it has " + std::to_string(root.size),
+                        {.where = root.name, .hint = "build again: it will be made again"});
     return {root.file, entry.place.offset, root.name, true};
   }
   // O_NONBLOCK: a FIFO that took the file's place must not stop the build.
-  auto file = std::make_shared<Fd>(
-      open_beneath(root.file->get(), entry.place.path, O_RDONLY | O_NONBLOCK, root.name));
   std::string name = root.name + "/" + entry.place.path.string();
+  auto file = std::make_shared<Fd>(found_again(name, [&] {
+    return open_beneath(root.file->get(), entry.place.path, O_RDONLY | O_NONBLOCK, root.name);
+  }));
   const struct stat status = stat_of(file->get(), name);
   if (!S_ISREG(status.st_mode))
-    throw Error("it was a file when the context was read and is none any more",
-                {.where = std::move(name), .hint = "build again"});
+    throw DamageError(Damage::file, "it was a file when the context was read and is none any more",
+                      {.where = std::move(name), .hint = "build again"});
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (entry.place.offset == 0 && size != entry.size)
-    throw Error("the file changed while the build used it: it had " + std::to_string(entry.size) +
-                    " bytes, now it has " + std::to_string(size),
-                {.where = std::move(name), .hint = "build again"});
+    throw DamageError(Damage::file,
+                      "the file changed while the build used it: it had " + std::to_string(entry.size) +
+                          " bytes, now it has " + std::to_string(size),
+                      {.where = std::move(name), .hint = "build again"});
   return {std::move(file), entry.place.offset, std::move(name), false};
 }
 
@@ -135,13 +154,15 @@ void ContentReader::read_verified(const Entry& entry, const std::vector<std::str
 void ContentReader::fail_changed(const Opened& opened, const Entry& entry, std::uint64_t size,
                                  const Digest& digest) {
   if (opened.is_blob)
-    throw Error("the blob is damaged at offset " + std::to_string(opened.offset) + ": \"" +
-                    escape_word(entry.path) + "\" should be " + description(entry.size, entry.digest) +
-                    ", found " + description(size, digest),
-                {.where = opened.name, .hint = "remove the damaged file and build again"});
-  throw Error("the file changed while the build used it: it was " + description(entry.size, entry.digest) +
-                  ", now it is " + description(size, digest),
-              {.where = opened.name, .hint = "build again"});
+    throw DamageError(Damage::blob,
+                      "the blob is damaged at offset " + std::to_string(opened.offset) + ": \"" +
+                          escape_word(entry.path) + "\" should be " + description(entry.size, entry.digest) +
+                          ", found " + description(size, digest),
+                      {.where = opened.name, .hint = "build again: it will be made again"});
+  throw DamageError(Damage::file,
+                    "the file changed while the build used it: it was " +
+                        description(entry.size, entry.digest) + ", now it is " + description(size, digest),
+                    {.where = opened.name, .hint = "build again"});
 }
 
 }  // namespace bottle::oci

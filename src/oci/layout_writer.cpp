@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "oci/damage.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -92,10 +93,11 @@ Descriptor LayoutWriter::copy_blob(const FileRange& blob, const Descriptor& expe
   };
   descriptor.digest = store_blob(copy, descriptor.size);
   if (descriptor.digest != expected.digest || descriptor.size != expected.size)
-    throw Error("the blob is not what its descriptor says: expected " + std::to_string(expected.size) +
-                    " bytes " + expected.digest.string() + ", found " + std::to_string(descriptor.size) +
-                    " bytes " + descriptor.digest.string(),
-                {.where = blob.name});
+    throw DamageError(Damage::blob,
+                      "the blob is not what its descriptor says: expected " + std::to_string(expected.size) +
+                          " bytes " + expected.digest.string() + ", found " +
+                          std::to_string(descriptor.size) + " bytes " + descriptor.digest.string(),
+                      {.where = blob.name});
   return descriptor;
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 
+#include "oci/damage.hpp"
 #include "oci/tar_writer.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"
@@ -207,9 +208,11 @@ bool assemble_part(const Chunk& chunk, std::span<std::byte> bytes) {
   const std::size_t count = pread_some(opened.file->get(), bytes.subspan(at, chunk.length),
                                        opened.offset + chunk.offset, opened.name);
   if (count != chunk.length)
-    throw Error(fmt::format("the file changed while the build used it: it had {} bytes, now it ends at {}",
-                            entry.size, chunk.offset + count),
-                {.where = opened.name, .hint = "build again"});
+    throw oci::DamageError(
+        oci::Damage::file,
+        fmt::format("the file changed while the build used it: it had {} bytes, now it ends at {}",
+                    entry.size, chunk.offset + count),
+        {.where = opened.name, .hint = "build again"});
   at += chunk.length;
   append_zeros(bytes, at, bytes.size() - at);
   return opened.is_blob;

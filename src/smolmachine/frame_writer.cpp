@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "oci/damage.hpp"
 #include "smolmachine/crc32.hpp"
 #include "smolmachine/zstd_frame.hpp"
 #include "util/error.hpp"
@@ -196,7 +197,8 @@ class FrameMaker {
           same &= content[at - chunk.offset] == piece[i];
     });
     if (!same)
-      throw Error("the file changed while the build used it", {.where = entry.path, .hint = "build again"});
+      throw oci::DamageError(oci::Damage::file, "the file changed while the build used it",
+                             {.where = entry.path, .hint = "build again"});
     return false;
   }
 

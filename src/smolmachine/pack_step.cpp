@@ -11,6 +11,7 @@
 
 #include "image/engine/engine.hpp"
 #include "image/model/plan.hpp"
+#include "oci/damage.hpp"
 #include "smolmachine/smolvm_command.hpp"
 #include "smolmachine/smolvm_packer.hpp"
 #include "smolmachine/zstd_frame.hpp"
@@ -61,8 +62,14 @@ image::Plan read_plan(const fs::path& directory) {
   const fs::path file = directory / "image.json";
   const std::optional<std::string> text = read_file_if_exists(file);
   if (!text)
-    throw Error("there is no image plan", {.where = file.native(), .hint = "run bottle-image build first"});
-  return image::Plan::parse(*text, file.native());
+    throw oci::DamageError(oci::Damage::plan, "there is no image plan",
+                           {.where = file.native(), .hint = "run bottle-image build first"});
+  try {
+    return image::Plan::parse(*text, file.native());
+  } catch (const Error& error) {
+    throw oci::DamageError(oci::Damage::plan, error.message(),
+                           {.where = error.where(), .hint = error.hint()});
+  }
 }
 
 std::uint64_t modified(const struct stat& status) {

@@ -342,6 +342,53 @@ class Counters(Run):
         self.assertIn("unchanged", result.stdout)
 
 
+class Damage(Run):
+    """The layer of a RUN lies in the store, where it may be altered."""
+
+    def setUp(self):
+        super().setUp()
+        self.build.write("Dockerfile", "FROM base\nRUN echo one > /one; echo two > /two\n")
+        self.build.build.mkdir()
+        self.spec = self.build.build / "spec.json"
+        self.spec.write_text(json.dumps({
+            "schema": 1, "slug": "a", "dockerfile": str(self.build.source / "Dockerfile"), "context": str(self.build.source),
+            "contexts": [{"name": "base", "kind": "oci-layout", "value": str(self.top / "base")}],
+            "store": str(self.build.cache)}), encoding="utf-8")
+
+    def alter_layers(self):
+        """Changes a byte of the last file that RUN wrote; size and time stay."""
+        for blob in sorted((self.build.build / "blobs").iterdir(), key=lambda file: file.stat().st_size):
+            data = bytearray(blob.read_bytes())
+            at = data.rfind(b"two\n")
+            if at < 0:
+                continue
+            data[at] ^= 1
+            status = blob.stat()
+            os.chmod(blob, 0o644)
+            blob.write_bytes(data)
+            os.utime(blob, ns=(status.st_atime_ns, status.st_mtime_ns))
+            return
+        self.fail("no blob holds the RUN's files")
+
+    def test_is_made_again(self):
+        layout = self.top / "layout"
+        self.build.tools("bottle-image", "build", "--spec", self.spec)
+        self.alter_layers()
+        result = self.build.tools("bottle-image", "export", "--spec", self.spec, "--layout", layout)
+        self.assertIn("is damaged", result.stdout)
+        self.assertTrue(any(b"two\n" in blob.read_bytes() for blob in (layout / "blobs/sha256").iterdir()))
+        self.assertNotIn("damaged", self.build.tools("bottle-pack", "create", "--spec", self.spec).stdout)
+
+    def test_without_a_specification(self):
+        """Then the error says the command that makes it again."""
+        self.run_build("RUN echo one > /one; echo two > /two\n")
+        self.alter_layers()
+        result = self.build.export(self.top / "layout", expect=1)
+        self.assertIn("bottle-image build", result.stdout)
+        self.run_build("RUN echo one > /one; echo two > /two\n")
+        self.build.export(self.top / "layout")
+
+
 class Stages(Run):
     """Stages that do not need each other are built side by side."""
 

@@ -5,6 +5,11 @@
 #include "image/model/stored_index.hpp"
 
 namespace bottle::image {
+namespace {
+
+constexpr const char* kPlaces = "places";
+
+}  // namespace
 
 void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
                       std::map<std::string, store::Output>& outputs) {
@@ -17,9 +22,10 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
   }
 }
 
-void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
+void store_image(const LoadedPlan& image, const Digest& key, const Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store) {
-  store::ActionResult result{.kind = "image", .label = label};
+  store::ActionResult result{.kind = "image", .label = resolved.spec().slug};
+  if (is_builtin(resolved.spec())) result.facts[kPlaces] = resolved.places();
   result.outputs["plan"] = store.put(image.plan.serialize());
   for (std::size_t i = 0; i < image.layers.size(); ++i) {
     const PlanLayer& layer = image.plan.layers[i];
@@ -34,6 +40,11 @@ void store_image(const LoadedPlan& image, const Digest& key, const std::string& 
   result.tool_version = BOTTLE_VERSION;
   result.milliseconds = milliseconds;
   store.put_action(key, result);
+}
+
+bool has_present_places(const store::ActionResult& result, const Resolved& resolved) {
+  const auto places = result.facts.find(kPlaces);
+  return places == result.facts.end() || places->second == resolved.places();
 }
 
 std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,

@@ -18,8 +18,11 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
                       std::map<std::string, store::Output>& outputs);
 
 // The whole image as the store keeps it by its key.
-void store_image(const LoadedPlan& image, const Digest& key, const std::string& label,
+void store_image(const LoadedPlan& image, const Digest& key, const Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store);
+// Whether the stored image says where the bytes lie now. What it copied from another bottle may lie elsewhere
+// since: then the instructions are to be looked at again, and only those are executed that take such files.
+bool has_present_places(const store::ActionResult& result, const Resolved& resolved);
 // The reverse; nullopt if a part is not there any more. Roots are those of this build.
 std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
                                        const store::Store& store);

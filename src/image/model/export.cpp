@@ -1,5 +1,6 @@
 #include "image/model/export.hpp"
 
+#include "oci/damage.hpp"
 #include "oci/image_source.hpp"
 #include "oci/layout_writer.hpp"
 #include "oci/tar_writer.hpp"
@@ -13,7 +14,8 @@ namespace {
 oci::FileRange blob_range(const LoadedPlan& image, const PlanLayer& layer, const store::Store& store) {
   const auto path = image.find_blob(*layer.blob, store);
   if (!path)
-    throw Error(
+    throw oci::DamageError(
+        oci::Damage::blob,
         "the layer blob " + layer.blob->string() + " is neither in the build directory nor in the store",
         {.where = store.directory().native(), .hint = "build the image again: it is brought in again"});
   return {.file = std::make_shared<Fd>(open_for_reading(*path)),

@@ -16,13 +16,14 @@ class BottleImage : public OutsideImage {
 
   const std::string& config() const override { return loaded_.plan.config; }
   std::string name() const override { return (context_.value / "image.json").native(); }
-  // The plan digest says what the image is; the places say where its bytes are, which layers made from it
-  // repeat.
-  std::string identity() const override {
+  std::string identity() const override { return "plan " + loaded_.plan.digest().string(); }
+  // Layers made from it repeat them.
+  std::string places() const override {
     Sha256 places;
-    for (const oci::LayerIndex& layer : loaded_.layers)
-      places.update(layer.serialize());
-    return "plan " + loaded_.plan.digest().string() + " places " + places.finish().hex();
+    for (std::size_t i = 0; i < loaded_.layers.size(); ++i)
+      places.update(loaded_.plan.layers[i].scope + "\n" + loaded_.layers[i].digest_with_places().hex() +
+                    "\n");
+    return places.finish().hex();
   }
   const LoadedPlan* plan() const override { return &loaded_; }
   std::vector<fs::path> dependencies() const override { return {context_.value / "image.json"}; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "oci/damage.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
@@ -13,6 +14,7 @@ namespace bottle::image {
 namespace {
 
 constexpr int kSchema = 1;
+constexpr int kPlacesSchema = 2;
 constexpr std::uint64_t kMaximumIndex = 4ull << 30;  // bytes
 constexpr std::string_view kBlobRoot = "blob:";
 
@@ -148,21 +150,71 @@ LoadedPlan LoadedPlan::places() const {
 oci::ContentReader LoadedPlan::reader(const store::Store& store) const {
   return oci::ContentReader(context_roots, [loaded = places(), store](const Digest& digest) -> fs::path {
     if (const auto path = loaded.find_blob(digest, store)) return *path;
-    throw Error("the blob " + digest.string() + " is neither in the build directory nor in the store",
-                {.where = loaded.directory.empty() ? store.directory().native() : loaded.directory.native(),
-                 .hint = "build the image again: it will be made from its sources"});
+    throw oci::DamageError(
+        oci::Damage::blob,
+        "the blob " + digest.string() + " is neither in the build directory nor in the store",
+        {.where = loaded.directory.empty() ? store.directory().native() : loaded.directory.native(),
+         .hint = "build the image again: it will be made from its sources"});
   });
 }
 
-LoadedPlan load_plan(const fs::path& directory) {
+namespace {
+
+// What says where the bytes of a plan's files lie on this machine (docs/formats/plan.md, "roots.json").
+struct Places {
+  std::map<std::string, fs::path> roots;
+  std::map<std::string, Digest> indexes;  // of the files in layers/, by the layer's identity
+
+  static Places of(const LoadedPlan& plan, const std::vector<Digest>& texts) {
+    Places places{.roots = plan.context_roots, .indexes = {}};
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      places.indexes.insert_or_assign(plan.plan.layers[i].digest.hex(), texts[i]);
+    return places;
+  }
+
+  OrderedJson document() const {
+    OrderedJson result{{"schema", kPlacesSchema}};
+    result["roots"] = OrderedJson::object();
+    for (const auto& [name, path] : roots)
+      result["roots"][name] = path.native();
+    result["layers"] = OrderedJson::object();
+    for (const auto& [layer, text] : indexes)
+      result["layers"][layer] = text.string();
+    return result;
+  }
+
+  // A path that was altered could be that of another file.
+  static std::string check(const OrderedJson& document) { return sha256(document.dump()).string(); }
+
+  std::string serialize() const {
+    OrderedJson result = document();
+    result["check"] = check(result);
+    return result.dump(1) + "\n";
+  }
+
+  static Places parse(const std::string& text, const std::string& name) {
+    const Json document = parse_json(text, name);
+    const JsonView view(document, name + "#");
+    if (view.at("schema").unsigned_number() != kPlacesSchema)
+      throw Error("these places were written by another version of Bottle",
+                  {.where = name, .hint = "build the bottle again"});
+    Places places;
+    for (const auto& [root, path] : view.at("roots").value().items())
+      places.roots[root] = JsonView(path, name + "#/roots/" + root).string();
+    for (const auto& [layer, digest] : view.at("layers").value().items())
+      places.indexes.emplace(layer, digest_at(JsonView(digest, name + "#/layers/" + layer)));
+    if (view.at("check").string() != check(places.document()))
+      view.at("check").fail("the digest of the other members; the file was changed or is damaged");
+    return places;
+  }
+};
+
+LoadedPlan load_whole_plan(const fs::path& directory, const std::string& text) {
   LoadedPlan loaded;
   loaded.directory = directory;
-  const fs::path file = directory / "image.json";
-  const auto text = read_file_if_exists(file);
-  if (!text)
-    throw Error("there is no image plan",
-                {.where = file.native(), .hint = "build the image first (bottle-image build)"});
-  loaded.plan = Plan::parse(*text, file.native());
+  loaded.plan = Plan::parse(text, (directory / "image.json").native());
+  const fs::path roots_file = directory / "roots.json";
+  Places places = Places::parse(read_file(roots_file), roots_file.native());
   const std::size_t count = loaded.plan.layers.size();
   std::vector<std::string> indexes(count);
   std::vector<Digest> digests(count);
@@ -174,18 +226,36 @@ LoadedPlan load_plan(const fs::path& directory) {
     if (i < count)
       loaded.layers[i] = oci::LayerIndex::parse(indexes[i], path_of(i).native());
     else
-      digests[i - count] = oci::LayerIndex::digest_of(indexes[i - count]);
+      digests[i - count] = sha256(indexes[i - count]);
   });
-  for (std::size_t i = 0; i < count; ++i)
-    if (digests[i] != loaded.plan.layers[i].digest)
-      throw Error(
-          "the layer index does not have the digest it is named by",
-          {.where = path_of(i).native(), .hint = "remove image.json there and build the bottle again"});
-  const fs::path roots_file = directory / "roots.json";
-  const Json roots = parse_json(read_file(roots_file), roots_file.native());
-  for (const auto& [name, path] : roots.items())
-    loaded.context_roots[name] = JsonView(path, roots_file.native() + "#/" + name).string();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto expected = places.indexes.find(loaded.plan.layers[i].digest.hex());
+    if (expected == places.indexes.end() || expected->second != digests[i])
+      throw Error("the layer index does not have the digest that roots.json names",
+                  {.where = path_of(i).native(), .hint = "build the bottle again"});
+  }
+  loaded.context_roots = std::move(places.roots);
   return loaded;
+}
+
+}  // namespace
+
+LoadedPlan load_plan(const fs::path& directory) {
+  const fs::path file = directory / "image.json";
+  const auto damaged = [&](const Error& error) {
+    return oci::DamageError(
+        oci::Damage::plan, error.message(),
+        {.where = error.where().empty() ? file.native() : error.where(), .hint = error.hint()});
+  };
+  const auto text = read_file_if_exists(file);
+  if (!text)
+    throw damaged(Error("there is no image plan",
+                        {.where = file.native(), .hint = "build the image first (bottle-image build)"}));
+  try {
+    return load_whole_plan(directory, *text);
+  } catch (const Error& error) {
+    throw damaged(error);
+  }
 }
 
 bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::Store& store) {
@@ -198,22 +268,27 @@ bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::S
     const Digest digest = *Digest::from_hex(name);
     const auto source = plan.find_blob(digest, store);
     if (!source)
-      throw Error("the blob " + digest.string() + " is not in the store",
-                  {.where = store.directory().native(), .hint = "build again: it will be brought in again"});
+      throw oci::DamageError(
+          oci::Damage::blob, "the blob " + digest.string() + " is not in the store",
+          {.where = store.directory().native(), .hint = "build again: it will be brought in again"});
     link_or_copy(*source, target);
   }
   std::set<std::string> indexes;
+  std::vector<Digest> texts;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     const fs::path path = index_path(directory, plan.plan.layers[i].digest);
     indexes.insert(path.filename().native());
-    const auto& text = plan.plan.layers[i].index_blob;
-    write_file_if_changed(
-        path, text ? read_file(store.blob_path(text->digest), kMaximumIndex) : plan.layers[i].serialize());
+    const auto& stored = plan.plan.layers[i].index_blob;
+    if (stored) {
+      texts.push_back(stored->digest);
+      write_file_if_changed(path, read_file(store.blob_path(stored->digest), kMaximumIndex));
+    } else {
+      const std::string text = plan.layers[i].serialize();
+      texts.push_back(sha256(text));
+      write_file_if_changed(path, text);
+    }
   }
-  Json roots = Json::object();
-  for (const auto& [name, path] : plan.context_roots)
-    roots[name] = path.native();
-  write_file_if_changed(directory / "roots.json", roots.dump(1) + "\n");
+  write_file_if_changed(directory / "roots.json", Places::of(plan, texts).serialize());
   const bool changed = write_file_if_changed(directory / "image.json", plan.plan.serialize());
   keep_only(directory / "layers", indexes);
   keep_only(directory / "blobs", blobs);

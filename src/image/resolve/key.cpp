@@ -100,8 +100,7 @@ std::string Resolved::taken_text(const std::string& name, const OutsideImage& im
   const auto add = [&](const Digest& digest) { taken.update(digest.hex() + "\n"); };
   for (const auto& [number, stage] : stages_)
     for (const FileStep& step : stage.steps) {
-      if (step.kind == FileStep::Kind::copy && is_it(step.source))
-        add(step.taken_of(tree).digest_with_places());
+      if (step.kind == FileStep::Kind::copy && is_it(step.source)) add(step.taken_of(tree).digest());
       if (step.kind != FileStep::Kind::run) continue;
       for (const RunMount& mount : step.run.mounts) {
         if (!mount.from || !is_it(*mount.from)) continue;

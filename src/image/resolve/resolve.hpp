@@ -110,6 +110,8 @@ class Resolved {
   std::vector<Digest> source_actions() const;
   // What the names of context roots stand for here.
   std::map<std::string, fs::path> context_roots() const;
+  // A digest of where the bytes of images lie that are taken from, as far as no key says so.
+  std::string places() const;
   // The key text (docs/formats/key.md).
   std::string key_text() const;
   std::vector<Dependency> dependencies() const;  // sorted

@@ -18,6 +18,7 @@
 #include <system_error>
 #include <vector>
 
+#include "oci/damage.hpp"
 #include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -105,8 +106,11 @@ bool receive_byte(int descriptor) {
 
 // Results travel as one letter and the fields, each ended by a NUL.
 std::string error_text(const Error& error) {
+  const auto* damage = dynamic_cast<const oci::DamageError*>(&error);
   std::string text = "e";
-  for (const std::string& field : {error.message(), error.where(), error.hint()})
+  for (const std::string& field :
+       {error.message(), error.where(), error.hint(),
+        damage == nullptr ? "" : std::to_string(static_cast<int>(damage->damage()))})
     text += field + '\0';
   return text;
 }
@@ -131,9 +135,13 @@ std::string taken_result(const std::string& text) {
                 {.hint = "see the kernel's log: the memory may have run out"});
   if (text.front() == 'r') return text.substr(1);
   const auto fields = split(std::string_view(text).substr(1), '\0');
-  if (fields.size() < 3)
+  if (fields.size() < 4)
     throw Error("the process that executes the instruction exited without a complete result");
-  throw Error(std::string(fields[0]), {.where = std::string(fields[1]), .hint = std::string(fields[2])});
+  const std::string message(fields[0]);
+  const ErrorPlace place{.where = std::string(fields[1]), .hint = std::string(fields[2])};
+  for (const oci::Damage damage : {oci::Damage::plan, oci::Damage::blob, oci::Damage::file})
+    if (fields[3] == std::to_string(static_cast<int>(damage))) throw oci::DamageError(damage, message, place);
+  throw Error(message, place);
 }
 
 void mount_or_throw(const char* source, const char* target, const char* type, unsigned long flags) {

@@ -138,6 +138,7 @@ TEST_F(PlanTest, SaysWhatIsWrongWithIt) {
   EXPECT_THAT(refused(), AllOf(HasSubstr("image.json#/layers/0/digest"), HasSubstr("sha256:<64")));
   write_file(out() / "image.json", good);
 
+  const std::string roots = read_file(out() / "roots.json");
   const fs::path index = out() / "layers" / (image.plan.layers[0].digest.hex() + ".idx");
   const std::string text = read_file(index);
   std::string altered = text;
@@ -146,14 +147,22 @@ TEST_F(PlanTest, SaysWhatIsWrongWithIt) {
   EXPECT_THAT(refused(), HasSubstr(index.native()));
   write_file(index, altered);
   EXPECT_THAT(refused(),
-              AllOf(HasSubstr(index.native()), HasSubstr("does not have the digest it is named by")));
+              AllOf(HasSubstr(index.native()), HasSubstr("does not have the digest that roots.json names")));
+  altered = text;
+  altered.replace(altered.rfind(":a\n"), 3, ":b\n");
+  write_file(index, altered);
+  EXPECT_THAT(refused(), HasSubstr("roots.json names")) << "a place";
   write_file(index, text + "nonsense\n");
   EXPECT_THAT(refused(), HasSubstr(index.native() + ":"));
   write_file(index, text);
   EXPECT_EQ(refused(), "");
 
   write_file(out() / "roots.json", R"({"context": 1})");
-  EXPECT_THAT(refused(), HasSubstr("roots.json#/context"));
+  EXPECT_THAT(refused(), HasSubstr("roots.json#/schema"));
+  std::string places = roots;
+  places.replace(places.find("context\": \"/") + 12, 1, "x");
+  write_file(out() / "roots.json", places);
+  EXPECT_THAT(refused(), HasSubstr("roots.json#/check"));
   fs::remove(out() / "roots.json");
   EXPECT_THAT(refused(), HasSubstr("roots.json"));
 }

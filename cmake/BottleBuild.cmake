@@ -10,6 +10,12 @@ endif()
 option(BOTTLE_INSTALL "Install Bottle's tools and CMake package" ${PROJECT_IS_TOP_LEVEL})
 option(BOTTLE_WERROR "Treat warnings in Bottle's own sources as errors" ${PROJECT_IS_TOP_LEVEL})
 set(BOTTLE_SANITIZE "" CACHE STRING "Sanitizers for Bottle's own sources, for example address,undefined or thread")
+# Half the time of a build is reading headers. Precompiled ones hide a missing #include, so the ordinary build does without.
+set(_bottle_precompile OFF)
+if(BOTTLE_SANITIZE)
+  set(_bottle_precompile ON)
+endif()
+option(BOTTLE_PRECOMPILE_HEADERS "Precompile the headers that nearly all sources include" ${_bottle_precompile})
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -102,9 +108,7 @@ function(bottle_library room)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
   add_library(bottle_${room} STATIC ${ARG_SOURCES})
   target_link_libraries(bottle_${room} PUBLIC bottle_options ${ARG_LINK})
-  if(BOTTLE_SANITIZE)
-    # What nearly all files include, read once: a build with a sanitizer is one more of everything, and half of what it takes is
-    # reading these. Only there; the ordinary build shows that each file includes what it uses.
+  if(BOTTLE_PRECOMPILE_HEADERS)
     target_precompile_headers(bottle_${room} PRIVATE <algorithm> <filesystem> <functional> <map> <memory> <optional> <set> <span>
       <string> <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
   endif()

@@ -120,9 +120,9 @@ class ContextScan : public SourceTree {
   std::unique_ptr<StatCache> cache_;
   std::unique_ptr<Seen> seen_;
   std::vector<std::vector<Source>> sources_{1};  // of each set; the last is open
-  Items current_;            // as taken: not sorted yet
-  std::size_t matches_ = 0;  // of sources in it
-  Item* named_ = nullptr;    // the directory that the last of them is
+  Items current_;                                // as taken: not sorted yet
+  std::size_t matches_ = 0;                      // of sources in it
+  Item* named_ = nullptr;                        // the directory that the last of them is
   std::vector<Set> sets_;
   Items all_;  // all sets together
   std::size_t files_read_ = 0;

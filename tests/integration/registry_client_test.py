@@ -30,12 +30,14 @@ class Case(parts.TestCase):
 
     def tool(self, *arguments, environment=None, status=0):
         """bottle-registry; its JSON if it was asked for."""
-        result = subprocess.run([settings.tools / "bottle-registry", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        wants_json = "--json" in arguments and status == 0  # which is alone on stdout: a slow transfer reports its progress on stderr
+        result = subprocess.run([settings.tools / "bottle-registry", *map(str, arguments)], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE if wants_json else subprocess.STDOUT,
                                 text=True, env=self.environment | (environment or {}), timeout=120, check=False)
-        self.assertNotIn(PASSWORD, result.stdout)
+        self.assertNotIn(PASSWORD, result.stdout + (result.stderr or ""))
         if status is not None:
-            self.assertEqual(result.returncode, status, result.stdout)
-        return json.loads(result.stdout) if "--json" in arguments and status == 0 else result
+            self.assertEqual(result.returncode, status, result.stdout + (result.stderr or ""))
+        return json.loads(result.stdout) if wants_json else result
 
     def start(self, *arguments):
         process = subprocess.Popen([settings.tools / "bottle-registry", *map(str, arguments)], stdout=subprocess.PIPE,

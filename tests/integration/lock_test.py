@@ -89,6 +89,7 @@ class Web:
 class Case(parts.TestCase):
     """A build whose context has a lock."""
     is_all_ours = True  # no base brings files of its own
+    time = 0  # of all that is ours
 
     def new(self, dockerfile, name="one build", **files):
         build = self.new_build({"Dockerfile": dockerfile, **files}, name)
@@ -114,7 +115,7 @@ class Case(parts.TestCase):
                 for info in archive:
                     self.assertEqual((info.uid, info.gid), (0, 0), info.name)
                     if self.is_all_ours:
-                        self.assertEqual(info.mtime, 0, info.name)
+                        self.assertEqual(info.mtime, self.time, info.name)
                     content = archive.extractfile(info).read() if info.isreg() else info.linkname
                     tree[info.name.strip("/")] = (info.mode, content)
         return tree
@@ -515,6 +516,27 @@ class Urls(Case):
         build.image()
         self.assertEqual(self.tree(build)["named"], (0o700, b"content"))
 
+    def test_a_named_context(self):
+        """A file at a URL lies in the root, under the URL's name."""
+        self.web.put("/dir/page.txt", "one")
+        build = self.new("FROM scratch\nCOPY --from=page /page.txt /copied\n")
+        context = ["--build-context", f"page={self.web.url}/dir/page.txt"]
+        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:2:1: error: .*page\.txt\" is not locked", "bottle-lock update")
+        self.lock(build, "update", *context)
+        build.image(*context)
+        self.assertEqual(self.tree(build)["copied"], (0o600, b"one"))
+        # What the lock names is what is used, whatever the server has by now.
+        self.web.put("/dir/page.txt", "two")
+        shutil.rmtree(build.cache)
+        self.assert_fails(build.image(*context, expect=1), "expected sha256:.*found sha256:", "bottle-lock check")
+        self.assertEqual(self.lock(build, "check", *context, expect=3).returncode, 3)
+        self.lock(build, "update", *context)
+        build.image(*context)
+        self.web.stop()
+        shutil.rmtree(build.build)
+        build.image(*context)
+        self.assertEqual(self.tree(build)["copied"], (0o600, b"two"))
+
     def test_changed_content_is_drift(self):
         self.web.put("/file", "one")
         build = self.new(f"FROM scratch\nADD {self.web.url}/file /\n")
@@ -657,6 +679,28 @@ class Repositories(Case):
         self.assertEqual(self.tree(build), tree)
         self.assertNotEqual(second, third)
 
+    def test_a_named_context(self):
+        """Its files are those of an image, for FROM and COPY."""
+        main = f"{self.url}/main"
+        build = self.new("FROM repository AS all\nFROM scratch\nCOPY --from=repository /a /one/\nCOPY --from=all /dir/deep /two/\n")
+        context = ["--build-context", f"repository={main}#v1"]
+        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:1:1: error: .*#v1\" is not locked", "bottle-lock update")
+        self.lock(build, "update", *context)
+        self.assertEqual(self.entries(build), {f"{main}#v1": {"kind": "git", "commit": self.first, "ref": "refs/tags/v1"}})
+        build.image(*context)
+        tree = self.tree(build)
+        self.assertEqual(tree["one/a"], (0o644, b"one"))
+        self.assertEqual(tree["two/b"], (0o644, b"b"))
+        self.assertFalse([path for path in tree if ".git" in path])
+        # A commit needs no lock, and a directory is the whole context.
+        build.write("Dockerfile", "FROM repository\n")
+        build.image("--build-context", f"repository={main}#{self.first}:dir")
+        self.assertEqual(self.tree(build), {"run": (0o755, b"#!"), "deep": (0o755, ""), "deep/b": (0o644, b"b")})
+        self.server.stop()
+        shutil.rmtree(build.build)
+        build.image(*context)
+        self.assertEqual(self.tree(build)["a"], (0o644, b"one"))
+
     def test_the_time_of_a_commit_is_that_of_the_image(self):
         main = f"{self.url}/main"
         build = self.new(f"ARG SOURCE_DATE_EPOCH=when\nFROM scratch AS when\nARG REF=v1\nADD {main}#$REF /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n"
@@ -665,6 +709,7 @@ class Repositories(Case):
         self.lock(build)
         self.assertEqual(list(self.entries(build)), [f"{main}#v1"])
         seconds = 1577836800  # GIT_COMMITTER_DATE
+        self.time = seconds
         build.image()
         self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
         self.assertIn("2020-01-01T00:00:00Z", (build.build / "image.json").read_text())

@@ -80,6 +80,7 @@ void with_repair(const BuildSpec& spec, OwnImage own, const std::function<void(c
       remove_stamps(base.directory);
     remove_stamps(spec.directory);
   };
+  bool repairs = false;
   try {
     work();
     return;
@@ -90,8 +91,8 @@ void with_repair(const BuildSpec& spec, OwnImage own, const std::function<void(c
     }
     const Family family(spec);
     const bool makes_own = own == OwnImage::is_read && !spec.file.empty();
-    if (makes_own || !family.bases().empty())
-      warn(error.where() + ": warning: " + error.message() + "; making it again");
+    repairs = makes_own || !family.bases().empty();
+    if (repairs) warn(error.where() + ": warning: " + error.message() + "; making it again");
     for (const BuildSpec& base : family.bases())
       make_again(base, error.damage(), warn);
     if (makes_own)
@@ -101,9 +102,13 @@ void with_repair(const BuildSpec& spec, OwnImage own, const std::function<void(c
   }
   try {
     work();
-  } catch (const oci::DamageError&) {
-    look_again();
-    throw;
+  } catch (const oci::DamageError& error) {
+    if (repairs) look_again();
+    if (repairs || own == OwnImage::is_made) throw;
+    throw oci::DamageError(error.damage(), error.message(),
+                           {.where = error.where(),
+                            .hint = "run the bottle-image build that made " + spec.directory.native() +
+                                    " again, with the same options: it makes what is missing"});
   }
 }
 

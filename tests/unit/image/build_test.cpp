@@ -163,7 +163,8 @@ TEST_F(BuildTest, CopiesFromStages) {
   EXPECT_EQ(content(result.image, "single"), "1");
   write("b", "3");
   const BuiltImage again = build();
-  EXPECT_THAT(again.executed, ElementsAre(HasSubstr("b /deep/b"), HasSubstr("--from=stage%201 ")));
+  EXPECT_THAT(again.executed,
+              ElementsAre(HasSubstr("b /deep/b"), HasSubstr("--from=stage%201 "), HasSubstr("/single")));
   EXPECT_EQ(content(again.image, "all/b"), "3");
 }
 

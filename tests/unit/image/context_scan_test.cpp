@@ -385,7 +385,7 @@ TEST_F(ContextScanTest, ParentsFollowLinksBeforeThePivotOnly) {
                              "real/inner/./f", "link/inner/./f", "/link/./sub"})
     EXPECT_THAT(taken({source}, true), ::testing::Contains("real/sub/f")) << source;
   for (const char* source : {"link/./inner/f", "link/sub/f", "link/./sub/none"})
-    EXPECT_THAT(error_of([&] { taken({source}, true); }), HasSubstr("not found")) << source;
+    EXPECT_THAT(error_of([&] { taken({source}, true); }), HasSubstr("is not in the context")) << source;
 }
 
 TEST_F(ContextScanTest, AContextThatIsNotThereIsAnError) {

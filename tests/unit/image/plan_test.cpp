@@ -158,7 +158,7 @@ TEST_F(PlanTest, SaysWhatIsWrongWithIt) {
   EXPECT_EQ(refused(), "");
 
   write_file(out() / "roots.json", R"({"context": 1})");
-  EXPECT_THAT(refused(), HasSubstr("roots.json#/schema"));
+  EXPECT_THAT(refused(), HasSubstr("roots.json#: the member \"schema\" is missing"));
   std::string places = roots;
   places.replace(places.find("context\": \"/") + 12, 1, "x");
   write_file(out() / "roots.json", places);

@@ -47,9 +47,11 @@ def sparse_archives_of(context):
         subprocess.run(["tar", "--sparse", "--create", "--file", context / name, "--directory", source, *options], check=True)
 
     tar("gnu.tar", "--format=gnu", "disk", "plain")
+    tar("gnu.later.tar.gz", "--format=gnu", "--gzip", "plain", "disk")
+    subprocess.run(["tar", "--create", "--file", context / "dense.tar", "--directory", source, "disk", "plain"], check=True)
     for version in ("0.0", "0.1", "1.0"):
         tar(f"{version}.tar", "--format=posix", f"--sparse-version={version}", "disk", "plain")
-    tar("later.tar.gz", "--gzip", "plain", "disk")
+    tar("later.tar.gz", "--format=posix", "--gzip", "plain", "disk")
     shutil.rmtree(source)
 
 
@@ -282,7 +284,16 @@ ADD 0.0.tar /0.0/
 ADD 0.1.tar /0.1/
 ADD 1.0.tar /1.0/
 ADD later.tar.gz /later/
-""", prepare=sparse_archives_of)
+ADD gnu.later.tar.gz /gnu.later/
+""", """\
+FROM base
+ADD dense.tar /gnu/
+ADD 0.0.tar /0.0/
+ADD 0.1.tar /0.1/
+ADD 1.0.tar /1.0/
+ADD later.tar.gz /later/
+ADD dense.tar /gnu.later/
+""", newer="sparse members of GNU's old format, which the Engine refuses (type 83)", prepare=sparse_archives_of)
 
 zstandard_archive = Case("FROM base\nADD t.tar.zst /srv/\n", "FROM base\nADD plain.tar /srv/\n", newer="archives by zstd", prepare=zstd_archive)
 

@@ -162,22 +162,26 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   else()
     set(depfiles --depfile-target "${directory}/key.stamp")
   endif()
+  # Where the bytes of other bottles lie is in no key. When that moves, the image is looked at again, and nothing behind it;
+  # which of the bottles count, the Dockerfile decides, so it is the fingerprint that says.
+  set(key "${directory}/key")
+  foreach(bottle IN LISTS bottles)
+    _bottle_directory(base "${bottle}" bottles)
+    list(APPEND files "${base}/roots.json")
+  endforeach()
+  if(bottles)
+    list(APPEND key "${directory}/key.places")
+  endif()
   _bottle_step(
-    STAMP "${directory}/key.stamp" RESULT "${directory}/key"
+    STAMP "${directory}/key.stamp" RESULT ${key}
     COMMAND "${fingerprint}" --spec "${directory}/spec.json" ${depfiles}
     DEPENDS "${directory}/spec.json" "${directory}/scan.options" "${fingerprint}" ${files} ${depends} ${stamps}
     ${depfile}
     COMMENT "Fingerprinting bottle ${slug}")
-  # Where the bytes of other bottles lie is in no key. When that moves, the image is looked at again, and nothing behind it.
-  set(places "")
-  foreach(bottle IN LISTS bottles)
-    _bottle_directory(base "${bottle}" bottles)
-    list(APPEND places "${base}/roots.json")
-  endforeach()
   _bottle_step(
     STAMP "${directory}/image.stamp" RESULT "${directory}/image.json" "${directory}/roots.json"
     COMMAND "${image}" build --fingerprinted --spec "${directory}/spec.json"
-    DEPENDS "${directory}/key" "${directory}/image.options.json" "${image}" ${places}
+    DEPENDS ${key} "${directory}/image.options.json" "${image}"
     POOL bottle_image
     COMMENT "Building the image of bottle ${slug}")
   set(runtime_file "")

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -41,6 +42,11 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+bool names_bottles(const BuildSpec& spec) {
+  return std::any_of(spec.contexts.begin(), spec.contexts.end(),
+                     [](const ContextSpec& context) { return context.kind == ContextKind::bottle; });
+}
+
 // One build at a time in a build directory; the second waits and then finds everything done.
 FileLock lock_directory(const BuildSpec& spec) {
   make_directories(spec.directory);
@@ -52,6 +58,13 @@ timespec time_in(const fs::path& directory) {
   const fs::path file = directory / ".lock";
   touch(file);
   return stat_of(open_for_reading(file).get(), file.native()).st_mtim;
+}
+
+// As set_time() takes it; nullopt if there is no such file.
+std::optional<timespec> time_of(const fs::path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) return std::nullopt;
+  return status.st_mtim;
 }
 
 void set_time(const fs::path& file, const timespec& time) {
@@ -132,11 +145,33 @@ void record(const BuildSpec& spec, const ImageResult& result, const store::RunRe
                                             .reason = result.outcome == "unchanged" ? "" : reason.reason,
                                             .detail = reason.detail,
                                             .key = result.key.hex(),
-                                            .milliseconds = result.milliseconds});
+                                            .milliseconds = result.milliseconds,
+                                            .result = result.plan_digest.string()});
   trace_step(
       "bottle-image", spec.slug, "image", result.outcome,
       {{"key", result.key.hex()}, {"planDigest", result.plan_digest.string()}, {"reason", reason.reason}});
   touch(spec.directory / "image.stamp");
+}
+
+// What the image step made last; "" if nothing says so.
+std::string last_plan_digest(const fs::path& directory) {
+  try {
+    const auto last = store::read_step_record(directory, "image");
+    return last ? last->result : "";
+  } catch (const Error&) {
+    return "";  // a broken record is no record
+  }
+}
+
+// Returns whether image.json changed. A damaged one that is made again as it was keeps its time: what was
+// made from it need not be looked at.
+bool save_image(const fs::path& directory, const LoadedPlan& image, const Digest& digest,
+                const store::Store& store) {
+  const fs::path file = directory / "image.json";
+  const std::optional<timespec> time = time_of(file);
+  const bool changed = save_plan(image, directory, store);
+  if (changed && time && last_plan_digest(directory) == digest.string()) set_time(file, *time);
+  return changed;
 }
 
 // A file may change twice within a tick of the clock that file times are taken from. So what was looked at
@@ -185,6 +220,8 @@ FingerprintResult fingerprint(const BuildSpec& spec, const DepfileOptions& depfi
   if (!inputs) set_time(spec.directory / "key.d", begin);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
   if (result.changed) set_time(spec.directory / "key", begin);
+  if (names_bottles(spec) && write_file_if_changed(spec.directory / "key.places", resolved.places() + "\n"))
+    set_time(spec.directory / "key.places", begin);
   result.milliseconds = watch.milliseconds();
   const std::string outcome = result.changed ? "built" : "unchanged";
   store::write_step_record(spec.directory, {.step = "fingerprint",
@@ -253,7 +290,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   }
   result.plan_digest = image->plan.digest();
   result.layers = image->layers.size();
-  const bool changed = save_plan(*image, spec.directory, store);
+  const bool changed = save_image(spec.directory, *image, result.plan_digest, store);
   if (is_put_away) key_text = read_file(key_file, kMaximumKey);
   const bool key_changed = store::rotate_key_text(spec.directory, "image", key_text);
   result.outcome = !is_stored ? "built" : changed || key_changed ? "stored" : "unchanged";

@@ -23,13 +23,13 @@ fs::path key_path(const fs::path& directory, std::string_view step) {
 }  // namespace
 
 void write_step_record(const fs::path& directory, const StepRecord& record) {
-  const OrderedJson json{
-      {"outcome", record.outcome},
-      {"reason", record.reason},
-      {"detail", record.detail},
-      {"key", record.key},
-      {"milliseconds", record.milliseconds},
-      {"when", record.when != 0 ? record.when : static_cast<std::int64_t>(::time(nullptr))}};
+  OrderedJson json{{"outcome", record.outcome},
+                   {"reason", record.reason},
+                   {"detail", record.detail},
+                   {"key", record.key},
+                   {"milliseconds", record.milliseconds},
+                   {"when", record.when != 0 ? record.when : static_cast<std::int64_t>(::time(nullptr))}};
+  if (!record.result.empty()) json["result"] = record.result;
   write_file(record_path(directory, record.step),
              json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n", Durable::no);
 }
@@ -48,6 +48,7 @@ std::optional<StepRecord> read_step_record(const fs::path& directory, std::strin
   record.key = view.at("key").string();
   record.milliseconds = view.at("milliseconds").unsigned_number();
   record.when = static_cast<std::int64_t>(view.at("when").unsigned_number(INT64_MAX));
+  record.result = view.string_or("result", "");
   return record;
 }
 

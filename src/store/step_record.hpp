@@ -22,6 +22,7 @@ struct StepRecord {
   std::string key;                 // hex of the step's key
   std::uint64_t milliseconds = 0;  // how long the step took
   std::int64_t when = 0;           // seconds since 1970; 0: write_step_record() takes the clock
+  std::string result = {};         // digest of what the step made; empty: not said
 };
 
 // Writes <directory>/<step>.last.json, whole or not at all.

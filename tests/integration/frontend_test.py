@@ -1,9 +1,10 @@
 """What the tools say of a Dockerfile without building it: --print, --check, --emit; and the warnings of a build."""
 import json
+import os
 import subprocess
 
 import parts
-from parts import settings
+from parts import harness, settings
 
 DOCKERFILE = """\
 ARG BASE=scratch
@@ -112,6 +113,33 @@ class Depfile(Frontend):
         for arguments in (("--emit=depfile",), ("--print=ast",), ("--check",)):
             self.assert_fails(self.fingerprint(project, *arguments), "source/Dockerfile: error: there is no such Dockerfile",
                               "hint: name it with --file")
+
+    def test_make_alone_as_documented(self):
+        """The makefile of the manual: each change of an input runs both rules once, a deleted file too."""
+        parts.need("make")
+        page = (harness.SOURCE / "docs/tools/bottle-fingerprint.md").read_text(encoding="utf-8")
+        project = self.new_build({"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/f": "1\n", "data/g": "g\n",
+                                  "Makefile": page.split("```make\n")[1].split("```")[0]})
+        project.build = project.source / "out"
+        project.environment["PATH"] = f"{settings.tools}:{os.environ['PATH']}"
+
+        def steps_of_make():
+            project.trace.unlink(missing_ok=True)
+            project.run("make", "out/image.stamp", cwd=project.source)
+            return [event["step"] for event in project.traced() if event["step"] != "instruction"]
+
+        plans = set()
+        for change in (lambda: None, lambda: project.append("data/f", "2\n"), lambda: project.write("data/h", "new\n"),
+                       lambda: project.remove("data/g"), lambda: project.rename("data/h", "data/i"),
+                       lambda: project.append("Dockerfile", "ENV A=b\n")):
+            change()
+            self.assertEqual(steps_of_make(), ["fingerprint", "image"])
+            self.assertEqual(steps_of_make(), [])
+            plans.add((project.build / "image.json").read_bytes())
+        self.assertEqual(len(plans), 6)
+        project.append("a", "not taken\n")
+        self.assertEqual(steps_of_make(), [])
+
 
 
 WARNS = "FROM scratch as base\nENV API_KEY=x\nCOPY a /\nCMD run\n"

@@ -82,10 +82,12 @@ class Scans(harness.TestCase):
         many.make("_bottle-scan")
         self.assertEqual(many.ran(), {"": ["scan"]})
         self.assertEqual(many.traced()[0]["bottles"], "100")
+        # With makefiles each target that is named is a build of its own.
+        scans = ["scan"] if "Ninja" in many.generator else ["scan", "scan"]
         many.make("bottle-b7-image", "bottle-b8-image")
-        self.assertEqual(many.ran(), {"": ["scan"], "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]})
+        self.assertEqual(many.ran(), {"": scans, "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]})
         many.make("bottle-b7-image", "bottle-b8-image")
-        self.assertEqual(many.ran(), {"": ["scan"]})
+        self.assertEqual(many.ran(), {"": scans})
 
     def test_a_wrong_mode(self):
         lists = self.bottle.source / "CMakeLists.txt"

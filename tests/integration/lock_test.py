@@ -713,11 +713,18 @@ class Repositories(Case):
         build.image()
         self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
         self.assertIn("2020-01-01T00:00:00Z", (build.build / "image.json").read_text())
+        # Or that of a named context, which nothing else has to use.
+        build.write("Dockerfile", "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n")
+        context = ["--build-context", f"when={main}#main", "--build-arg", "SOURCE_DATE_EPOCH=when"]
+        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:1:1: error: .*#main\" is not locked", "bottle-lock update")
+        self.lock(build, "update", *context)
+        build.image(*context)
+        self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
         # Kept with what the build tree needs, and asked for once.
         build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
         self.server.stop()
         shutil.rmtree(build.build)
-        build.image()
+        build.image(*context)
         self.assertEqual(self.tree(build)["time"][1], f"{seconds}\n".encode())
 
     def test_a_collection_keeps_the_checkout_that_a_build_tree_needs(self):

@@ -33,6 +33,18 @@ std::optional<std::int64_t> newest_time(const oci::LayerIndex& file, const store
   return newest;
 }
 
+struct RemoteTime {
+  Digest action;  // of the store, which holds what the time was read from
+  std::optional<std::int64_t> seconds;
+};
+
+RemoteTime time_of(const RemoteSource& remote, const RemoteAccess& access, const store::Store& store) {
+  if (const auto* git = std::get_if<RemoteGit>(&remote.what))
+    return {.action = commit_time_action(git->locked),
+            .seconds = commit_time(git->source, git->locked, store)};
+  return {.action = remote.action(), .seconds = newest_time(fetch_source(remote, store, access), store)};
+}
+
 }  // namespace
 
 void Resolved::give_epoch() {
@@ -70,7 +82,16 @@ std::optional<std::int64_t> Resolved::epoch_of(const std::string& text, const st
   if (const auto seconds = parse_unsigned(text); seconds && *seconds <= kLargest)
     return static_cast<std::int64_t>(*seconds);
   // The time of a context that is on this machine is not an input.
-  if (text == "context" || find_context(spec_, text) != nullptr) return std::nullopt;
+  if (text == "context") return std::nullopt;
+  if (const ContextSpec* context = find_context(spec_, text)) {
+    if (context->kind != ContextKind::remote) return std::nullopt;
+    const auto remote =
+        remote_source(classify_source(context->reference), file_.stages.front().from.position);
+    if (!remote || survey_ || unlocked_ == Unlocked::left_open) return std::nullopt;
+    const RemoteTime time = time_of(*remote, *access_, store);
+    epoch_action_ = time.action;
+    return time.seconds;
+  }
   for (const StageText& stage : file_.stages)
     if (!stage.header().name.empty() && equal_fold(stage.header().name, text))
       return stage_epoch(stage, store);
@@ -119,12 +140,9 @@ std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const 
   if (!source) refuse(stage.from, "has no ADD");
   const auto remote = remote_source(*source, position);
   if (!remote || survey_ || unlocked_ == Unlocked::left_open) return std::nullopt;
-  if (const auto* git = std::get_if<RemoteGit>(&remote->what)) {
-    epoch_action_ = commit_time_action(git->locked);
-    return commit_time(git->source, git->locked, store);
-  }
-  epoch_action_ = remote->action();
-  return newest_time(fetch_source(*remote, store, *access_), store);
+  const RemoteTime time = time_of(*remote, *access_, store);
+  epoch_action_ = time.action;
+  return time.seconds;
 }
 
 }  // namespace bottle::image

@@ -227,7 +227,7 @@ function(_bottle_all_targets out directory)
   endforeach()
   get_property(imported DIRECTORY "${directory}" PROPERTY IMPORTED_TARGETS)
   list(APPEND targets ${imported})
-  # Ours are in nobody's mind, and make no file.
+  # Internal targets are not suggested: users do not name them, and they make no file.
   list(FILTER targets EXCLUDE REGEX "^_|^gate-|^bottle-|^bottle::|^bottles(-push)?$")
   set(${out} "${targets}" PARENT_SCOPE)
 endfunction()

@@ -43,7 +43,7 @@ function(_bottle_upstream_spellings out json)
   if(user STREQUAL "")
     set(user git)
     if(NOT url STREQUAL "")
-      set(bare_host TRUE) # whoever writes it without a user has one in the settings of ssh
+      set(bare_host TRUE) # without a user, the settings of ssh name one
     endif()
   endif()
   if(port STREQUAL "")

@@ -2,7 +2,7 @@
 add_bottle
 ----------
 
-Declares an image that a Dockerfile describes, and the targets that make it::
+Declares an image that a Dockerfile describes, and the targets that build it::
 
   add_bottle(<slug>
     [DOCKERFILE <file>] [CONTEXT <directory>] [TARGET <stage>]
@@ -20,103 +20,107 @@ Declares an image that a Dockerfile describes, and the targets that make it::
     [EXCLUDE_FROM_ALL])
 
 ``<slug>``
-  The bottle's name: at most 63 characters of ``a-z 0-9 _ . -``, the first one a
-  letter or a digit.
+  The bottle's name: at most 63 characters of ``a-z 0-9 _ . -``; the first
+  character is a letter or a digit.
 ``DOCKERFILE``
-  Relative to the current source directory; default ``Dockerfile`` in the
-  context.
+  The Dockerfile, relative to the current source directory; default:
+  ``Dockerfile`` in the context.
 ``CONTEXT``
   The directory that the Dockerfile copies from; default: the current source
-  directory. The build tree is never part of it. The permissions of its files
-  are taken as git keeps them, 0755 or 0644, so that a checkout's umask does not
-  matter; ``COPY --chmod`` gives others, ``BOTTLE_GIT_MODES`` turns that off.
+  directory. The build tree is never part of it. Files get the
+  permissions that git would record, 0755 or 0644, whatever the umask of the
+  checkout. ``COPY --chmod`` sets others; ``BOTTLE_GIT_MODES`` turns this off.
 ``TARGET``
-  The stage to build; default: the last.
+  The stage to build; default: the last one.
 ``PLATFORMS``
-  One platform, as ``linux/arm64``; default: this machine's.
+  One platform, for example ``linux/arm64``; default: this machine's.
 ``BUILD_ARGS``
-  Values for the Dockerfile's ``ARG``. Those it does not use change nothing.
+  Values for the Dockerfile's ``ARG``. Unused values do not cause a rebuild.
 ``CONTEXTS``
-  Further places that ``FROM <name>`` and ``COPY --from=<name>`` find:
+  Named contexts, for ``FROM <name>`` and ``COPY --from=<name>``:
   ``path:<directory>``, ``bottle:<slug>``, ``target:<target>`` (the file of an
-  executable or library, under its own name), ``oci-layout:<directory>`` with
-  ``:<tag>`` or ``@<digest>`` behind it where the layout holds several images,
-  ``docker-archive:<file>[:<tag>]`` (as ``docker save`` writes it),
+  executable or library, under its own name), ``oci-layout:<directory>``,
+  followed by ``:<tag>`` or ``@<digest>`` if the layout has several images,
+  ``docker-archive:<file>[:<tag>]`` (written by ``docker save``),
   ``image:<reference>`` or ``docker-image://<reference>`` (an image of a
-  registry, as the lock says), ``https://<url>`` and the address of a git
-  repository (``https://<host>/<path>.git#<ref>:<directory>``,
-  ``git@<host>:<path>``; their files, as the lock says),
-  ``gate:<slug>`` (the rendered files of a gate, declared before).
+  registry, in the version of the lock), ``https://<url>`` and the address of a
+  git repository (``https://<host>/<path>.git#<ref>:<directory>``,
+  ``git@<host>:<path>``; their files, in the version of the lock),
+  ``gate:<slug>`` (the rendered files of a gate that is declared before).
 ``BASES``
-  ``BASES base`` is ``CONTEXTS base=bottle:base``. A bottle may be declared
-  after the ones that need it.
+  ``BASES base`` means ``CONTEXTS base=bottle:base``. A bottle may be declared
+  after the bottles that need it.
 ``SECRETS``
-  What ``RUN --mount=type=secret`` may ask for, by its id: the value of an
-  environment variable, or a file's content, both read when a ``RUN`` needs
-  them. Another value builds nothing again: it is in no key, layer or log.
+  Secrets for ``RUN --mount=type=secret``, by ID: the value of an environment
+  variable, or the content of a file. They are read when a ``RUN`` needs them.
+  A changed value does not cause a rebuild. Secrets are never written to a key,
+  a layer or a log.
 ``LOCK``
-  The file that says which content the references of outside sources stand for
+  The lock: the file with the digests and commits of outside sources
   (``bottle-lock``); default: the variable ``BOTTLE_LOCK``, else ``bottle.lock``
   in the source directory of the project.
 ``SKILLS``
-  Directories of ``$HOME/.claude/skills`` (or of the variable
-  ``BOTTLE_SKILLS_DIR``): together they are the context ``skills``, for
+  Directories in ``$HOME/.claude/skills`` (or in ``BOTTLE_SKILLS_DIR``). Together
+  they are the named context ``skills``, for
   ``COPY --from=skills . /home/agent/.claude/skills/``.
 ``GATES``
-  Gates (:command:`add_gate`) that this bottle uses: they are made before it,
-  and its pack's environment says where they are: ``BOTTLE_GATE_<SLUG>``, and
-  for git the settings by which an upstream's URL leads to the gate.
+  Gates (:command:`add_gate`) that this bottle uses. They are built before it.
+  The environment in its pack has their addresses in ``BOTTLE_GATE_<SLUG>``, and
+  git settings that redirect the URLs of upstreams to the gate.
 ``DEPENDS``
-  Targets and files to make first, for generated files in a context.
+  Targets and files to build first, for generated files in a context.
 ``ENGINE``
-  What builds the image: ``builtin``, ``docker``, ``podman``, ``buildah`` or
-  ``buildx``. The argument goes before the variable ``BOTTLE_ENGINE``, that
-  before the environment's. An engine that is missing or cannot be reached fails
-  the target, not the configuring.
+  The builder engine: ``builtin``, ``docker``, ``podman``, ``buildah`` or
+  ``buildx``. The argument overrides the variable ``BOTTLE_ENGINE``, which
+  overrides the environment variable. If an engine is missing or cannot be
+  reached, the target fails, and not the configuring.
 ``ENGINE_OPTIONS``
-  Words for the build command of an outside engine, as ``--network=host``. They
-  are in the key; ``BOTTLE_ENGINE_OPTIONS`` in the environment is not.
+  Words for the build command of an outside engine, for example
+  ``--network=host``. They are part of the key; ``BOTTLE_ENGINE_OPTIONS`` of the
+  environment is not.
 ``PACKER``
-  What makes the pack: ``native``, or ``smolvm``, the command of that name.
+  The packer: ``native``, or ``smolvm`` for the command of that name.
 ``REGISTRY_IMAGE``
-  For ``PACKER smolvm``: a container of this image, pinned by its digest, serves
-  the image to it in place of Bottle's own registry.
+  For ``PACKER smolvm``: a container of this image serves the bottle's image
+  instead of Bottle's own registry. The reference must have a digest.
 ``CPUS``, ``MEMORY``
-  What a machine made from the pack gets unless told otherwise: 4, 8192 MiB.
+  The default size of a machine made from the pack; default: 4, 8192 MiB.
 ``NETWORK``
-  Two things, in any order. ``machine``, or the keyword alone: a machine made
-  from the pack has a network. ``none``: no ``RUN`` of this bottle has one, so
-  that nothing but its inputs can reach it, which is what we recommend;
-  ``host``, the default: each has this machine's, unless the Dockerfile says
-  ``--network=none``. So ``NETWORK machine none`` builds without and runs with.
-  A generator expression may also give 1 or 0 for ``machine`` or not:
+  Up to two words, in any order. ``machine``, or the keyword without a value: a
+  machine made from the pack has a network. ``none``: no ``RUN`` of this bottle
+  has a network, so that only its inputs can affect it (recommended). ``host``,
+  the default: each ``RUN`` uses this machine's network, unless it has
+  ``--network=none``. So ``NETWORK machine none`` builds without a network and
+  runs with one. A generator expression may also give 1 or 0 for ``machine``:
   ``NETWORK $<CONFIG:Debug> none``.
 ``SHM_SIZE``, ``ULIMITS``, ``ADD_HOSTS``
-  What each ``RUN`` of this bottle gets: the size of ``/dev/shm``, as ``128m``
-  (default: 64 MiB); limits of :manpage:`setrlimit(2)`, as
-  ``nofile=1024:2048`` (``-1`` is no limit); lines of ``/etc/hosts``, as
-  ``mirror:10.0.0.1``. They are in the key, and outside engines get them as
-  ``--shm-size``, ``--ulimit`` and ``--add-host``.
+  Settings of each ``RUN`` of this bottle: the size of ``/dev/shm``, for example
+  ``128m`` (default: 64 MiB); limits of :manpage:`setrlimit(2)`, for example
+  ``nofile=1024:2048`` (``-1`` means no limit); lines of ``/etc/hosts``, for
+  example ``mirror:10.0.0.1``. They are part of the key. Outside engines get
+  them as ``--shm-size``, ``--ulimit`` and ``--add-host``.
 ``ENV``, ``ENTRYPOINT``, ``CMD``, ``USER``
-  Added to, or put in place of, what the image says, in the pack only. ``USER``
-  is a name or number, with a group if needed: ``agent``, ``1000:1000``.
+  ``ENV`` adds to the image's environment; the others replace the image's
+  values. They affect the pack only. ``USER`` is a name or number, with a group
+  if needed: ``agent``, ``1000:1000``.
 ``SMOLVM_VERSION``
-  The smolvm that the pack is meant for, as ``1.16.2``, at least 1.8.1;
-  ``current``, the default, is the newest that Bottle knows. An older one gets
-  what it understands: before 1.14.5 a pack names no user.
+  The smolvm version that the pack is built for, for example ``1.16.2``, at
+  least 1.8.1. ``current``, the default, is the newest version that Bottle
+  knows. A pack for an older version has only members that it supports: before
+  1.14.5 there is no user.
 ``PUSH``, ``PUSH_PACK``
-  Where ``bottle-<slug>-push`` sends the image, and the pack:
-  ``registry/repository:tag``. What happened to each blob is in
-  ``push/*.json`` beside the pack. Credentials come from Docker's
-  configuration.
+  The references to which ``bottle-<slug>-push`` pushes the image and the pack:
+  ``registry/repository:tag``. ``push/*.json`` beside the pack records the
+  outcome for each blob. Credentials are read from Docker's configuration.
 ``EXCLUDE_FROM_ALL``
-  Leaves the bottle out of the default target.
+  Excludes the bottle from the default target.
 
-Values may hold any text, also ``;``, quotes, ``$`` and newlines, and generator
-expressions. (A word of ``ENTRYPOINT`` or ``CMD`` cannot be equal to a keyword.)
-What an expression gives is checked by the tools; nothing is the default. Slugs,
-the names of targets, gates and skills, and the names in ``name=value`` have to
-be known when the project is configured and cannot hold one.
+Values may be any text, including ``;``, quotes, ``$`` and newlines, and
+generator expressions. (A word of ``ENTRYPOINT`` or ``CMD`` cannot be a
+keyword.) The tools check the evaluated values; an empty value means the
+default. Slugs, the names of targets, gates and skills, and the names in
+``name=value`` are needed when the project is configured and cannot contain
+generator expressions.
 
 Targets:
 
@@ -130,15 +134,15 @@ Targets:
 ``bottle-<slug>-load``
   loads the image into Docker or Podman as ``<slug>:latest``;
 ``bottle-<slug>-why``
-  says why the last build ran what it ran;
+  prints why the last build ran each step;
 ``bottle-<slug>-push``
-  sends image and pack to the registries of ``PUSH`` and ``PUSH_PACK``; only
-  what the registry lacks is sent, and nothing is asked if nothing changed;
+  pushes image and pack to the references of ``PUSH`` and ``PUSH_PACK``. It sends
+  only blobs that the registry lacks, and no request if nothing changed;
 ``bottles``, ``bottles-push``
   all packs; all pushes;
 ``bottle-lock``
-  brings the locks of all bottles up to date (``bottle-lock update``). It is
-  part of nothing else: a build never changes a lock.
+  updates the locks of all bottles (``bottle-lock update``). No other target
+  depends on it: a build never changes a lock.
 
 Example::
 
@@ -156,7 +160,7 @@ function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
   set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY USER SMOLVM_VERSION SHM_SIZE)
   set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ULIMITS ADD_HOSTS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
-  # Encoded word by word, because a list would tear values apart (BottleArguments.cmake).
+  # Encoded word by word, because a list would split values (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
   while(index LESS ARGC)
@@ -174,19 +178,19 @@ function(add_bottle slug)
   get_property(slugs GLOBAL PROPERTY _BOTTLE_SLUGS)
   if(slug IN_LIST slugs)
     get_property(place GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug})
-    message(FATAL_ERROR "add_bottle(${slug}): there is a bottle of this name already, from ${place}")
+    message(FATAL_ERROR "add_bottle(${slug}): a bottle with this name is already declared in ${place}")
   endif()
   if(slug STREQUAL "lock")
-    message(FATAL_ERROR "add_bottle(lock): the target bottle-lock is the one that brings locks up to date; choose another slug")
+    message(FATAL_ERROR "add_bottle(lock): the target bottle-lock updates the locks; choose another slug")
   endif()
   foreach(suffix IN ITEMS "" -image -oci -load -why -push)
     if(TARGET bottle-${slug}${suffix})
-      message(FATAL_ERROR "add_bottle(${slug}): there is a target bottle-${slug}${suffix} already; it may be one of another bottle's")
+      message(FATAL_ERROR "add_bottle(${slug}): the target bottle-${slug}${suffix} already exists; it may belong to another bottle")
     endif()
   endforeach()
   if(NOT CMAKE_GENERATOR MATCHES "^(Ninja|Ninja Multi-Config|Unix Makefiles)$")
-    message(FATAL_ERROR "add_bottle(${slug}): the generator \"${CMAKE_GENERATOR}\" is not supported; these are: Ninja, Ninja "
-      "Multi-Config, Unix Makefiles")
+    message(FATAL_ERROR "add_bottle(${slug}): the generator \"${CMAKE_GENERATOR}\" is not supported; expected Ninja, Ninja "
+      "Multi-Config or Unix Makefiles")
   endif()
   foreach(keyword IN ITEMS BUILD_ARGS ENV)
     foreach(word IN LISTS ARG_${keyword})
@@ -195,7 +199,7 @@ function(add_bottle slug)
         message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\" is not of the form name=value")
       elseif(word MATCHES "^[^=]*\\$<")
         _bottle_decode(word "${word}")
-        message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\": a generator expression can be in the value only, as "
+        message(FATAL_ERROR "add_bottle(${slug}): ${keyword} \"${word}\": only the value can contain a generator expression, for example "
           "NAME=$<IF:$<CONFIG:Debug>,a,b>")
       endif()
     endforeach()
@@ -204,7 +208,7 @@ function(add_bottle slug)
   list(LENGTH ARG_PLATFORMS count)
   if(count GREATER 1)
     list(JOIN ARG_PLATFORMS " " platforms)
-    message(FATAL_ERROR "add_bottle(${slug}): PLATFORMS ${platforms}: this version builds one platform a bottle")
+    message(FATAL_ERROR "add_bottle(${slug}): PLATFORMS ${platforms}: a bottle can have only one platform")
   endif()
 
   foreach(base IN LISTS ARG_BASES)
@@ -227,8 +231,8 @@ function(add_bottle slug)
   endforeach()
   get_filename_component(context "${ARG_CONTEXT}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
   if(context STREQUAL CMAKE_BINARY_DIR)
-    message(FATAL_ERROR "add_bottle(${slug}): the context is the build tree itself, ${context}; its files change in every build, "
-      "so build in a directory of its own")
+    message(FATAL_ERROR "add_bottle(${slug}): the context ${context} is the build tree, which changes in every build; "
+      "use a separate build directory")
   endif()
   if(ARG_CONTEXT AND NOT depends)
     _bottle_absolute(encoded "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" "")
@@ -268,7 +272,7 @@ function(add_bottle slug)
   _bottle_register(${slug} "${CONTEXTS_BOTTLES}" "${CONTEXTS_TARGETS}")
 endfunction()
 
-# Sets the properties for which add_bottle(), its caller, was given an argument, or which no BOTTLE_* variable has set.
+# Sets the properties for which its caller add_bottle() has an argument, or which no BOTTLE_* variable has set.
 function(_bottle_settings slug)
   if(DEFINED ARG_PLATFORMS)
     set(ARG_PLATFORM "${ARG_PLATFORMS}")
@@ -285,9 +289,9 @@ function(_bottle_settings slug)
   endforeach()
 endfunction()
 
-# NETWORK [machine] [none|host], which may be given without a value: <prefix>_NETWORK becomes TRUE if a machine is to have
-# one, <prefix>_RUN_NETWORK what RUN is to have; undefined if nothing is said. With generator expressions the words go on as
-# they are, behind the word NETWORK, to the tools, which refuse what is none of them (src/image/model/setting.hpp).
+# Parses NETWORK [machine] [none|host], which may have no value. <prefix>_NETWORK becomes TRUE if the machine has a network,
+# <prefix>_RUN_NETWORK becomes none or host. Each is undefined if it is not given. Words with generator expressions are passed
+# unchanged to the tools, after the word NETWORK. The tools refuse invalid words (src/image/model/setting.hpp).
 function(_bottle_network prefix function slug)
   set(words "${${prefix}_NETWORK}")
   set(missing "${${prefix}_KEYWORDS_MISSING_VALUES}")
@@ -299,7 +303,7 @@ function(_bottle_network prefix function slug)
       _bottle_decode(word "${word}")
       string(APPEND decoded ";${word}")
     endforeach()
-    # What no word says is as the variables have it.
+    # Without a word, the value of the variable is used.
     set(${prefix}_NETWORK "NETWORK;${BOTTLE_NETWORK}${decoded}" PARENT_SCOPE)
     set(${prefix}_RUN_NETWORK
       "$<IF:$<IN_LIST:none,${decoded}>,none,$<IF:$<IN_LIST:host,${decoded}>,host,${BOTTLE_RUN_NETWORK}>>" PARENT_SCOPE)

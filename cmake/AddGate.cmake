@@ -2,7 +2,7 @@
 add_gate
 --------
 
-Declares a gate between bottles and the outside, as a bottle of its own::
+Declares a gate, a separate bottle that controls the network access of others::
 
   add_gate(<slug> TEMPLATE <git-gate|ssh-gate|directory> CONFIG <file>
     [DOCKERFILE <file>] [CONTEXT <directory>]
@@ -10,29 +10,29 @@ Declares a gate between bottles and the outside, as a bottle of its own::
     [EXCLUDE_FROM_ALL])
 
 ``<slug>``
-  The gate's name, and its bottle's.
+  The name of the gate and of its bottle.
 ``TEMPLATE``
-  One of the two that come with Bottle, or a directory of templates of your own.
+  One of the two templates in the package, or another template directory.
 ``CONFIG``
   The gate's description, a JSON file (``bottle-gate schema`` prints its schema).
 ``DOCKERFILE``, ``CONTEXT``
-  Default: the image that comes with Bottle for this template. The rendered
-  files are its context ``gate``.
+  Default: the image in the package for this template. The rendered files are
+  its named context ``gate``.
 ``BASES``, ``CONTEXTS``
-  As for :command:`add_bottle`; ``base=bottle:<slug>`` puts another image in
-  place of Debian.
+  As for :command:`add_bottle`; ``base=bottle:<slug>`` replaces Debian
+  by another image.
 
 Targets:
 
 ``gate-<slug>``
   the rendered files, ``<build>/gates/<slug>/files``, and the image;
 ``gate-<slug>-up``, ``gate-<slug>-down``
-  start it in a container, and remove what that made;
+  start the gate in a container; remove the container and its networks;
 ``bottle-<slug>`` and so on
   those of :command:`add_bottle`.
 
-An edit of the description or of a template renders this gate again, and only
-what came out differently makes the image, and then the pack, again.
+An edit of the description or of a template renders this gate again. The image
+and the pack are rebuilt only if a rendered file changed.
 
 Example::
 
@@ -43,11 +43,11 @@ Since 0.1
 #]=======================================================================]
 include_guard(GLOBAL)
 
-# Where the Dockerfiles of the images that come with Bottle are: git-gate, ssh-gate and agent.
+# The directory of the Dockerfiles of the images in the package: git-gate, ssh-gate and agent.
 foreach(_bottle_candidate IN ITEMS "${CMAKE_CURRENT_LIST_DIR}/.." "${CMAKE_CURRENT_LIST_DIR}/data")
   if(IS_DIRECTORY "${_bottle_candidate}/images/git-gate")
     get_filename_component(_bottle_candidate "${_bottle_candidate}/images" ABSOLUTE)
-    set(BOTTLE_IMAGES_DIR "${_bottle_candidate}" CACHE INTERNAL "The images that come with Bottle")
+    set(BOTTLE_IMAGES_DIR "${_bottle_candidate}" CACHE INTERNAL "The images in the package")
     break()
   endif()
 endforeach()
@@ -77,7 +77,7 @@ function(add_gate slug)
     _bottle_refuse_expression("add_gate(${slug})" ARG_${keyword})
   endforeach()
   if(TARGET gate-${slug})
-    message(FATAL_ERROR "add_gate(${slug}): there is a target gate-${slug} already")
+    message(FATAL_ERROR "add_gate(${slug}): the target gate-${slug} already exists")
   endif()
 
   _bottle_data_directory(data)
@@ -92,7 +92,7 @@ function(add_gate slug)
       message(FATAL_ERROR "add_gate(${slug}): TEMPLATE \"${template}\" is neither git-gate nor ssh-gate nor a directory${question}")
     endif()
     if(NOT ARG_DOCKERFILE)
-      message(FATAL_ERROR "add_gate(${slug}): templates of your own need DOCKERFILE, the image that they are for")
+      message(FATAL_ERROR "add_gate(${slug}): a template directory needs DOCKERFILE, the Dockerfile of its image")
     endif()
     set(image "${CMAKE_CURRENT_SOURCE_DIR}")
   endif()
@@ -100,7 +100,7 @@ function(add_gate slug)
   get_filename_component(config "${config}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
   string(FIND "${config}" "${CMAKE_BINARY_DIR}/" in_build_tree)
   if(NOT in_build_tree EQUAL 0 AND (NOT EXISTS "${config}" OR IS_DIRECTORY "${config}"))
-    message(FATAL_ERROR "add_gate(${slug}): CONFIG: there is no file ${config}; `bottle-gate schema` prints what a description holds")
+    message(FATAL_ERROR "add_gate(${slug}): CONFIG: there is no file ${config}; `bottle-gate schema` prints the schema of a description")
   endif()
   _bottle_directory(directory "${slug}" gates)
   _bottle_tool(gate gate)
@@ -117,7 +117,7 @@ function(add_gate slug)
   set_property(GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${slug} "${config}")
   set_property(GLOBAL APPEND PROPERTY _BOTTLE_GATES ${slug})
 
-  # Values that hold text of any kind go on as they came: each is one argument.
+  # Values may be any text; each is passed on as one argument.
   set(call "add_bottle([==[${slug}]==]")
   foreach(keyword IN ITEMS DOCKERFILE CONTEXT)
     if(ARG_${keyword})
@@ -153,7 +153,7 @@ function(add_gate slug)
   add_dependencies(gate-${slug}-up bottle-${slug}-load)
 endfunction()
 
-# templates/ and images/: in Bottle's sources, or where an installation has them.
+# The directory of templates/ and images/: in Bottle's sources, or in an installation.
 function(_bottle_data_directory out)
   foreach(candidate IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/.." "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/data")
     if(IS_DIRECTORY "${candidate}/templates/git-gate")
@@ -162,12 +162,12 @@ function(_bottle_data_directory out)
       return()
     endif()
   endforeach()
-  message(FATAL_ERROR "add_gate: the templates that come with Bottle are not beside ${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
+  message(FATAL_ERROR "add_gate: the package has no directory templates/git-gate beside ${CMAKE_CURRENT_FUNCTION_LIST_DIR}; install it again")
 endfunction()
 
-# _bottle_gate_environment(<out> <slug of a bottle> <gate>...): encoded name=value words that tell a bottle where its gates
-# are. The gate is found under its slug as host name. The URLs of an upstream lead to the gate, so that a clone needs no
-# other words than anywhere else (git-config(1), url.<base>.insteadOf and GIT_CONFIG_COUNT; BottleGateUrls.cmake).
+# _bottle_gate_environment(<out> <slug of a bottle> <gate>...): encoded name=value words with the addresses of a bottle's
+# gates. The host name of a gate is its slug. The URLs of an upstream lead to the gate, so that a clone uses the same URL as
+# elsewhere (git-config(1), url.<base>.insteadOf and GIT_CONFIG_COUNT; BottleGateUrls.cmake).
 function(_bottle_gate_environment out slug)
   set(words "")
   set(leading "")
@@ -176,8 +176,8 @@ function(_bottle_gate_environment out slug)
     _bottle_refuse_unknown_gate("add_bottle(${slug}): GATES" "${gate}")
     get_property(config GLOBAL PROPERTY _BOTTLE_CONFIG_OF_GATE_${gate})
     if(NOT EXISTS "${config}")
-      message(FATAL_ERROR "add_bottle(${slug}): GATES ${gate}: there is no file ${config}; what a gate's description says is "
-        "needed when the project is configured, so the build cannot make it")
+      message(FATAL_ERROR "add_bottle(${slug}): GATES ${gate}: there is no file ${config}; a gate's description is "
+        "needed when the project is configured, so the build cannot generate it")
     endif()
     _bottle_link_directories(links "${config}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${config}" ${links})
@@ -224,7 +224,7 @@ function(_bottle_gate_environment out slug)
       list(POP_FRONT guards url)
       set(base "${url}")
       if(url IN_LIST known)
-        continue() # another upstream's
+        continue() # the URL of another upstream
       endif()
     endif()
     list(APPEND words "GIT_CONFIG_KEY_${count}=url.${base}.insteadOf" "GIT_CONFIG_VALUE_${count}=${url}")
@@ -241,13 +241,13 @@ function(_bottle_refuse_unknown_gate where gate)
   if(NOT gate IN_LIST gates)
     _bottle_did_you_mean(question "${gate}" ${gates})
     if(question STREQUAL "")
-      set(question "; add_gate(${gate} ...) has to come first")
+      set(question "; declare it before with add_gate(${gate} ...)")
     endif()
     message(FATAL_ERROR "${where}: there is no gate \"${gate}\"${question}")
   endif()
 endfunction()
 
-# The directories that hold a symbolic link on the way to a file: only their times tell that it leads elsewhere.
+# The directories with a symbolic link on the path to a file: only their times show that a link was changed.
 function(_bottle_link_directories out path)
   set(found "")
   set(links 0)
@@ -269,7 +269,7 @@ function(_bottle_link_directories out path)
   set(${out} "${found}" PARENT_SCOPE)
 endfunction()
 
-# _bottle_skills(<slug> <name>...): the rule that gathers skills for the context "skills" of a bottle.
+# _bottle_skills(<slug> <name>...): the rule that collects skills for the named context "skills" of a bottle.
 function(_bottle_skills slug)
   _bottle_refuse_expression("add_bottle(${slug})" BOTTLE_SKILLS_DIR)
   set(root "${BOTTLE_SKILLS_DIR}")
@@ -287,7 +287,7 @@ function(_bottle_skills slug)
       if(nearest)
         set(nearest "did you mean ${nearest}? ")
       endif()
-      message(FATAL_ERROR "add_bottle(${slug}): there is no skill \"${name}\" in ${root} (BOTTLE_SKILLS_DIR); ${nearest}There are: ${listed}")
+      message(FATAL_ERROR "add_bottle(${slug}): there is no skill \"${name}\" in ${root} (BOTTLE_SKILLS_DIR); ${nearest}Found: ${listed}")
     endif()
     list(APPEND names "${name}")
   endforeach()
@@ -299,5 +299,5 @@ function(_bottle_skills slug)
             --result "${directory}/skills.list" --depfile "${directory}/skills.d" ${names}
     DEPENDS "${gate}"
     DEPFILE "${directory}/skills.d" TARGET bottle-${slug}-image
-    COMMENT "Gathering the skills of bottle ${slug}")
+    COMMENT "Collecting the skills of bottle ${slug}")
 endfunction()

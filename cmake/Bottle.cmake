@@ -7,23 +7,23 @@ MicroVM and container images as build targets::
   find_package(Bottle REQUIRED)
   add_bottle(hello)             # ./Dockerfile + this directory
 
-``cmake --build build --target bottle-hello`` then leaves
+``cmake --build build --target bottle-hello`` writes
 ``build/bottles/hello/hello.smolmachine``.
 
-Functions, each in a file of its own:
+Functions, each in its own file:
 
 :command:`add_bottle`
   declares a bottle and its targets (``AddBottle.cmake``)
 :command:`add_gate`
-  declares a gate between bottles and the outside (``AddGate.cmake``)
+  declares a gate, which controls the network access of bottles (``AddGate.cmake``)
 :command:`bottle_outputs`
-  says where a bottle's files are, for rules of your own (``BottleOutputs.cmake``)
+  returns the paths of a bottle's files, for your own rules (``BottleOutputs.cmake``)
 
 Settings
 ^^^^^^^^
 
-A variable set before :command:`add_bottle` initialises the target property of
-the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
+A variable set before :command:`add_bottle` initializes the target property of
+the same name on ``bottle-<slug>``. The argument of :command:`add_bottle`, or
 ``set_property(TARGET bottle-<slug> PROPERTY ...)``, overrides it:
 
 ``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
@@ -31,54 +31,56 @@ the same name on ``bottle-<slug>``; the argument of :command:`add_bottle`, or
 (``none`` or ``host``), ``BOTTLE_SMOLVM_VERSION``, ``BOTTLE_GIT_MODES``,
 ``BOTTLE_PUSH_OPTIONS``
 
-``BOTTLE_GIT_MODES`` has no argument: if true, the default, files of a context
-have the permissions that git would give them (0755 if the owner may execute,
-else 0644), so that two checkouts give the same image whatever their umask.
+``BOTTLE_GIT_MODES`` has no argument. If true, the default, context files get
+the permissions that git would record (0755 if the owner may execute, else
+0644), so that two checkouts give the same image whatever their umask.
 
-``BOTTLE_PUSH_OPTIONS`` has none either: further options of ``bottle-registry
-push``, for example ``--compression;zstd`` or ``--index``.
+``BOTTLE_PUSH_OPTIONS`` has no argument either. It has further options of
+``bottle-registry push``, for example ``--compression;zstd`` or ``--index``.
 
 Further variables:
 
 ``BOTTLE_IMAGE_JOBS``
-  How many images Ninja builds side by side (half of the cores, at least 2).
+  The number of images that Ninja builds in parallel; default: half of the cores,
+  at least 2.
 ``BOTTLE_SCAN``
-  What notices that an input changed: ``times`` (default), the build tool, which
-  compares times; ``always``, one process for the project in each build, which
-  compares sizes, times, inodes and modes.
+  How changed inputs are detected. ``times`` (default): the build tool compares
+  times. ``always``: one process for the project in each build compares sizes,
+  times, inodes and modes.
 ``BOTTLE_CACHE_DIR``
-  The store that the tools use; default: the environment's, else what they find
-  in the environment of the build.
+  The store of the tools; default: ``BOTTLE_CACHE_DIR`` of the environment, else
+  the user's cache directory during the build.
 ``BOTTLE_SMOLVM_RUNTIME``
-  The agent root filesystem of smolvm that packs hold, a directory, or ``none``.
-  Default: what is found where smolvm looks (``SMOLVM_AGENT_ROOTFS``, the user's
-  data directory, beside ``smolvm`` in ``PATH``, ``/usr/lib/smolvm``); once found
-  it stays until it is gone. Another content packs again what holds it.
+  The agent root filesystem of smolvm in packs: a directory, or ``none``.
+  Default: the first directory where smolvm searches (``SMOLVM_AGENT_ROOTFS``, the
+  user's data directory, beside ``smolvm`` in ``PATH``, ``/usr/lib/smolvm``). A
+  directory that was found is kept until it is removed. If its content changes,
+  the packs that contain it are rebuilt.
 ``BOTTLE_SOURCE_DATE_EPOCH``
-  The time of everything in images and packs, in seconds since 1970; default:
-  ``SOURCE_DATE_EPOCH`` of the environment, else 0. While building, another
-  ``SOURCE_DATE_EPOCH`` in the environment is an error.
+  The time of all files and records in images and packs, in seconds since 1970;
+  default: ``SOURCE_DATE_EPOCH`` of the environment, else 0. During the build,
+  another ``SOURCE_DATE_EPOCH`` in the environment is an error.
 ``BOTTLE_LOCK``
-  The lock of bottles that name none (``LOCK``); default: ``bottle.lock`` in the
-  source directory of the project that declares the bottle.
+  The lock of bottles without ``LOCK``; default: ``bottle.lock`` in the source
+  directory of the project that declares the bottle.
 ``BOTTLE_VERIFY_REMOTE``
-  If true, ``bottle-<slug>-push`` asks the registry each time whether it still
-  has what was pushed, and sends what it lost.
+  If true, ``bottle-<slug>-push`` always checks that the registry still has the
+  pushed content, and sends what is missing.
 ``BOTTLE_SKILLS_DIR``
-  Where the skills of ``SKILLS`` are; default: ``$HOME/.claude/skills``.
+  The directory of the skills of ``SKILLS``; default: ``$HOME/.claude/skills``.
 ``BOTTLE_IMAGES_DIR``
-  Set by Bottle: where the images that come with it are, for example
+  Set by Bottle: the directory of the images in the package, for example
   ``${BOTTLE_IMAGES_DIR}/agent``.
 ``BOTTLE_TOOLS_DIR``
-  A directory with the tools to use instead of the ones that came with this
-  package. Needed when cross-compiling and they are not in ``PATH``.
+  A directory with the tools to use instead of those of this package. Set it
+  when cross-compiling if the tools are not in ``PATH``.
 
-Of these only the properties and ``BOTTLE_LOCK`` can hold generator expressions.
-A variable whose name is nearly one of these is a warning.
+Only the properties and ``BOTTLE_LOCK`` can contain generator expressions. A
+variable with a name similar to one of these causes a warning.
 
 ``BOTTLE_ENGINE``, ``BOTTLE_CACHE_DIR`` and ``SOURCE_DATE_EPOCH`` of the
-environment are read when the project is configured. One that is not set then
-keeps the value it had when it was configured before.
+environment are read when the project is configured. If a variable is not set,
+it keeps its value from the last time the project was configured.
 
 Since 0.1
 #]=======================================================================]

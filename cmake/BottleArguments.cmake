@@ -1,8 +1,8 @@
-# How arguments are taken apart: exactly (a value may hold any text), and with errors that name the nearest right word.
+# Parsing of arguments: exact (a value may be any text), with errors that name the most similar known word.
 include_guard(GLOBAL)
 
-# Lists cannot hold every text: ";" separates, "[" suspends separation, "\" swallows a separator, and an empty element
-# vanishes from ${ARGN}. While they are in lists, values have these replaced by characters that mean nothing to CMake.
+# Lists cannot hold every text: ";" separates, "[" suspends separation, "\" escapes a separator, and an empty element
+# is lost in ${ARGN}. So in lists these are replaced by characters without a meaning in CMake.
 function(_bottle_encode out value)
   string(ASCII 1 semicolon)
   string(ASCII 2 open)
@@ -10,7 +10,7 @@ function(_bottle_encode out value)
   string(ASCII 4 backslash)
   string(ASCII 5 nothing)
   if(value MATCHES "[${semicolon}${open}${close}${backslash}${nothing}]")
-    message(FATAL_ERROR "a value given to Bottle holds one of the control characters 1 to 5: \"${value}\"")
+    message(FATAL_ERROR "an argument contains one of the control characters 1 to 5: \"${value}\"")
   endif()
   if(value STREQUAL "")
     set(value "${nothing}")
@@ -37,8 +37,7 @@ function(_bottle_decode out value)
   set(${out} "${value}" PARENT_SCOPE)
 endfunction()
 
-# The number of letters to insert, remove, replace or exchange with their neighbour to get from one word to another,
-# regardless of case.
+# The edit distance of two words, without regard to case: letters to insert, remove, replace, or swap with their neighbour.
 function(_bottle_distance out one other)
   string(TOLOWER "${one}" one)
   string(TOLOWER "${other}" other)
@@ -70,7 +69,7 @@ function(_bottle_distance out one other)
         endforeach()
         math(EXPR best "${best} + 1")
       endif()
-      # "bsae" for "base": two letters in each other's place.
+      # "bsae" for "base": two swapped letters.
       if(row GREATER 1 AND column GREATER 1 AND letter STREQUAL left_letter AND above_letter STREQUAL other_letter)
         math(EXPR left "${column} - 2")
         math(EXPR exchanged "${higher_${left}} + 1")
@@ -90,7 +89,7 @@ function(_bottle_distance out one other)
   set(${out} ${above_${columns}} PARENT_SCOPE)
 endfunction()
 
-# The word of a list that is nearest to `word`, if near enough to be a likely typing mistake: a third of its letters. Else "".
+# The word of a list with the least distance to `word`, if that is at most a third of its letters. Else "".
 function(_bottle_nearest out word)
   set(nearest "")
   string(LENGTH "${word}" length)
@@ -113,7 +112,7 @@ function(_bottle_nearest out word)
   set(${out} "${nearest}" PARENT_SCOPE)
 endfunction()
 
-# "; did you mean X?" for a message, or nothing.
+# "; did you mean X?" for a message, or "".
 function(_bottle_did_you_mean out word)
   _bottle_nearest(nearest "${word}" ${ARGN})
   if(NOT nearest STREQUAL "")
@@ -122,14 +121,14 @@ function(_bottle_did_you_mean out word)
   set(${out} "${nearest}" PARENT_SCOPE)
 endfunction()
 
-# The same, and all the words that there are.
+# The same, and all known words.
 function(_bottle_known_are out word)
   _bottle_did_you_mean(question "${word}" ${ARGN})
   if(question STREQUAL "")
     set(question ".")
   endif()
   list(JOIN ARGN ", " known)
-  set(${out} "${question} Known are: ${known}" PARENT_SCOPE)
+  set(${out} "${question} Expected one of: ${known}" PARENT_SCOPE)
 endfunction()
 
 # _bottle_refuse_unparsed(<function> <subject> <keywords> <unparsed, encoded> <keywords without values>)
@@ -146,7 +145,7 @@ function(_bottle_refuse_unparsed function subject keywords unparsed without_valu
   endif()
   if(without_values)
     list(GET without_values 0 word)
-    message(FATAL_ERROR "${function}(${subject}): ${word} needs a value and has none")
+    message(FATAL_ERROR "${function}(${subject}): ${word} needs a value")
   endif()
 endfunction()
 
@@ -154,6 +153,6 @@ function(_bottle_check_slug function slug)
   string(LENGTH "${slug}" length)
   if(NOT slug MATCHES "^[a-z0-9][a-z0-9_.-]*$" OR length GREATER 63)
     message(FATAL_ERROR "${function}: \"${slug}\" is not a slug: a slug is at most 63 characters of a-z, 0-9, \"_\", \".\" "
-      "and \"-\", the first one a letter or a digit; it names targets, files and tags")
+      "and \"-\", and begins with a letter or a digit; it names targets, files and tags")
   endif()
 endfunction()

@@ -1,4 +1,4 @@
-# How Bottle's own sources are compiled: one static library a room, strict warnings, the language standard.
+# The compilation of Bottle's own sources: one static library for each room, strict warnings, the language standard.
 include_guard(GLOBAL)
 include(CheckLinkerFlag)
 include(GNUInstallDirs)
@@ -10,7 +10,8 @@ endif()
 option(BOTTLE_INSTALL "Install Bottle's tools and CMake package" ${PROJECT_IS_TOP_LEVEL})
 option(BOTTLE_WERROR "Treat warnings in Bottle's own sources as errors" ${PROJECT_IS_TOP_LEVEL})
 set(BOTTLE_SANITIZE "" CACHE STRING "Sanitizers for Bottle's own sources, for example address,undefined or thread")
-# Half the time of a build is reading headers. Precompiled ones hide a missing #include, so the ordinary build does without.
+# Reading headers is half the time of a build. Precompiled headers hide a missing #include, so the default build does not use
+# them.
 set(_bottle_precompile OFF)
 if(BOTTLE_SANITIZE)
   set(_bottle_precompile ON)
@@ -29,17 +30,17 @@ find_package(CLI11 REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
-# Headers only: the package's own library would be one more for each start of a tool.
-find_path(BOTTLE_TOML_INCLUDE_DIR toml++/toml.h REQUIRED DOC "Where toml++ (Debian: libtomlplusplus-dev) is")
+# Headers only: the package's library would slow down each start of a tool.
+find_path(BOTTLE_TOML_INCLUDE_DIR toml++/toml.h REQUIRED DOC "The include directory of toml++ (Debian: libtomlplusplus-dev)")
 mark_as_advanced(BOTTLE_TOML_INCLUDE_DIR)
 
-option(BOTTLE_STATIC_LIBRARIES "Link libraries statically that have a static form: the tools start faster" ON)
+option(BOTTLE_STATIC_LIBRARIES "Link libraries statically if their static form is installed, so that the tools start faster" ON)
 set(BOTTLE_LINK_STATIC "${BOTTLE_STATIC_LIBRARIES}")
 if(BOTTLE_SANITIZE)
-  # The sanitizers want to be between a program and its libraries.
+  # Sanitizers intercept the calls between a program and its shared libraries.
   set(BOTTLE_LINK_STATIC OFF)
 endif()
-# What is loaded later (libcurl, libarchive) brings libraries of its own, which must not meet those in the tools.
+# Libraries that are loaded later (libcurl, libarchive) have their own dependencies, which must not use symbols of the tools.
 set(_bottle_quick_start -static-libstdc++ -static-libgcc LINKER:--exclude-libs,ALL LINKER:--as-needed LINKER:--gc-sections
                         LINKER:-z,noseparate-code)
 if(BOTTLE_LINK_STATIC)
@@ -47,8 +48,7 @@ if(BOTTLE_LINK_STATIC)
 endif()
 
 # bottle_library_form(<name> <target of its package> <file of the library>): the target bottle_<name>, which links the
-# static form of a library where that lies beside the shared one. Each shared library costs each start of a tool 0.1 ms
-# and more, and the tools run while somebody waits.
+# static form of a library if that is beside the shared one. Each shared library adds at least 0.1 ms to each start of a tool.
 function(bottle_library_form name target file)
   add_library(bottle_${name} INTERFACE)
   string(REGEX REPLACE "\\.so$" ".a" static "${file}")
@@ -60,8 +60,8 @@ function(bottle_library_form name target file)
   endif()
 endfunction()
 
-# bottle_try_link(<result> <sentence> <source> <program> <library>...): the cache entry <result> says whether a program links
-# with one of our sources, which does the work of a shared library.
+# bottle_try_link(<result> <sentence> <source> <program> <library>...): the cache entry <result> is true if a program links
+# with one of Bottle's sources that replaces a shared library.
 function(bottle_try_link result sentence source program)
   if(NOT BOTTLE_LINK_STATIC)
     set(${result} OFF PARENT_SCOPE)
@@ -76,7 +76,7 @@ function(bottle_try_link result sentence source program)
   if(${result})
     message(CHECK_PASS "yes")
   else()
-    message(CHECK_FAIL "no: it stays shared, and tools start later")
+    message(CHECK_FAIL "no: the shared library is used, and tools start more slowly")
   endif()
 endfunction()
 
@@ -91,14 +91,14 @@ target_compile_options(bottle_options INTERFACE -Wall -Wextra -Wconversion -Wsha
                                                 # GCC 12 warns of std::string's own operator+ (GCC bug 105651).
                                                 $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                                 $<$<BOOL:${BOTTLE_WERROR}>:-Werror>)
-# The tools run while somebody builds: not slower because a project around us names no build type.
+# The tools run in each build, so they are optimized even if the enclosing project sets no build type.
 target_compile_options(bottle_options INTERFACE $<$<CONFIG:>:-O2>)
 target_compile_definitions(bottle_options INTERFACE _FILE_OFFSET_BITS=64 BOTTLE_VERSION="${PROJECT_VERSION}")
 target_include_directories(bottle_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
 if(BOTTLE_SANITIZE)
   target_compile_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE} -fno-omit-frame-pointer -g1
                                                   -fno-sanitize-recover=all
-                                                  # Precompiled headers that are the same bytes, for ccache.
+                                                  # Precompiled headers with reproducible bytes, for ccache.
                                                   $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
   target_link_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE})
 endif()
@@ -119,7 +119,7 @@ function(bottle_tool name)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
   set(file "${name}")
   if(name STREQUAL "bottle-lock")
-    # In somebody else's project that is a target of theirs.
+    # In a user's project, bottle-lock is the target that updates locks.
     set(name bottle_lock_tool)
   endif()
   add_executable(${name} ${ARG_SOURCES})
@@ -129,7 +129,7 @@ function(bottle_tool name)
     target_link_options(${name} PRIVATE ${_bottle_quick_start})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
-  # Multi-config generators append the configuration's name unless each is told not to.
+  # Multi-config generators append the configuration's name unless the property of each configuration is set.
   foreach(config IN LISTS CMAKE_CONFIGURATION_TYPES)
     string(TOUPPER "${config}" config)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY_${config} "${PROJECT_BINARY_DIR}/bin")

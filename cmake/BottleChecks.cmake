@@ -1,7 +1,7 @@
-# What can only be checked when every bottle and target of the project is known: a bottle may be used before it is declared.
+# Checks that need every bottle and target of the project: a bottle may be used before it is declared.
 include_guard(GLOBAL)
 
-# _bottle_register(<slug> <bottles> <targets>): remembers a bottle for the checks at the end of configuring.
+# _bottle_register(<slug> <bottles> <targets>): records a bottle for the checks at the end of configuring.
 function(_bottle_register slug bottles targets)
   get_property(slugs GLOBAL PROPERTY _BOTTLE_SLUGS)
   if(NOT slugs)
@@ -11,8 +11,8 @@ function(_bottle_register slug bottles targets)
   set_property(GLOBAL PROPERTY _BOTTLE_BOTTLES_OF_${slug} "${bottles}")
   set_property(GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug} "${CMAKE_CURRENT_LIST_FILE}")
   if(targets)
-    # A target imported in a directory is seen there only, one of another directory may come later: a target is
-    # missing if neither the end of this directory nor that of the project knows it.
+    # A target imported in a directory is visible only there, and a target of another directory may be declared later. So
+    # a target is missing if it exists neither at the end of this directory nor at the end of the project.
     set_property(GLOBAL PROPERTY _BOTTLE_TARGETS_OF_${slug} "${targets}")
     cmake_language(EVAL CODE "cmake_language(DEFER CALL _bottle_drop_known_targets ${slug})")
   endif()
@@ -29,8 +29,8 @@ function(_bottle_drop_known_targets slug)
     get_target_property(type "${target}" TYPE)
     if(NOT type MATCHES "^(EXECUTABLE|(STATIC|SHARED|MODULE)_LIBRARY|UNKNOWN_LIBRARY)$")
       get_property(place GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug})
-      message(FATAL_ERROR "add_bottle(${slug}), ${place}: the target \"${target}\" makes no file (it is of type ${type}); a "
-        "target: context takes an executable or a library")
+      message(FATAL_ERROR "add_bottle(${slug}), ${place}: the target \"${target}\" builds no file (its type is ${type}); a "
+        "target: context needs an executable or a library")
     endif()
   endforeach()
   set_property(GLOBAL PROPERTY _BOTTLE_TARGETS_OF_${slug} "${unknown}")
@@ -68,7 +68,7 @@ function(_bottle_check_all)
   endforeach()
 endfunction()
 
-# The directories that a bottle copies from and the Dockerfile that it names have to be there, unless the build makes them.
+# The context directories and the Dockerfile of a bottle must exist, unless the build makes them.
 function(_bottle_check_places slug place)
   foreach(kind IN ITEMS DIRECTORIES DOCKERFILE)
     get_property(paths GLOBAL PROPERTY _BOTTLE_${kind}_OF_${slug})
@@ -94,7 +94,7 @@ function(_bottle_check_places slug place)
   endforeach()
 endfunction()
 
-# Depth first; `path` holds the bottles above.
+# Depth first; `path` is the list of the bottles above.
 function(_bottle_refuse_cycle slug path)
   get_property(done GLOBAL PROPERTY _BOTTLE_NO_CYCLE_BELOW_${slug})
   if(done)
@@ -106,7 +106,7 @@ function(_bottle_refuse_cycle slug path)
     list(APPEND cycle ${slug})
     list(JOIN cycle " -> " cycle)
     get_property(place GLOBAL PROPERTY _BOTTLE_PLACE_OF_${slug})
-    message(FATAL_ERROR "add_bottle(${slug}), ${place}: bottles need each other in a cycle: ${cycle}")
+    message(FATAL_ERROR "add_bottle(${slug}), ${place}: the bottles depend on each other in a cycle: ${cycle}")
   endif()
   get_property(bottles GLOBAL PROPERTY _BOTTLE_BOTTLES_OF_${slug})
   foreach(bottle IN LISTS bottles)
@@ -115,7 +115,7 @@ function(_bottle_refuse_cycle slug path)
   set_property(GLOBAL PROPERTY _BOTTLE_NO_CYCLE_BELOW_${slug} TRUE)
 endfunction()
 
-# Properties may have been set by hand since add_bottle().
+# Users may have set properties after add_bottle().
 function(_bottle_check_settings slug place)
   foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
     get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
@@ -149,7 +149,7 @@ function(_bottle_check_setting where setting value)
       set(number "${CMAKE_MATCH_1}")
     endif()
     if(NOT value STREQUAL "current" AND (number STREQUAL "" OR number VERSION_LESS 1.8.1))
-      message(FATAL_ERROR "${where}: SMOLVM_VERSION \"${value}\" is neither \"current\" nor a version from 1.8.1 on, as 1.16.2")
+      message(FATAL_ERROR "${where}: SMOLVM_VERSION \"${value}\": expected \"current\" or a version of at least 1.8.1, for example 1.16.2")
     endif()
   elseif(setting MATCHES "^(NETWORK|GIT_MODES)$")
     string(TOUPPER "${value}" upper)
@@ -163,14 +163,14 @@ function(_bottle_check_setting where setting value)
   endif()
 endfunction()
 
-# ARG_SHM_SIZE, ARG_ULIMITS and ARG_ADD_HOSTS of the caller, as far as their form goes; the tools know the names of limits.
+# Checks the form of ARG_SHM_SIZE, ARG_ULIMITS and ARG_ADD_HOSTS of the caller. The tools check the names of limits.
 function(_bottle_check_run_settings where)
   set(form_SHM_SIZE "^([0-9.]+ *[kKmMgGtTpP]?[iI]?[bB]?)?$")
   set(form_ULIMITS "^[a-z]+=(-1|[0-9]+)(:(-1|[0-9]+))?$")
   set(form_ADD_HOSTS "^[^:=]+[:=].+$")
   set(example_SHM_SIZE "a size such as 128m")
-  set(example_ULIMITS "name=soft[:hard], as nofile=1024:2048")
-  set(example_ADD_HOSTS "name:address, as mirror:10.0.0.1")
+  set(example_ULIMITS "name=soft[:hard], for example nofile=1024:2048")
+  set(example_ADD_HOSTS "name:address, for example mirror:10.0.0.1")
   foreach(keyword IN ITEMS SHM_SIZE ULIMITS ADD_HOSTS)
     foreach(word IN LISTS ARG_${keyword})
       _bottle_decode(word "${word}")
@@ -181,18 +181,18 @@ function(_bottle_check_run_settings where)
   endforeach()
 endfunction()
 
-# The USER of a pack. Whether the image has it is seen when the pack is made.
+# The USER of a pack. bottle-pack checks that the image has the user.
 function(_bottle_check_user where value)
   if(NOT value MATCHES "\\$<" AND NOT value MATCHES "^[^: \t\r\n]+(:[^: \t\r\n]+)?$")
-    message(FATAL_ERROR "${where}: USER \"${value}\" is not of the form user[:group], as agent or 1000:1000")
+    message(FATAL_ERROR "${where}: USER \"${value}\" is not of the form user[:group], for example agent or 1000:1000")
   endif()
 endfunction()
 
-# The names are Go's GOOS and GOARCH (go tool dist list), which the OCI image-spec refers to, and the spellings that
-# containerd/platforms folds.
+# The names are Go's GOOS and GOARCH (go tool dist list), to which the OCI image-spec refers, and the spellings that
+# containerd/platforms normalizes.
 function(_bottle_check_platform where platform)
   if(NOT platform MATCHES "^([a-z0-9]+)/([a-z0-9_]+)(/[a-z0-9]+)?$")
-    message(FATAL_ERROR "${where}: platform \"${platform}\" is not of the form os/architecture[/variant], as linux/arm64")
+    message(FATAL_ERROR "${where}: platform \"${platform}\" is not of the form os/architecture[/variant], for example linux/arm64")
   endif()
   set(os "${CMAKE_MATCH_1}")
   set(architecture "${CMAKE_MATCH_2}")
@@ -227,7 +227,7 @@ function(_bottle_all_targets out directory)
   endforeach()
   get_property(imported DIRECTORY "${directory}" PROPERTY IMPORTED_TARGETS)
   list(APPEND targets ${imported})
-  # Internal targets are not suggested: users do not name them, and they make no file.
+  # Internal targets are not suggested: users do not name them, and they build no file.
   list(FILTER targets EXCLUDE REGEX "^_|^gate-|^bottle-|^bottle::|^bottles(-push)?$")
   set(${out} "${targets}" PARENT_SCOPE)
 endfunction()

@@ -1,4 +1,4 @@
-# Named contexts: further directories, bottles, targets and images that a Dockerfile copies from or starts from.
+# Named contexts: further directories, bottles, targets and images, for COPY --from and FROM.
 include_guard(GLOBAL)
 
 # _bottle_contexts(<slug> <prefix> <encoded name=kind:value>...)
@@ -26,19 +26,19 @@ function(_bottle_contexts slug prefix)
     set(name "${CMAKE_MATCH_1}")
     set(place "${CMAKE_MATCH_2}")
     if(name IN_LIST names)
-      message(FATAL_ERROR "add_bottle(${slug}): two contexts are called \"${name}\" (a bottle in BASES is a context too)")
+      message(FATAL_ERROR "add_bottle(${slug}): two contexts have the name \"${name}\" (a bottle in BASES is a context too)")
     endif()
     list(APPEND names "${name}")
     list(JOIN kinds ":, " known)
     if(place MATCHES "^(https?|git|ssh)://" OR place MATCHES "^git@")
       set(place "remote:${place}")
     endif()
-    # As docker buildx build --build-context writes them.
+    # The form of docker buildx build --build-context.
     string(REGEX REPLACE "^docker-image://" "image:" place "${place}")
     string(REGEX REPLACE "^oci-layout://" "oci-layout:" place "${place}")
     if(NOT place MATCHES "^([a-z-]+):(.+)$")
-      message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\" does not say of which kind it is (${known}:); "
-        "a directory is ${name}=path:<directory>")
+      message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\" has no kind; expected one of ${known}:; "
+        "write ${name}=path:<directory> for a directory")
     endif()
     set(kind "${CMAKE_MATCH_1}")
     set(value "${CMAKE_MATCH_2}")
@@ -59,16 +59,16 @@ function(_bottle_contexts slug prefix)
       list(APPEND files "${value}/image.json")
     elseif(kind STREQUAL "target")
       if(value MATCHES "\\$<")
-        message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\": which target is meant has to be known when the project is "
-          "configured, so it cannot hold a generator expression")
+        message(FATAL_ERROR "add_bottle(${slug}): CONTEXTS \"${shown}\": the name of the target is needed when the project is "
+          "configured, so it cannot contain a generator expression")
       endif()
       list(APPEND targets "${value}")
       set(context_files "$<TARGET_FILE:${value}>")
       list(APPEND files "${context_files}")
     elseif(kind STREQUAL "image")
-      # A reference is what it is.
+      # A reference is passed on unchanged.
     elseif(kind STREQUAL "remote")
-      # So is a URL.
+      # A URL too.
     elseif(kind STREQUAL "gate")
       _bottle_check_slug("add_bottle(${slug}): CONTEXTS \"${shown}\"" "${value}")
       _bottle_refuse_unknown_gate("add_bottle(${slug}): CONTEXTS \"${shown}\"" "${value}")

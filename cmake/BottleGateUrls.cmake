@@ -1,19 +1,19 @@
-# The spellings of an upstream's URL, and the settings that lead them to its gate.
+# The spellings of an upstream's URL, and the git settings that redirect them to its gate.
 #
-# git replaces the longest beginning of a URL that some url.<base>.insteadOf names (git-config(1)), and a beginning is not
-# the whole: "git@host:team/project" also begins "git@host:team/project-two". So each spelling without ".git" has
-# *guards*: the longer beginnings that other repositories' names have, each of which is replaced by itself.
+# git replaces the longest prefix of a URL that is the value of a url.<base>.insteadOf (git-config(1)). A prefix may belong to
+# another repository: "git@host:team/project" is also a prefix of "git@host:team/project-two". So each spelling without
+# ".git" has *guards*: longer prefixes of other repositories' names, each of which is replaced by itself.
 include_guard(GLOBAL)
 
-# Characters that a name may go on with; hosting services allow no others. "." is one when it does not begin ".git", and
-# some names begin with ".git" themselves (pages are in <name>.github.io).
+# Characters with which a longer name may continue; hosting services allow no others. "." is one of them unless it begins
+# ".git". Some names continue with ".git" too (pages are in <name>.github.io).
 set(_BOTTLE_GUARDS
   a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
   0 1 2 3 4 5 6 7 8 9 - _ . .gita .gite .gith .giti .gitl .gitm .git- .git_ .git.)
 
-# _bottle_upstream_spellings(<out> <JSON of an upstream>): pairs of words in a list, "<beginning of a URL>" "<stem of the
-# repository's path>", for all ways to name the upstream that git understands (git-clone(1), "GIT URLS"): a URL is one
-# with the other, with or without ".git". In <out>_given is the URL as the description has it, if it has one.
+# _bottle_upstream_spellings(<out> <JSON of an upstream>): pairs of words in a list, "<prefix of a URL>" "<stem of the
+# repository's path>", for all spellings of the upstream that git understands (git-clone(1), "GIT URLS"). A URL is the prefix
+# followed by the stem, with or without ".git". <out>_given is the URL in the description, if it has one.
 function(_bottle_upstream_spellings out json)
   set(${out} "" PARENT_SCOPE)
   foreach(member IN ITEMS url host port user repository alsoHttps)
@@ -34,7 +34,7 @@ function(_bottle_upstream_spellings out json)
     set(port "")
     set(repository "${CMAKE_MATCH_4}")
   elseif(NOT url STREQUAL "")
-    return() # not a URL of a gate's upstream; rendering says so
+    return() # not a URL of a gate's upstream; bottle-gate render reports it
   endif()
   if(host MATCHES ":" AND NOT host MATCHES "^\\[")
     set(host "[${host}]")
@@ -43,18 +43,18 @@ function(_bottle_upstream_spellings out json)
   if(user STREQUAL "")
     set(user git)
     if(NOT url STREQUAL "")
-      set(bare_host TRUE) # without a user, the settings of ssh name one
+      set(bare_host TRUE) # the user is in the ssh configuration
     endif()
   endif()
   if(port STREQUAL "")
     set(port 22)
   endif()
-  # Relative to the home of the user; to hosting services that is the same as from the root.
+  # Relative to the user's home; hosting services treat it like a path from the root.
   string(REGEX REPLACE "^/+(~/)?/*" "" stem "/${repository}")
   string(REGEX REPLACE "/+$" "" stem "${stem}")
   string(REGEX REPLACE "[.]git$" "" stem "${stem}")
   if(host STREQUAL "" OR stem STREQUAL "" OR "${host}${stem}" MATCHES "[;%]")
-    return() # left to the URL as it is written
+    return() # only the URL in the description is redirected
   endif()
   set(servers "${user}@${host}")
   if(bare_host)
@@ -77,7 +77,7 @@ function(_bottle_upstream_spellings out json)
     foreach(place IN LISTS places)
       list(APPEND pairs "${place}/" "${stem}")
     endforeach()
-    # From the root or from the home: one that begins "~name" is neither.
+    # From the root or from the home. A path that begins with "~name" is neither.
     if(NOT stem MATCHES "^~" AND scheme STREQUAL "ssh")
       foreach(place IN LISTS places)
         list(APPEND pairs "${place}/~/" "${stem}")
@@ -90,8 +90,8 @@ function(_bottle_upstream_spellings out json)
   set(${out} "${pairs}" PARENT_SCOPE)
 endfunction()
 
-# _bottle_gate_urls(<list> <guards> <base> <JSON of an upstream>): appends "<base>" "<URL>" pairs of words to the list
-# <list>, and to <guards> beginnings of URLs that lead to themselves.
+# _bottle_gate_urls(<list> <guards> <base> <JSON of an upstream>): appends pairs of words "<base>" "<URL>" to the list
+# <list>, and to <guards> prefixes of URLs that are replaced by themselves.
 function(_bottle_gate_urls lead_out guard_out base json)
   _bottle_upstream_spellings(spellings "${json}")
   set(lead "${${lead_out}}")

@@ -1,11 +1,11 @@
-# What find_package(Bottle) finds: the same from an installation and from a build tree (-DBottle_DIR=<build>/cmake).
+# The package for find_package(Bottle): the same in an installation and in a build tree (-DBottle_DIR=<build>/cmake).
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(_bottle_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Bottle")
 set(_bottle_build_package_dir "${PROJECT_BINARY_DIR}/cmake")
 
-# The tools are programs for the machine that builds, so the version file asks nothing about the size of pointers.
+# The tools are programs for the build machine, so the version file does not check the size of pointers.
 write_basic_package_version_file("${_bottle_build_package_dir}/BottleConfigVersion.cmake"
   VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 
@@ -29,7 +29,7 @@ if(BOTTLE_INSTALL)
                           BottleRules BottleSettings BottleSpec BottleTools)
     install(FILES "${CMAKE_CURRENT_LIST_DIR}/${module}.cmake" DESTINATION "${_bottle_package_dir}")
   endforeach()
-  # What add_gate() renders and builds from, and the schema for editors.
+  # The inputs of add_gate(), and the schema for editors.
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/templates" "${PROJECT_SOURCE_DIR}/images" "${PROJECT_SOURCE_DIR}/schema"
     DESTINATION "${_bottle_package_dir}/data")
 endif()

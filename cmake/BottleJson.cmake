@@ -1,11 +1,11 @@
-# Writing JSON text. Made by hand and not by string(JSON), because the result holds generator expressions and is only
-# complete when CMake generates.
+# Writing JSON text. string(JSON) cannot be used, because the result contains generator expressions and is complete only when
+# CMake generates.
 include_guard(GLOBAL)
 
 # A JSON string of an encoded value (see BottleArguments.cmake).
 function(_bottle_json_string out value)
   if(value MATCHES "^[A-Za-z0-9_.,:/@+=~ -]+$")
-    set(${out} "\"${value}\"" PARENT_SCOPE) # nothing to decode or escape, as in most
+    set(${out} "\"${value}\"" PARENT_SCOPE) # the common case: nothing to decode or escape
     return()
   endif()
   _bottle_decode(value "${value}")

@@ -2,27 +2,27 @@
 bottle_outputs
 --------------
 
-Where the files of a bottle are, for rules of your own::
+Returns the paths of a bottle's files, for your own rules::
 
   bottle_outputs(<slug>
     [PACK <variable>] [PLAN <variable>] [LAYOUT <variable>] [LAYOUT_STAMP <variable>]
     [DIRECTORY <variable>] [SPEC <variable>])
 
 The bottle may be declared later. With a multi-config generator the paths
-hold ``$<CONFIG>``, so use them where generator expressions are allowed.
+contain ``$<CONFIG>``: use them where generator expressions are allowed.
 
 ``PACK``
-  ``<slug>.smolmachine``; made by ``bottle-<slug>``.
+  ``<slug>.smolmachine``; built by ``bottle-<slug>``.
 ``PLAN``
-  ``image.json``, the image plan; made by ``bottle-<slug>-image``. It changes
-  only if the image does.
+  ``image.json``, the image plan; built by ``bottle-<slug>-image``. It changes
+  only if the image changes.
 ``LAYOUT``, ``LAYOUT_STAMP``
-  The OCI image layout, a directory, and the file to depend on; made by
+  The OCI image layout, a directory, and the file to depend on; built by
   ``bottle-<slug>-oci``.
 ``DIRECTORY``
-  The directory that holds all of them.
+  The directory of all these files.
 ``SPEC``
-  The specification that the tools are given.
+  The specification, the input of the tools.
 
 Example::
 
@@ -35,8 +35,9 @@ Since 0.1
 #]=======================================================================]
 include_guard(GLOBAL)
 
-# The build directory of a bottle (`bottles`) or a gate (`gates`). Files of a target differ by configuration, so all that is
-# made of them does: with a multi-config generator each configuration has directories of its own, as bottle-why expects it.
+# The build directory of a bottle (`bottles`) or a gate (`gates`). Files of targets differ by configuration, and so does
+# everything built from them. So with a multi-config generator each configuration has separate directories. bottle-why
+# expects the same paths.
 function(_bottle_directory out slug kind)
   set(configuration "")
   get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)

@@ -1,11 +1,11 @@
-# What sends a bottle to registries: the targets bottle-<slug>-push and bottles-push.
+# The targets that push a bottle to registries: bottle-<slug>-push and bottles-push.
 include_guard(GLOBAL)
 
 # _bottle_push(<slug> <references of images> <references of packs>), all encoded.
 #
-# A rule for each reference, so that a new one sends nothing to the others. Its result depends on a file that changes only
-# if the image, or the pack, does; the tool keeps beside it which content the reference was given, and asks the registry
-# nothing while both are the same (BOTTLE_VERIFY_REMOTE: it asks each time). Nothing here is part of another target.
+# Each reference has its own rule, so that a new reference does not push to the others. Its result depends on a file that
+# changes only if the image, or the pack, changes. The tool records the content that it pushed to the reference. It sends no
+# request while both are the same, unless BOTTLE_VERIFY_REMOTE is set. No other target depends on these rules.
 function(_bottle_push slug images packs)
   if(NOT images AND NOT packs)
     return()
@@ -39,7 +39,7 @@ function(_bottle_push slug images packs)
       string(SUBSTRING "${name}" 0 16 name)
       set(result "${directory}/push/${name}.json")
       if(result IN_LIST results)
-        message(FATAL_ERROR "add_bottle(${slug}): the ${kind} is to be pushed to ${reference} twice")
+        message(FATAL_ERROR "add_bottle(${slug}): two pushes of the ${kind} have the same reference ${reference}")
       endif()
       list(APPEND results "${result}")
       set(command COMMAND "${tool}" push ${source} --result "${result}" --stamp "${directory}/push/${name}.stamp"
@@ -70,8 +70,8 @@ function(_bottle_push slug images packs)
   add_dependencies(bottles-push bottle-${slug}-push)
 endfunction()
 
-# A mistyped reference is said when the project is configured, not after the image was built. The grammar is that of
-# src/registry/reference.hpp, without digests, which cannot be chosen.
+# Checks a reference when the project is configured, and not after the image was built. The grammar is that of
+# src/registry/reference.hpp, without digests, because a push cannot choose its digest.
 function(_bottle_check_reference where reference)
   if(reference MATCHES "\\$<")
     return()
@@ -79,7 +79,7 @@ function(_bottle_check_reference where reference)
   set(path "${reference}")
   set(problem "")
   if(path MATCHES "@")
-    set(problem "what is pushed has a tag and not a digest")
+    set(problem "a reference for a push has a tag and not a digest")
   elseif(path MATCHES "^(.*):([^:/]*)$")
     set(path "${CMAKE_MATCH_1}")
     set(tag "${CMAKE_MATCH_2}")
@@ -107,7 +107,7 @@ function(_bottle_check_reference where reference)
   endif()
 endfunction()
 
-# Pushes wait for the network, not for a core: a pool of their own keeps them from holding up, or being held up by, builds.
+# Pushes wait for the network, not for a core. In a separate pool, pushes and builds do not delay each other.
 function(_bottle_push_pool)
   get_property(pools GLOBAL PROPERTY JOB_POOLS)
   if(NOT pools MATCHES "bottle_push=")

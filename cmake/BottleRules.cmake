@@ -4,11 +4,11 @@ include_guard(GLOBAL)
 # _bottle_step(STAMP <file> RESULT <file>... COMMAND <word>... DEPENDS <file>...
 #              [DEPFILE <file> TARGET <target> [OWN_DEPFILE]] [POOL <pool>] COMMENT <text>)
 #
-# A tool touches its stamp whenever it ran and writes its result only if that differs; later steps depend on the result,
-# so a step that changed nothing ends the chain. Ninja does that with one rule: it looks at outputs again after a command
-# (CMake writes restat for custom commands). Make compares times only, so there it takes two: the working rule makes the
-# stamp, and a second rule brings the result, which is there already, behind it. With one rule the old result would stay
-# older than its inputs, and the work would be done again for ever.
+# A tool touches its stamp whenever it ran, and writes its result only if it changed. Later steps depend on the result, so a
+# step without a change ends the chain. Ninja needs one rule: it checks the outputs again after a command (CMake writes
+# restat for custom commands). Make compares times only and needs two: the working rule makes the stamp, and a second, empty
+# rule has the existing result as output. With one rule, the old result would stay older than its inputs, and the tool would
+# run in every build.
 function(_bottle_step)
   cmake_parse_arguments(PARSE_ARGV 0 ARG "OWN_DEPFILE" "STAMP;DEPFILE;TARGET;POOL;COMMENT" "RESULT;COMMAND;DEPENDS")
   set(more "")
@@ -29,14 +29,14 @@ function(_bottle_step)
   else()
     set(first "")
     if(ARG_DEPFILE)
-      # CMake gathers the depfiles of a target here and never forgets an entry (seen in 3.25): without this, a file that is
-      # no longer copied, or no longer there, would be looked at for ever. Without the file CMake gathers anew.
+      # CMake collects the depfiles of a target in this file and never removes an entry (3.25). Without this command, a file
+      # that is no longer copied, or no longer exists, would stay a dependency. If the file is missing, CMake collects again.
       set(first COMMAND "${CMAKE_COMMAND}" -E rm -f
         "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${ARG_TARGET}.dir/compiler_depend.internal")
     endif()
     add_custom_command(OUTPUT "${ARG_STAMP}" ${first} COMMAND ${ARG_COMMAND} DEPENDS ${ARG_DEPENDS} ${more}
       COMMENT "${ARG_COMMENT}" VERBATIM)
-    # Only somebody who removed the result by hand makes the tool run here.
+    # The tool runs here only if a user removed the result.
     foreach(result IN LISTS ARG_RESULT)
       add_custom_command(OUTPUT "${result}" COMMAND test -f "${result}" || ${ARG_COMMAND} DEPENDS "${ARG_STAMP}"
         COMMENT "" VERBATIM)
@@ -44,18 +44,18 @@ function(_bottle_step)
   endif()
 endfunction()
 
-# Whether Ninja is given depfiles as the tools write them. By default CMake transforms each one after its command
-# (CMP0116), which takes longer than the fingerprint of many files, and could not be done to a depfile that another
-# rule's command writes.
+# True if Ninja reads the depfiles as the tools write them. By default CMake transforms each depfile after its command
+# (CMP0116). That takes longer than the fingerprint of many files, and is not possible for a depfile that the command of
+# another rule writes.
 function(_bottle_reads_own_depfiles out)
   set(${out} FALSE PARENT_SCOPE)
-  # With that prefix outputs have other names than those that the tools write.
+  # With this prefix, outputs have other names than in the tools' depfiles.
   if(CMAKE_GENERATOR MATCHES "Ninja" AND NOT CMAKE_NINJA_OUTPUT_PATH_PREFIX)
     set(${out} TRUE PARENT_SCOPE)
   endif()
 endfunction()
 
-# For the rules that the calling function adds afterwards.
+# Applies to the rules that the calling function adds afterwards.
 macro(_bottle_own_depfiles)
   _bottle_reads_own_depfiles(_bottle_own)
   if(_bottle_own)
@@ -64,16 +64,16 @@ macro(_bottle_own_depfiles)
   endif()
 endmacro()
 
-# Since 3.29 CMake tells Ninja to read and remove a depfile after the command, unless it is an output.
+# Since CMake 3.29, Ninja reads and removes a depfile after the command, unless the depfile is an output.
 macro(_bottle_keep_depfile outputs depfile)
   if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.29)
     list(APPEND ${outputs} "${depfile}")
   endif()
 endmacro()
 
-# _bottle_parts(<out> <directory> <context>): in how many parts the fingerprint writes its dependencies for Ninja; 0: in
-# one depfile, which is good enough for a thousand. What the last fingerprint found is in key.parts. Before there is one
-# the files are counted, a matter of milliseconds: too many parts cost some time here, too few some in each build.
+# _bottle_parts(<out> <directory> <context>): the number of parts of the fingerprint's depfile for Ninja. 0 means one
+# depfile, which is fast enough for a thousand paths. key.parts has the number from the last fingerprint. Without that file,
+# the files are counted, which takes milliseconds. Too many parts cost time when configuring, too few in each build.
 function(_bottle_parts out directory context)
   set(parts "")
   set(configurations "-")
@@ -109,8 +109,8 @@ function(_bottle_parts out directory context)
   set(${out} ${parts} PARENT_SCOPE)
 endfunction()
 
-# _bottle_part_rules(<out> <slug> <directory> <parts>): the rules of the parts; <out> becomes their stamps. Their commands
-# do nothing else than to say that a dependency is new; the depfiles are bottle-fingerprint's (src/image/context/depfile_parts.hpp).
+# _bottle_part_rules(<out> <slug> <directory> <parts>): the rules of the parts; <out> becomes their stamps. Their commands only
+# touch the stamp. bottle-fingerprint writes the depfiles (src/image/context/depfile_parts.hpp).
 function(_bottle_part_rules out slug directory parts)
   set(stamps "")
   _bottle_own_depfiles()
@@ -121,11 +121,11 @@ function(_bottle_part_rules out slug directory parts)
     _bottle_keep_depfile(outputs "${stamp}.d")
     set(command : > "${stamp}")
     if(outputs MATCHES ";")
-      # Ninja before 1.12 takes the time of the last run from the outputs only if all of them are new.
+      # Ninja before 1.12 uses the outputs' time as the time of the last run only if all outputs are new.
       set(command touch "${stamp}" "${stamp}.d")
     endif()
     add_custom_command(OUTPUT ${outputs} COMMAND ${command} DEPFILE "${stamp}.d"
-      COMMENT "Looking at the inputs of bottle ${slug}" VERBATIM)
+      COMMENT "Checking the inputs of bottle ${slug}" VERBATIM)
     list(APPEND stamps "${stamp}")
     math(EXPR part "${part} + 1")
   endwhile()
@@ -144,7 +144,7 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   _bottle_image_pool()
   set(result "${directory}/${slug}.smolmachine")
   _bottle_scan_mode(scan)
-  # Make does not notice that a command is another, and what one mode knows of the inputs is nothing for the other.
+  # Make does not detect a changed command, and neither mode can use the other's record of the inputs.
   file(GENERATE OUTPUT "${directory}/scan.options" CONTENT "${scan}\n")
 
   set(stamps "")
@@ -162,8 +162,8 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   else()
     set(depfiles --depfile-target "${directory}/key.stamp")
   endif()
-  # Where the bytes of other bottles lie is in no key. When that moves, the image is looked at again, and nothing behind it;
-  # which of the bottles count, the Dockerfile decides, so it is the fingerprint that says.
+  # The places of the bytes of other bottles are not part of a key. If they change, only the image's rule runs. The fingerprint
+  # writes key.places, because the Dockerfile determines which bottles are used.
   set(key "${directory}/key")
   foreach(bottle IN LISTS bottles)
     _bottle_directory(base "${bottle}" bottles)
@@ -209,8 +209,8 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
     "${directory}/layers" "${directory}/blobs" "${directory}/oci" "${directory}/pack.json"
     "${directory}/key.d" "${directory}/key.inputs" "${directory}/inputs.record")
 
-  # Files alone order the steps for Ninja. Make has a makefile a target, each with its own copy of the rules it needs, so
-  # there the targets must not run side by side.
+  # Ninja orders the steps by their files. Make has one makefile for each target, with its own copy of the rules, so these
+  # targets must not run in parallel.
   add_dependencies(bottle-${slug} bottle-${slug}-image)
   if(runtime_file)
     add_dependencies(bottle-${slug} _bottle-runtime-${runtime})
@@ -242,8 +242,8 @@ function(_bottle_scan_mode out)
   set(${out} ${mode} PARENT_SCOPE)
 endfunction()
 
-# _bottle_scan_in_each_build(<directory of a bottle>): one target for the project, made when all bottles are known. Its
-# command runs in each build and touches the stamps of the bottles of which an input differs.
+# _bottle_scan_in_each_build(<directory of a bottle>): adds the bottle to the scan target of the project, which is created when
+# all bottles are known. Its command runs in each build and touches the stamps of the bottles with a changed input.
 function(_bottle_scan_in_each_build directory)
   get_property(directories GLOBAL PROPERTY _BOTTLE_SCANNED)
   if(NOT directories)
@@ -281,7 +281,7 @@ function(_bottle_lock_target lock spec)
     _bottle_tool(tool lock)
     set(specs "$<GENEX_EVAL:$<TARGET_PROPERTY:_bottle-lock-${number},BOTTLE_SPECS>>")
     add_custom_target(_bottle-lock-${number} COMMAND "${tool}" update "--spec;$<JOIN:${specs},;--spec;>"
-      COMMENT "Bringing a lock up to date" VERBATIM COMMAND_EXPAND_LISTS USES_TERMINAL)
+      COMMENT "Updating a lock" VERBATIM COMMAND_EXPAND_LISTS USES_TERMINAL)
     if(NOT TARGET bottle-lock)
       add_custom_target(bottle-lock)
     endif()
@@ -290,15 +290,15 @@ function(_bottle_lock_target lock spec)
   set_property(TARGET _bottle-lock-${number} APPEND PROPERTY BOTTLE_SPECS "${spec}")
 endfunction()
 
-# Images are built in a pool of their own, so that compile jobs keep going beside them.
+# Images are built in a separate pool, so that compile jobs can run at the same time.
 function(_bottle_image_pool)
   get_property(pools GLOBAL PROPERTY JOB_POOLS)
   if(pools MATCHES "bottle_image=")
     return()
   endif()
   if(NOT "${BOTTLE_IMAGE_JOBS}" MATCHES "^([1-9][0-9]*)?$")
-    message(FATAL_ERROR "add_bottle: BOTTLE_IMAGE_JOBS \"${BOTTLE_IMAGE_JOBS}\" is not a number of images from 1; it is needed "
-      "when the project is configured, so it cannot hold a generator expression")
+    message(FATAL_ERROR "add_bottle: BOTTLE_IMAGE_JOBS \"${BOTTLE_IMAGE_JOBS}\" is not a positive number; it is needed "
+      "when the project is configured, so it cannot contain a generator expression")
   endif()
   if(NOT BOTTLE_IMAGE_JOBS)
     cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)

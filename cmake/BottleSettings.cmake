@@ -1,15 +1,15 @@
-# What a build takes from this machine and its environment. It is decided when the project is configured and written into
-# specifications, so that all steps of a build agree and a change runs what it concerns.
+# Settings that a build reads from this machine and its environment. They are read when the project is configured and written
+# to specifications, so that all steps of a build use the same values and a change runs only the steps that depend on it.
 include_guard(GLOBAL)
 
-# All variables that a user may set. Those of the first list initialise properties of bottles.
+# All variables that a user may set. Those of the first list initialize properties of bottles.
 set_property(GLOBAL PROPERTY _BOTTLE_PROPERTIES
   ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION PUSH_OPTIONS)
 set_property(GLOBAL PROPERTY _BOTTLE_VARIABLES
   IMAGE_JOBS CACHE_DIR SMOLVM_RUNTIME SOURCE_DATE_EPOCH SCAN LOCK VERIFY_REMOTE SKILLS_DIR IMAGES_DIR TOOLS_DIR)
 
-# Warns of variables that are probably misspelt: BTTLE_ENGINE, BOTTLE_ENGIN. CMake itself says nothing of a variable that is
-# set and not used. Each name once.
+# Warns of variables that are probably misspelt: BTTLE_ENGINE, BOTTLE_ENGIN. CMake does not report variables that are set and
+# not used. Each name is reported once.
 function(_bottle_check_variables where)
   get_property(properties GLOBAL PROPERTY _BOTTLE_PROPERTIES)
   get_property(known GLOBAL PROPERTY _BOTTLE_VARIABLES)
@@ -27,14 +27,14 @@ function(_bottle_check_variables where)
     if(nearest)
       _bottle_distance(distance "${name}" "${nearest}")
       if(distance LESS_EQUAL 2)
-        message(WARNING "${where}: the variable ${name} is set, which Bottle does not know; did you mean ${nearest}?")
+        message(WARNING "${where}: the variable ${name} is unknown; did you mean ${nearest}?")
       endif()
     endif()
   endforeach()
 endfunction()
 
-# _bottle_environment(<out> <name>): an environment variable as it was when the project was configured. One that is not set
-# now keeps its last value, as CMake does with CC: a build that configures itself again in another shell stays the same.
+# _bottle_environment(<out> <name>): an environment variable at the time of configuring. If it is not set now, it keeps its last
+# value, like CC in CMake: a build that configures itself again in another shell stays the same.
 function(_bottle_environment out name)
   if(NOT "$ENV{${name}}" STREQUAL "")
     set(_BOTTLE_ENVIRONMENT_${name} "$ENV{${name}}" CACHE INTERNAL "${name} of the environment that configured last")
@@ -42,7 +42,7 @@ function(_bottle_environment out name)
   set(${out} "${_BOTTLE_ENVIRONMENT_${name}}" PARENT_SCOPE)
 endfunction()
 
-# What a setting is if neither an argument nor a property nor a variable says it.
+# The default of a setting, without an argument, a property or a variable.
 function(_bottle_setting_default out setting)
   set(ENGINE builtin)
   _bottle_environment(engine BOTTLE_ENGINE)
@@ -60,18 +60,19 @@ function(_bottle_setting_default out setting)
   set(${out} "${${setting}}" PARENT_SCOPE)
 endfunction()
 
-# _bottle_refuse_expression(<where> <variable>): for a variable, or an argument ARG_*, that has to be known before anything is
-# generated.
+# _bottle_refuse_expression(<where> <variable>): an error if a variable, or an argument ARG_*, that is needed when the project is
+# configured contains a generator expression.
 function(_bottle_refuse_expression where variable)
   if("${${variable}}" MATCHES "\\$<")
     string(REGEX REPLACE "^ARG_" "" name "${variable}")
     _bottle_decode(value "${${variable}}")
-    message(FATAL_ERROR "${where}: ${name} \"${value}\" is needed when the project is configured, so it cannot hold a "
+    message(FATAL_ERROR "${where}: ${name} \"${value}\" is needed when the project is configured, so it cannot contain a "
       "generator expression")
   endif()
 endfunction()
 
-# _bottle_epoch(<out> <where>): the time of everything in images and packs, BOTTLE_SOURCE_DATE_EPOCH or the environment's.
+# _bottle_epoch(<out> <where>): the time of all files and records in images and packs, BOTTLE_SOURCE_DATE_EPOCH or the
+# environment's.
 function(_bottle_epoch out where)
   _bottle_refuse_expression("${where}" BOTTLE_SOURCE_DATE_EPOCH)
   set(name BOTTLE_SOURCE_DATE_EPOCH)
@@ -80,7 +81,7 @@ function(_bottle_epoch out where)
     set(name "SOURCE_DATE_EPOCH of the environment")
     set(epoch "$ENV{SOURCE_DATE_EPOCH}")
   endif()
-  # The largest that a tar header's eleven octal digits hold.
+  # The maximum of the eleven octal digits in a tar header.
   if(NOT epoch STREQUAL "" AND NOT (epoch MATCHES "^0*[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]$"
                                     AND epoch LESS_EQUAL 8589934591))
     message(FATAL_ERROR "${where}: ${name} \"${epoch}\": expected a number of seconds since 1970, at most 8589934591")
@@ -95,7 +96,7 @@ function(_bottle_epoch out where)
   set(${out} "${epoch}" PARENT_SCOPE)
 endfunction()
 
-# _bottle_store(<out>): the directory of the store, BOTTLE_CACHE_DIR or the environment's; "": what the tools choose.
+# _bottle_store(<out>): the directory of the store, BOTTLE_CACHE_DIR or the environment's; "" is the tools' default.
 function(_bottle_store out where)
   _bottle_refuse_expression("${where}" BOTTLE_CACHE_DIR)
   set(store "${BOTTLE_CACHE_DIR}")
@@ -108,8 +109,9 @@ function(_bottle_store out where)
   set(${out} "${store}" PARENT_SCOPE)
 endfunction()
 
-# _bottle_runtime(<out> <where>): the agent root filesystem of smolvm that packs hold, or "none": BOTTLE_SMOLVM_RUNTIME, or what
-# is found where smolvm looks. What was found once stays (as with find_path()) until it is gone or the environment names another.
+# _bottle_runtime(<out> <where>): the agent root filesystem of smolvm in packs, or "none": BOTTLE_SMOLVM_RUNTIME, or the first
+# directory where smolvm searches. A directory that was found is kept (as with find_path()) until it is removed or the
+# environment names another one.
 function(_bottle_runtime out where)
   _bottle_refuse_expression("${where}" BOTTLE_SMOLVM_RUNTIME)
   set(runtime "${BOTTLE_SMOLVM_RUNTIME}")
@@ -135,7 +137,7 @@ function(_bottle_runtime out where)
   set(${out} "${_BOTTLE_SMOLVM_RUNTIME}" PARENT_SCOPE)
 endfunction()
 
-# smolvm's own rule: sbin/init has to be there, and may be a link that leads nowhere on this machine.
+# smolvm's own rule: sbin/init must exist. It may be a dangling link on this machine.
 function(_bottle_is_runtime out directory)
   set(${out} FALSE PARENT_SCOPE)
   if(EXISTS "${directory}/sbin/init" OR IS_SYMLINK "${directory}/sbin/init")
@@ -171,13 +173,13 @@ function(_bottle_find_runtime)
     endif()
   endforeach()
   if(NOT "${_BOTTLE_SMOLVM_RUNTIME}" STREQUAL found AND NOT found STREQUAL "none")
-    message(STATUS "Bottle: packs hold the agent root filesystem of smolvm in ${found} (BOTTLE_SMOLVM_RUNTIME)")
+    message(STATUS "Bottle: packs contain the agent root filesystem of smolvm in ${found} (BOTTLE_SMOLVM_RUNTIME)")
   endif()
   set(_BOTTLE_SMOLVM_RUNTIME "${found}" CACHE INTERNAL "The agent root filesystem of smolvm that was found")
 endfunction()
 
-# _bottle_runtime_rule(<out> <runtime>): the target that reads an agent root filesystem, once for all bottles. Its file
-# <build>/bottle-runtime/<out>.digest changes only if the content of that does, and is what packs depend on.
+# _bottle_runtime_rule(<out> <runtime>): the target that reads an agent root filesystem, one time for all bottles. Packs depend on
+# its file <build>/bottle-runtime/<out>.digest, which changes only if the content of the filesystem changes.
 function(_bottle_runtime_rule out runtime)
   string(SHA256 name "${runtime}")
   string(SUBSTRING "${name}" 0 16 name)
@@ -199,7 +201,7 @@ function(_bottle_runtime_rule out runtime)
     DEPFILE "${file}.d" TARGET _bottle-runtime-${name}
     COMMENT "Reading the agent root filesystem ${runtime}")
   add_custom_target(_bottle-runtime-${name} DEPENDS "${file}.digest")
-  # Removed or replaced, it is searched for again before anything is built.
+  # If it is removed or replaced, the project is configured and it is searched again before the build.
   if(EXISTS "${runtime}/sbin")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${runtime}/sbin")
   endif()

@@ -1,12 +1,12 @@
-# The specification of a bottle: one JSON file that the tools are given, and two smaller ones that only say when to run.
+# The specification of a bottle: one JSON file for the tools, and two smaller files that are only dependencies.
 include_guard(GLOBAL)
 
 # _bottle_write_spec(<slug> <encoded lock> <runtime>): reads the variables of add_bottle(), its caller (ARG_* and CONTEXTS_*).
 #
-# spec.json is for the tools. A change in it runs the cheap fingerprint only; the image depends on the key and on
-# image.options.json, which says where things are and who builds; the pack on the plan and on pack.options.json. So an
-# edited memory size packs again and builds nothing, and an edited unused argument does neither. Properties of the target
-# are read when CMake generates, so that they may be set after add_bottle().
+# The tools read spec.json. A change in it runs only the fingerprint, which is fast. The image depends on the key and on
+# image.options.json, which has the places and the engine. The pack depends on the plan and on pack.options.json. So a changed
+# memory size packs again and does not build, and a changed unused argument does neither. Properties of the target are read
+# when CMake generates, so that they may be set after add_bottle().
 function(_bottle_write_spec slug lock runtime)
   _bottle_directory(directory "${slug}" bottles)
   _bottle_absolute(context "${ARG_CONTEXT}" "${CMAKE_CURRENT_SOURCE_DIR}" ".")
@@ -46,7 +46,7 @@ function(_bottle_write_spec slug lock runtime)
   _bottle_json_boolean(network "${network}")
   _bottle_json_boolean(git_modes "${git_modes}")
 
-  # Numbers are text here, because only the tools can say what is wrong with what an expression gave.
+  # Numbers are text here, so that the tools can report invalid values of generator expressions.
   set(pack "\"cpus\": \"${cpus}\", \"memory\": \"${memory}\", \"network\": ${network},\n    \"runtime\": ${runtime},\n    \"env\": ${env}")
   if(DEFINED ARG_USER)
     _bottle_decode(plain_user "${ARG_USER}")
@@ -63,7 +63,7 @@ function(_bottle_write_spec slug lock runtime)
     endif()
   endforeach()
 
-  # What the image's rule must see beyond the key, in which no place is.
+  # The places, which are not part of the key. The image's rule depends on them too.
   set(places "\"context\": ${context},
   \"exclude\": ${excluded},
   \"contexts\": ${CONTEXTS_JSON},
@@ -99,8 +99,8 @@ function(_bottle_write_spec slug lock runtime)
   file(GENERATE OUTPUT "${directory}/pack.options.json" CONTENT "{\n  \"store\": ${store},\n  ${packing}\n}\n")
 endfunction()
 
-# What a setting of a bottle is when CMake generates: its property, in which generator expressions are evaluated, or the
-# default if that gives nothing.
+# The value of a setting when CMake generates: the property with its generator expressions evaluated, or the default if that
+# is empty.
 function(_bottle_setting out slug setting)
   set(value "$<TARGET_GENEX_EVAL:bottle-${slug},$<TARGET_PROPERTY:bottle-${slug},BOTTLE_${setting}>>")
   _bottle_setting_default(default ${setting})
@@ -110,14 +110,15 @@ function(_bottle_setting out slug setting)
   set(${out} "${value}" PARENT_SCOPE)
 endfunction()
 
-# A JSON boolean of one of CMake's constants; what is none of them becomes text, which the tools refuse.
+# A JSON boolean for one of CMake's constants. Another value becomes text, which the tools refuse.
 function(_bottle_json_boolean out value)
   set(upper "$<UPPER_CASE:${value}>")
   set(false_or_text "$<IF:$<IN_LIST:${upper},0;OFF;NO;FALSE;N>,false,\"${value}\">")
   set(${out} "$<IF:$<IN_LIST:${upper},1;ON;YES;TRUE;Y>,true,${false_or_text}>" PARENT_SCOPE)
 endfunction()
 
-# An encoded path made absolute, when CMake generates if it begins with a generator expression. `otherwise` is for an empty one.
+# Makes an encoded path absolute: when CMake generates, if it begins with a generator expression. `otherwise` replaces an
+# empty path.
 function(_bottle_absolute out path base otherwise)
   if(path STREQUAL "")
     set(path "${otherwise}")
@@ -140,8 +141,8 @@ function(_bottle_secrets out slug)
   foreach(secret IN LISTS ARGN)
     if(secret MATCHES "^[^=]*\\$<" OR NOT secret MATCHES "^([^=]+)=(env|file):(.+)$")
       _bottle_decode(shown "${secret}")
-      message(FATAL_ERROR "add_bottle(${slug}): SECRETS \"${shown}\" is not of the form id=env:NAME or id=file:PATH; a secret's value "
-        "itself does not belong into a build script")
+      message(FATAL_ERROR "add_bottle(${slug}): SECRETS \"${shown}\" is not of the form id=env:NAME or id=file:PATH; do not write "
+        "the value of a secret to a build script")
     endif()
     set(id "${CMAKE_MATCH_1}")
     set(kind "${CMAKE_MATCH_2}")

@@ -1,12 +1,12 @@
-# Where the tools are: built by this very build, part of the installed package, or found on the host.
+# The paths of the tools: built by this build, part of the installed package, or found on the host.
 include_guard(GLOBAL)
 
-# _bottle_tool(<out> <short name>): what a COMMAND starts, for example for "image" the tool bottle-image. A path, or a
-# generator expression that becomes one; either is a dependency, so that a new tool runs again.
+# _bottle_tool(<out> <short name>): the program of a COMMAND, for example bottle-image for "image". It is a path, or a
+# generator expression that becomes a path. Rules depend on it, so that a new tool runs again.
 function(_bottle_tool out name)
   if(NOT BOTTLE_TOOLS_DIR AND TARGET bottle::${name})
     get_target_property(imported bottle::${name} IMPORTED)
-    # What is built for another system cannot run here; an installed package was chosen by the user.
+    # Tools built for another system cannot run on this machine. An imported tool was chosen by the user.
     if(imported OR NOT CMAKE_CROSSCOMPILING)
       set(${out} "$<TARGET_FILE:bottle::${name}>" PARENT_SCOPE)
       return()
@@ -25,8 +25,8 @@ function(_bottle_tool out name)
   find_program(${variable} NAMES bottle-${name} NO_CMAKE_FIND_ROOT_PATH)
   mark_as_advanced(${variable})
   if(NOT ${variable})
-    message(FATAL_ERROR "add_bottle: the tool bottle-${name}, which has to run on this machine, was not found in PATH; build "
-      "Bottle for this machine first, then name its directory of tools in BOTTLE_TOOLS_DIR")
+    message(FATAL_ERROR "add_bottle: cannot find the tool bottle-${name} for this machine in PATH; build Bottle for this machine "
+      "and set BOTTLE_TOOLS_DIR to its directory of tools")
   endif()
   set(${out} "${${variable}}" PARENT_SCOPE)
 endfunction()

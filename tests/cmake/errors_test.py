@@ -20,14 +20,14 @@ class ConfigureErrors(harness.TestCase):
         self.project(lists, {"Dockerfile": "FROM scratch\n"}).configure()
 
     def test_nothing_is_suggested_that_is_far_away(self):
-        self.refuses("add_bottle(a SPEED 4)", 'unknown argument "SPEED". Known are: EXCLUDE_FROM_ALL', but_not="did you mean")
-        self.refuses("add_bottle(a ENGINE kaniko)", 'ENGINE "kaniko" is unknown. Known are: builtin', but_not="did you mean")
-        self.refuses("add_bottle(a CONTEXTS x=ftp:y)", 'unknown kind "ftp:". Known are: path:', but_not="did you mean")
+        self.refuses("add_bottle(a SPEED 4)", 'unknown argument "SPEED". Expected one of: EXCLUDE_FROM_ALL', but_not="did you mean")
+        self.refuses("add_bottle(a ENGINE kaniko)", 'ENGINE "kaniko" is unknown. Expected one of: builtin', but_not="did you mean")
+        self.refuses("add_bottle(a CONTEXTS x=ftp:y)", 'unknown kind "ftp:". Expected one of: path:', but_not="did you mean")
 
     def test_unknown_keyword(self):
         self.refuses("add_bottle(a CONTEXTS x=path:. BILD_ARGS A=b)", r"add_bottle\(a\): CONTEXTS \"BILD_ARGS\" is not of the form")
         self.refuses("add_bottle(a DOKERFILE x)", r'add_bottle\(a\): unknown argument "DOKERFILE"; did you mean DOCKERFILE\?',
-                     "Known are: EXCLUDE_FROM_ALL DOCKERFILE")
+                     "Expected one of: EXCLUDE_FROM_ALL DOCKERFILE")
         self.refuses("add_bottle(a CPUS 1 2)", r'unknown argument "2"')
         self.refuses("add_bottle(a network)", r'unknown argument "network"; did you mean NETWORK\?')
         self.refuses('add_bottle(a "")', r'unknown argument ""')
@@ -37,7 +37,7 @@ class ConfigureErrors(harness.TestCase):
 
     def test_references(self):
         self.refuses('add_bottle(a PUSH "b c")', r'add_bottle\(a\): "b c" is not a reference of the form registry/repository')
-        self.refuses("add_bottle(a PUSH_PACK x/a x/a)", r"add_bottle\(a\): the pack is to be pushed to x/a twice")
+        self.refuses("add_bottle(a PUSH_PACK x/a x/a)", r"add_bottle\(a\): two pushes of the pack have the same reference x/a")
 
         self.refuses("add_bottle(a PUSH_PACK x/a:b:c)", "is not a reference of the form")
         for reference, problem in (("https://x.org/a", '"https:" is not a host'), ("x.org/Hello", '"Hello" is not a repository'),
@@ -51,7 +51,7 @@ class ConfigureErrors(harness.TestCase):
     def test_platforms(self):
         self.refuses("add_bottle(a PLATFORMS linux/amd46)", r'platform "linux/amd46": unknown architecture "amd46"; did you mean amd64\?')
         self.refuses("add_bottle(a PLATFORMS linx/amd64)", r'unknown operating system "linx"; did you mean linux\?')
-        self.refuses("set(BOTTLE_PLATFORM linux/zzzzzz)\nadd_bottle(a)", r'unknown architecture "zzzzzz"\. Known are: amd64, arm64')
+        self.refuses("set(BOTTLE_PLATFORM linux/zzzzzz)\nadd_bottle(a)", r'unknown architecture "zzzzzz"\. Expected one of: amd64, arm64')
 
     def test_context_that_is_not_there(self):
         """A path of the build tree, or of something that DEPENDS makes, may come later."""
@@ -77,14 +77,14 @@ class ConfigureErrors(harness.TestCase):
             with self.subTest(name=name):
                 project = self.project("set(MY_BOTTLE x)\nset(BOTTLE_LABEL x)\nadd_bottle(a)\nadd_bottle(b)", {"Dockerfile": "FROM scratch\n"})
                 said = " ".join(project.configure(f"-U{name}", f"-D{name}=x").stdout.split())
-                self.assertIn(f"add_bottle(a): the variable {name} is set, which Bottle does not know; did you mean {nearest}?", said)
+                self.assertIn(f"add_bottle(a): the variable {name} is unknown; did you mean {nearest}?", said)
                 self.assertEqual(said.count("CMake Warning"), 1, said)
                 project.configure(f"-U{name}")
         self.assertNotIn("CMake Warning", project.configure("-DBOTTLE_BUILD_TESTS=ON", "-DBOTTLE_MEMORY=512").stdout)
 
     def test_keyword_without_value(self):
-        self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value and has none")
-        self.refuses("add_bottle(a BUILD_ARGS CONTEXT .)", "BUILD_ARGS needs a value and has none")
+        self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value")
+        self.refuses("add_bottle(a BUILD_ARGS CONTEXT .)", "BUILD_ARGS needs a value")
 
     def test_slug(self):
         for slug in ('"A"', '"-a"', '""', '"a/b"', '"a b"', "a" * 64):
@@ -93,11 +93,11 @@ class ConfigureErrors(harness.TestCase):
         self.accepts("add_bottle(" + "a" * 63 + ")\nadd_bottle(0.b_c-d)")
 
     def test_same_slug_twice(self):
-        self.refuses("add_bottle(a)\nadd_bottle(a)", r"add_bottle\(a\): there is a bottle of this name already, from .*CMakeLists.txt")
+        self.refuses("add_bottle(a)\nadd_bottle(a)", r"add_bottle\(a\): a bottle with this name is already declared in .*CMakeLists.txt")
 
     def test_targets_of_two_bottles_collide(self):
-        self.refuses("add_bottle(a)\nadd_bottle(a-image)", r"add_bottle\(a-image\): there is a target bottle-a-image already")
-        self.refuses("add_bottle(a-oci)\nadd_bottle(a)", r"add_bottle\(a\): there is a target bottle-a-oci already")
+        self.refuses("add_bottle(a)\nadd_bottle(a-image)", r"add_bottle\(a-image\): the target bottle-a-image already exists")
+        self.refuses("add_bottle(a-oci)\nadd_bottle(a)", r"add_bottle\(a\): the target bottle-a-oci already exists")
 
     def test_values(self):
         self.refuses("add_bottle(a BUILD_ARGS X)", r'BUILD_ARGS "X" is not of the form name=value')
@@ -108,10 +108,10 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a MEMORY 63)", r'MEMORY "63" is not a number of MiB from 64')
         self.refuses("add_bottle(a USER a:b:c)", r'USER "a:b:c" is not of the form user\[:group\]')
         self.refuses('add_bottle(a USER "")', r'USER "" is not of the form')
-        self.refuses("add_bottle(a SMOLVM_VERSION 1.8.0)", r'SMOLVM_VERSION "1.8.0" is neither "current" nor a version from 1.8.1 on')
-        self.refuses("set(BOTTLE_SMOLVM_VERSION newest)\nadd_bottle(a)", r'SMOLVM_VERSION "newest" is neither')
+        self.refuses("add_bottle(a SMOLVM_VERSION 1.8.0)", r'SMOLVM_VERSION "1.8.0": expected "current" or a version of at least 1.8.1')
+        self.refuses("set(BOTTLE_SMOLVM_VERSION newest)\nadd_bottle(a)", r'SMOLVM_VERSION "newest": expected')
         self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
-        self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "one platform a bottle")
+        self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "a bottle can have only one platform")
 
     def test_network(self):
         self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
@@ -126,11 +126,11 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a SECRETS t=env:A t=file:b)", 'two secrets have the id "t"')
 
     def test_lock(self):
-        self.refuses("add_bottle(lock)", r"add_bottle\(lock\): the target bottle-lock is the one that brings locks up to date")
+        self.refuses("add_bottle(lock)", r"add_bottle\(lock\): the target bottle-lock updates the locks")
         self.refuses("add_bottle(a LOCK)", "LOCK needs a value")
 
     def test_engine_and_packer(self):
-        self.refuses("add_bottle(a ENGINE dokcer)", r'ENGINE "dokcer" is unknown; did you mean docker\? Known are: builtin, docker, podman')
+        self.refuses("add_bottle(a ENGINE dokcer)", r'ENGINE "dokcer" is unknown; did you mean docker\? Expected one of: builtin, docker, podman')
         self.refuses("add_bottle(a ENGINE bultin)", r'ENGINE "bultin" is unknown; did you mean builtin\?')
         self.refuses("set(BOTTLE_ENGINE podmann)\nadd_bottle(a)", 'ENGINE "podmann" is unknown')
         self.refuses("add_bottle(a PACKER smolwm)", r'PACKER "smolwm" is unknown; did you mean smolvm\?')
@@ -138,11 +138,11 @@ class ConfigureErrors(harness.TestCase):
 
     def test_contexts(self):
         self.refuses("add_bottle(a CONTEXTS x)", r'CONTEXTS "x" is not of the form name=kind:value')
-        self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." does not say of which kind it is', "x=path:<directory>")
+        self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." has no kind', "x=path:<directory>")
         self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
-        self.refuses("add_bottle(a CONTEXTS x=gate:git)", 'there is no gate "git"; add_gate')
-        self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts are called "x"')
-        self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts are called "b"')
+        self.refuses("add_bottle(a CONTEXTS x=gate:git)", 'there is no gate "git"; declare it before with add_gate')
+        self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts have the name "x"')
+        self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts have the name "b"')
         self.refuses("add_bottle(a CONTEXTS x=bottle:B)", '"B" is not a slug')
 
     def test_unknown_bottle(self):
@@ -156,7 +156,7 @@ class ConfigureErrors(harness.TestCase):
 
     def test_cycle(self):
         self.refuses("add_bottle(a BASES b)\nadd_bottle(b CONTEXTS x=bottle:c)\nadd_bottle(c BASES a)\nadd_bottle(d BASES a)",
-                     "bottles need each other in a cycle: a -> b -> c -> a")
+                     "the bottles depend on each other in a cycle: a -> b -> c -> a")
         self.refuses("add_bottle(a BASES a)", "in a cycle: a -> a")
 
     def test_target(self):
@@ -164,12 +164,12 @@ class ConfigureErrors(harness.TestCase):
                      r'there is no target "helo"; did you mean hello\?')
         for name in ("nosuch", "bottle-loc", "_bottle-lock-1", "bottles"):
             self.refuses(f"add_bottle(a CONTEXTS x=target:{name})\nadd_custom_target(hello)\nadd_custom_target(_bottle-loc-0)",
-                         f'there is no target "{name}"|the target "bottles" makes no file', but_not="did you mean")
+                         f'there is no target "{name}"|the target "bottles" builds no file', but_not="did you mean")
         self.refuses("add_custom_target(hello)\nadd_bottle(a CONTEXTS x=target:hello)",
-                     'the target "hello" makes no file \\(it is of type UTILITY\\)')
+                     'the target "hello" builds no file \\(its type is UTILITY\\)')
 
     def test_context_is_the_build_tree(self):
-        self.refuses('add_bottle(a CONTEXT "${CMAKE_BINARY_DIR}")', "the context is the build tree itself")
+        self.refuses('add_bottle(a CONTEXT "${CMAKE_BINARY_DIR}")', "the context .* is the build tree")
 
     def test_outputs(self):
         self.refuses("bottle_outputs(a PAK x)", r'bottle_outputs\(a\): unknown argument "PAK"; did you mean PACK\?')

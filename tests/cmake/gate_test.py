@@ -262,7 +262,7 @@ class Errors(harness.TestCase):
                 ("add_gate(A TEMPLATE git-gate CONFIG one.json)", "is not a slug"),
                 ("add_bottle(a GATES nope)", 'there is no gate "nope"'),
                 ("set(BOTTLE_SKILLS_DIR skills)\nadd_bottle(a SKILLS reviw)",
-                 'no skill "reviw" in .*did you mean review.* There are: release, review')):
+                 'no skill "reviw" in .*did you mean review.* Found: release, review')):
             with self.subTest(lists):
                 self.assert_error(lists, pattern)
 

@@ -1,4 +1,4 @@
-# Only configuration: no layer of its own.
+# Only configuration: this adds no layer.
 FROM base
 ENV CHILD=a
 CMD ["/bin/a"]

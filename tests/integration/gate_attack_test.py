@@ -104,12 +104,12 @@ class Names(AttackCase):
     def test_names_that_end_like_another(self):
         self.commit(a="1\n")
         for ref in ("refs/heads/refs/heads/main", "refs/tags/refs/heads/main", "refs/tags/refs/x"):
-            self.assert_refused(f"main:{ref}", saying="git could take it for another ref")
+            self.assert_refused(f"main:{ref}", saying="git could resolve it to another ref")
         # Somebody else made such a branch upstream. The pusher's git falls for it, too; one that does not is told.
         git("--git-dir", self.repository, "update-ref", "refs/heads/refs/heads/other", "main")
         before = refs(self.repository)
         said = self.send([(ZERO, self.tip(), "refs/heads/other")], self.objects("main~1..main"))
-        self.assertIn("git could take refs/heads/refs/heads/other for it", said)
+        self.assertIn("git could resolve it to refs/heads/refs/heads/other", said)
         self.assertEqual(refs(self.repository), before)
         self.assert_pushed("main")
 
@@ -122,7 +122,7 @@ class Names(AttackCase):
         before = refs(self.repository)
         for old in (ZERO, base):
             said = self.send([(old, other, "refs/heads/main")], self.objects(base, "main"))
-            self.assertRegex(said, "gate: refused: the upstream has moved on|did not take")
+            self.assertRegex(said, "gate: refused: the upstream has new commits|refused")
         self.assertEqual(refs(self.repository), before)
         self.assertEqual(self.gate_refs(), before)
 

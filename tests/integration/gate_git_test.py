@@ -111,7 +111,7 @@ class GateCase(parts.TestCase):
         self.assertNotIn(TOKEN, "".join(line for line in text.splitlines(True) if "->" not in line))
 
     def assert_secret(self, *arguments, rule=r"[a-z-]+", what=""):
-        return self.assert_refused(*arguments, saying=rf"(?s)gate: secret: rule {rule}: {what}.*gate: refused: there are secrets")
+        return self.assert_refused(*arguments, saying=rf"(?s)gate: secret: rule {rule}: {what}.*gate: refused: the push contains secrets")
 
 
 class Pushes(GateCase):
@@ -169,7 +169,7 @@ class Pushes(GateCase):
         hook = self.repository / "hooks" / "update"
         hook.write_text('#!/bin/sh\necho "not $1, says the upstream" >&2\n[ "$1" != refs/heads/three ]\n', encoding="utf-8")
         hook.chmod(0o755)
-        said = self.assert_refused("main:one", "main:two", "main:three", saying="upstream did not take")
+        said = self.assert_refused("main:one", "main:two", "main:three", saying="upstream refused")
         self.assertRegex(said, "not refs/heads/three, says the upstream")
         hook.unlink()
         self.assert_pushed("main:one", "main:two", "main:three")
@@ -288,7 +288,7 @@ class Refusals(GateCase):
 
     def test_what_leads_to_no_commit(self):
         git("tag", "-a", "-m", "a file", "v-blob", "HEAD:README", cwd=self.work)
-        self.assert_refused("v-blob", saying="does not lead to a commit")
+        self.assert_refused("v-blob", saying="does not point to a commit")
 
     def test_push_options(self):
         self.commit(a="1\n")
@@ -312,7 +312,7 @@ class Secrets(GateCase):
         self.commit(config="token =\n")
         self.assert_secret("main")
         self.assert_secret("main:refs/heads/new")
-        self.assert_refused("main~2:refs/heads/clean", "main:refs/heads/new", saying="there are secrets")
+        self.assert_refused("main~2:refs/heads/clean", "main:refs/heads/new", saying="the push contains secrets")
 
     def test_in_a_forced_push(self):
         self.commit(a="1\n")
@@ -444,7 +444,7 @@ class TooMuchAllowed(GateCase):
 
     def test_nothing_is_let_through(self):
         self.commit(a="1\n")
-        self.assert_refused("main", saying="looked at 0 of|scanner failed")
+        self.assert_refused("main", saying="read 0 of|scanner failed")
 
 
 class OtherScannerCase(GateCase):
@@ -472,7 +472,7 @@ class HangingScanner(OtherScannerCase):
     def test_it_is_ended(self):
         self.commit(a="1\n")
         self.use_scanner("#!/bin/sh\nexec tail -f /dev/null\n")
-        self.assert_refused("main", saying=r"did not end .status 124")
+        self.assert_refused("main", saying=r"timed out .status 124")
 
 
 class FailsClosed(OtherScannerCase):
@@ -481,14 +481,14 @@ class FailsClosed(OtherScannerCase):
     def test_scanner_missing(self):
         self.use_scanner("#!/bin/sh\nexit 0\n")
         self.commit(a="1\n")
-        self.assert_refused("main", saying="scanner failed .status 0.*nothing was let through")
+        self.assert_refused("main", saying="scanner failed .status 0.*nothing was forwarded")
         (self.top / "scanner" / "gitleaks").unlink()
         if not shutil.which("gitleaks"):
-            self.assert_refused("main", saying="cannot be run")
+            self.assert_refused("main", saying="cannot run the scanner")
             self.gate.stop()
             with self.assertRaises(AssertionError):
                 self.gate.start()
-            self.assertIn("needs gitleaks", self.gate.server.text())
+            self.assertIn("cannot find the program gitleaks", self.gate.server.text())
 
     def test_scanner_killed_or_lying(self):
         self.commit(a="1\n")
@@ -500,14 +500,14 @@ class FailsClosed(OtherScannerCase):
 ]
 END
 """
-        for text, saying in (("kill -9 $$", r"did not end .status 137"),
+        for text, saying in (("kill -9 $$", r"timed out .status 137"),
                              ("kill -SEGV $$", r"scanner failed .status 139"),
                              ("exit 1", r"scanner failed .status 1\)"),
                              ("exit 99", "no report|cannot be read"),
                              # A part was looked at if both its first and its last line were found.
-                             (report + "exit 99", "looked at 0 of"),
+                             (report + "exit 99", "read 0 of"),
                              (report + "exit 0", r"scanner failed .status 0\)"),
-                             ("echo '[]' > report.json; exit 99", "looked at 0 of")):
+                             ("echo '[]' > report.json; exit 99", "read 0 of")):
             with self.subTest(text):
                 self.use_scanner(f"#!/bin/sh\n{text}\n")
                 self.assert_refused("main", saying=saying)
@@ -529,20 +529,20 @@ END
         self.addCleanup(self.upstream.start)
         self.addCleanup(self.upstream.stop)
         self.upstream.start(host_key=other)
-        self.assert_refused("main", saying="host key is not the one that this gate knows")
-        self.assertRegex(git("fetch", cwd=self.work, expect=1).stdout, "host key is not the one")
+        self.assert_refused("main", saying="host key differs from the pinned key")
+        self.assertRegex(git("fetch", cwd=self.work, expect=1).stdout, "host key differs from the pinned key")
 
     def test_identity_not_let_in(self):
         self.commit(a="1\n")
         file = self.upstream.directory / "authorized_keys"
         self.addCleanup(file.write_text, file.read_text(encoding="utf-8"), encoding="utf-8")
         file.write_text("", encoding="utf-8")
-        self.assert_refused("main", saying="does not let this gate in")
+        self.assert_refused("main", saying="denied access to this gate")
 
     def test_identity_missing(self):
         self.commit(a="1\n")
         (self.gate.creds / self.name).unlink()
-        self.assert_refused("main", saying="does not let this gate in|does not answer")
+        self.assert_refused("main", saying="denied access to this gate|does not answer")
 
 
 class Hostile(GateCase):

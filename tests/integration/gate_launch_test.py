@@ -264,7 +264,7 @@ class Launch(LaunchCase, Steps):
         self.assertIn("SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr)
         up = self.up("--egress", "host", SSH_AUTH_SOCK=str(socket))
         result = git("ls-remote", f"{up['address']}/project", expect=1)
-        self.assertIn("the upstream does not let this gate in", result.stdout)
+        self.assertIn("the upstream denied access to this gate", result.stdout)
         self.engine.command("ssh-add", "-q", self.upstream.identity, environment={"SSH_AUTH_SOCK": str(socket)})
         work = self.top / "work"
         git("clone", "--quiet", f"{up['address']}/project", work)

@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-TEST(Describe, ShowsTheTree) {
+TEST(Describe, TreeIsPrinted) {
   const Dockerfile file = parse_dockerfile(
       "# escape=`\nARG v=1\nFROM a:$v AS b\n# note\nCOPY --from=c --link <<x y /z\nt\nx\nENV k w\n");
   const json expected = json::parse(R"({
@@ -25,7 +25,7 @@ TEST(Describe, ShowsTheTree) {
   EXPECT_EQ(describe(file), expected) << describe(file).dump(1);
 }
 
-TEST(Describe, ShowsThePlan) {
+TEST(Describe, PlanIsPrinted) {
   const Dockerfile file =
       parse_dockerfile("FROM scratch AS a\nFROM x\nCOPY --from=a y /\nRUN --mount=from=ctx,target=/m z");
   const json plan = describe(plan_stages(file, {}, {"ctx"}));

@@ -37,7 +37,7 @@ TEST(GitSource, ReadsRemoteRefAndSubdir) {
   EXPECT_EQ(git("https://me:word@host:8443/x.git").remote, "https://me:word@host:8443/x.git");
 }
 
-TEST(GitSource, KnowsOtherTransports) {
+TEST(GitSource, AcceptsAllTransports) {
   EXPECT_EQ(git("git@host.org:team/x").remote, "git@host.org:team/x");
   EXPECT_EQ(git("git@host.org:team/x.git?subdir=/s#v1"),
             (GitSource{.remote = "git@host.org:team/x.git", .ref = "v1", .checksum = "", .subdir = "s"}));
@@ -65,7 +65,7 @@ TEST(GitSource, ReadsTheQuery) {
   EXPECT_EQ(git(remote + "?commit=abc").checksum, "abc");
 }
 
-TEST(GitSource, RefusesWrongQueries) {
+TEST(GitSource, RefusesInvalidQueries) {
   const auto message = [](const char* query) {
     return error_of([&] { classify_source(std::string("https://host/x.git?") + query); });
   };
@@ -80,7 +80,7 @@ TEST(GitSource, RefusesWrongQueries) {
   EXPECT_TRUE(is_remote_source("https://host/x.git?sumodules=1"));
 }
 
-TEST(GitSource, TellsUrlsFromPaths) {
+TEST(GitSource, DistinguishesUrlsFromPaths) {
   const auto url = [](const char* text) {
     const RemoteOrPath source = classify_source(text);
     const auto* found = std::get_if<UrlSource>(&source);
@@ -100,7 +100,7 @@ TEST(GitSource, TellsUrlsFromPaths) {
     EXPECT_TRUE(std::holds_alternative<PathSource>(classify_source(path))) << path;
 }
 
-TEST(GitSource, OneTextForAllWaysToWriteIt) {
+TEST(GitSource, SpellingsHaveOneCanonicalText) {
   EXPECT_EQ(git("https://host/x.git?ref=v1&subdir=/s").string(), "https://host/x.git#v1:s");
   EXPECT_EQ(git("https://host/x.git#:s").string(), "https://host/x.git#:s");
   EXPECT_EQ(git("https://host/x.git").string(), "https://host/x.git");
@@ -141,7 +141,7 @@ TEST(GitSource, CopyTakesPathsOnly) {
   EXPECT_EQ(message("a b /"), "no error");
 }
 
-TEST(GitSource, Commits) {
+TEST(GitSource, AcceptsFullCommits) {
   EXPECT_TRUE(is_commit(std::string(40, 'a')));
   EXPECT_TRUE(is_commit(std::string(64, '0')));
   EXPECT_FALSE(is_commit(std::string(40, 'A')));

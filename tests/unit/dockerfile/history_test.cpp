@@ -81,7 +81,7 @@ TEST(History, RunWithHeredocs) {
   EXPECT_EQ(command.script->content, "#!/bin/x\ny\n");
 }
 
-TEST(History, KnowsWhatMakesLayers) {
+TEST(History, MarksInstructionsWithLayers) {
   const Dockerfile file = parse_dockerfile("FROM x\nRUN a\nCOPY a b\nWORKDIR /\nUSER u");
   const auto& instructions = file.stages[0].instructions;
   EXPECT_TRUE(makes_layer(instructions[0], "/"));

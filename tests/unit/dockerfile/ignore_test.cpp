@@ -12,7 +12,7 @@ bool ignored(const Words& patterns, const char* path) {
   return IgnoreMatcher(patterns).matches(path);
 }
 
-TEST(Ignore, ReadsFiles) {
+TEST(Ignore, FilesAreParsed) {
   EXPECT_EQ(read_ignore_file("\xEF\xBB\xBF/a/\n\n# c\n ! /b//c \r\n #d\n./e/../f\n/\n"),
             (Words{"a", "!b/c", "#d", "f", "/"}));
 }
@@ -39,7 +39,7 @@ TEST(Ignore, TheLastPatternDecides) {
   EXPECT_FALSE(ignored({"d/**"}, "d"));
 }
 
-TEST(Ignore, PatternsAreHalfQuotedExpressions) {
+TEST(Ignore, SpecialCharactersArePartlyQuoted) {
   // What the reference matcher does not quote in the expressions it makes has its meaning there.
   EXPECT_TRUE(ignored({"a|b*"}, "ax"));
   EXPECT_TRUE(ignored({"a|b"}, "a|b"));
@@ -81,7 +81,7 @@ TEST(Ignore, WildcardExceptionsForbidSkipping) {
   EXPECT_TRUE(IgnoreMatcher({"a", "!b"}).may_skip("a"));
 }
 
-TEST(Ignore, WalksForgetExceptionsThatHadNothingToExcept) {
+TEST(Ignore, WalksDropUselessExceptions) {
   const IgnoreMatcher matcher({"x/y", "!x"});
   IgnoreMatcher::Results x;
   EXPECT_FALSE(matcher.matches("x/y"));
@@ -89,7 +89,7 @@ TEST(Ignore, WalksForgetExceptionsThatHadNothingToExcept) {
   EXPECT_TRUE(matcher.matches("x/y", x, nullptr));
 }
 
-TEST(Ignore, NothingIsIgnoredWithoutPatterns) {
+TEST(Ignore, WithoutPatternsNothingIsIgnored) {
   EXPECT_TRUE(IgnoreMatcher().empty());
   EXPECT_FALSE(IgnoreMatcher().matches("a"));
 }

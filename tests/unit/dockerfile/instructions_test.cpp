@@ -155,7 +155,7 @@ TEST(Instructions, ErrorsNameThePlaceAndTheRemedy) {
     EXPECT_EQ(error_of(text), expected) << text;
 }
 
-TEST(Instructions, PlacesOfWords) {
+TEST(Instructions, WordsHavePositions) {
   const Dockerfile file = parse_dockerfile("FROM a\n\tcopy é copy \\\n # $x\n  $xy ${x}/b $x copyx");
   const auto place = [&](std::string_view text) {
     const Position found = place_of(*file.source, file.stages[0].instructions[0], text);
@@ -197,7 +197,7 @@ TEST(Mounts, HaveDefaultsByType) {
   EXPECT_EQ(mount("\"source=a,b\",target=/x").source, "a,b");
 }
 
-TEST(Mounts, RefuseWhatTheTypeHasNot) {
+TEST(Mounts, RefuseOptionsOfOtherTypes) {
   for (const char* text :
        {"type=bnd,target=/x", "target=/x,mode=1", "type=secret", "type=secret,id=a,from=b",
         "type=cache,size=1", "size=1x,type=tmpfs", "type=tmpfs,size=1x", "sharing=locked,target=/x",

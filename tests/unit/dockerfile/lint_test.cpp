@@ -18,7 +18,7 @@ Words fired(const std::string& text, const LintFacts& facts = {.unknown_bases_ar
   return result;
 }
 
-TEST(Lint, RulesFire) {
+TEST(Lint, EachRuleFires) {
   const std::pair<const char*, Words> rows[] = {
       {"FROM a AS b\nRUN x", {}},
       {"FROM a as b", {"1 FromAsCasing"}},
@@ -70,7 +70,7 @@ TEST(Lint, UnknownBasesMayDefineVariables) {
   EXPECT_EQ(fired("FROM scratch\nUSER $x", {}), Words{"2 UndefinedVar"});
 }
 
-TEST(Lint, FactsOfTheBaseCount) {
+TEST(Lint, BaseConfigurationIsUsed) {
   LintFacts facts;
   facts.base = [](const PlannedStage&) {
     BaseFacts base;
@@ -94,7 +94,7 @@ TEST(Lint, IgnoredSourcesAreNamed) {
 }
 
 // What BuildKit 0.25 (Docker 28.5) and later say of the same files.
-TEST(Lint, WarningsSurviveAnError) {
+TEST(Lint, WarningsBeforeAnErrorAreKept) {
   const std::pair<const char*, Words> rows[] = {
       // Expansion: what was seen unset before the error, also in the word that is wrong.
       {"FROM a\nUSER $x${y:?z}", {"2 UndefinedVar", "2 UndefinedVar"}},
@@ -121,7 +121,7 @@ TEST(Lint, WarningsSurviveAnError) {
   }
 }
 
-TEST(Lint, WarningsSurviveAWrongInstruction) {
+TEST(Lint, WarningsBeforeAnInvalidInstructionAreKept) {
   const std::pair<const char*, Words> rows[] = {
       {"FROM a as b\nRUN x \\\n\n y\nCOPYY c /", {"1 FromAsCasing", "4 NoEmptyContinuation"}},
       {"FROM a AS b\nFROM --nosuch c as D", {"2 FromAsCasing", "2 StageNameCasing"}},
@@ -153,7 +153,7 @@ TEST(Lint, WarningsShowThePlace) {
   EXPECT_EQ(report.warnings[0].url(), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
 }
 
-TEST(Lint, CaretsPointAtWhatIsMeant) {
+TEST(Lint, CaretsPointAtTheCause) {
   const auto place = [](const std::string& text) {
     const LintReport report = lint(parse_dockerfile(text), {}, {.unknown_bases_are_empty = true});
     if (report.warnings.size() != 1) return std::to_string(report.warnings.size()) + " warnings";
@@ -187,12 +187,12 @@ TEST(Lint, StagesThatTheTargetDoesNotNeedCanBeLeftOut) {
   EXPECT_EQ(fired(text, {.target_only = true}), Words{});
 }
 
-TEST(Lint, EachRuleSaysWhatToDo) {
+TEST(Lint, EachRuleHasAHint) {
   for (const std::string& rule : lint_rule_names())
     EXPECT_FALSE((LintWarning{rule, {}, {}, {}}.hint().empty())) << rule;
 }
 
-TEST(Lint, CheckOptions) {
+TEST(Lint, CheckDirectivesAreParsed) {
   const auto options = parse_lint_options("skip= A , B;error=true;experimental=all");
   ASSERT_TRUE(options);
   EXPECT_EQ(options->skipped, (std::set<std::string>{"A", "B"}));

@@ -11,7 +11,7 @@ struct Row {
   bool matches;
 };
 
-TEST(Regex, Matches) {
+TEST(Regex, MatchesWholeTextOrPart) {
   const Row rows[] = {
       {"^a[^/]*$", "abc", true},
       {"^a[^/]*$", "a/c", false},
@@ -44,7 +44,7 @@ TEST(Regex, Matches) {
     EXPECT_EQ(Regex(row.expression).matches(row.text), row.matches) << row.expression << " " << row.text;
 }
 
-TEST(Regex, RefusesWhatIsNone) {
+TEST(Regex, RefusesInvalidExpressions) {
   for (const char* text : {"^[z-a]$", "^[a$", "^a*{2}$", "^*$a{1001}", "^\\q$", "^(a$", "^a)$", "^\\", "*",
                            "^a{3,2}$", "[[:nope:]]"}) {
     EXPECT_THROW(Regex{text}, RegexError) << text;

@@ -112,7 +112,7 @@ TEST(Scope, VariablesAcrossStages) {
   }
 }
 
-TEST(Scope, ExpandsWhatTheLanguageExpands) {
+TEST(Scope, ExpandsTheDocumentedInstructions) {
   const Walked walked(
       "FROM x\nARG p=80\nARG n\nCOPY --chown=$p <<a $p /$p\n'$p'\na\nEXPOSE $p \"90-91\"/udp\nRUN "
       "--mount=type=cache,target=/$p echo $p\n"

@@ -40,7 +40,7 @@ TEST(Stages, ArgumentsChooseTheBase) {
   EXPECT_EQ(plan.stages[2].used_arguments, std::vector<std::string>{"flavour"});
 }
 
-TEST(Stages, OnlyWhatTheTargetNeedsIsNeeded) {
+TEST(Stages, OnlyStagesOfTheTargetAreNeeded) {
   const std::string text =
       "FROM scratch AS a\nFROM scratch AS b\nCOPY --from=0 x y\nFROM scratch AS c\nFROM scratch AS d\n"
       "RUN --mount=from=b,target=/x y\nCOPY --from=C z /\nFROM scratch AS e\n";
@@ -67,7 +67,7 @@ TEST(Stages, OriginsOfInstructions) {
   EXPECT_EQ(instructions[4].origins[1].kind, Origin::Kind::scratch);
 }
 
-TEST(Stages, OfTwoWithOneNameTheLaterCounts) {
+TEST(Stages, LaterOfTwoWithOneNameIsUsed) {
   const StagePlan plan = plan_of("FROM scratch AS a\nFROM a AS a\nFROM a");
   EXPECT_EQ(plan.stages[1].base.stage, 0);
   EXPECT_EQ(plan.stages[2].base.stage, 1);

@@ -5,7 +5,7 @@
 namespace bottle::dockerfile {
 namespace {
 
-TEST(Text, RunesSurviveTheWayThere) {
+TEST(Text, RunesSurviveARoundTrip) {
   const std::string text = "a\xC3\xA4\xED\x95\x9C\xF0\x9F\x98\x80";
   EXPECT_EQ(from_runes(to_runes(text)), text);
   EXPECT_EQ(to_runes(text).size(), 4u);
@@ -26,7 +26,7 @@ TEST(Text, TrimsUnicodeSpace) {
   EXPECT_EQ(trim_space("\xFFx"), "\xFFx");
 }
 
-TEST(Text, KnowsLettersOfAllScripts) {
+TEST(Text, RecognizesLettersOfAllScripts) {
   EXPECT_TRUE(is_letter(U'z'));
   EXPECT_TRUE(is_letter(U'\u00E4'));
   EXPECT_TRUE(is_letter(U'\uD55C'));
@@ -36,7 +36,7 @@ TEST(Text, KnowsLettersOfAllScripts) {
   EXPECT_FALSE(is_digit(U'\u00B2'));
 }
 
-TEST(Text, QuotesAsHistoriesDo) {
+TEST(Text, QuotesLikeGo) {
   EXPECT_EQ(in_quotes("plain"), "\"plain\"");
   EXPECT_EQ(in_quotes("a\"b\\c\n\t"), "\"a\\\"b\\\\c\\n\\t\"");
   EXPECT_EQ(in_quotes(std::string_view("\x01\x7f\xff", 3)), "\"\\x01\\x7f\\xff\"");

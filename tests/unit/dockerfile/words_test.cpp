@@ -77,7 +77,7 @@ TEST(Words, ExpandsToOneString) {
   }
 }
 
-TEST(Words, SplitsWhatIsNotQuoted) {
+TEST(Words, SplitsUnquotedText) {
   EXPECT_EQ(expand("$spaced \"$spaced\"", sample()).words, (Words{"a", "b", "a  b"}));
   EXPECT_EQ(expand("  ", sample()).words, Words{});
   EXPECT_EQ(expand("x\\ y z", sample()).words, (Words{"x y", "z"}));
@@ -87,7 +87,7 @@ TEST(Words, BacktickCanBeTheEscape) {
   EXPECT_EQ(expand("c:\\$name`$", sample(), {.escape = '`'}).text, "c:\\value$");
 }
 
-TEST(Words, RawModesKeepWhatTheyUnderstand) {
+TEST(Words, RawModesKeepQuotesAndEscapes) {
   EXPECT_EQ(expand("'a'\\$\"$name\"", sample(), {.raw_quotes = true}).text, "'a'$\"value\"");
   EXPECT_EQ(expand("\\$name", sample(), {.raw_escapes = true}).text, "\\$name");
   EXPECT_EQ(expand("it's $name", sample(), {.plain_quotes = true}).text, "it's value");
@@ -99,7 +99,7 @@ TEST(Words, UnsetReferencesCanStay) {
             "$a ${b} ${c:-d} ${e%f} ${g/h/i} value");
 }
 
-TEST(Words, TellsWhichNamesWereUsed) {
+TEST(Words, ReportsUsedNames) {
   const Expansion expansion = expand("$name ${missing:-$path} $missing", sample());
   EXPECT_EQ(expansion.used, (Words{"name", "path"}));
   EXPECT_EQ(expansion.unset, Words{"missing"});

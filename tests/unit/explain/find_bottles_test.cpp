@@ -28,7 +28,7 @@ class FindBottles : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(FindBottles, AlsoInNestedBinaryDirectories) {
+TEST_F(FindBottles, SearchesNestedBinaryDirectories) {
   bottle("bottles/hello");
   bottle("sub/dir/bottles/base");
   bottle("CMakeFiles/bottles/no");
@@ -43,7 +43,7 @@ TEST_F(FindBottles, AlsoInNestedBinaryDirectories) {
   EXPECT_EQ(find_bottle(build() / "bottles/hello", "hello").slug, "hello");
 }
 
-TEST_F(FindBottles, UnknownNamesGiveTheNearestAndAll) {
+TEST_F(FindBottles, UnknownNamesListTheKnownOnes) {
   EXPECT_THAT(failure("x").message(), HasSubstr("there is no bottle in this directory"));
   bottle("bottles/hello");
   bottle("bottles/base");
@@ -53,7 +53,7 @@ TEST_F(FindBottles, UnknownNamesGiveTheNearestAndAll) {
   EXPECT_THROW(find_bottles(build() / "none"), UsageError);
 }
 
-TEST_F(FindBottles, TwoOfANameAreAmbiguous) {
+TEST_F(FindBottles, DuplicateNamesAreAmbiguous) {
   bottle("bottles/hello");
   bottle("sub/bottles/hello");
   EXPECT_THAT(failure("hello").message(), HasSubstr("there are 2 bottles \"hello\""));

@@ -24,7 +24,7 @@ TEST(CompareKeyTexts, EqualTextsHaveNoDifference) {
   EXPECT_THAT(differences("", ""), IsEmpty());
 }
 
-TEST(CompareKeyTexts, GivesData) {
+TEST(CompareKeyTexts, DifferencesAreData) {
   const auto changes =
       compare_key_texts("argument A = 1\nargument B = 2\n", "argument B = 3\nargument C%20D = = x\n");
   ASSERT_EQ(changes.size(), 3u);
@@ -39,7 +39,7 @@ TEST(CompareKeyTexts, GivesData) {
   EXPECT_EQ(changes[2].new_value, "= x");
 }
 
-TEST(CompareKeyTexts, OrdersByWhatPeopleLookForFirst) {
+TEST(CompareKeyTexts, OrdersByLikelyCause) {
   EXPECT_THAT(differences("input context a = l x\nstep 001 base = FROM a\ntool = bottle 0.1.0\n",
                           "input context a = l y\nstep 001 base = FROM b\ntool = bottle 0.2.0\n"),
               ElementsAre("tool changed bottle 0.1.0 -> bottle 0.2.0",
@@ -47,7 +47,7 @@ TEST(CompareKeyTexts, OrdersByWhatPeopleLookForFirst) {
                           "context symbolic link a changed (x -> y)"));
 }
 
-TEST(CompareKeyTexts, NamesFilesAndWhatIsDifferent) {
+TEST(CompareKeyTexts, NamesFilesAndTheirDifference) {
   const std::string path = "input context src/hello.c = ";
   EXPECT_THAT(differences(path + file("12", "a") + "\n", path + file("15", "b") + "\n"),
               ElementsAre("context file src/hello.c changed (12 -> 15 bytes)"));
@@ -68,7 +68,7 @@ TEST(CompareKeyTexts, NamesFilesAndWhatIsDifferent) {
               ElementsAre("context file src/hello.c changed (extended attributes)"));
 }
 
-TEST(CompareKeyTexts, NamesOtherContextsAndOddPaths) {
+TEST(CompareKeyTexts, NamesOtherContextsAndEscapedPaths) {
   EXPECT_THAT(differences("", "input context:app my%20file = d 755\n"),
               ElementsAre("context app directory \"my file\" added"));
 }
@@ -119,12 +119,12 @@ TEST(CompareKeyTexts, NamesBasesAndOptions) {
   EXPECT_THAT(differences("secret token = \n", ""), ElementsAre("secret token removed"));
 }
 
-TEST(CompareKeyTexts, NonsenseIsComparedAsItIs) {
+TEST(CompareKeyTexts, InvalidLinesAreComparedAsText) {
   EXPECT_THAT(differences("no equals sign\n", "step x y = 1\n\xff = 2"),
               ElementsAre("step x y added: 1", "no equals sign removed", "\xff added: 2"));
 }
 
-TEST(Sentences, AreLimitedAContextAndTheRestIsCounted) {
+TEST(Sentences, FilesOfAContextAreLimitedAndCounted) {
   std::string before;
   std::string after;
   for (int i = 100; i < 150; ++i) {

@@ -39,7 +39,7 @@ TEST_F(Reports, TheFirstBuild) {
                                 "because it had never been built here\n"));
 }
 
-TEST_F(Reports, AChange) {
+TEST_F(Reports, ListsChanges) {
   ran("image", "built", "tool = 1\n");
   ran("image", "built", "tool = 2\n");
   EXPECT_THAT(text(), HasSubstr("because its inputs changed:\n    tool changed 1 -> 2\n"));
@@ -56,7 +56,7 @@ TEST_F(Reports, NothingChanged) {
   EXPECT_THAT(text(), HasSubstr("the last change before that:\n    tool changed 1 -> 2\n"));
 }
 
-TEST_F(Reports, EvictedAndDamagedAreNoChange) {
+TEST_F(Reports, EvictionAndDamageAreSeparateReasons) {
   ran("pack", "built", "tool = 1\n");
   ran("pack", "built", "tool = 2\n");
   ran("pack", "built", "tool = 2\n", store::Presence::evicted, "evicted yesterday");
@@ -66,7 +66,7 @@ TEST_F(Reports, EvictedAndDamagedAreNoChange) {
   EXPECT_THAT(text(), HasSubstr("because its result in the store was damaged: 0 bytes found\n"));
 }
 
-TEST_F(Reports, InputsThatChangedSince) {
+TEST_F(Reports, ListsPendingChanges) {
   ran("image", "built", "tool = 1\n");
   write_file(directory() / "key", "tool = 1\n");
   EXPECT_THAT(text(), Not(HasSubstr("next build")));
@@ -75,7 +75,7 @@ TEST_F(Reports, InputsThatChangedSince) {
   EXPECT_THAT(text(), HasSubstr("build argument A added: x\n"));
 }
 
-TEST_F(Reports, AsJson) {
+TEST_F(Reports, PrintsJson) {
   ran("image", "built", "tool = 1\n");
   ran("image", "built", "tool = 2\n");
   const Json json = parse_json(to_json({report("hello", directory())}), "report");
@@ -91,7 +91,7 @@ TEST_F(Reports, AsJson) {
   EXPECT_TRUE(parse_json(to_json({report("hello", directory())}), "r")["bottles"][0]["pending"].empty());
 }
 
-TEST_F(Reports, ABrokenRecordIsNamed) {
+TEST_F(Reports, InvalidRecordIsNamed) {
   write_file(directory() / "image.last.json", "{");
   try {
     report("hello", directory());

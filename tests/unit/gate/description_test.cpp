@@ -23,7 +23,7 @@ Json with_url(const std::string& url) {
   return json;
 }
 
-TEST(Description, Defaults) {
+TEST(Description, MissingMembersHaveDefaults) {
   const Description description = parsed(good());
   EXPECT_EQ(description.kind, Kind::git);
   EXPECT_EQ(description.listen_port, 9418);
@@ -44,7 +44,7 @@ TEST(Description, Defaults) {
   EXPECT_EQ(description.given, (std::vector<std::string>{"name"}));
 }
 
-TEST(Description, FormsOfAUrl) {
+TEST(Description, AcceptsAllFormsOfAUrl) {
   const auto url = [](const std::string& text) { return parsed(with_url(text)).upstreams[0].url(); };
   EXPECT_EQ(url("git@example.com:team/x.git"), "ssh://git@example.com:22/~/team/x.git");
   EXPECT_EQ(url("example.com:/srv/x.git"), "ssh://git@example.com:22/srv/x.git");
@@ -61,7 +61,7 @@ TEST(Description, FormsOfAUrl) {
   EXPECT_EQ(parsed(json).upstreams[0].url(), "ssh://git@[2001:db8::1]:22/~/a%20b%3F%23%22%25");
 }
 
-TEST(Description, UrlsThatAreNone) {
+TEST(Description, InvalidUrlsAreErrors) {
   for (const char* url : {"https://example.com/x",
                           "ext::sh -c touch% /x",
                           "file:///x",
@@ -93,7 +93,7 @@ TEST(Description, UrlsThatAreNone) {
   EXPECT_EQ(refusal(with_url("ssh://me:secret@h/x")).find("secret@"), std::string::npos);
 }
 
-TEST(Description, WhatASchemaCannotSay) {
+TEST(Description, ConsistencyIsChecked) {
   Json json = good();
   json["upstreams"].push_back(json["upstreams"][0]);
   EXPECT_EQ(refusal(json), "f#/upstreams/1/name: expected names that differ, found \"project\" twice");
@@ -131,7 +131,7 @@ TEST(Description, WhatASchemaCannotSay) {
             "f#: the member \"upstreams\" is missing");
 }
 
-TEST(Description, SshGate) {
+TEST(Description, SshGateIsParsed) {
   Json json = Json::parse(
       R"({"schema": 1, "kind": "ssh-gate", "hosts": [{"name": "db", "host": "db.example", "port": 5432}]})");
   json["clients"] = {kKey, std::string(kKey) + " again"};

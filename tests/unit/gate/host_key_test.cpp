@@ -19,12 +19,12 @@ std::string refusal(const std::string& key) {
   return failure([&] { parse_public_key(key, "f#/key"); });
 }
 
-TEST(PublicKey, TakesTheThirdWordForAComment) {
+TEST(PublicKey, ThirdWordIsAComment) {
   const PublicKey key = parse_public_key(std::string("  ") + kKey + "  a  comment ", "f");
   EXPECT_EQ(key.line(), kKey);
 }
 
-TEST(PublicKey, SaysWhatIsWrong) {
+TEST(PublicKey, ErrorsDescribeTheDefect) {
   EXPECT_NE(refusal("").find("found an empty text"), std::string::npos);
   EXPECT_NE(refusal("ssh-ed25519").find("found one word"), std::string::npos);
   EXPECT_NE(refusal(std::string(kKey) + "\nother").find("found a control character"), std::string::npos);
@@ -37,7 +37,7 @@ TEST(PublicKey, SaysWhatIsWrong) {
   EXPECT_EQ(refusal("ssh-ed25519").substr(0, 8), "f#/key: ");
 }
 
-TEST(PublicKey, IsLookedAtToItsLastByte) {
+TEST(PublicKey, EveryByteIsChecked) {
   const std::string good = kKey;
   // Every shorter blob, one that is longer, and base64 that is not canonical.
   for (std::size_t size = 12; size < good.size(); ++size)
@@ -46,7 +46,7 @@ TEST(PublicKey, IsLookedAtToItsLastByte) {
   EXPECT_NE(refusal(good + "="), "no error");
 }
 
-TEST(PublicKey, TakesWhatSshKeygenMakes) {
+TEST(PublicKey, AcceptsKeysOfSshKeygen) {
   if (!find_program("ssh-keygen")) GTEST_SKIP() << "needs ssh-keygen, which is not installed";
   const TemporaryDirectory directory;
   const std::vector<std::vector<std::string>> kinds{{"ed25519"},      {"ecdsa", "256"}, {"ecdsa", "384"},
@@ -88,7 +88,7 @@ TEST(PublicKey, TakesWhatSshKeygenMakes) {
   }
 }
 
-TEST(KnownHosts, AHashedNameIsTheSameEveryTimeAndDiffersByKeyAndHost) {
+TEST(KnownHosts, HashedNamesAreDeterministic) {
   const PublicKey key = parse_public_key(kKey, "f");
   const std::string line = known_hosts_line("example.com", 22, key, Names::hashed);
   EXPECT_EQ(line, known_hosts_line("example.com", 22, key, Names::hashed));
@@ -98,7 +98,7 @@ TEST(KnownHosts, AHashedNameIsTheSameEveryTimeAndDiffersByKeyAndHost) {
 }
 
 // The keys and the file of OpenSSH's own regression tests.
-TEST(KnownHosts, OpenSshsOwnData) {
+TEST(KnownHosts, MatchesOpenSshsTestData) {
   if (!fs::exists(kData)) GTEST_SKIP() << "needs the conformance data";
   for (const char* type : {"rsa", "dsa", "ecdsa", "ed25519"})
     for (int number = 1; number <= 6; ++number) {

@@ -29,7 +29,7 @@ class Render : public testing::Test {
 constexpr const char* kTemplate =
     "#!/bin/sh\nf() {\n  echo \"$1\"\n}\n{{#upstreams}}\nf {{name}}\n{{/upstreams}}\n";
 
-TEST_F(Render, FilesAndPermissions) {
+TEST_F(Render, WritesFilesAndPermissions) {
   write("run.mustache", kTemplate);
   write("part.sh.mustache", "# shellcheck shell=sh\nA={{slug}}\necho \"$A\"\n");
   write("README", "not a template\n");
@@ -45,7 +45,7 @@ TEST_F(Render, FilesAndPermissions) {
   EXPECT_TRUE(fs::status(out() / "known_hosts").permissions() == fs::perms(0644));
 }
 
-TEST_F(Render, OnlyWhatDiffersIsWritten) {
+TEST_F(Render, OnlyChangedFilesAreWritten) {
   write("run.mustache", kTemplate);
   write_rendered(render(), out());
   const WriteOutcome again = write_rendered(render(), out());
@@ -57,7 +57,7 @@ TEST_F(Render, OnlyWhatDiffersIsWritten) {
   EXPECT_EQ(write_rendered(render(), out()).written, (std::vector<std::string>{"gate.json", "run"}));
 }
 
-TEST_F(Render, WhatIsNoLongerRenderedGoes) {
+TEST_F(Render, StaleFilesAreRemoved) {
   write("run.mustache", kTemplate);
   write("old.mustache", "#!/bin/sh\ntrue\n");
   write_rendered(render(), out());
@@ -71,7 +71,7 @@ TEST_F(Render, WhatIsNoLongerRenderedGoes) {
   EXPECT_TRUE(fs::exists(out() / "mine"));
 }
 
-TEST_F(Render, VariablesThatNobodyUses) {
+TEST_F(Render, UnusedVariablesAreErrors) {
   write("run.mustache", "#!/bin/sh\n{{#upstreams}}\necho {{name}} {{max_blob_bytes}}\n{{/upstreams}}\n");
   EXPECT_NO_THROW(render());
   json["upstreams"][0]["maxBlobBytes"] = 1;
@@ -85,7 +85,7 @@ TEST_F(Render, VariablesThatNobodyUses) {
   EXPECT_NO_THROW(render());
 }
 
-TEST_F(Render, DirectoriesThatHoldNoTemplates) {
+TEST_F(Render, DirectoryWithoutTemplatesIsAnError) {
   EXPECT_NE(failure([&] { render(); }).find("expected templates"), std::string::npos);
   write("known_hosts.mustache", kTemplate);
   EXPECT_NE(failure([&] { render(); }).find("expected no template for known_hosts"), std::string::npos);
@@ -109,7 +109,7 @@ TEST_F(Render, IdentitiesAreNamedAndNeverRead) {
     EXPECT_NE(input, identity.native());
 }
 
-TEST_F(Render, ScannerRules) {
+TEST_F(Render, WritesScannerRules) {
   json["scanner"] = Json::parse(R"({"useDefault": false, "allow": ["a\"b\\d"], "rules": [
     {"id": "x", "regex": "'''\"\n", "secretGroup": 1, "entropy": 3.5, "keywords": ["k\u0001"]}]})");
   const std::string text = scanner_rules_of(parse_description(json.dump(), "f"));

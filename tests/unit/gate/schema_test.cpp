@@ -14,7 +14,7 @@ std::string check(const char* schema, const char* value) {
   return failure([&] { check_schema(a, b, "f#"); });
 }
 
-TEST(Schema, Types) {
+TEST(Schema, ValidatesTypes) {
   EXPECT_EQ(check(R"({"type": "string"})", "\"x\""), "no error");
   EXPECT_EQ(check(R"({"type": "string"})", "1"), "f#: expected a string, found 1");
   EXPECT_EQ(check(R"({"type": "integer"})", "1.5"), "f#: expected a whole number, found 1.5");
@@ -24,7 +24,7 @@ TEST(Schema, Types) {
   EXPECT_EQ(check(R"({"enum": [1, "a"]})", "true"), "f#: expected 1 or \"a\", found true");
 }
 
-TEST(Schema, Objects) {
+TEST(Schema, ValidatesObjects) {
   const char* schema = R"({"type": "object", "required": ["name"], "additionalProperties": false,
                            "properties": {"name": {"type": "string"}, "a/b": {"type": "boolean"}}})";
   EXPECT_EQ(check(schema, R"({"name": "x", "a/b": true})"), "no error");
@@ -34,7 +34,7 @@ TEST(Schema, Objects) {
             "f#/nam: expected one of the members a/b, name, found an unknown one; did you mean \"name\"?");
 }
 
-TEST(Schema, Texts) {
+TEST(Schema, ValidatesStrings) {
   EXPECT_EQ(check(R"({"type": "string", "maxLength": 2})", "\"\u00e4\u00e4\""), "no error");
   EXPECT_EQ(check(R"({"type": "string", "maxLength": 2})", "\"abc\""),
             "f#: expected at most 2 characters, found 3");
@@ -45,7 +45,7 @@ TEST(Schema, Texts) {
   EXPECT_NE(check(R"({"type": "string", "pattern": "^[a-z]+$"})", "\"a\\nb\""), "no error");
 }
 
-TEST(Schema, ListsAndAlternatives) {
+TEST(Schema, ValidatesListsAndAlternatives) {
   const char* schema = R"({"oneOf": [{"$ref": "#/definitions/s"}, {"type": "array", "minItems": 1,
                            "items": {"$ref": "#/definitions/s"}}], "definitions": {"s": {"type": "string", "minLength": 2}}})";
   EXPECT_EQ(check(schema, "\"ab\""), "no error");
@@ -55,12 +55,12 @@ TEST(Schema, ListsAndAlternatives) {
   EXPECT_EQ(check(schema, "1"), "f#: expected a string or an array, found 1");
 }
 
-TEST(Schema, AKeywordThatIsNotKnownIsNotPassedOver) {
+TEST(Schema, UnknownKeywordIsAnError) {
   EXPECT_EQ(check(R"({"format": "uri"})", "1"), "the schema uses \"format\", which this tool does not know");
 }
 
 // Looks at every part of the gate's own schema, also those that no description here gets to.
-TEST(Schema, TheGatesOwnUsesOnlyWhatIsKnown) {
+TEST(Schema, GateSchemaUsesKnownKeywordsOnly) {
   const std::function<void(const Json&)> visit = [&](const Json& schema) {
     Json alone = schema;
     alone["definitions"] = gate_schema().at("definitions");

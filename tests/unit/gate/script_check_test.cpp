@@ -15,14 +15,14 @@ std::string places(std::string text) {
   return failure([&] { check_places_of_values(text, "t"); });
 }
 
-TEST(PlacesOfValues, Good) {
+TEST(PlacesOfValues, AcceptsQuotedPositions) {
   EXPECT_EQ(places("#!/bin/sh\na={{}}\n  export b={{}}\nf {{}} {{}} plain\n"), "no error");
   EXPECT_EQ(
       places("f() {\n  if true; then\n    a={{}}\n  fi\n}\ncase x in\n  x)\n    a={{}}\n    ;;\nesac\n"),
       "no error");
 }
 
-TEST(PlacesOfValues, InQuotesOnTheLine) {
+TEST(PlacesOfValues, RefusesValuesInQuotes) {
   for (const char* line : {"a=\"{{}}\"", "a='{{}}'", "echo \"x {{}} y\"", "a=`f {{}}`", "a=$(f {{}})",
                            "# {{}}", "a={{}} # comment", "[ -z {{}} ] && x", "a={{}}; b", "cat <{{}}",
                            "a=\\{{}}", "x=${y:-{{}}}", "{{}}) ;;", "a=x\t{{}}"}) {
@@ -33,7 +33,7 @@ TEST(PlacesOfValues, InQuotesOnTheLine) {
   }
 }
 
-TEST(PlacesOfValues, InQuotesThatBeganEarlier) {
+TEST(PlacesOfValues, RefusesValuesInEarlierQuotes) {
   const std::string said = "expected a value where the shell reads commands";
   EXPECT_NE(places("a=\"x\nb={{}}\n\"\n").find(said), std::string::npos);
   EXPECT_NE(places("a='x\nb={{}}\n'\n").find(said), std::string::npos);

@@ -29,7 +29,7 @@ std::string refusal(const std::string& text) {
   return failure([&] { rendered(text); });
 }
 
-TEST(ShellQuote, EverythingIsOneWord) {
+TEST(ShellQuote, AnyTextIsOneWord) {
   EXPECT_EQ(shell_quote(""), "''");
   EXPECT_EQ(shell_quote("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_quote("$(x) `y` \"z\"\n;"), "'$(x) `y` \"z\"\n;'");
@@ -42,14 +42,14 @@ TEST(Template, ValuesAreQuoted) {
 }
 
 // What is left out leaves an empty line.
-TEST(Template, Sections) {
+TEST(Template, SectionsAreRendered) {
   EXPECT_EQ(rendered("{{#items}}\nf {{name}} {{value}}\n{{/items}}\n"), "f 'one' '$(1)'\nf 'two' '\n'\n");
   EXPECT_EQ(rendered("{{#yes}}\na\n{{/yes}}\n{{^yes}}\nb\n{{/yes}}\n{{^no}}\nc\n{{/no}}\n"), "a\n\nc\n");
   EXPECT_EQ(rendered("{{#none}}\nf {{thing}} {{name}}\n{{/none}}\n{{^none}}\nnone\n{{/none}}\n"), "\nnone\n");
   EXPECT_EQ(rendered("a{{! what }}b\n"), "ab\n");
 }
 
-TEST(Template, WhatIsUsedIsNoted) {
+TEST(Template, UsedNamesAreRecorded) {
   std::set<std::string> used;
   render_template("{{name}} {{#none}}{{thing}}{{/none}} {{#no}}{{empty}}{{/no}}", "t", scope(), Values::real,
                   used);
@@ -65,7 +65,7 @@ TEST(Template, UnknownNamesAreErrors) {
   EXPECT_NE(refusal("{{#name}}{{/name}}").find("\"name\""), std::string::npos);
 }
 
-TEST(Template, FormsThatWouldNotBeQuotedAreErrors) {
+TEST(Template, UnquotedFormsAreErrors) {
   EXPECT_NE(refusal("a={{{name}}}").find("the unescaped form {{{...}}}"), std::string::npos);
   EXPECT_NE(refusal("a={{&name}}").find("the unescaped form {{&...}}"), std::string::npos);
   EXPECT_NE(refusal("a={{ & name}}").find("the unescaped form {{&...}}"), std::string::npos);
@@ -79,7 +79,7 @@ TEST(Template, FormsThatWouldNotBeQuotedAreErrors) {
 }
 
 // A value is never looked at again: what looks like a tag in it stays as it is.
-TEST(Template, AValueIsNoTemplate) {
+TEST(Template, ValuesAreNotRendered) {
   Scope values;
   values.values = {{"a", "{{{b}}}"}, {"b", "x"}};
   std::set<std::string> used;

@@ -91,7 +91,7 @@ class Archive : public testing::Test {
   oci::ContentReader reader_;
 };
 
-TEST_F(Archive, IsKnownByItsContent) {
+TEST_F(Archive, IsRecognizedByItsContent) {
   const std::string tar = tar_of({{"a", "hello"}, {"d/empty", ""}, {".wh.x", ""}});
   for (const std::string& content : {tar, gzip(tar)}) {
     const auto index = open(content);
@@ -108,7 +108,7 @@ TEST_F(Archive, IsKnownByItsContent) {
   }
 }
 
-TEST_F(Archive, OtherFilesAreNone) {
+TEST_F(Archive, OtherFilesAreNotArchives) {
   for (const std::string& content :
        {std::string(), std::string("text"), std::string(2048, '\0'), std::string(2048, 'x'), gzip("text"),
         std::string("\x1f\x8b\x08 broken"), tar_of({{"a", "b"}}).substr(0, 300)}) {
@@ -126,14 +126,14 @@ TEST_F(Archive, IsReadOnce) {
   EXPECT_EQ(read(*second, 0), "hello");
 }
 
-TEST_F(Archive, BrokenAfterTheFirstMemberIsAnError) {
+TEST_F(Archive, DamageAfterTheFirstMemberIsAnError) {
   const std::string tar = tar_of({{"a", std::string(3000, 'a')}, {"b", "b"}});
   EXPECT_THAT(failure([&] { open(tar.substr(0, 2000)); }), HasSubstr("offset"));
   const std::string packed = gzip(tar_of({{"a", "a"}, {"b", std::string(1 << 20, 'b')}}));
   EXPECT_NE(failure([&] { open(packed.substr(0, packed.size() - 20)); }), "no error");
 }
 
-TEST_F(Archive, ChangedSinceTheScanIsAnError) {
+TEST_F(Archive, ChangeAfterTheScanIsAnError) {
   const std::string tar = tar_of({{"a", "one"}});
   write_file(directory_.path() / "file", tar_of({{"a", "two"}}), Durable::no);
   EXPECT_NE(failure([&] { open_as(tar); }), "no error");

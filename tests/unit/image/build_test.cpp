@@ -56,7 +56,7 @@ TEST_F(BuildTest, ExecutesFromTheFirstAffectedInstruction) {
   EXPECT_THAT(build().executed, SizeIs(3)) << "times are in every layer";
 }
 
-TEST_F(BuildTest, ScratchIsASourceWithoutFiles) {
+TEST_F(BuildTest, ScratchHasNoFilesToCopy) {
   dockerfile("FROM scratch\nCOPY --from=scratch / /x/y\nCOPY --from=scratch . /x/z/\n");
   const LoadedPlan image = build().image;
   EXPECT_THAT(paths_of(image), ElementsAre("x", "x/y", "x/z"));
@@ -77,7 +77,7 @@ TEST_F(BuildTest, AnEmptiedStoreGivesTheSameImage) {
   EXPECT_EQ(again.image.plan.digest(), before);
 }
 
-TEST_F(BuildTest, DamagedEntriesAreMadeAgain) {
+TEST_F(BuildTest, DamagedEntriesAreRebuilt) {
   three_steps();
   const Digest before = build().image.plan.digest();
   const auto damage_each = [&](const std::function<void(const fs::path&)>& damage) {
@@ -105,7 +105,7 @@ TEST_F(BuildTest, DamagedEntriesAreMadeAgain) {
   EXPECT_THAT(again.executed, SizeIs(3));
 }
 
-TEST_F(BuildTest, AWholeImageIsFoundByItsKeyAndCheckedToo) {
+TEST_F(BuildTest, StoredImageIsFoundByItsKeyAndChecked) {
   three_steps();
   const BuildSpec spec = this->spec();
   const Warn warn = [](const std::string&) {};
@@ -126,7 +126,7 @@ TEST_F(BuildTest, AWholeImageIsFoundByItsKeyAndCheckedToo) {
   EXPECT_EQ(again.plan_digest, stored.plan_digest);
 }
 
-TEST_F(BuildTest, WorkdirsMakeTheDirectoriesThatAreMissing) {
+TEST_F(BuildTest, WorkdirCreatesMissingDirectories) {
   write("d/sub/x", "1", 0600);
   fs::permissions(context() / "d/sub", fs::perms(0700));
   dockerfile("FROM scratch\nCOPY d /d\nWORKDIR /d/sub/new/deep\nWORKDIR /d/sub\nWORKDIR /\nCOPY d/sub/x y\n");
@@ -169,7 +169,7 @@ TEST_F(BuildTest, CopiesFromStages) {
 }
 
 // The same bytes under another name give the same image, but they have to be looked for elsewhere.
-TEST_F(BuildTest, ARenamedFileIsReadUnderItsNewName) {
+TEST_F(BuildTest, RenamedFileIsReadUnderItsNewName) {
   write("one.txt", "same");
   dockerfile("FROM scratch AS s\nCOPY *.txt /file\nFROM scratch\nCOPY --from=s /file /copy\n");
   const BuiltImage before = build();

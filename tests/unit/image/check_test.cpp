@@ -57,7 +57,7 @@ class CheckTest : public ImageTest {
 };
 
 // Its variables, its shell, its triggers.
-TEST_F(CheckTest, ABaseThatIsThereIsKnown) {
+TEST_F(CheckTest, ExistingBaseIsRead) {
   make_base("ENV GIVEN=1\nSHELL [\"/sh\"]\nONBUILD COPY $other /\n");
   dockerfile("FROM base\nCOPY $GIVEN $none /\nCMD x\n");
   EXPECT_THAT(fired(check(with_layout())), ElementsAre("1 UndefinedVar", "2 UndefinedVar"));
@@ -76,7 +76,7 @@ TEST_F(CheckTest, ABaseForAnotherPlatformIsFound) {
   EXPECT_THAT(fired(check(Resolved(with_layout(), store()))), ElementsAre("1 InvalidBaseImagePlatform"));
 }
 
-TEST_F(CheckTest, ALockedBaseIsKnownAsLongAsTheStoreHasIt) {
+TEST_F(CheckTest, LockedBaseIsReadFromTheStore) {
   make_base("ENV GIVEN=1\n");
   dockerfile(std::string("FROM ") + kBase + "\nCOPY $GIVEN $none /\n");
   EXPECT_THAT(fired(check(spec())), IsEmpty());
@@ -100,7 +100,7 @@ TEST_F(CheckTest, ALockOfOneImageForAnotherPlatformIsFound) {
   EXPECT_THAT(fired(check(arm)), ElementsAre("1 InvalidBaseImagePlatform"));
 }
 
-TEST_F(CheckTest, ABuildChecksWhatItNeeds) {
+TEST_F(CheckTest, BuildChecksNeededStages) {
   dockerfile("FROM scratch as unused\nFROM scratch\nCOPY base /\nCMD x\n");
   write("base", "");
   EXPECT_THAT(fired(check(spec())), ElementsAre("1 FromAsCasing", "4 JSONArgsRecommended"));

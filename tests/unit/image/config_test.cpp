@@ -71,7 +71,7 @@ TEST_F(ConfigTest, EachInstructionHasItsEffect) {
   EXPECT_EQ(after("ONBUILD COPY a /b\nONBUILD USER 1\n")["OnBuild"], Json::array({"COPY a /b", "USER 1"}));
 }
 
-TEST_F(ConfigTest, AnEntrypointForgetsTheBasesCommand) {
+TEST_F(ConfigTest, EntrypointResetsTheBasesCommand) {
   EXPECT_EQ(after("CMD [\"a\"]\nENTRYPOINT [\"b\"]\n")["Cmd"], Json::array({"a"}));
   const Json image =
       config_of("FROM scratch AS base\nCMD [\"a\"]\nFROM base\nENTRYPOINT [\"b\"]\n")["config"];
@@ -101,7 +101,7 @@ TEST_F(ConfigTest, VariablesAreReplaced) {
   EXPECT_EQ(config["Env"], Json::array({kDefaultPath, "X=7", "Y=70"}));
 }
 
-TEST_F(ConfigTest, TriggersRunInTheNextStageAndAreGoneThen) {
+TEST_F(ConfigTest, TriggersRunInTheNextStageOnly) {
   const std::string text =
       "FROM scratch AS base\nONBUILD ENV A=1\nONBUILD LABEL b=2\nFROM base AS child\nFROM child\nENV C=3\n";
   const Json config = config_of(text)["config"];
@@ -120,7 +120,7 @@ TEST_F(ConfigTest, LabelsOfTheSpecComeLast) {
             (Json{{"a", "spec"}, {"b", "file"}}));
 }
 
-TEST_F(ConfigTest, TakesOverABase) {
+TEST_F(ConfigTest, InheritsFromABase) {
   Json document = outside();
   document["config"] = {{"Env", {"PATH=/x", "A=1"}},
                         {"WorkingDir", ""},
@@ -154,7 +154,7 @@ TEST_F(ConfigTest, ABaseWithoutPathGetsTheDefault) {
 }
 
 // What Docker Engine 20.10 and 28.5 make of a base with these, by FROM and LABEL.
-TEST_F(ConfigTest, NullInABaseIsAsIfItWereAbsent) {
+TEST_F(ConfigTest, NullInABaseIsAbsent) {
   const Json plain = Json::parse(base(outside()).text());
   for (const char* member :
        {"Env", "Cmd", "Entrypoint", "Shell", "OnBuild", "User", "WorkingDir", "StopSignal", "Labels",
@@ -199,7 +199,7 @@ TEST_F(ConfigTest, TheBasesWorkingDirectoryIsKept) {
   }
 }
 
-TEST_F(ConfigTest, LinesOfTheEnvironmentStayAsTheyAre) {
+TEST_F(ConfigTest, InheritedEnvironmentIsUnchanged) {
   Json document = outside();
   document["config"]["Env"] = {"A", "", "=x", "B=1", "B=2", "PATH="};
   EXPECT_EQ(Json::parse(base(document).text())["config"]["Env"], document["config"]["Env"]);
@@ -224,7 +224,7 @@ TEST_F(ConfigTest, HistoryBeyondTheLayersIsEmpty) {
   EXPECT_EQ(history[2], (Json{{"empty_layer", true}}));
 }
 
-TEST_F(ConfigTest, RefusesAWrongBase) {
+TEST_F(ConfigTest, RefusesAnInvalidBase) {
   const auto refused = [](const Json& document) { return error_of([&] { base(document); }); };
   EXPECT_THAT(refused({{"os", "linux"}}),
               AllOf(HasSubstr("base#"), HasSubstr("\"architecture\" is missing")));

@@ -93,7 +93,7 @@ class ContextScanTest : public ImageTest {
   std::unique_ptr<ContextScan> scan_;
 };
 
-TEST_F(ContextScanTest, TakesALiteralFileOnly) {
+TEST_F(ContextScanTest, LiteralSourceIncludesOneFile) {
   write("a/b.txt", "b");
   write("a/c.txt", "c");
   EXPECT_THAT(taken({"a/b.txt"}), ElementsAre("a/b.txt"));
@@ -104,7 +104,7 @@ TEST_F(ContextScanTest, TakesALiteralFileOnly) {
   EXPECT_EQ(entry("a/b.txt").size, 1u);
 }
 
-TEST_F(ContextScanTest, TakesADirectoryWhole) {
+TEST_F(ContextScanTest, DirectoryIncludesItsContent) {
   write("a/b.txt", "b");
   write("a/sub/c.txt", "c", 0755);
   write("other/d.txt", "d");
@@ -127,7 +127,7 @@ TEST_F(ContextScanTest, SearchesDirectoriesForWildcards) {
   EXPECT_THAT(dependencies(), ElementsAre("."));
 }
 
-TEST_F(ContextScanTest, SaysWhatIsMissing) {
+TEST_F(ContextScanTest, ErrorsNameTheMissingSource) {
   write("a.txt", "1");
   EXPECT_THAT(refused({"b.txt"}),
               AllOf(HasSubstr("\"b.txt\" is not in the context"), HasSubstr(context().native())));
@@ -138,7 +138,7 @@ TEST_F(ContextScanTest, SaysWhatIsMissing) {
   EXPECT_THAT(taken({"a*"}), IsEmpty());
 }
 
-TEST_F(ContextScanTest, RulesHideAndTakeBack) {
+TEST_F(ContextScanTest, IgnoreRulesExcludeAndInclude) {
   write("a/keep.txt", "1");
   write("a/drop.log", "2");
   write("a/deep/keep.txt", "3");
@@ -187,7 +187,7 @@ TEST_F(ContextScanTest, LoopsOfLinksAreErrors) {
   EXPECT_THAT(taken({"."}), ElementsAre("a", "b")) << "not followed, so no loop";
 }
 
-TEST_F(ContextScanTest, BuildTreesAreNoPartOfIt) {
+TEST_F(ContextScanTest, BuildTreesAreExcluded) {
   write("a.txt", "1");
   write("build/bottles/x", "2");
   write("sub/build/y", "3");
@@ -197,7 +197,7 @@ TEST_F(ContextScanTest, BuildTreesAreNoPartOfIt) {
   EXPECT_THAT(dependencies(), Not(::testing::Contains("build")));
 }
 
-TEST_F(ContextScanTest, KnowsABuildTreeByAnyPath) {
+TEST_F(ContextScanTest, ExcludedBuildTreeHasManyPaths) {
   write("src/a.txt", "1");
   write("src/build/bottles/x", "2");
   link("alias", "src");
@@ -225,7 +225,7 @@ TEST_F(ContextScanTest, LeavesOutBuildTreesOfCMake) {
   EXPECT_THAT(scan_->build_trees(), IsEmpty()) << "left out by a rule";
 }
 
-TEST_F(ContextScanTest, TakesABuildTreeThatASourceNames) {
+TEST_F(ContextScanTest, IncludesABuildTreeThatASourceNames) {
   write("a.txt", "1");
   write("out/CMakeCache.txt", "2");
   write("out/bin/app", "3");
@@ -278,7 +278,7 @@ TEST_F(ContextScanTest, ReadsAFileOnceOnly) {
 }
 
 // Same size, same mtime, within the clock's granularity: only not trusting fresh files finds it.
-TEST_F(ContextScanTest, NoticesEveryChangeHoweverFast) {
+TEST_F(ContextScanTest, DetectsEveryChangeHoweverFast) {
   const timespec times[2] = {{1000, 0}, {1000, 0}};
   for (int i = 0; i < 300; ++i) {
     const std::string content = std::to_string(1000 + i);
@@ -306,7 +306,7 @@ TEST_F(ContextScanTest, AFileThatKeepsChangingIsAnError) {
   EXPECT_THAT(error, AllOf(HasSubstr("busy"), HasSubstr("the file changes while it is read")));
 }
 
-TEST_F(ContextScanTest, TargetContextsHoldExactlyTheirFiles) {
+TEST_F(ContextScanTest, TargetContextsHaveExactlyTheirFiles) {
   write("out/bin/tool", "elf", 0755);
   write("out/lib/libx.so.1.2", "so");
   link("out/lib/libx.so", "libx.so.1.2");
@@ -329,7 +329,7 @@ TEST_F(ContextScanTest, TargetContextsHoldExactlyTheirFiles) {
   EXPECT_THAT(refused({"."}), HasSubstr("out/gone"));
 }
 
-TEST_F(ContextScanTest, GitModesForgetWhatGitForgets) {
+TEST_F(ContextScanTest, GitModesKeepTheExecutableBitOnly) {
   write("a/plain", "1", 0600);
   write("a/tool", "2", 0710);
   write("a/group", "3", 0674);
@@ -345,7 +345,7 @@ TEST_F(ContextScanTest, GitModesForgetWhatGitForgets) {
   EXPECT_EQ(entry("a/group").mode, 0644);
 }
 
-TEST_F(ContextScanTest, TakesPortableExtendedAttributes) {
+TEST_F(ContextScanTest, PortableExtendedAttributesAreKept) {
   write("a", "1");
   if (::setxattr((context() / "a").c_str(), "user.note", "x y", 3, 0) != 0)
     GTEST_SKIP() << "no user attributes";
@@ -388,7 +388,7 @@ TEST_F(ContextScanTest, ParentsFollowLinksBeforeThePivotOnly) {
     EXPECT_THAT(error_of([&] { taken({source}, true); }), HasSubstr("is not in the context")) << source;
 }
 
-TEST_F(ContextScanTest, AContextThatIsNotThereIsAnError) {
+TEST_F(ContextScanTest, MissingContextIsAnError) {
   ScanOptions options;
   options.root = directory() / "none";
   EXPECT_THAT(error_of([&] { ContextScan scan(options, store_directory()); }), HasSubstr("none"));

@@ -22,7 +22,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(CopyPath, CleansAsGoDoes) {
+TEST(CopyPath, CleansLikeGo) {
   const struct {
     const char* written;
     const char* clean;
@@ -96,7 +96,7 @@ TEST(Glob, RefusesMalformedPatterns) {
   }
 }
 
-TEST(Glob, KnowsWhatCanBeBelow) {
+TEST(Glob, RulesOutDirectoriesWithoutMatches) {
   const Glob glob("a*/b/*.c", Glob::Language::file_path);
   EXPECT_TRUE(glob.could_match_below(""));
   EXPECT_TRUE(glob.could_match_below("ax"));
@@ -107,7 +107,7 @@ TEST(Glob, KnowsWhatCanBeBelow) {
   EXPECT_TRUE(Glob("**/x", Glob::Language::ignore).could_match_below("a/b/c"));
 }
 
-TEST(Glob, TakesTimeInProportion) {
+TEST(Glob, TimeIsProportionalToTheInput) {
   std::string pattern;
   for (int i = 0; i < 200; ++i)
     pattern += "*a";
@@ -161,7 +161,7 @@ TEST(Sources, AreSplitAtTheFirstWildcard) {
   }
 }
 
-TEST(Sources, SayWhatTheyName) {
+TEST(Sources, PatternsMatchPathsAndDirectories) {
   const SourcePattern source("a/b*/c");
   EXPECT_TRUE(source.match("a/bx/c"));
   EXPECT_FALSE(source.match("a/bx"));
@@ -266,7 +266,7 @@ TEST_F(Users, AreNumbersOrNames) {
   EXPECT_TRUE(warnings_.empty());
 }
 
-TEST_F(Users, UnknownOnesAreRootWithAWarning) {
+TEST_F(Users, UnknownUsersAreRootWithAWarning) {
   EXPECT_EQ(resolve("nobody:crew"), (Owner{0, 0}));
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("\"nobody\" is not in /etc/passwd"), HasSubstr("\"crew\"")));
 }

@@ -111,7 +111,7 @@ class Copy : public testing::Test {
   std::vector<std::string> warnings_;
 };
 
-TEST_F(Copy, PutsFilesWhereTheDestinationSays) {
+TEST_F(Copy, DestinationDeterminesThePath) {
   EXPECT_THAT(shown(run({"a"}, "/n")), ElementsAre("f n 644 =a"));
   EXPECT_THAT(shown(run({"a"}, "/n/")), ElementsAre("d n 755", "f n/a 644 =a"));
   EXPECT_THAT(shown(run({"./a", "/b"}, "p/q/")),
@@ -125,7 +125,7 @@ TEST_F(Copy, PutsFilesWhereTheDestinationSays) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("\"/n/\"")));
 }
 
-TEST_F(Copy, DirectoriesGiveTheirContents) {
+TEST_F(Copy, DirectoryContentsAreCopied) {
   // The attributes of a directory that is named itself are not copied; those of what is below are.
   EXPECT_THAT(shown(run({"dir"}, "/n")),
               ElementsAre("d n 755", "d n/sub 755", "f n/sub/y 644 =dir/sub/y", "f n/x 4755 5:5 =dir/x"));
@@ -154,7 +154,7 @@ TEST_F(Copy, FollowsLinksOfTheDestination) {
               ElementsAre("f last 644 =d/last"));  // as a name in a directory it is replaced
 }
 
-TEST_F(Copy, Wildcards) {
+TEST_F(Copy, WildcardsMatchSources) {
   from_ = tree({"f a.c", "f b.c", "d d", "f d/c.c", "f d/e/f.c", "f s[1]"});
   EXPECT_THAT(shown(run({"*.c"}, "/n/")), ElementsAre("d n 755", "f n/a.c 644 =a.c", "f n/b.c 644 =b.c"));
   EXPECT_THAT(shown(run({"d/*"}, "/")), ElementsAre("f c.c 644 =d/c.c", "f f.c 644 =d/e/f.c"));
@@ -165,7 +165,7 @@ TEST_F(Copy, Wildcards) {
   EXPECT_THAT(failure({"[a"}, "/n/"), HasSubstr("malformed pattern"));
 }
 
-TEST_F(Copy, RefusesWhatCannotBe) {
+TEST_F(Copy, ImpossibleCopiesAreErrors) {
   EXPECT_THAT(failure({"a", "none"}, "/n/"), HasSubstr("\"/none\" not found"));
   EXPECT_THAT(failure({"../none"}, "/n/"), HasSubstr("\"..\" above the root"));
   to_ = tree({"d d/a", "f f"});
@@ -175,7 +175,7 @@ TEST_F(Copy, RefusesWhatCannotBe) {
   EXPECT_THAT(failure({"a"}, "/f/x"), HasSubstr("\"/f\": it is a file"));
 }
 
-TEST_F(Copy, HoldsOnlyWhatChanged) {
+TEST_F(Copy, LayerHasOnlyChangedEntries) {
   to_ = tree({"d d 711", "f d/same", "f other"});
   from_ = tree({"d s 700", "f s/same 644 0 d/same"});
   request_.keep_times = true;
@@ -196,7 +196,7 @@ TEST_F(Copy, TimesAreTheEpochOrTheSources) {
   }
 }
 
-TEST_F(Copy, OwnerAndMode) {
+TEST_F(Copy, OwnerAndModeAreSet) {
   request_.chown = "3:4";
   EXPECT_THAT(shown(run({"dir/x"}, "/n/")), ElementsAre("d n 755 3:4", "f n/x 4755 3:4 =dir/x"));
   request_.chmod = "2750";
@@ -218,7 +218,7 @@ TEST_F(Copy, HardLinksStayInsideOneSource) {
                                                   "d e 755", "h e/three -> d/one", "h out -> d/one"));
 }
 
-TEST_F(Copy, Parents) {
+TEST_F(Copy, ParentsKeepsDirectories) {
   from_ = tree({"d x 700", "d x/y 711", "f x/y/f", "f x/g", "f z/f"});
   request_.parents = true;
   EXPECT_THAT(shown(run({"x/*/f"}, "/p/")),
@@ -234,7 +234,7 @@ TEST_F(Copy, Parents) {
   EXPECT_THAT(failure({"./"}, "/p/"), HasSubstr("\"/\" not found"));
 }
 
-TEST_F(Copy, Excludes) {
+TEST_F(Copy, ExcludesAreNotCopied) {
   request_.excludes = {"sub", "!sub/y"};
   EXPECT_THAT(shown(run({"dir"}, "/")),
               ElementsAre("d sub 755", "f sub/y 644 =dir/sub/y", "f x 4755 5:5 =dir/x"));
@@ -243,7 +243,7 @@ TEST_F(Copy, Excludes) {
   EXPECT_THAT(shown(run({"dir/x"}, "/")), ElementsAre("f x 4755 5:5 =dir/x"));  // named itself
 }
 
-TEST_F(Copy, LinkLooksAtNoDestination) {
+TEST_F(Copy, LinkIgnoresTheDestination) {
   to_ = tree({"l n elsewhere", "d p 700", "f p/a 644 0 a"});
   request_.link = true;
   EXPECT_THAT(shown(run({"a"}, "/n/")), ElementsAre("d n 755", "f n/a 644 =a"));
@@ -252,7 +252,7 @@ TEST_F(Copy, LinkLooksAtNoDestination) {
   EXPECT_THAT(failure({"a"}, "/p/"), HasSubstr("cannot be looked up"));
 }
 
-TEST_F(Copy, Heredocs) {
+TEST_F(Copy, HeredocsBecomeFiles) {
   request_.inlines = {{"h.txt", sha256("hi"), 2, "blob:sha256:x"}, {"empty", sha256(""), 0, "blob:sha256:y"}};
   request_.chmod = "600";
   const auto made = run({"a"}, "/n/");
@@ -285,7 +285,7 @@ TEST_F(Copy, AddUnpacksArchives) {
   EXPECT_THAT(shown(run({"z.tar"}, "/n")), ElementsAre("f n 644 1:2 =z.tar"));
 }
 
-TEST_F(Copy, ArchivesReplaceWhatIsThere) {
+TEST_F(Copy, ArchivesReplaceExistingEntries) {
   request_.is_add = true;
   to_ = tree({"f one", "d two", "f two/below", "l three two"});
   archive_ = layer({"d one", "f two", "f three"});

@@ -50,7 +50,7 @@ class DepfilePartsTest : public ImageTest {
   DepfileOptions options_;
 };
 
-TEST_F(DepfilePartsTest, OneNamesAll) {
+TEST_F(DepfilePartsTest, OnePartHasAllPaths) {
   write_all_of({{"/a", 5}, {"/b", -1}});
   EXPECT_THAT(words(out() / "key.d"), ElementsAre((out() / "key.stamp").native() + ":", "/a", "/b"));
   EXPECT_FALSE(fs::exists(out() / "key.parts"));
@@ -60,7 +60,7 @@ TEST_F(DepfilePartsTest, OneNamesAll) {
   EXPECT_THAT(words(out() / "key.d"), ElementsAre("target:"));
 }
 
-TEST_F(DepfilePartsTest, PathsAreNinjas) {
+TEST_F(DepfilePartsTest, PathsAreRelativeLikeNinjas) {
   options_.base = (directory() / "build").native();
   write_all_of({{options_.base, 1}, {options_.base + "/made/f", 1}, {options_.base + "-other/f", 1}});
   EXPECT_THAT(words(out() / "key.d"),
@@ -69,7 +69,7 @@ TEST_F(DepfilePartsTest, PathsAreNinjas) {
   EXPECT_FALSE(fs::exists(out() / "key.inputs"));
 }
 
-TEST_F(DepfilePartsTest, EachPathIsInOneThatRanAfterIt) {
+TEST_F(DepfilePartsTest, PathIsInAPartNewerThanIt) {
   options_.parts = 8;
   options_.base = (directory() / "build").native();
   for (std::size_t number = 0; number < 7; ++number)
@@ -101,7 +101,7 @@ TEST_F(DepfilePartsTest, EachPathIsInOneThatRanAfterIt) {
   EXPECT_THAT(used, ElementsAre(0, 1, 2, 3, 4, 5, 6, 8)) << "one has no stamp";
 }
 
-TEST_F(DepfilePartsTest, StaysWhereItIsWhileNothingMoves) {
+TEST_F(DepfilePartsTest, PathStaysInItsPart) {
   options_.parts = 4;
   for (std::size_t number = 0; number < 4; ++number)
     set_stamp(number, 100);
@@ -123,7 +123,7 @@ TEST_F(DepfilePartsTest, StaysWhereItIsWhileNothingMoves) {
   EXPECT_FALSE(has_stamp());
 }
 
-TEST_F(DepfilePartsTest, SaysHowManyThereShouldBe) {
+TEST_F(DepfilePartsTest, WritesTheNumberOfParts) {
   options_.base = directory().native();
   const auto fill = [&](std::size_t parts, std::size_t paths, bool is_new) {
     options_.parts = parts;
@@ -142,7 +142,7 @@ TEST_F(DepfilePartsTest, SaysHowManyThereShouldBe) {
   EXPECT_EQ(fill(80, 20000, true), "81\n") << "all are in one depfile; other stamps would spread them";
 }
 
-TEST_F(DepfilePartsTest, RemovesThoseOfAnotherNumber) {
+TEST_F(DepfilePartsTest, PartsOfAnotherNumberAreRemoved) {
   options_.base = directory().native();
   options_.parts = 3;
   write_all_of(many(10, 5));

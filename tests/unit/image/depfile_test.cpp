@@ -8,7 +8,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(Depfile, EscapesWhatMakeAndNinjaRead) {
+TEST(Depfile, EscapesSpecialCharactersOfMakeAndNinja) {
   EXPECT_EQ(depfile("key.stamp", {}), "key.stamp:\n");
   EXPECT_EQ(depfile("out dir/key.stamp", {"/a", "/with blank", "/dollar$", "/hash#", "/100%"}),
             "out\\ dir/key.stamp: \\\n  /a \\\n  /with\\ blank \\\n  /dollar$$ \\\n  /hash\\# \\\n  /100%\n");

@@ -60,7 +60,7 @@ TEST_F(DescribeTest, SecretsAreNamed) {
   EXPECT_EQ(found["ssh"].dump(), R"(["default","other"])");
 }
 
-TEST_F(DescribeTest, ThePlanHasAnOrderAndWhatCanBeDoneAtOnce) {
+TEST_F(DescribeTest, PlanHasOrderAndLevels) {
   write("a", "");
   dockerfile(
       "FROM scratch AS one\nCOPY a /\nFROM scratch AS two\nRUN --mount=from=one,target=/m x\nFROM scratch AS "

@@ -56,7 +56,7 @@ TEST_F(EngineTest, DockerfileKeepsLinesAndLeavesOutStages) {
             "COPY --chmod=644 --from=one /a /b\nENV X=$X\n");
 }
 
-TEST_F(EngineTest, NamesOfTheOutsideAreReplaced) {
+TEST_F(EngineTest, OutsideNamesAreReplaced) {
   dockerfile(
       "FROM scratch AS x\nCOPY a /a\nFROM scratch\nCOPY --from=other o /o\n"
       "RUN --mount=type=bind,from=other,target=/m --mount=from=x,target=/n true\n");
@@ -65,7 +65,7 @@ TEST_F(EngineTest, NamesOfTheOutsideAreReplaced) {
                         "RUN --mount=type=bind,from=ref:0,target=/m --mount=from=x,target=/n true\n"));
 }
 
-TEST_F(EngineTest, StagesOfOneNameStayApart) {
+TEST_F(EngineTest, StagesWithOneNameStaySeparate) {
   dockerfile("FROM scratch AS x\nCOPY a /a\nFROM x AS x\nCOPY a /b\nFROM x\nCOPY a /c\n");
   EXPECT_THAT(written(), HasSubstr("FROM x AS x-1\nCOPY a /b\nFROM x-1 AS stage-2\n"));
 }
@@ -75,7 +75,7 @@ TEST_F(EngineTest, QuotedMountIsRefused) {
   EXPECT_THAT(error_of([&] { written(); }), HasSubstr("Dockerfile:2"));
 }
 
-TEST_F(EngineTest, InputIsWhatIsTaken) {
+TEST_F(EngineTest, InputHasOnlyCopiedFiles) {
   dockerfile("FROM scratch\nCOPY a /a\nCOPY --from=other o /o\n");
   const Resolved resolved(engine_spec(), store());
   const fs::path work = directory() / "work";
@@ -95,7 +95,7 @@ TEST_F(EngineTest, InputIsWhatIsTaken) {
               HasSubstr("/a"));
 }
 
-TEST_F(EngineTest, ContextKeepsItsNameUntilSomethingLooksAlike) {
+TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   const fs::path file = directory() / "sent";
   const auto name = [&](const std::string& looks, const std::string& what) {
     SentContexts sent(file);
@@ -133,7 +133,7 @@ TEST_F(EngineTest, KeyHasEngineVersionAndOptions) {
   EXPECT_THAT(key_text(this->spec()), Not(HasSubstr("engine option")));
 }
 
-TEST_F(EngineTest, VersionIsAskedOnceAProgram) {
+TEST_F(EngineTest, VersionIsQueriedOnceForAProgram) {
   const fs::path bin = directory() / "bin";
   fs::create_directories(bin);
   const auto install = [&](const std::string& version) {
@@ -162,7 +162,7 @@ TEST_F(EngineTest, UnknownEngineListsTheKnown) {
               HasSubstr("did you mean podman? known: builtin, docker, podman, buildah, buildx"));
 }
 
-TEST(ContainerName, WalksToItsBound) {
+TEST(ContainerName, TriesNamesUpToTheLimit) {
   std::vector<std::string> asked;
   const auto third = [&](const std::string& name) {
     asked.push_back(name);

@@ -36,7 +36,7 @@ class EpochTest : public ImageTest {
   }
 };
 
-TEST_F(EpochTest, ComesFromTheFirstThatSaysIt) {
+TEST_F(EpochTest, FirstSettingIsUsed) {
   struct Row {
     const char* environment;
     std::optional<std::string> argument;
@@ -63,7 +63,7 @@ TEST_F(EpochTest, ComesFromTheFirstThatSaysIt) {
   }
 }
 
-TEST_F(EpochTest, IsTheArgumentOfAStage) {
+TEST_F(EpochTest, ArgumentIsVisibleInItsStage) {
   const std::string declared = "FROM scratch\nARG SOURCE_DATE_EPOCH";
   EXPECT_EQ(history(declared), "ARG SOURCE_DATE_EPOCH");
   EXPECT_EQ(history(declared, "7"), "ARG SOURCE_DATE_EPOCH=7");
@@ -76,7 +76,7 @@ TEST_F(EpochTest, IsTheArgumentOfAStage) {
   EXPECT_EQ(history(declared + "=9"), "ARG SOURCE_DATE_EPOCH=5");
 }
 
-TEST_F(EpochTest, WrongValuesAreErrors) {
+TEST_F(EpochTest, InvalidValuesAreErrors) {
   for (const char* bad : {"-1", "1.5", "now", " 1", "8589934592", "1e3"}) {
     EXPECT_THAT(error_of([&] { epoch("FROM scratch", bad); }),
                 HasSubstr("the build argument SOURCE_DATE_EPOCH"))
@@ -88,7 +88,7 @@ TEST_F(EpochTest, WrongValuesAreErrors) {
   }
 }
 
-TEST_F(EpochTest, IsThatOfTheNewestFileOfAStagesArchive) {
+TEST_F(EpochTest, UsesTheNewestFileOfAStagesArchive) {
   std::string tar;
   for (const auto& [name, time] : {std::pair("a", 100), std::pair("b", 300), std::pair("c", 200)}) {
     oci::Entry entry;
@@ -106,7 +106,7 @@ TEST_F(EpochTest, IsThatOfTheNewestFileOfAStagesArchive) {
   EXPECT_EQ(epoch(text(in_store("no archive"))), 0);
 }
 
-TEST_F(EpochTest, StagesThatItNamesHaveOneSource) {
+TEST_F(EpochTest, NamedStageNeedsOneSource) {
   const std::string argument = "ARG SOURCE_DATE_EPOCH=when\n";
   for (const auto& [stage, expected] : std::vector<std::pair<std::string, std::string>>{
            {"FROM scratch AS when", "Dockerfile:2:1"},

@@ -68,7 +68,7 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   EXPECT_EQ(files_of(directory() / "one"), files_of(directory() / "two"));
 }
 
-TEST_F(ExportTest, CopiesLayersFromOutsideAsTheyAre) {
+TEST_F(ExportTest, ImportedLayersAreCopiedUnchanged) {
   make_base();
   BuildSpec child = spec();
   child.contexts.push_back(
@@ -98,7 +98,7 @@ TEST_F(ExportTest, WritesLayersOfOtherBottlesFromTheirContexts) {
   EXPECT_EQ(source.layers[0].digest, oci::open_layout(directory() / "layout").layers[0].digest);
 }
 
-TEST_F(ExportTest, LeavesTheLayoutAloneWhenItFails) {
+TEST_F(ExportTest, FailedExportKeepsTheLayout) {
   write("a", "1");
   dockerfile("FROM scratch\nCOPY a /a\n");
   const LoadedPlan image = build().image;

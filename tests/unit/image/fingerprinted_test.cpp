@@ -32,7 +32,7 @@ class FingerprintedTest : public ImageTest {
   }
 };
 
-TEST_F(FingerprintedTest, ARecordMakesTheSameKeyWithoutTheFiles) {
+TEST_F(FingerprintedTest, RecordGivesTheSameKeyWithoutFiles) {
   EXPECT_EQ(recorded_text(), key_text());
 }
 
@@ -43,7 +43,7 @@ TEST_F(FingerprintedTest, PipesAreNotRecorded) {
   EXPECT_EQ(image(true).key, sha256(key_text()));
 }
 
-TEST_F(FingerprintedTest, BuildsWhatTheKeySays) {
+TEST_F(FingerprintedTest, BuildsFromTheKey) {
   fingerprint_step(spec(), {}, ignore_warning);
   const Digest before = sha256(key_text());
   write("data/one", "changed");
@@ -61,7 +61,7 @@ TEST_F(FingerprintedTest, GivesTheSamePlan) {
   EXPECT_EQ(recorded.executed, 3u);
 }
 
-TEST_F(FingerprintedTest, LooksAgainIfAnythingElseHasChanged) {
+TEST_F(FingerprintedTest, ReadsFilesAgainAfterOtherChanges) {
   fingerprint_step(spec(), {}, ignore_warning);
   const Digest before = sha256(key_text());
   dockerfile("FROM scratch\nCOPY other /other\n");
@@ -74,7 +74,7 @@ TEST_F(FingerprintedTest, LooksAgainIfAnythingElseHasChanged) {
   EXPECT_EQ(image(true).key, after);
 }
 
-TEST_F(FingerprintedTest, WhatItWritesIsAsOldAsItsBeginning) {
+TEST_F(FingerprintedTest, OutputHasTheTimeOfTheStart) {
   fingerprint_step(spec(), {}, ignore_warning);
   const auto time = [&](const char* name) { return fs::last_write_time(spec().directory / name); };
   EXPECT_EQ(time("key"), time("key.stamp"));

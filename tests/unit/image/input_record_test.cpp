@@ -29,7 +29,7 @@ class InputRecordTest : public ImageTest {
   }
 };
 
-TEST_F(InputRecordTest, FindsWhatTimesDoNotTell) {
+TEST_F(InputRecordTest, FindsChangesThatKeepTheTime) {
   write("a/x", "1");
   write("a/y", "2");
   EXPECT_EQ(change(), "") << "no record";
@@ -51,7 +51,7 @@ TEST_F(InputRecordTest, FindsWhatTimesDoNotTell) {
   EXPECT_NE(change(), "-");
 }
 
-TEST_F(InputRecordTest, DoesNotTrustWhatChangedJustNow) {
+TEST_F(InputRecordTest, RecentChangesAreNotTrusted) {
   write("a/x", "1");
   write("a/y", "2");
   record(0);

@@ -172,7 +172,7 @@ TEST_F(KeyTest, NamedContextsAreInputs) {
   EXPECT_THAT(key_text(named), Not(HasSubstr("input context:extra file")));
 }
 
-TEST_F(KeyTest, DependsOnWhatWasReadAndOnPlacesOfIgnoreFiles) {
+TEST_F(KeyTest, DependsOnInputsAndIgnoreFileLocations) {
   EXPECT_THAT(dependencies(spec()), ::testing::ElementsAre(".", "Dockerfile", "app", "app/data",
                                                            "app/data/x.txt", "app/main.c", "app/tool"));
   write(".dockerignore", "x\n");

@@ -72,7 +72,7 @@ TEST_F(LockSourcesTest, ABottleOfCMakeIsLockedByItsTargetToo) {
                     HasSubstr("cmake --build '/a b' --target bottle-lock")));
 }
 
-TEST_F(LockSourcesTest, ACheckAsksForWhatIsLockedOnly) {
+TEST_F(LockSourcesTest, CheckQueriesLockedSourcesOnly) {
   dockerfile("FROM base\nCOPY --from=registry.invalid/team/base:1 /a /a\nADD https://x.invalid/y /\n");
   LockRequest request;
   request.specs = {spec()};
@@ -105,7 +105,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   EXPECT_THAT(key_text(named), HasSubstr("image " + exported_.image_digest.string()));
 }
 
-TEST_F(LockSourcesTest, TheLockIsNoInputOfWhatDoesNotNeedIt) {
+TEST_F(LockSourcesTest, LockIsAnInputOnlyIfItIsNeeded) {
   dockerfile("FROM scratch\nCOPY base /\n");
   EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
   write(kLockName, "broken");
@@ -149,12 +149,12 @@ TEST_F(LockSourcesTest, AContextMayHaveTheFullNameOfAnImage) {
   }
 }
 
-TEST_F(LockSourcesTest, OnlyWhatTheTargetNeedsIsLookedUp) {
+TEST_F(LockSourcesTest, OnlyNeededStagesAreLookedUp) {
   dockerfile("FROM unreachable.invalid/x AS unused\nFROM registry.invalid/team/base:1\nCOPY missing /\n");
   EXPECT_THAT(update(spec()).used, ElementsAre(kBase));
 }
 
-TEST_F(LockSourcesTest, OthersKeepWhatTheLockSays) {
+TEST_F(LockSourcesTest, OtherEntriesStayLocked) {
   dockerfile(
       "FROM registry.invalid/team/base:1\nADD https://host.invalid/f /\nADD https://host.invalid/g /\n");
   Lock before;
@@ -212,7 +212,7 @@ TEST(SourceNameTest, LeavesCredentialsOut) {
   EXPECT_EQ(without_credentials("https://host/\xc3\xa4\x01"), "https://host/%C3%A4%01");
 }
 
-TEST(SourceNameTest, IsTheSameHoweverItIsWritten) {
+TEST(SourceNameTest, SpellingsHaveOneName) {
   EXPECT_EQ(canonical_source("debian"), "docker.io/library/debian:latest");
   EXPECT_EQ(canonical_source("https://a:b@host/f"), "https://host/f");
   EXPECT_EQ(canonical_source("https://host/r.git#v1:dir"), "https://host/r.git#v1");
@@ -220,7 +220,7 @@ TEST(SourceNameTest, IsTheSameHoweverItIsWritten) {
   EXPECT_THAT(error_of([] { canonical_source("Not A Name"); }), HasSubstr("Not A Name"));
 }
 
-TEST(GitSourceTest, NothingIsAnOption) {
+TEST(GitSourceTest, NamesAreNeverOptions) {
   const auto refused = [](const std::string& remote, const std::string& ref) {
     return error_of([&] { resolve_git({.remote = remote, .ref = ref}); });
   };
@@ -238,7 +238,7 @@ TEST(GitSourceTest, NothingIsAnOption) {
   EXPECT_THAT(refused("/etc/r.git", ""), HasSubstr("not allowed"));
 }
 
-TEST(GitSourceTest, IsIdentifiedByWhatIsTaken) {
+TEST(GitSourceTest, IdentityCoversTheCopiedFiles) {
   const LockedGit locked{.commit = std::string(40, 'a'), .ref = "refs/heads/main"};
   const std::string commit = "git " + locked.commit;
   EXPECT_EQ(git_identity({.remote = "https://x:y@h/r.git"}, locked), commit);

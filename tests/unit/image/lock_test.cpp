@@ -131,7 +131,7 @@ TEST(LockTest, PlatformsOfSeveralLayoutsAreJoined) {
   EXPECT_EQ(lock.find<LockedUrl>("x"), nullptr);
 }
 
-TEST(LockTest, AgreesIsAboutWhatWasFound) {
+TEST(LockTest, AgreesComparesTheContent) {
   const LockedImage both{.tag = "1",
                          .platforms = {{"linux/amd64", manifest_of('1')}, {"linux/arm64", manifest_of('2')}}};
   const LockedImage one{.tag = "1", .platforms = {{"linux/arm64", manifest_of('2')}}};
@@ -144,7 +144,7 @@ TEST(LockTest, AgreesIsAboutWhatWasFound) {
       agrees(LockedUrl{.digest = digest_of('1'), .size = 1}, LockedUrl{.digest = digest_of('2'), .size = 1}));
 }
 
-TEST(LockFileTest, WritesOnlyWhatChanged) {
+TEST(LockFileTest, WritesOnlyIfChanged) {
   const TemporaryDirectory directory;
   const fs::path file = directory.path() / kLockName;
   EXPECT_EQ(load_lock(file), Lock{});

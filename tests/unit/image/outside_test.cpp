@@ -42,7 +42,7 @@ TEST_F(OutsideTest, ALayoutIsABaseAndASource) {
   EXPECT_THAT(Resolved(child(), store()).dependency_paths(), Contains((layout() / "index.json").native()));
 }
 
-TEST_F(OutsideTest, ASavedImageNeedsNeitherLayoutNorStore) {
+TEST_F(OutsideTest, SavedImageNeedsNoLayoutAndNoStore) {
   const LoadedPlan image = build_and_save(child());
   fs::remove_all(layout());
   fs::remove_all(store_directory());
@@ -64,7 +64,7 @@ TEST_F(OutsideTest, IsImportedOnceOnly) {
   EXPECT_THAT(error_of([&] { build(child()); }), HasSubstr("layout"));
 }
 
-TEST_F(OutsideTest, WhatIsOnlyCopiedFromIsNotLoaded) {
+TEST_F(OutsideTest, CopySourceIsNotLoaded) {
   const std::string text =
       "FROM image AS first\nCOPY base /d\nFROM scratch\nCOPY --from=first /d /d\nCOPY --from=image /a /b\n";
   dockerfile(text);
@@ -85,7 +85,7 @@ TEST_F(OutsideTest, WhatIsOnlyCopiedFromIsNotLoaded) {
 }
 
 // The same layer twice takes its bytes from one place, in whatever order they are looked at.
-TEST_F(OutsideTest, ALayerThatTheBaseHasTooIsTheSame) {
+TEST_F(OutsideTest, SharedLayerIsTheSame) {
   dockerfile("FROM image\nCOPY Dockerfile /a\nCOPY base/a /a\n");
   const BuiltImage first = build(child());
   EXPECT_EQ(first.image.plan.layers[0].digest, first.image.plan.layers[3].digest);
@@ -96,7 +96,7 @@ TEST_F(OutsideTest, ALayerThatTheBaseHasTooIsTheSame) {
     EXPECT_EQ(first.image.layers[i].serialize(), again.image.layers[i].serialize()) << i;
 }
 
-TEST_F(OutsideTest, WhatIsDamagedInTheStoreIsImportedAgain) {
+TEST_F(OutsideTest, DamagedLayerIsImportedAgain) {
   const Digest before = build(child()).image.plan.digest();
   store::for_each_file(store::Layout(store_directory()).blobs(), [](const Digest&, const fs::path& file) {
     std::string text = read_file(file);

@@ -120,7 +120,7 @@ TEST_F(PlanTest, LeavesNothingOfEarlierPlans) {
   EXPECT_EQ(content(load_plan(out()), "b"), "content of a");
 }
 
-TEST_F(PlanTest, SaysWhatIsWrongWithIt) {
+TEST_F(PlanTest, ErrorsDescribeTheDamage) {
   EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("there is no image plan")));
   const LoadedPlan image = saved();
   const std::string good = read_file(out() / "image.json");

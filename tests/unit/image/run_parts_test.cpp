@@ -106,7 +106,7 @@ class RunDisk : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(RunDisk, ComesBackAsItWasWritten) {
+TEST_F(RunDisk, TreeSurvivesARoundTrip) {
   std::vector<oci::Entry> entries{entry("", oci::EntryType::directory, 0751),
                                   entry("a", oci::EntryType::directory, 02750),
                                   entry("a/empty", oci::EntryType::file, 04711),
@@ -136,7 +136,7 @@ TEST_F(RunDisk, ComesBackAsItWasWritten) {
   EXPECT_EQ(status.st_mode & 07777, 0751u);
 }
 
-TEST_F(RunDisk, TimesAreSetOnTheDiskAndToldAsTheyWere) {
+TEST_F(RunDisk, TimesAreSetAndOriginalsReturned) {
   write_file(directory_.path() / "new", "text");
   const oci::LayerIndex found = read_tree(directory_.path(), options());
   ASSERT_EQ(found.entries.size(), 1u);
@@ -145,7 +145,7 @@ TEST_F(RunDisk, TimesAreSetOnTheDiskAndToldAsTheyWere) {
   EXPECT_EQ(read_tree(directory_.path(), options()).entries[0].mtime, 1000);
 }
 
-TEST_F(RunDisk, IsRemovedEvenWhereItMayNotBeEntered) {
+TEST_F(RunDisk, UnreadableDirectoriesAreRemoved) {
   const fs::path top = directory_.path() / "top";
   make_directories(top / "closed" / "below");
   write_file(top / "closed" / "below" / "file", "text");
@@ -176,7 +176,7 @@ TEST(RunBundle, FollowsUserAndNetwork) {
   EXPECT_THAT(other["linux"]["namespaces"].dump(), Not(HasSubstr("\"network\"")));
 }
 
-TEST(RunBundle, LimitsWhatIsNotAskedFor) {
+TEST(RunBundle, RunIsRestrictedByDefault) {
   Bundle bundle;
   const Json usual = Json::parse(bundle_config(bundle));
   EXPECT_EQ(usual["process"]["capabilities"]["bounding"].size(), 14u);  // Docker's default
@@ -237,7 +237,7 @@ TEST(RunBundle, AllowsTheSameSocketsUnderEachRuntime) {
   EXPECT_FALSE(allows(filter, "socketcall", 1, true));
 }
 
-TEST(RunBundle, MasksWhatTellsOfOtherWorkOnTheMachine) {
+TEST(RunBundle, HostInformationIsMasked) {
   const Json paths = Json::parse(bundle_config(Bundle()))["linux"]["maskedPaths"];
   for (const char* masked :
        {"/proc/interrupts", "/proc/kcore", "/sys/devices/virtual/powercap", "/sys/firmware"})
@@ -310,7 +310,7 @@ TEST_F(RunTargets, FollowLinksOfEarlierMounts) {
               ElementsAre("/run/hidden/x", "/etc", "/run/shown/y", "/etc/new", "/etc", "/etc/below"));
 }
 
-TEST_F(RunTargets, AreNotLedIntoSystemDirectories) {
+TEST_F(RunTargets, LinksIntoSystemDirectoriesAreRefused) {
   link("root/etc/hosts", "/proc/self/environ");
   mount("/etc/hosts");
   EXPECT_THAT(error_of([&] { settled(); }),
@@ -341,7 +341,7 @@ TEST_F(RunTargets, RefuseASystemDirectoryThatIsALink) {
   EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("expected a directory in the image, found a file"));
 }
 
-TEST(RunRequests, TextHoldsWhatDecidesTheResult) {
+TEST(RunRequests, TextCoversEverythingThatAffectsTheResult) {
   RunRequest request;
   request.arguments = {"sh", "-c", "a b"};
   request.environment = {{"A", "1"}};

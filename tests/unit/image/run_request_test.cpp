@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 
 class RunRequestTest : public ImageTest {};
 
-TEST_F(RunRequestTest, AMountWithoutATargetIsOnTheWorkingDirectory) {
+TEST_F(RunRequestTest, DefaultTargetIsTheWorkingDirectory) {
   for (const char* type : {"bind", "cache", "tmpfs"}) {
     const std::string run = std::string("RUN --mount=type=") + type;
     dockerfile("FROM scratch\nWORKDIR /a/b\n" + run + " x\n" + run + ",target=./c x\n");
@@ -24,7 +24,7 @@ TEST_F(RunRequestTest, AMountWithoutATargetIsOnTheWorkingDirectory) {
   }
 }
 
-TEST_F(RunRequestTest, SecretsAndAgentsHavePlacesOfTheirOwn) {
+TEST_F(RunRequestTest, SecretsAndAgentsHaveDefaultTargets) {
   dockerfile("FROM scratch\nWORKDIR /a\nRUN --mount=type=secret,id=s x\n");
   EXPECT_THAT(key_text(), HasSubstr("--mount=secret,target=/run/secrets/s,"));
   dockerfile("FROM scratch\nWORKDIR /a\nRUN --mount=type=secret,id=s,env=S x\n");

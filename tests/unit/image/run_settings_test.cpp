@@ -11,7 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(RunSettings, HaveOneFormForAllWaysToWriteThem) {
+TEST(RunSettings, SpellingsHaveOneCanonicalForm) {
   RunSettings settings;
   EXPECT_THAT(settings.options(), IsEmpty());
   for (const char* usual : {"", "0", "64m", "64MiB", "67108864"}) {
@@ -32,7 +32,7 @@ TEST(RunSettings, HaveOneFormForAllWaysToWriteThem) {
                           "--add-host=c:::2"));
 }
 
-TEST(RunSettings, WrongOnesAreErrors) {
+TEST(RunSettings, InvalidSettingsAreErrors) {
   RunSettings settings;
   for (const char* bad : {"x", "-1", "1q", "1e3"})
     EXPECT_THAT(error_of([&] { settings.set_shm_size(bad, "place"); }), HasSubstr("place")) << bad;

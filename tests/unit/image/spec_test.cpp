@@ -50,7 +50,7 @@ TEST_F(SpecTest, HasDefaults) {
   EXPECT_EQ(spec.directory, directory());
 }
 
-TEST_F(SpecTest, TakesEveryMember) {
+TEST_F(SpecTest, ReadsEveryMember) {
   Json document = minimal();
   document["exclude"] = {"/src/build/"};
   document["target"] = "final";
@@ -147,7 +147,7 @@ TEST_F(SpecTest, UnknownMembersNameTheNearest) {
               AllOf(HasSubstr("spec.json#/contexts/0"), HasSubstr("did you mean \"name\"?")));
 }
 
-TEST_F(SpecTest, MissingMembersAndFiles) {
+TEST_F(SpecTest, MissingMembersAndFilesAreErrors) {
   for (const char* member : {"schema", "slug", "dockerfile", "context"}) {
     Json document = minimal();
     document.erase(member);
@@ -160,7 +160,7 @@ TEST_F(SpecTest, MissingMembersAndFiles) {
 }
 
 // The image of several that a layout or archive holds, behind its path.
-TEST_F(SpecTest, WhichImageOfALayout) {
+TEST_F(SpecTest, SelectsAnImageOfALayout) {
   const fs::path layout = directory() / "lay:out";
   fs::create_directory(layout);
   write_file(directory() / "a.tar", "");
@@ -187,7 +187,7 @@ TEST_F(SpecTest, WhichImageOfALayout) {
   EXPECT_EQ(split(ContextKind::path, there + ":tag"), there + ":tag ");
 }
 
-TEST_F(SpecTest, ContextsAsBuildKitWritesThem) {
+TEST_F(SpecTest, AcceptsBuildKitContexts) {
   const auto parse = [](const std::string& text) { return parse_context_value(text, "--build-context"); };
   for (const char* text : {"image:debian:12", "docker-image://debian:12", "docker-image:debian:12"}) {
     EXPECT_EQ(parse(text).kind, ContextKind::image) << text;
@@ -216,7 +216,7 @@ TEST(ImageName, IsCheckedByTheGrammar) {
     EXPECT_THAT(error_of([&] { check_image_name(bad, "--tag"); }), HasSubstr("--tag")) << bad;
 }
 
-TEST(Slug, IsCheckedWhole) {
+TEST(Slug, EveryCharacterIsChecked) {
   EXPECT_TRUE(is_slug("a"));
   EXPECT_TRUE(is_slug("0a_.-"));
   EXPECT_TRUE(is_slug(std::string(63, 'a')));
@@ -224,7 +224,7 @@ TEST(Slug, IsCheckedWhole) {
     EXPECT_FALSE(is_slug(bad)) << bad;
 }
 
-TEST_F(SpecTest, TakesTheTextOfExpressions) {
+TEST_F(SpecTest, AcceptsTextOfExpressions) {
   EXPECT_EQ(load(with("/pack", {{"cpus", "2"}, {"memory", "512"}})).pack.cpus, 2u);
   EXPECT_EQ(load(with("/pack", {{"memory", "512"}})).pack.memory_mib, 512u);
   for (const char* bad : {"", "0", "256", "1G", "2;3", "-1"})
@@ -256,13 +256,13 @@ TEST_F(SpecTest, NetworkIsABooleanOrTheWordsOfTheArgument) {
     EXPECT_THAT(refused(with("/pack", {{"network", bad}})), HasSubstr("#/pack/network")) << bad;
 }
 
-TEST_F(SpecTest, TheRuntimeIsAPlaceOrNone) {
+TEST_F(SpecTest, RuntimeIsAPathOrNone) {
   EXPECT_EQ(load(with("/pack", {{"runtime", "none"}})).pack.runtime, "none");
   EXPECT_EQ(load(with("/pack", {{"runtime", "/agent"}})).pack.runtime, "/agent");
   EXPECT_THAT(refused(with("/pack", {{"runtime", "agent"}})), HasSubstr("#/pack/runtime"));
 }
 
-TEST_F(SpecTest, TheEpochIsTheSpecifications) {
+TEST_F(SpecTest, EpochIsReadFromTheSpecification) {
   const BuildSpec spec = load(with("/epoch", 1000));
   {
     const ScopedVariable unset("SOURCE_DATE_EPOCH", "");

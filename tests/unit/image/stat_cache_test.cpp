@@ -30,7 +30,7 @@ class StatCacheTest : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(StatCacheTest, RemembersForTheNextProcess) {
+TEST_F(StatCacheTest, EntriesAreReadByTheNextProcess) {
   save_one();
   EXPECT_EQ(found(open(), "a", status()), content("hello"));
   EXPECT_EQ(open().find("b", status()), nullptr);
@@ -53,7 +53,7 @@ TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
 }
 
 // A file that was written just before it was read may be written again within the same tick of the clock.
-TEST_F(StatCacheTest, ForgetsWhatChangedWithinTheRacyWindow) {
+TEST_F(StatCacheTest, RecentlyChangedFilesAreNotCached) {
   StatCache cache = open();
   FileStatus fresh = status();
   fresh.ctime_ns = kNow - StatCache::kRacyWindow + 1;
@@ -99,7 +99,7 @@ TEST_F(StatCacheTest, KeepsEarlierEntriesAndWritesOnlyWhenSomethingWasAdded) {
   EXPECT_TRUE(fs::is_empty(directory_.path() / "stat"));
 }
 
-TEST_F(StatCacheTest, IgnoresWhatIsNotWhole) {
+TEST_F(StatCacheTest, DamagedFilesAreIgnored) {
   {
     StatCache cache = open();
     for (int i = 0; i < 20; ++i)
@@ -121,7 +121,7 @@ TEST_F(StatCacheTest, IgnoresWhatIsNotWhole) {
   EXPECT_EQ(found(open(), "file1", status()), content("hello"));
 }
 
-TEST_F(StatCacheTest, AnUnwritablePlaceIsNoError) {
+TEST_F(StatCacheTest, UnwritableDirectoryIsAccepted) {
   write_file(directory_.path() / "stat", "a file where the directory would be");
   StatCache cache = open();
   cache.add("a", status(), content("hello"), kNow);

@@ -26,7 +26,7 @@ class TakenTest : public ImageTest {
   }
 };
 
-TEST_F(TakenTest, OfAStageOnlyWhatIsCopied) {
+TEST_F(TakenTest, OnlyCopiedEntriesOfAStageAreInputs) {
   for (const char* name : {"a", "b"})
     write(name, name);
   dockerfile(
@@ -43,7 +43,7 @@ TEST_F(TakenTest, OfAStageOnlyWhatIsCopied) {
   EXPECT_EQ(content(more.image, "b"), "changed");
 }
 
-TEST_F(TakenTest, LinksThatLeadToASourceCount) {
+TEST_F(TakenTest, LinksToASourceAreInputs) {
   for (const char* name : {"a", "b"})
     write(name, name);
   link("l", "a");
@@ -53,7 +53,7 @@ TEST_F(TakenTest, LinksThatLeadToASourceCount) {
   EXPECT_EQ(content(build().image, "copy"), "b");
 }
 
-TEST_F(TakenTest, OfABottleOnlyWhatIsCopied) {
+TEST_F(TakenTest, OnlyCopiedEntriesOfABottleAreInputs) {
   const BuildSpec lib = spec_of("lib");
   write("lib/l", "library");
   write("lib/other", "1");
@@ -75,7 +75,7 @@ TEST_F(TakenTest, OfABottleOnlyWhatIsCopied) {
   EXPECT_EQ(content(build_and_save(app), "lib/l"), "another");
 }
 
-TEST_F(TakenTest, ModesThatChmodReplacesAreNoInput) {
+TEST_F(TakenTest, ModesThatChmodReplacesAreNotInputs) {
   write("f", "f");
   write("d/g", "g");
   for (const auto& [option, counts] :
@@ -100,7 +100,7 @@ TEST_F(TakenTest, ModesThatChmodReplacesAreNoInput) {
   EXPECT_THAT(build().executed, ElementsAre(HasSubstr("/b"))) << "one of two needs the mode";
 }
 
-TEST_F(TakenTest, TheModeOfANamedDirectoryIsNoInput) {
+TEST_F(TakenTest, ModeOfANamedDirectoryIsNotAnInput) {
   write("d/e/f", "f");
   dockerfile("FROM scratch\nCOPY d /new\n");
   EXPECT_FALSE(changes_key([&] { chmod("d", 0700); }));
@@ -109,7 +109,7 @@ TEST_F(TakenTest, TheModeOfANamedDirectoryIsNoInput) {
   EXPECT_TRUE(changes_key([&] { chmod("d/e", 0755); })) << "it is below the other source too";
 }
 
-TEST_F(TakenTest, AttributesThatNoLayerHoldsAreNoInput) {
+TEST_F(TakenTest, AttributesThatLayersDoNotStoreAreNotInputs) {
   write("f", "f");
   const auto set = [&](const char* value) {
     ASSERT_EQ(::setxattr((context() / "f").c_str(), "user.note", value, 1, 0), 0);
@@ -122,7 +122,7 @@ TEST_F(TakenTest, AttributesThatNoLayerHoldsAreNoInput) {
   EXPECT_TRUE(changes_key([&] { set("3"); })) << "the command sees them";
 }
 
-TEST_F(TakenTest, NamesOfStagesAreNoInput) {
+TEST_F(TakenTest, StageNamesAreNotInputs) {
   write("a", "a");
   const auto with_names = [&](const std::string& one, const std::string& two, const std::string& ref,
                               const std::string& mounted) {
@@ -139,7 +139,7 @@ TEST_F(TakenTest, NamesOfStagesAreNoInput) {
   EXPECT_NE(key_text(), before);
 }
 
-TEST_F(TakenTest, AnIndependentLayerStaysBehindAnother) {
+TEST_F(TakenTest, LinkedLayerIsIndependentOfItsParent) {
   for (const char* name : {"a", "b"})
     write(name, name);
   dockerfile("FROM scratch\nCOPY a /\nCOPY --link b /\n");

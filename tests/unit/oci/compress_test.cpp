@@ -29,7 +29,7 @@ std::string decompressed(std::string_view text) {
   return result;
 }
 
-TEST(Compress, TheSameWhateverTheThreadsAndTheParts) {
+TEST(Compress, OutputDoesNotDependOnThreadsAndParts) {
   std::string text;
   for (std::uint64_t i = 0; text.size() < 5'300'000; ++i)
     text += std::to_string(i * 7919) + " ";
@@ -43,7 +43,7 @@ TEST(Compress, TheSameWhateverTheThreadsAndTheParts) {
   EXPECT_TRUE(compressed(text, Compression::none, 3, 70'001) == text);
 }
 
-TEST(Compress, OfNothingIsAStreamToo) {
+TEST(Compress, EmptyInputIsAStream) {
   for (const Compression compression : {Compression::gzip, Compression::zstd}) {
     const std::string empty = compressed("", compression, 2, 1);
     EXPECT_EQ(detect_compression(std::as_bytes(std::span(empty))), compression);
@@ -51,7 +51,7 @@ TEST(Compress, OfNothingIsAStreamToo) {
   }
 }
 
-TEST(Compress, WhatThereIsNot) {
+TEST(Compress, UnsupportedFormatsAndLevelsAreErrors) {
   EXPECT_THROW(Compressor(Compression::xz, 6, 1, {}), Error);
   EXPECT_THROW(Compressor(Compression::gzip, 13, 1, {}), Error);
   EXPECT_THROW(Compressor(Compression::zstd, 0, 1, {}), Error);

@@ -121,7 +121,7 @@ Json with(const std::string& pointer, const std::string& value) {
   return config;
 }
 
-TEST(ConfigMembers, NullOddAndWrongValues) {
+TEST(ConfigMembers, NullUnusualAndInvalidValues) {
   for (const Row& row : kRows) {
     Json config = with(row.pointer, row.value);
     const std::string error = error_of([&] { normalize_config(config, "c"); });

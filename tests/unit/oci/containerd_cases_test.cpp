@@ -97,7 +97,7 @@ std::string described(const LayerIndex& layer, const std::string& tar) {
 
 class Containerd : public ::testing::TestWithParam<Case> {};
 
-TEST_P(Containerd, Case) {
+TEST_P(Containerd, AppliesLayersLikeContainerd) {
   const Json& json = GetParam().json;
   if (json.at("kind") == "apply") {
     MergedTree tree = tree_of({tree_entries(json.at("before"))});
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, Containerd, ::testing::ValuesIn(cases()), [](con
 });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Containerd);
 
-TEST(ContainerdData, Present) {
+TEST(ContainerdData, DataIsPresent) {
   if (cases().empty()) GTEST_SKIP() << "no conformance data at " << kDirectory;
   EXPECT_EQ(cases().size(), 46u);
 }

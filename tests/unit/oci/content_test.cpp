@@ -84,13 +84,13 @@ TEST_F(Content, ChangedFilesAreRefused) {
   EXPECT_THAT(refused(in_context("d/f")), HasSubstr("is none any more"));
 }
 
-TEST_F(Content, AFifoInTheFilesPlaceDoesNotBlock) {
+TEST_F(Content, FifoInPlaceOfAFileDoesNotBlock) {
   fs::remove(root() / "d/f");
   ASSERT_EQ(::mkfifo((root() / "d/f").c_str(), 0600), 0);
   EXPECT_THAT(refused(in_context("d/f")), HasSubstr("is none any more"));
 }
 
-TEST_F(Content, NothingOutsideTheRootIsRead) {
+TEST_F(Content, FilesOutsideTheRootAreNotRead) {
   write_file(directory_.path() / "secret", "hello", Durable::no);
   fs::create_symlink("../secret", root() / "link");
   fs::create_directory_symlink("..", root() / "up");
@@ -106,7 +106,7 @@ TEST_F(Content, DamagedBlobsAreRefused) {
   EXPECT_THAT(refused(in_blob(UINT64_MAX)), HasSubstr("too short"));
 }
 
-TEST_F(Content, UnknownRoots) {
+TEST_F(Content, UnknownRootsAreErrors) {
   Entry entry = in_context("d/f");
   entry.place.root = 2;
   EXPECT_THAT(refused(entry), HasSubstr("context:other"));
@@ -126,7 +126,7 @@ TEST_F(Content, ManyThreadsShareAReader) {
   });
 }
 
-TEST_F(Content, OpenSaysWhereTheContentBegins) {
+TEST_F(Content, OpenReturnsTheOffsetOfTheContent) {
   const ContentReader::Opened blob = reader().open(in_blob(4), roots_);
   EXPECT_EQ(blob.offset, 4u);
   EXPECT_TRUE(blob.is_blob);

@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(
                            [](const std::string& data) { return archive_filter(data, "xz"); }}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
 
-TEST_P(Forms, RoundTrip) {
+TEST_P(Forms, SurvivesARoundTrip) {
   for (const std::size_t size : {std::size_t{1}, std::size_t{100}, std::size_t{200'000}}) {
     const std::string data = sample(size);
     const std::string compressed = GetParam().compress(data);
@@ -64,11 +64,11 @@ TEST_P(Forms, RoundTrip) {
   }
 }
 
-TEST_P(Forms, SeveralStreamsInOne) {
+TEST_P(Forms, ConcatenatedStreamsAreRead) {
   EXPECT_EQ(expand(GetParam().compress("one ") + GetParam().compress("two")), "one two");
 }
 
-TEST_P(Forms, CutOffStreamsAreErrors) {
+TEST_P(Forms, TruncatedStreamsAreErrors) {
   const std::string compressed = GetParam().compress(sample(1000));
   for (std::size_t size = 10; size < compressed.size(); ++size)
     ASSERT_THAT(error_of([&] { expand(compressed.substr(0, size)); }), HasSubstr("x: offset ")) << size;
@@ -86,7 +86,7 @@ TEST_P(Forms, OutputIsBounded) {
               HasSubstr("more than the limit of 1048575 bytes"));
 }
 
-TEST_P(Forms, ErrorsOfTheSourceComeThrough) {
+TEST_P(Forms, SourceErrorsArePassedOn) {
   const std::string compressed = GetParam().compress(sample(1'000'000));
   const std::string half = compressed.substr(0, 140'000);
   Source first = memory_source(bytes(half));

@@ -18,7 +18,7 @@ std::string summary(const LayerIndex& layer) {
   return text;
 }
 
-TEST(Diff, NothingChanged) {
+TEST(Diff, EqualTreesHaveNoDifference) {
   const MergedTree tree =
       tree_of({{directory("d"), file("d/f", "1"), hardlink("g", "d/f"), symlink("l", "d")}});
   EXPECT_EQ(summary(diff(tree, tree)), "");
@@ -54,7 +54,7 @@ TEST(Diff, TypesReplaceEachOther) {
 }
 
 // containerd's diff loses these: content and attributes are the same, only the inodes differ.
-TEST(Diff, LinksMadeAndBroken) {
+TEST(Diff, LinkedAndUnlinkedFilesDiffer) {
   const MergedTree linked = tree_of({{file("a", "1"), hardlink("b", "a"), hardlink("c", "a")}});
   const MergedTree apart = tree_of({{file("a", "1"), file("b", "1"), file("c", "1")}});
   EXPECT_EQ(summary(diff(linked, apart)), "f b\nf c\n");

@@ -5,7 +5,7 @@
 namespace bottle::oci {
 namespace {
 
-TEST(Entry, BaseNameAndParentPath) {
+TEST(Entry, SplitsBaseNameAndParent) {
   EXPECT_EQ(base_name("a/b/c"), "c");
   EXPECT_EQ(base_name("a"), "a");
   EXPECT_EQ(parent_path("a/b/c"), "a/b");
@@ -23,7 +23,7 @@ TEST(Entry, NormalizePathNeverLeavesTheRoot) {
     EXPECT_EQ(normalize_path(text), expected) << text;
 }
 
-TEST(Entry, IsEntryPath) {
+TEST(Entry, AcceptsNormalRelativePathsOnly) {
   for (const char* good : {"", "a", "a/b", "..a", "a/...", ".wh.x"})
     EXPECT_TRUE(is_entry_path(good)) << good;
   for (const char* bad : {"/", "/a", "a/", "a//b", ".", "..", "a/.", "a/../b", "./a"})

@@ -113,7 +113,7 @@ TEST_F(Images, LayoutOfSymbolicLinksIsRead) {
   EXPECT_EQ(refused(), "");
 }
 
-TEST_F(Images, PlatformsAndNestedIndexes) {
+TEST_F(Images, PlatformIsFoundInNestedIndexes) {
   const OrderedJson arm = with_platform(image("arm64"), "arm64");
   const OrderedJson amd = with_platform(image("amd64"), "amd64");
   OrderedJson attestation = with_platform(amd, "unknown");
@@ -148,7 +148,7 @@ TEST_F(Images, ReferencesSelect) {
   EXPECT_EQ(refused(), "");
 }
 
-TEST_F(Images, EveryBlobMissingShortOrAltered) {
+TEST_F(Images, MissingShortAndAlteredBlobsAreErrors) {
   write_index({image()});
   ASSERT_EQ(refused(), "");
   std::vector<fs::path> blobs;
@@ -174,7 +174,7 @@ TEST_F(Images, EveryBlobMissingShortOrAltered) {
   EXPECT_EQ(refused(), "");
 }
 
-TEST_F(Images, BrokenDocuments) {
+TEST_F(Images, InvalidDocumentsAreErrors) {
   EXPECT_THAT(refused(), HasSubstr("no file \"index.json\""));
   write_index({});
   EXPECT_THAT(refused(), HasSubstr("names no image"));
@@ -187,7 +187,7 @@ TEST_F(Images, BrokenDocuments) {
   EXPECT_THAT(refused(), HasSubstr("no file \"oci-layout\""));
 }
 
-TEST_F(Images, ManifestsThatDoNotFit) {
+TEST_F(Images, InconsistentManifestsAreErrors) {
   image();
   const auto refused_with = [&](const std::function<void(OrderedJson&)>& change) {
     OrderedJson manifest = manifest_;
@@ -213,7 +213,7 @@ TEST_F(Images, ManifestsThatDoNotFit) {
             "");
 }
 
-TEST_F(Images, IndexesInACircleEnd) {
+TEST_F(Images, CyclicIndexesAreErrors) {
   // An index cannot hold its own digest, but a deep chain is as bad.
   OrderedJson inner = with_platform(image("s390x"), "s390x");
   for (int i = 0; i < 10; ++i)
@@ -235,7 +235,7 @@ std::string archive_of(const std::vector<std::pair<std::string, std::string>>& f
   return tar + std::string(1024, '\0');
 }
 
-TEST_F(Images, ArchiveOfALayout) {
+TEST_F(Images, TarOfALayoutIsRead) {
   const OrderedJson descriptor = image();
   write_index({descriptor});
   std::vector<std::pair<std::string, std::string>> files;
@@ -260,7 +260,7 @@ TEST_F(Images, ArchiveOfALayout) {
 }
 
 // Blobs are read where they lie in the archive. (Sparse files in layers are another thing.)
-TEST_F(Images, ArchivesWithSparseMembers) {
+TEST_F(Images, SparseMembersAreRefused) {
   const fs::path archive = directory_.path() / "image.tar";
   write_file(archive,
              pax({{"GNU.sparse.name", "index.json"}, {"GNU.sparse.size", "9"}, {"GNU.sparse.map", "0,1"}}) +
@@ -290,7 +290,7 @@ TEST_F(Images, TheBestOfSeveralPlatforms) {
   EXPECT_THAT(refused(wanted), HasSubstr("2 images"));
 }
 
-TEST_F(Images, TagAndDigestTogether) {
+TEST_F(Images, TagAndDigestMustAgree) {
   const OrderedJson one = with_name(image("amd64"), "one");
   const OrderedJson two = with_name(with_platform(image("x"), "amd64"), "two");
   write_index({one, two});
@@ -299,7 +299,7 @@ TEST_F(Images, TagAndDigestTogether) {
   EXPECT_EQ(open_layout(layout(), {.reference = digest}).identity().string(), digest);
 }
 
-TEST_F(Images, OldDockerArchive) {
+TEST_F(Images, OldDockerArchiveIsRead) {
   const std::string one = tar_of({file("a", "1")});
   const std::string two = tar_of({file("b", "2")});
   const std::string config = config_of({one, two, one});
@@ -350,7 +350,7 @@ TEST_F(Images, OldDockerArchive) {
   EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("there is no file"));
 }
 
-TEST(ImageSamples, BusyboxBase) {
+TEST(ImageSamples, BusyboxBaseIsRead) {
   const fs::path base = BOTTLE_CONFORMANCE_DIR "/samples/busybox-base";
   if (!fs::exists(base)) GTEST_SKIP() << "no conformance data";
   const ImageSource source = open_layout(base, {.reference = {}, .platform = Platform{"linux", "amd64", ""}});

@@ -80,7 +80,7 @@ class IndexChoice : public ::testing::Test {
 using Entries = std::vector<OrderedJson>;
 
 // What Docker Engine 28.5 does is the same but where it is remarked.
-TEST_F(IndexChoice, EntriesThatNameAPlatform) {
+TEST_F(IndexChoice, ChoosesByPlatform) {
   EXPECT_EQ(choice(Entries{named("a", "arm64"), named("b", "amd64")}), "b");
   EXPECT_TRUE(read_.empty()) << "nothing has to be read";
   EXPECT_EQ(choice(Entries{named("first", "amd64"), named("second", "amd64")}), "first");
@@ -94,7 +94,7 @@ TEST_F(IndexChoice, EntriesThatNameAPlatform) {
   EXPECT_EQ(choice(nullptr), "none");
 }
 
-TEST_F(IndexChoice, EntriesWithoutAPlatform) {
+TEST_F(IndexChoice, ReadsThePlatformOfTheConfiguration) {
   EXPECT_EQ(choice(Entries{bare("image", "amd64")}), "image");
   EXPECT_EQ(choice(Entries{bare("other", "arm64")}), "none");
   EXPECT_EQ(choice(Entries{bare("bare", "amd64"), named("named", "amd64")}), "named");
@@ -109,7 +109,7 @@ TEST_F(IndexChoice, EntriesWithoutAPlatform) {
   EXPECT_EQ(choice(Entries{absent, bare("there", "amd64")}), "there");
 }
 
-TEST_F(IndexChoice, OddPlatforms) {
+TEST_F(IndexChoice, IncompletePlatformsAreCompletedOrSkipped) {
   const auto of = [&](const OrderedJson& platform) {
     return Entries{with(bare("x", "amd64"), "platform", platform)};
   };
@@ -124,7 +124,7 @@ TEST_F(IndexChoice, OddPlatforms) {
   EXPECT_THAT(choice(of({{"os", 5}})), HasSubstr("index#/manifests/0/platform/os"));
 }
 
-TEST_F(IndexChoice, IndexesInIndexes) {
+TEST_F(IndexChoice, ReadsNestedIndexes) {
   EXPECT_EQ(choice(Entries{nested(Entries{named("inner", "amd64")})}), "inner");
   EXPECT_EQ(choice(Entries{nested(Entries{nested(Entries{bare("deep", "amd64")})})}), "deep");
   EXPECT_EQ(choice(Entries{nested(Entries{named("inner", "amd64")}), named("outer", "amd64")}), "outer");
@@ -137,7 +137,7 @@ TEST_F(IndexChoice, IndexesInIndexes) {
   EXPECT_THAT(choice(Entries{index}), HasSubstr("nested deeper than 4 levels"));
 }
 
-TEST_F(IndexChoice, AttestationsAndOtherTypes) {
+TEST_F(IndexChoice, SkipsAttestationsAndOtherTypes) {
   const OrderedJson unknown{{"os", "unknown"}, {"architecture", "unknown"}};
   const OrderedJson marked{{"vnd.docker.reference.type", "attestation-manifest"}};
   EXPECT_EQ(choice(Entries{with(bare("a", "amd64"), "platform", unknown), named("image", "amd64")}), "image");
@@ -150,7 +150,7 @@ TEST_F(IndexChoice, AttestationsAndOtherTypes) {
 }
 
 // An entry that is not for us does not stand in the way.
-TEST_F(IndexChoice, EntriesThatCannotBeUsed) {
+TEST_F(IndexChoice, UnusableEntriesAreSkippedOrErrors) {
   const std::string sha512 = "sha512:" + std::string(128, '0');
   const OrderedJson image = named("image", "amd64");
   for (const OrderedJson& digest : {OrderedJson(sha512), OrderedJson("multihash+base58:QmRZxt2b1FVZPNqd8hsi"),
@@ -166,7 +166,7 @@ TEST_F(IndexChoice, EntriesThatCannotBeUsed) {
               HasSubstr("index#/manifests/0/digest"));
 }
 
-TEST_F(IndexChoice, AllImagesOfAnIndex) {
+TEST_F(IndexChoice, ListsAllImagesOfAnIndex) {
   const Entries entries{bare("bare", "386"), named("amd", "amd64"),
                         nested(Entries{named("arm", "arm", "v7")})};
   const auto images = list_images(

@@ -28,7 +28,7 @@ std::vector<Entry> sample() {
           hardlink("g", "d/f"), symlink("l", "d"), whiteout("gone"),    opaque("d")};
 }
 
-TEST(LayerImport, AllFormsGiveTheSameLayer) {
+TEST(LayerImport, CompressionDoesNotChangeTheLayer) {
   const std::string tar = tar_of(sample());
   for (const std::string& blob :
        {tar, gzip(tar), zstd(tar), gzip(tar.substr(0, 700)) + gzip(tar.substr(700))}) {
@@ -63,7 +63,7 @@ TEST(LayerImport, WrongBlobsNameExpectedAndFound) {
 }
 
 // An altered or shortened blob is reported as that, not as what it did to the archive inside.
-TEST(LayerImport, DamageIsReportedAsAWrongDigestOrSize) {
+TEST(LayerImport, DamageIsAWrongDigestOrSize) {
   const std::string blob = gzip(tar_of(sample()));
   const LayerImportOptions options{.digest = sha256(blob), .size = blob.size()};
   for (std::size_t i = 0; i < blob.size(); ++i) {
@@ -74,19 +74,19 @@ TEST(LayerImport, DamageIsReportedAsAWrongDigestOrSize) {
   }
 }
 
-TEST(LayerImport, RightDigestOfABrokenArchiveIsAnArchiveError) {
+TEST(LayerImport, BrokenArchiveWithItsDigestIsAnArchiveError) {
   const std::string blob = gzip(tar_of(sample()).substr(0, 700));
   EXPECT_THAT(error_of([&] { import(blob, {.digest = sha256(blob)}); }), HasSubstr("broken tar archive"));
 }
 
-TEST(LayerImport, BombsAreStopped) {
+TEST(LayerImport, InflatedSizeIsLimited) {
   const std::string blob = gzip(tar_of({file("zeros", std::string(1u << 20, '\0'))}));
   EXPECT_LT(blob.size(), 10'000u);
   EXPECT_THAT(error_of([&] { import(blob, {.maximum_uncompressed = 1u << 19}); }),
               HasSubstr("more than the limit"));
 }
 
-TEST(LayerImport, TheRatioIsBounded) {
+TEST(LayerImport, RatioIsLimited) {
   const std::string blob = gzip(tar_of({file("zeros", std::string(1u << 20, '\0'))}));
   LayerImportOptions options{.size = blob.size(), .maximum_ratio = 10, .ratio_from = 1u << 19};
   try {
@@ -102,7 +102,7 @@ TEST(LayerImport, TheRatioIsBounded) {
   EXPECT_EQ(error_of([&] { import(blob, options); }), "") << "no bound";
 }
 
-TEST(LayerImport, RatioOfTheEnvironment) {
+TEST(LayerImport, RatioIsReadFromTheEnvironment) {
   ::unsetenv("BOTTLE_MAXIMUM_RATIO");
   EXPECT_EQ(ratio_bound(), kMaximumRatio);
   for (const auto& [text, ratio] :
@@ -129,7 +129,7 @@ std::string sparse_tar(std::uint64_t size) {
          std::string(tar_end());
 }
 
-TEST(LayerImport, SparseFilesAreKeptByThemselves) {
+TEST(LayerImport, SparseFilesAreExpandedInSeparateBlobs) {
   const std::string tar = sparse_tar(5000);
   std::string kept;
   const ImportedLayer layer = import(gzip(tar), {.keep = [&](const auto& produce) {
@@ -160,7 +160,7 @@ TEST(LayerImport, SparseFilesAreBounded) {
 }
 
 // Whatever an index says, its tar says the same when it is read again.
-TEST(LayerImport, IndexToTarToIndex) {
+TEST(LayerImport, TarAndIndexRoundTrip) {
   std::mt19937 random(20'260);
   const auto pick = [&](std::uint32_t below) { return static_cast<std::uint32_t>(random() % below); };
   const auto word = [&](std::uint32_t longest) {

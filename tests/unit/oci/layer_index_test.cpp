@@ -48,7 +48,7 @@ LayerIndex sample() {
   return index;
 }
 
-TEST(LayerIndex, IdentityWithoutParsing) {
+TEST(LayerIndex, IdentityIsComputedWithoutParsing) {
   LayerIndex index = sample();
   EXPECT_EQ(LayerIndex::digest_of(index.serialize()), index.digest());
   // Words like places, with places after them and without.
@@ -72,7 +72,7 @@ TEST(LayerIndex, IdentityWithoutParsing) {
   EXPECT_EQ(LayerIndex::digest_of(""), sha256(""));
 }
 
-TEST(LayerIndex, RoundTrip) {
+TEST(LayerIndex, SurvivesARoundTrip) {
   const LayerIndex index = sample();
   const std::string text = index.serialize();
   const LayerIndex again = LayerIndex::parse(text, "x.idx");
@@ -114,14 +114,14 @@ TEST(LayerIndex, DigestIsOverTheLinesWithoutPlaces) {
             sha256("bottle-layer-index 1\nf 644 0 0 0 a 1 " + sha256(std::string_view("x")).hex() + "\n"));
 }
 
-TEST(LayerIndex, RootAddsOnce) {
+TEST(LayerIndex, RootIsAddedOnce) {
   LayerIndex index;
   EXPECT_EQ(index.root("context"), 0u);
   EXPECT_EQ(index.root("blob:x"), 1u);
   EXPECT_EQ(index.root("context"), 0u);
 }
 
-TEST(LayerIndex, BrokenFilesNameTheLine) {
+TEST(LayerIndex, ErrorsNameTheLine) {
   const std::string head = "bottle-layer-index 1\n";
   const std::pair<std::string, const char*> cases[] = {
       {"", "empty"},

@@ -79,7 +79,7 @@ TEST_F(Layout, SameImageSameBytes) {
   EXPECT_THAT(index, HasSubstr(R"("annotations":{"org.opencontainers.image.ref.name":"latest"})"));
 }
 
-TEST_F(Layout, WhatFailsLeavesNothingAndKeepsTheOld) {
+TEST_F(Layout, FailureKeepsTheOldLayout) {
   write("one");
   EXPECT_NE(error_of([&] {
               LayoutWriter writer(target());

@@ -80,7 +80,7 @@ TEST(MergedTree, EntriesAreInByteOrderWithHardLinksToTheFirstName) {
   EXPECT_EQ(tree.entries()[4].size, 0u);
 }
 
-TEST(MergedTree, ByteOrderOfAnyNames) {
+TEST(MergedTree, EntriesAreInByteOrderForAnyNames) {
   // All names of one and two of these characters, three levels deep, each a directory.
   const std::string letters = "!-./0a\x80\xff";
   std::vector<std::string> names;
@@ -110,7 +110,7 @@ TEST(MergedTree, ByteOrderOfAnyNames) {
   EXPECT_EQ(entries.size(), nodes);
 }
 
-TEST(MergedTree, WhatChangesBetweenEntriesOfOneDirectory) {
+TEST(MergedTree, ParentChangedBetweenEntriesIsFound) {
   // The directory's way leads elsewhere, it is replaced, it is removed and comes back.
   EXPECT_EQ(listing(tree_of({{directory("a"), directory("b"), symlink("l", "a"), file("l/1", "1"),
                               directory("b"), file("b/2", "2"), symlink("l", "b"), file("l/3", "3")}})),
@@ -159,7 +159,7 @@ TEST(MergedTree, RootsAreScopedAndShared) {
   EXPECT_THAT(error_of([&] { tree.apply(layer, "bad"); }), HasSubstr("not in the table"));
 }
 
-TEST(MergedTree, Resolve) {
+TEST(MergedTree, ResolvesLinksInsideTheRoot) {
   const MergedTree tree =
       tree_of({{directory("usr"), directory("usr/bin"), file("usr/bin/sh", "1"), symlink("bin", "usr/bin"),
                 symlink("sh", "/bin/sh"), symlink("loop", "loop"), symlink("up", "../../.."),
@@ -196,7 +196,7 @@ TEST(MergedTree, BrokenLayersAreRefused) {
               HasSubstr("layer 1: cannot apply \"a%20b\""));
 }
 
-TEST(MergedTree, LinksCannotMakeATreeOfUnboundedDepth) {
+TEST(MergedTree, DepthIsBoundedWithLinks) {
   std::string deep = "a";
   while (deep.size() < 4000)
     deep += "/a";

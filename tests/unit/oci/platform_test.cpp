@@ -46,7 +46,7 @@ constexpr const char* kOffered[] = {"amd64",      "amd64/v2",   "amd64/v3",   "3
                                     "arm64/v9.1", "arm64/v8.1", "arm64/v8.2", "arm64/v8.5", "riscv64",
                                     "s390x",      "ppc64le"};
 
-TEST(Platform, WhatRunsOnWhat) {
+TEST(Platform, RanksCompatiblePlatforms) {
   for (const Row& row : kRows) {
     std::vector<std::pair<std::size_t, std::string>> ranked;
     for (const char* offered : kOffered)
@@ -82,7 +82,7 @@ TEST(Platform, SpellingsOfOnePlatform) {
   EXPECT_FALSE(match_rank({"unknown", "unknown", "", ""}, linux_on("amd64")));
 }
 
-TEST(Platform, OddVariantsHaveNoFallBack) {
+TEST(Platform, UnknownVariantsHaveNoFallback) {
   for (const char* wanted : {"amd64/vx", "amd64/v", "amd64/v999999999999999999999", "amd64/2"})
     EXPECT_FALSE(match_rank(linux_on("amd64"), linux_on(wanted))) << wanted;
   for (const char* wanted : {"arm/vx", "arm/v100", "arm/v6.1"})

@@ -40,7 +40,7 @@ std::string gnu_name(const std::string& name, char type = 'L') {
          padded(name + '\0');
 }
 
-TEST(TarReader, OffsetsDataAndDigests) {
+TEST(TarReader, OffsetsDataAndDigestsAreRead) {
   const std::string tar = raw_header({.name = "a", .size = octal(5)}) + padded("hello") +
                           pax({{"path", "long/name"}}) + raw_header({.name = "b", .size = octal(600)}) +
                           padded(std::string(600, 'x')) + std::string(tar_end());
@@ -115,7 +115,7 @@ TEST(TarReader, NamesAreKeptInsideTheRoot) {
             "../../etc/passwd");
 }
 
-TEST(TarReader, Types) {
+TEST(TarReader, AllTypesAreRead) {
   const std::pair<char, EntryType> cases[] = {
       {'0', EntryType::file},         {'\0', EntryType::file},     {'7', EntryType::file},
       {'1', EntryType::hardlink},     {'2', EntryType::symlink},   {'3', EntryType::char_device},
@@ -137,7 +137,7 @@ TEST(TarReader, LinksAndDirectoriesHaveNoData) {
   EXPECT_EQ(all[1].entry.path, "f");
 }
 
-TEST(TarReader, UstarPrefix) {
+TEST(TarReader, UstarPrefixIsRead) {
   EXPECT_EQ(only(raw_header({.name = "b", .prefix = "a/long"})).entry.path, "a/long/b");
   // GNU keeps other things there.
   EXPECT_EQ(only(raw_header({.name = "b", .magic = std::string("ustar  \0", 8), .prefix = "13602761000"}))
@@ -145,7 +145,7 @@ TEST(TarReader, UstarPrefix) {
             "b");
 }
 
-TEST(TarReader, GnuLongNames) {
+TEST(TarReader, GnuLongNamesAreRead) {
   const std::string name(300, 'n');
   const std::string path = name.substr(0, 200) + "/" + name;
   EXPECT_EQ(only(gnu_name("d/" + name.substr(0, 200)) + raw_header({})).entry.path,
@@ -161,7 +161,7 @@ TEST(TarReader, GnuLongNames) {
   EXPECT_EQ(all[1].entry.path, "next");
 }
 
-TEST(TarReader, PaxRecords) {
+TEST(TarReader, PaxRecordsAreRead) {
   const TarMember member = only(pax({{"path", "p/q"},
                                      {"size", "5"},
                                      {"uid", "4294967295"},
@@ -189,7 +189,7 @@ TEST(TarReader, GlobalHeadersAreSkipped) {
   EXPECT_EQ(all[0].entry.path, "f");
 }
 
-TEST(TarReader, Numbers) {
+TEST(TarReader, OctalAndBinaryNumbersAreRead) {
   EXPECT_EQ(only(raw_header({.uid = std::string("\x80\0\0\0\xff\xff\xff\xff", 8)})).entry.uid, 0xffffffffu);
   EXPECT_EQ(only(raw_header({.mtime = std::string(12, '\xff')})).entry.mtime, -1);
   EXPECT_EQ(only(raw_header({.uid = "   17 "})).entry.uid, 15u);
@@ -213,7 +213,7 @@ TEST(TarReader, Numbers) {
   EXPECT_THAT(failure(pax({{"mtime", "now"}}) + raw_header({})), HasSubstr("not a time"));
 }
 
-TEST(TarReader, HostileNames) {
+TEST(TarReader, HostileNamesAreErrors) {
   EXPECT_THAT(failure(pax({{"path", std::string("a\0b", 3)}}) + raw_header({})), HasSubstr("NUL"));
   EXPECT_THAT(failure(pax({{"linkpath", std::string("a\0b", 3)}}) + raw_header({.type = '2'})),
               HasSubstr("NUL"));
@@ -230,7 +230,7 @@ TEST(TarReader, HostileNames) {
     EXPECT_THAT(failure(raw_header({.name = name})), HasSubstr("invalid whiteout name")) << name;
 }
 
-TEST(TarReader, HostileExtensions) {
+TEST(TarReader, HostileExtensionsAreErrors) {
   EXPECT_THAT(failure(raw_header({.type = 'x', .size = octal((1u << 20) + 1)})),
               HasSubstr("at most 1048576"));
   EXPECT_THAT(failure(raw_header({.type = 'L', .size = "77777777777"})), HasSubstr("at most 1048576"));
@@ -260,7 +260,7 @@ TEST(TarReader, EveryTruncationIsFoundExceptBetweenMembers) {
   }
 }
 
-TEST(TarReader, EndMarkers) {
+TEST(TarReader, EndMarkersAreRead) {
   EXPECT_EQ(members(raw_header({}) + std::string(512, '\0')).size(), 1u);
   EXPECT_EQ(members(raw_header({}) + std::string(10240, '\0') + "trailing").size(), 1u);
   EXPECT_THAT(failure(std::string(512, '\0') + raw_header({})), HasSubstr("after a block of zeros"));
@@ -271,7 +271,7 @@ TEST(TarReader, EndMarkers) {
   EXPECT_FALSE(reader.had_end_marker());
 }
 
-TEST(TarReader, ChecksumsCount) {
+TEST(TarReader, ChecksumsAreVerified) {
   std::string header = raw_header({});
   header[0] = 'g';
   EXPECT_THAT(failure(header), HasSubstr("checksum"));
@@ -287,7 +287,7 @@ TEST(TarReader, ChecksumsCount) {
   EXPECT_EQ(only(old).entry.path, "\xff");
 }
 
-TEST(TarReader, Whiteouts) {
+TEST(TarReader, WhiteoutsAreRead) {
   EXPECT_EQ(only(raw_header({.name = "d/.wh.x"})).entry.type, EntryType::whiteout);
   EXPECT_EQ(only(raw_header({.name = "d/.wh.x"})).entry.path, "d/x");
   EXPECT_EQ(only(raw_header({.name = "d/.wh..wh..opq"})).entry.type, EntryType::opaque);

@@ -125,7 +125,7 @@ TEST(TarSparse, HolesAreZeros) {
   }
 }
 
-TEST(TarSparse, ManyExtents) {
+TEST(TarSparse, ManyExtentsAreRead) {
   Extents extents;
   std::string data;
   std::string expected;
@@ -152,7 +152,7 @@ std::string refusal(const std::string& member) {
   return error_of([&] { content(member); });
 }
 
-TEST(TarSparse, MapsThatCannotBe) {
+TEST(TarSparse, ImpossibleMapsAreErrors) {
   const std::string data = "abcdefgh";
   for (const auto& [name, format] : kFormats) {
     EXPECT_THAT(refusal(format({{2000, 5}, {1000, 3}}, 5000, data)), HasSubstr("not in order")) << name;
@@ -164,7 +164,7 @@ TEST(TarSparse, MapsThatCannotBe) {
   }
 }
 
-TEST(TarSparse, BrokenRecords) {
+TEST(TarSparse, InvalidRecordsAreErrors) {
   const Records whole{{"GNU.sparse.name", "s"}, {"GNU.sparse.size", "8"}, {"GNU.sparse.map", "0,8"}};
   EXPECT_EQ(refusal(pax_member(whole, "abcdefgh")), "");
   const auto with = [&](const char* key, const char* value) {

@@ -20,7 +20,7 @@ std::string name_of(const std::string& header, std::size_t block = 0) {
   return std::string(field(header, block, tar::kName).c_str());
 }
 
-TEST(TarWriter, PackHeaderBytes) {
+TEST(TarWriter, PackHeadersAreExact) {
   Entry entry = file("bin/sh", "hello", 04755);
   entry.uid = 1000;
   entry.gid = 07777777;
@@ -42,7 +42,7 @@ TEST(TarWriter, PackHeaderBytes) {
   EXPECT_EQ(field(header, 0, tar::kChecksum).substr(6), std::string("\0 ", 2));
 }
 
-TEST(TarWriter, NamesByStyle) {
+TEST(TarWriter, NamesFollowTheStyle) {
   EXPECT_EQ(name_of(tar_header(directory(""), TarStyle::pack)), "./");
   EXPECT_EQ(name_of(tar_header(directory(""), TarStyle::layer)), "./");
   EXPECT_EQ(name_of(tar_header(directory("a/b"), TarStyle::pack)), "./a/b/");
@@ -57,7 +57,7 @@ TEST(TarWriter, NamesByStyle) {
   EXPECT_STREQ(field(tar_header(symlink("b", "../a"), TarStyle::pack), 0, tar::kLink).c_str(), "../a");
 }
 
-TEST(TarWriter, SizesOfHeaders) {
+TEST(TarWriter, HeaderSizesAreComputed) {
   for (const TarStyle style : {TarStyle::pack, TarStyle::layer}) {
     for (std::size_t length = 90; length < 110; ++length) {
       const std::string name(length, 'n');
@@ -71,7 +71,7 @@ TEST(TarWriter, SizesOfHeaders) {
   }
 }
 
-TEST(TarWriter, WhatAStyleCannotSay) {
+TEST(TarWriter, UnsupportedEntriesAreErrors) {
   EXPECT_THAT(error_of([] { tar_header(whiteout("a"), TarStyle::pack); }), HasSubstr("whiteout"));
   EXPECT_THAT(error_of([] { tar_header(opaque("a"), TarStyle::pack); }), HasSubstr("whiteout"));
   EXPECT_THAT(error_of([] { tar_header(file("d/.wh.a", "x"), TarStyle::layer); }), HasSubstr(".wh."));
@@ -109,7 +109,7 @@ TEST(TarWriter, LayersUsePaxOnlyWhereNeeded) {
 }
 
 // A record's length counts its own digits: 9 + 1, 99 + 1 and 999 + 1 are where it may go wrong.
-TEST(TarWriter, PaxRecordLengthsAtEveryBorder) {
+TEST(TarWriter, PaxRecordLengthsAreRightAtEveryBorder) {
   for (std::size_t size = 1; size < 1100; ++size) {
     Entry entry = file("f", "");
     entry.xattrs = {{"user.a", std::string(size, 'v')}};
@@ -119,7 +119,7 @@ TEST(TarWriter, PaxRecordLengthsAtEveryBorder) {
   }
 }
 
-TEST(TarWriter, PaddingAndEnd) {
+TEST(TarWriter, PaddingAndEndAreWritten) {
   EXPECT_EQ(tar_padding(0).size(), 0u);
   EXPECT_EQ(tar_padding(1).size(), 511u);
   EXPECT_EQ(tar_padding(512).size(), 0u);

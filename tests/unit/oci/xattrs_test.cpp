@@ -9,7 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-TEST(Xattrs, NoneHaveNothing) {
+TEST(Xattrs, EmptyHasNoAttributes) {
   Xattrs xattrs;
   EXPECT_TRUE(xattrs.empty());
   EXPECT_EQ(xattrs.begin(), xattrs.end());
@@ -27,7 +27,7 @@ TEST(Xattrs, SetAddsAndReplacesInOrder) {
   EXPECT_THAT(xattrs, ElementsAre(Pair("user.b", "4")));
 }
 
-TEST(Xattrs, CopiesAreTheirOwn) {
+TEST(Xattrs, CopiesAreIndependent) {
   const Xattrs one{{"user.a", "1"}};
   Xattrs copy = one;
   EXPECT_EQ(copy, one);

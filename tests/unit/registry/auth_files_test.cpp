@@ -70,7 +70,7 @@ TEST_F(AuthSources, OrderOfPodmanSkopeoAndDocker) {
   EXPECT_EQ(auth_sources("/chosen").size(), 1u);
 }
 
-TEST_F(AuthSources, EachIsTriedWhenTheOneBeforeHasNoEntry) {
+TEST_F(AuthSources, NextFileIsReadWithoutAnEntry) {
   ::setenv("HOME", path("home").c_str(), 1);
   ::setenv("XDG_RUNTIME_DIR", path("run").c_str(), 1);
   ::setenv("REGISTRY_AUTH_FILE", write("first.json", "one.example").c_str(), 1);

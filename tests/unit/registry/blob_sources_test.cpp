@@ -7,7 +7,7 @@ namespace {
 
 using List = std::vector<std::string>;
 
-TEST(BlobSources, LastNotedRepositoryGoesFirst) {
+TEST(BlobSources, LastRecordedRepositoryIsFirst) {
   const TemporaryDirectory directory;
   const store::Store store = store::Store::open(directory.path() / "store");
   const Digest blob = sha256("blob");
@@ -22,7 +22,7 @@ TEST(BlobSources, LastNotedRepositoryGoesFirst) {
   EXPECT_EQ(blob_sources(store, sha256("other"), "r.example"), List{});
 }
 
-TEST(BlobSources, EightRepositoriesOfARegistry) {
+TEST(BlobSources, RecordsEightRepositoriesOfARegistry) {
   const TemporaryDirectory directory;
   const store::Store store = store::Store::open(directory.path() / "store");
   const Digest blob = sha256("blob");

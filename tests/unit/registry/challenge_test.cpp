@@ -12,7 +12,7 @@ Challenge bearer(std::vector<std::pair<std::string, std::string>> parameters) {
   return {.scheme = "bearer", .parameters = std::move(parameters)};
 }
 
-TEST(Challenge, WhatRegistriesSay) {
+TEST(Challenge, ChallengesOfRegistriesAreParsed) {
   const auto hub = parse_challenges(
       R"(Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push")");
   ASSERT_TRUE(hub);
@@ -40,7 +40,7 @@ TEST(Challenge, SchemesWithoutParametersOrWithAToken) {
   EXPECT_EQ(*found->at(2).find("realm"), "x");
 }
 
-TEST(Challenge, WhatIsNone) {
+TEST(Challenge, MalformedHeadersAreRefused) {
   for (const char* text : {"", " ", ",", "Bearer realm=\"x", "Bearer realm=\"x\\", "Bearer realm=x y=z",
                            "Bearer realm=x, realm=y", "=x", "Bearer realm=x;service=y", "Bearer realm=\"a\"b",
                            "Bear\x01er realm=x", "Bearer realm=\"a\r\nX: y\""})
@@ -52,7 +52,7 @@ TEST(Challenge, WhatIsNone) {
   EXPECT_FALSE(parse_challenges(many));
 }
 
-TEST(TokenUrl, CarriesWhatIsWantedAndNoMore) {
+TEST(TokenUrl, HasOnlyTheRequestedScopes) {
   const Endpoint registry{.registry = "r.example", .base = *Url::parse("https://r.example/")};
   const Scope scope{.repository = "a/b", .actions = "pull", .also_pull = "c"};
   const Url url =
@@ -66,7 +66,7 @@ TEST(TokenUrl, CarriesWhatIsWantedAndNoMore) {
             "&scope=repository:team/a/b:pull");
 }
 
-TEST(TokenUrl, RefusesWhatACredentialMayNotBeSentTo) {
+TEST(TokenUrl, RefusesUntrustedTokenServices) {
   const Endpoint registry{.registry = "r.example", .base = *Url::parse("https://r.example/")};
   for (const char* realm :
        {"http://auth.example/token", "file:///etc/passwd", "https://user:secret@auth.example/", "/token",
@@ -78,7 +78,7 @@ TEST(TokenUrl, RefusesWhatACredentialMayNotBeSentTo) {
             "http://localhost:5001/token");
 }
 
-TEST(Token, IsTakenFromEitherMember) {
+TEST(Token, AcceptsTokenAndAccessTokenMembers) {
   EXPECT_EQ(parse_token(R"({"token":"a.b","expires_in":300})", "where").token, "a.b");
   EXPECT_EQ(parse_token(R"({"token":"a.b","expires_in":300})", "where").lifetime, std::chrono::seconds(300));
   EXPECT_EQ(parse_token(R"({"token":"","access_token":"c"})", "where").token, "c");
@@ -86,7 +86,7 @@ TEST(Token, IsTakenFromEitherMember) {
             std::chrono::hours(24));
 }
 
-TEST(Token, ErrorsShowNothingOfTheAnswer) {
+TEST(Token, ErrorsDoNotShowTheResponse) {
   for (const char* text : {"{\"token\": \"secret", "[\"secret\"]", "{\"token\": [\"secret\"]}",
                            "{\"token\":\"secret\\r\\nX: y\"}"}) {
     try {

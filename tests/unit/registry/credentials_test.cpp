@@ -10,7 +10,7 @@
 namespace bottle::registry {
 namespace {
 
-TEST(Base64, BothWays) {
+TEST(Base64, EncodesAndDecodes) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"user:p\xc3\xa4ss", "dXNlcjpww6Rzcw=="}};
   for (const auto& [bytes, text] : cases) {
@@ -56,7 +56,7 @@ TEST(AuthFile, HelpersOfTheRegistryBeforeTheGeneralOne) {
   EXPECT_THROW(find(R"({"credsStore": "../../bin/sh"})", "r.example"), Error);
 }
 
-TEST(AuthFile, ErrorsShowNothingOfIt) {
+TEST(AuthFile, ErrorsDoNotShowItsContent) {
   for (const char* text : {R"({"auths": {"r.example": {"auth": "c2VjcmV0)", R"(["c2VjcmV0"])",
                            R"({"auths":{"r.example":{"auth":"c2VjcmV0"}}})",
                            R"({"auths":{"r.example":{"auth":"!c2VjcmV0"}}})"}) {
@@ -70,7 +70,7 @@ TEST(AuthFile, ErrorsShowNothingOfIt) {
   }
 }
 
-TEST(Helper, Answers) {
+TEST(Helper, AnswersAreParsed) {
   const auto plain = parse_helper_answer(R"({"ServerURL":"r","Username":"u","Secret":"s"})", "h");
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->user + ":" + plain->secret, "u:s");
@@ -99,7 +99,7 @@ class HelperProgram : public testing::Test {
   std::string path_;
 };
 
-TEST_F(HelperProgram, IsAskedForTheRegistryOnce) {
+TEST_F(HelperProgram, IsRunOnceForARegistry) {
   helper("test \"$1\" = get || exit 2\nread server\necho noise >&2\necho x >> \"" +
          (directory_.path() / "asked").native() +
          "\"\necho '{\"Username\":\"'$server'\",\"Secret\":\"s\"}'\n");
@@ -110,12 +110,12 @@ TEST_F(HelperProgram, IsAskedForTheRegistryOnce) {
   EXPECT_EQ(known.find("docker.io", "a")->user, "https://index.docker.io/v1/");
 }
 
-TEST_F(HelperProgram, ThatKnowsNothingLeavesItToTheFile) {
+TEST_F(HelperProgram, NoCredentialsFallsBackToTheFile) {
   helper("echo 'credentials not found in native keychain'\nexit 1\n");
   EXPECT_EQ(Credentials(directory_.path() / "config.json").find("r.example", "a")->user, "inline");
 }
 
-TEST_F(HelperProgram, ThatFailsIsAnError) {
+TEST_F(HelperProgram, FailureIsAnError) {
   helper("echo s3cret\nexit 3\n");
   try {
     Credentials(directory_.path() / "config.json").find("r.example", "a");

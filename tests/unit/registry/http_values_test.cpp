@@ -8,7 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-TEST(ContentRangeField, Strict) {
+TEST(ContentRangeField, MalformedRangesAreRefused) {
   EXPECT_EQ(parse_content_range("bytes 5-9/10"), (ContentRange{5, 9, 10}));
   EXPECT_EQ(parse_content_range("Bytes 0-0/*"), (ContentRange{0, 0, std::nullopt}));
   for (const char* text :
@@ -36,7 +36,7 @@ TEST(Link, FindsTheNextPage) {
     EXPECT_FALSE(next_link(text)) << text;
 }
 
-TEST(RetryAfter, SecondsAndDates) {
+TEST(RetryAfter, AcceptsSecondsAndDates) {
   EXPECT_EQ(parse_retry_after("0", 0), seconds(0));
   EXPECT_EQ(parse_retry_after(" 120 ", 0), seconds(120));
   EXPECT_EQ(parse_retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 10), seconds(50));
@@ -61,7 +61,7 @@ TEST(Retry, WaitsLongerEachTimeAndEnds) {
   EXPECT_FALSE(next_wait(policy, 1, milliseconds(950), {}, 1)) << "the total";
 }
 
-TEST(Retry, DoesWhatTheServerAsksWithinBounds) {
+TEST(Retry, RetryAfterIsFollowedWithinLimits) {
   const RetryPolicy policy{.attempts = 3,
                            .first_wait = milliseconds(100),
                            .longest_wait = milliseconds(250),
@@ -72,14 +72,14 @@ TEST(Retry, DoesWhatTheServerAsksWithinBounds) {
   EXPECT_FALSE(next_wait(policy, 2, milliseconds(7000), seconds(7), 0));
 }
 
-TEST(Retry, WhatIsWorthIt) {
+TEST(Retry, TemporaryFailuresAreRetried) {
   for (const int status : {408, 429, 500, 502, 503, 504})
     EXPECT_TRUE(is_worth_retrying(status)) << status;
   for (const int status : {200, 301, 400, 401, 403, 404, 416, 501, 505})
     EXPECT_FALSE(is_worth_retrying(status)) << status;
 }
 
-TEST(UrlText, Parts) {
+TEST(UrlText, SplitsIntoParts) {
   const auto url = Url::parse("HTTPS://Host.Example:8443/a/b?x=1#f");
   ASSERT_TRUE(url);
   EXPECT_EQ(url->string(), "https://host.example:8443/a/b?x=1");
@@ -94,7 +94,7 @@ TEST(UrlText, Parts) {
     EXPECT_FALSE(Url::parse(text)) << text;
 }
 
-TEST(UrlText, Relative) {
+TEST(UrlText, ResolvesRelativeUrls) {
   const Url base = *Url::parse("http://h:5000/v2/a/blobs/uploads/?x=1");
   const std::vector<std::pair<std::string, std::string>> cases{
       {"/v2/b", "http://h:5000/v2/b"},

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kDockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 
-TEST(ManifestType, IsTheDocumentsOwn) {
+TEST(ManifestType, PrefersTheDocumentsOwnType) {
   EXPECT_EQ(manifest_type(R"({"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})",
                           "text/plain", "w"),
             oci::kIndexType);
@@ -39,7 +39,7 @@ oci::Descriptor entry(const std::string& content, const std::string& architectur
           .platform = oci::Platform{.os = "linux", .architecture = architecture, .variant = variant}};
 }
 
-TEST(MergedIndex, KeepsTheOthersAsTheyAre) {
+TEST(MergedIndex, OtherEntriesAreUnchanged) {
   const auto first = merged_index(std::nullopt, entry("a", "amd64"), -1);
   ASSERT_TRUE(first);
   OrderedJson document = OrderedJson::parse(*first);
@@ -58,7 +58,7 @@ TEST(MergedIndex, KeepsTheOthersAsTheyAre) {
   EXPECT_EQ(OrderedJson::parse(*merged_index(*third, entry("d", "arm64"), -1))["manifests"].size(), 3u);
 }
 
-TEST(MergedIndex, ReplacesAllOfAPlatform) {
+TEST(MergedIndex, EntriesOfThePlatformAreReplaced) {
   OrderedJson document = OrderedJson::parse(*merged_index(std::nullopt, entry("a", "amd64"), 2));
   document["manifests"].push_back(oci::to_json(entry("b", "amd64")));
   const auto merged = merged_index(document.dump(), entry("a", "amd64"), 2);
@@ -67,7 +67,7 @@ TEST(MergedIndex, ReplacesAllOfAPlatform) {
 }
 
 // Documents of other writers may have null where a text is expected.
-TEST(MergedIndex, ReadsOddEntries) {
+TEST(MergedIndex, UnusualEntriesAreKept) {
   for (const char* odd :
        {"null", "{}", R"({"digest":null})", R"({"platform":null})", R"({"platform":{"os":null}})",
         R"({"platform":{"os":"linux","architecture":"amd64","variant":null}})"}) {

@@ -16,7 +16,7 @@ bool goes_direct(const std::string& no_proxy, const std::string& url) {
 }
 
 // The cases are those that Go's httpproxy documents.
-TEST(Proxy, NoProxyAsGoReadsIt) {
+TEST(Proxy, NoProxyIsParsedLikeGo) {
   struct Case {
     const char* no_proxy;
     const char* url;
@@ -54,12 +54,12 @@ TEST(Proxy, NoProxyAsGoReadsIt) {
     EXPECT_EQ(goes_direct(one.no_proxy, one.url), one.direct) << one.no_proxy << " " << one.url;
 }
 
-TEST(Proxy, LoopbackIsNeverProxied) {
+TEST(Proxy, LoopbackUsesNoProxy) {
   for (const char* url : {"http://127.0.0.1/", "http://localhost:5000/", "https://[::1]/"})
     EXPECT_TRUE(goes_direct("", url)) << url;
 }
 
-TEST(Proxy, HasASchemeOfItsOwn) {
+TEST(Proxy, AcceptsUrlsWithAndWithoutScheme) {
   const auto proxy = [](const std::string& value) {
     return proxy_for({.http = value, .https = {}, .no_proxy = {}}, *Url::parse("http://a.example/"));
   };
@@ -97,7 +97,7 @@ class ProxyEnvironment : public testing::Test {
   std::map<std::string, std::string> before_;
 };
 
-TEST_F(ProxyEnvironment, CapitalsGoBeforeSmallLetters) {
+TEST_F(ProxyEnvironment, UpperCaseOverridesLowerCase) {
   ::setenv("http_proxy", "small:1", 1);
   ::setenv("all_proxy", "all:1", 1);
   EXPECT_EQ(proxy_environment().http, "small:1");

@@ -30,7 +30,7 @@ TEST(Reference, FamiliarNamesBecomeFullOnes) {
   }
 }
 
-TEST(Reference, Parts) {
+TEST(Reference, SplitsIntoParts) {
   const Reference tagged = Reference::parse("localhost:5000/a/b:x@sha256:" + kHex);
   EXPECT_EQ(tagged.registry, "localhost:5000");
   EXPECT_EQ(tagged.repository, "a/b");
@@ -40,7 +40,7 @@ TEST(Reference, Parts) {
   EXPECT_EQ(tagged.with_digest(*tagged.digest).tag, "");
 }
 
-TEST(Reference, Sha512Digests) {
+TEST(Reference, AcceptsSha512Digests) {
   const std::string text = "r.example/a:x@sha512:" + kHex + kHex;
   const Reference reference = Reference::parse(text);
   EXPECT_EQ(reference.string(), text);
@@ -51,7 +51,7 @@ TEST(Reference, Sha512Digests) {
   EXPECT_EQ(Reference::parse("r.example/a@sha512:" + kHex + kHex).tag, "");
 }
 
-TEST(Reference, WhatIsNone) {
+TEST(Reference, InvalidReferencesAreErrors) {
   const std::vector<std::string> bad{"",
                                      "/a",
                                      "a/",
@@ -89,7 +89,7 @@ TEST(Reference, WhatIsNone) {
   }
 }
 
-TEST(Reference, Loopback) {
+TEST(Reference, LoopbackHostsAreRecognized) {
   for (const char* registry : {"localhost", "localhost:1", "LOCALHOST:1", "x.localhost", "127.0.0.1",
                                "127.9.8.7:5", "[::1]", "[::1]:5"})
     EXPECT_TRUE(is_loopback(registry)) << registry;

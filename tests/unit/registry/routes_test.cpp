@@ -88,7 +88,7 @@ TEST(RegistriesConf, ErrorsNameTheMember) {
         << one.first;
 }
 
-TEST(HostsToml, HostsInTheirOrderWithWhatTheyServe) {
+TEST(HostsToml, HostsHaveOrderAndCapabilities) {
   const HostsFile file = parse_hosts_toml(R"(
 server = "https://upstream.example"
 [host."https://z.example:5000"]
@@ -175,7 +175,7 @@ TEST_F(RoutesOf, RegistryItselfWithoutConfiguration) {
   EXPECT_EQ(places("localhost:5000/a", Purpose::resolve), List{"http://localhost:5000/v2/a"});
 }
 
-TEST_F(RoutesOf, MirrorsAndLocationsArePullsOnly) {
+TEST_F(RoutesOf, MirrorsAndLocationsApplyToPullsOnly) {
   write(".config/containers/registries.conf", R"(
 [[registry]]
 prefix = "r.example/team"
@@ -199,7 +199,7 @@ blocked = true
     EXPECT_NE(error_of([&] { places("no.example/a", purpose); }).find("blocked"), std::string::npos);
 }
 
-TEST_F(RoutesOf, DropInsAndTheChosenFile) {
+TEST_F(RoutesOf, ReadsDropInsAndTheChosenFile) {
   write(".config/containers/registries.conf", "[[registry]]\nprefix='r.example'\nlocation='one.example'\n");
   write(".config/containers/registries.conf.d/10-a.conf",
         "[[registry]]\nprefix='r.example'\nlocation='two.example'\n");
@@ -210,7 +210,7 @@ TEST_F(RoutesOf, DropInsAndTheChosenFile) {
   EXPECT_EQ(places("s.example/a", Purpose::pull), List{"https://three.example/v2/a"});
 }
 
-TEST_F(RoutesOf, HostsOfContainerd) {
+TEST_F(RoutesOf, ReadsHostsOfContainerd) {
   write("certs.d/r.example:5000/hosts.toml", R"(
 [host."https://m.example"]
   capabilities = ["pull"]

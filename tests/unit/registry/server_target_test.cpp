@@ -16,7 +16,7 @@ Target good(std::string_view text) {
   return parsed.target.value_or(Target{});
 }
 
-TEST(ServerTarget, KnowsEachEndpoint) {
+TEST(ServerTarget, RecognizesEachEndpoint) {
   EXPECT_EQ(good("/v2/").endpoint, ApiEndpoint::base);
   EXPECT_EQ(good("/v2").endpoint, ApiEndpoint::base);
   EXPECT_EQ(good("/v2/_catalog?n=1").endpoint, ApiEndpoint::catalog);
@@ -44,7 +44,7 @@ TEST(ServerTarget, DecodesOnce) {
   EXPECT_EQ(good("/v2/?t=1&t=2").query.all("t"), (std::vector<std::string>{"1", "2"}));
 }
 
-TEST(ServerTarget, RefusesWhatIsNoName) {
+TEST(ServerTarget, RefusesInvalidNames) {
   for (const char* name : {"", "A", "a/", "/a", "a//b", "..", "a..b", "a___b", "_a", "a.", "-", "a/../b"})
     EXPECT_FALSE(is_repository(name)) << name;
   for (const char* name : {"a", "a/b", "a.b", "a_b", "a__b", "a---b", "0", "index.json"})
@@ -66,7 +66,7 @@ TEST(ServerTarget, RefusesControlCharactersAndBrokenEscapes) {
   EXPECT_EQ(parse_target("/v2/../x").fault.status, 404);
 }
 
-TEST(ServerTarget, Ranges) {
+TEST(ServerTarget, ParsesRanges) {
   const auto part = [](std::string_view header, std::uint64_t size) {
     const WantedRange wanted = parse_range(header, size);
     return wanted.kind == WantedRange::Kind::part
@@ -89,7 +89,7 @@ TEST(ServerTarget, Ranges) {
   EXPECT_EQ(part("bytes=18446744073709551616-", 10), "whole");
 }
 
-TEST(ServerTarget, ContentRanges) {
+TEST(ServerTarget, ParsesContentRanges) {
   EXPECT_EQ(parse_chunk_range("3-7")->last, 7u);
   EXPECT_EQ(parse_chunk_range("bytes 3-7/*")->first, 3u);
   EXPECT_EQ(parse_chunk_range("bytes 3-7/100")->first, 3u);
@@ -98,7 +98,7 @@ TEST(ServerTarget, ContentRanges) {
     EXPECT_FALSE(parse_chunk_range(text)) << text;
 }
 
-TEST(ServerTarget, EntityTags) {
+TEST(ServerTarget, ParsesEntityTags) {
   EXPECT_TRUE(matches_entity_tag("\"a\"", "a"));
   EXPECT_TRUE(matches_entity_tag("\"b\", W/\"a\"", "a"));
   EXPECT_TRUE(matches_entity_tag("*", "a"));

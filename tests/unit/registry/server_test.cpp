@@ -62,7 +62,7 @@ TEST(Server, ServesALayoutInThisProcess) {
   EXPECT_EQ(exchange(port, "x"), "");
 }
 
-TEST(Server, StopsWhileUploadsAreComing) {
+TEST(Server, StopsDuringUploads) {
   const TemporaryDirectory directory;
   for (int round = 0; round < 20; ++round) {
     ServerOptions options;
@@ -91,7 +91,7 @@ TEST(Server, StopsWhileUploadsAreComing) {
   }
 }
 
-TEST(Server, SaysWhatCannotBeServed) {
+TEST(Server, InvalidLayoutsAreErrors) {
   const TemporaryDirectory directory;
   ServerOptions options;
   options.source = {ServerSource::Kind::layout, directory.path() / "none"};
@@ -104,7 +104,7 @@ TEST(Server, SaysWhatCannotBeServed) {
   EXPECT_THROW(Server{options}, Error);
 }
 
-TEST(ServerManifest, Facts) {
+TEST(ServerManifest, FactsAreRead) {
   std::string problem;
   const auto image =
       read_manifest(R"({"config":{"mediaType":"c"},"layers":[],"annotations":{"k":"v"}})", problem);
@@ -128,7 +128,7 @@ TEST(ServerManifest, Facts) {
   EXPECT_FALSE(nested->subject);
 }
 
-TEST(ServerManifest, Refused) {
+TEST(ServerManifest, InvalidManifestsAreRefused) {
   for (const std::string& text :
        {std::string(), std::string("[]"), std::string("1"), std::string("{}"), std::string("{"),
         std::string(R"({"layers":1})"), std::string(R"({"layers":[]} x)"),

@@ -33,7 +33,7 @@ class AgentVersionTest : public testing::Test {
   fs::path rootfs_ = directory_.path() / "agent-rootfs";
 };
 
-TEST_F(AgentVersionTest, IsWhatTheAgentSays) {
+TEST_F(AgentVersionTest, IsTheOutputOfTheAgent) {
   agent("[ \"$*\" = --version ] && echo 1.15.0");
   EXPECT_EQ(version(), "1.15.0");
 }
@@ -44,7 +44,7 @@ TEST_F(AgentVersionTest, FollowsInitWithinTheTree) {
   EXPECT_EQ(version(), "1.15.1");
 }
 
-TEST_F(AgentVersionTest, StartsNoOtherProgram) {
+TEST_F(AgentVersionTest, OtherProgramsAreNotStarted) {
   make_directories(rootfs_ / "sbin");
   agent("echo 1.2.3; touch " + (directory_.path() / "started").native(), "sbin/init");
   EXPECT_THAT(version(), HasSubstr("has no smolvm-agent"));
@@ -54,7 +54,7 @@ TEST_F(AgentVersionTest, StartsNoOtherProgram) {
   EXPECT_FALSE(fs::exists(directory_.path() / "started"));
 }
 
-TEST_F(AgentVersionTest, SaysWhyItIsNotKnown) {
+TEST_F(AgentVersionTest, UnknownVersionsAreExplained) {
   agent("exit 3");
   EXPECT_THAT(version(), HasSubstr("exit code 3"));
   agent("echo smolvm next");
@@ -65,7 +65,7 @@ TEST_F(AgentVersionTest, SaysWhyItIsNotKnown) {
   EXPECT_THAT(version(), HasSubstr("cannot be run"));
 }
 
-TEST_F(AgentVersionTest, IsThePacksVersion) {
+TEST_F(AgentVersionTest, IsWrittenToThePack) {
   test::PlanMaker maker(directory_.path() / "context");
   maker.file("a", "x");
   agent("echo 1.9.3");

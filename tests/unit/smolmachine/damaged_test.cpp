@@ -100,11 +100,11 @@ std::vector<TreeRow> tree_of(const std::string& pack) {
   return tree_of_pack(open_pack(directory.path() / "p"));
 }
 
-TEST(DamagedPack, TheWholeOneIsFine) {
+TEST(DamagedPack, IntactPackIsAccepted) {
   EXPECT_EQ(verify_error_of_bytes(whole()), "");
 }
 
-TEST(DamagedPack, EveryTruncation) {
+TEST(DamagedPack, EveryTruncationIsFound) {
   const std::string pack = whole();
   for (std::size_t size = 0; size < pack.size(); size += size + 70 < pack.size() && size > 70 ? 13 : 1)
     EXPECT_NE(verify_error_of_bytes(pack.substr(0, size)), "") << size;
@@ -114,7 +114,7 @@ TEST(DamagedPack, EveryTruncation) {
     EXPECT_NE(verify_error_of_bytes(pack.substr(0, pack.size() - kFooterSize - cut) + end), "") << cut;
 }
 
-TEST(DamagedPack, EveryByteAltered) {
+TEST(DamagedPack, EveryAlteredByteIsFound) {
   const std::string pack = whole();
   constexpr std::size_t kReserved = 8;  // the footer's last bytes, which readers ignore
   for (std::size_t at = 0; at < pack.size() - kReserved; ++at) {
@@ -125,7 +125,7 @@ TEST(DamagedPack, EveryByteAltered) {
   }
 }
 
-TEST(DamagedPack, AlteredUnderARightChecksum) {
+TEST(DamagedPack, AlterationsWithARightChecksumAreFound) {
   // The frames' own checksum or the structure gives it away, unless the altered frame says the same
   // otherwise.
   const std::string pack = whole();
@@ -158,7 +158,7 @@ TEST(DamagedPack, AlteredUnderARightChecksum) {
   }
 }
 
-TEST(DamagedPack, Footers) {
+TEST(DamagedPack, DamagedFootersAreErrors) {
   const std::pair<const char*, std::function<void(Footer&)>> cases[] = {
       {"version", [](Footer& f) { f.version = 4; }},
       {"version", [](Footer& f) { f.version = 0; }},
@@ -194,7 +194,7 @@ TEST(DamagedPack, Footers) {
   EXPECT_NE(verify_error_of_bytes(pack + "tail"), "");
 }
 
-TEST(DamagedPack, Frames) {
+TEST(DamagedPack, DamagedFramesAreErrors) {
   const std::string manifest = manifest_for(kLayers).serialize();
   const std::string frame = compressed(outer_tar(kLayers));
   const auto error = [&](const std::string& assets) {
@@ -212,7 +212,7 @@ TEST(DamagedPack, Frames) {
   EXPECT_NE(error(compressed("not a tar")), "");
 }
 
-TEST(DamagedPack, OuterTars) {
+TEST(DamagedPack, DamagedOuterTarsAreErrors) {
   const std::string tar = outer_tar(kLayers);
   const std::string layer = layer_tar();
   const auto error = [&](const std::string& outer) {
@@ -242,7 +242,7 @@ TEST(DamagedPack, OuterTars) {
             "");
 }
 
-TEST(DamagedPack, InnerTars) {
+TEST(DamagedPack, DamagedInnerTarsAreErrors) {
   const std::string tar = layer_tar();
   const auto error = [&](const std::string& layer) {
     const std::string pack = with_layer(layer);
@@ -265,7 +265,7 @@ TEST(DamagedPack, InnerTars) {
   EXPECT_EQ(error(RawTar().add({.name = "l", .type = '2', .link = "/"}).finish()), "");  // only warned of
 }
 
-TEST(DamagedPack, Manifests) {
+TEST(DamagedPack, DamagedManifestsAreErrors) {
   const std::pair<const char*, std::function<void(Manifest&)>> cases[] = {
       {"CPU", [](Manifest& m) { m.cpus = 0; }},
       {"memory", [](Manifest& m) { m.mem = 63; }},

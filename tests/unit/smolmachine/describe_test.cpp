@@ -24,7 +24,7 @@ Manifest describe(const std::string& inner, Findings& findings,
   return describe_image(config(inner), options, findings);
 }
 
-TEST(Describe, TakesWhatTheImageSays) {
+TEST(Describe, ManifestFollowsTheImage) {
   Findings findings;
   const Manifest manifest = describe(
       R"("Env":["PATH=/bin"],"Entrypoint":["/e"],"Cmd":["c","d"],"WorkingDir":"/w","User":"root:root")",
@@ -46,12 +46,12 @@ TEST(Describe, TakesWhatTheImageSays) {
   EXPECT_THAT(findings.warnings, IsEmpty());
 }
 
-TEST(Describe, EmptyWorkingDirectoryIsNone) {
+TEST(Describe, EmptyWorkingDirectoryIsLeftOut) {
   Findings findings;
   EXPECT_FALSE(describe(R"("WorkingDir":"")", findings).workdir);
 }
 
-TEST(Describe, OptionsReplace) {
+TEST(Describe, OptionsReplaceTheImagesValues) {
   PackOptions options = test::options();
   options.entrypoint = {{"/x"}};
   options.cmd = std::vector<std::string>{};
@@ -79,7 +79,7 @@ TEST(Describe, VariablesTheGuestRefusesAreLeftOut) {
   EXPECT_THAT(findings.warnings, testing::Contains(HasSubstr("\"NOEQUALS\" has no '='")));
 }
 
-TEST(Describe, WhatHasNoPlaceIsANote) {
+TEST(Describe, LostPropertiesAreNotes) {
   Findings findings;
   describe(R"("User":"1000:1000","ExposedPorts":{"80/tcp":{}},"Volumes":{},"StopSignal":"")", findings);
   EXPECT_THAT(findings.warnings, IsEmpty());
@@ -142,7 +142,7 @@ TEST(Describe, LongImageNamesAreAWarning) {
   EXPECT_THAT(findings.warnings, ElementsAre(HasSubstr("pack run")));
 }
 
-TEST(ImageReference, Canonical) {
+TEST(ImageReference, IsCanonicalized) {
   const std::pair<const char*, const char*> cases[] = {
       {"alpine", "docker.io/library/alpine:latest"},
       {"alpine:3", "docker.io/library/alpine:3"},

@@ -49,7 +49,7 @@ class EntriesTest : public testing::Test {
   SmolvmVersion smolvm_ = kCurrentSmolvm;
 };
 
-TEST_F(EntriesTest, RootFirstAndSorted) {
+TEST_F(EntriesTest, EntriesAreSortedAndTheRootIsFirst) {
   maker_.file("b", "1").directory("a").file("a/x", "").file("a-b", "");
   EXPECT_THAT(paths(), ElementsAre("", "a", "a-b", "a/x", "b"));
   EXPECT_THAT(findings_.warnings, IsEmpty());
@@ -82,7 +82,7 @@ TEST_F(EntriesTest, SecondNamesOfSymlinksAreCopies) {
   EXPECT_EQ(entries().entries[2].type, EntryType::symlink);
 }
 
-TEST_F(EntriesTest, SetuidIsAWarningStickyANoteForOldSmolvms) {
+TEST_F(EntriesTest, SetuidWarnsAndStickyNotesForOldSmolvms) {
   maker_.file("su", "x", 04755).directory("tmp", 01777);
   entries();
   EXPECT_THAT(findings_.warnings, IsEmpty());
@@ -120,7 +120,7 @@ TEST_F(EntriesTest, NamesThatWindowsRefusesAreAWarning) {
   EXPECT_THAT(findings_.warnings, IsEmpty());
 }
 
-TEST_F(EntriesTest, SymlinksThatBreakTheUnpackingAreRewritten) {
+TEST_F(EntriesTest, UnsafeSymlinksAreRewritten) {
   maker_.directory("a").directory("a/b").directory("usr").symlink("usr/link", "lib");
   struct Case {
     const char* path;

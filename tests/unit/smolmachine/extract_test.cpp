@@ -45,7 +45,7 @@ class ExtractTest : public testing::Test {
   fs::path outside_ = directory_.path() / "outside";
 };
 
-TEST_F(ExtractTest, ATree) {
+TEST_F(ExtractTest, TreeIsRestored) {
   EXPECT_EQ(extract(RawTar()
                         .add({.name = "./", .type = '5', .mode = 0755})
                         .add({.name = "./d/", .type = '5', .mode = 0500})
@@ -74,7 +74,7 @@ TEST_F(ExtractTest, ATree) {
   expect_nothing_outside();
 }
 
-TEST_F(ExtractTest, HostileArchivesLeaveNothing) {
+TEST_F(ExtractTest, HostileArchivesWriteNoFiles) {
   const std::string outside = outside_.native();
   const std::string cases[] = {
       RawTar().add({.name = "../outside/x", .content = "x"}).finish(),
@@ -110,7 +110,7 @@ TEST_F(ExtractTest, HostileArchivesLeaveNothing) {
   }
 }
 
-TEST_F(ExtractTest, ExistingDirectories) {
+TEST_F(ExtractTest, NonEmptyDirectoryIsRefused) {
   const std::string layer =
       RawTar().add({.name = "f", .content = "new"}).add({.name = "d/g", .content = "1"}).finish();
   make_directories(out_);
@@ -131,7 +131,7 @@ TEST_F(ExtractTest, ExistingDirectories) {
   expect_nothing_outside();
 }
 
-TEST_F(ExtractTest, LayersInTheManifestsOrder) {
+TEST_F(ExtractTest, LayersApplyInTheManifestsOrder) {
   const std::string lower = RawTar()
                                 .add({.name = "./", .type = '5', .mode = 0755})
                                 .add({.name = "./d/", .type = '5', .mode = 0755})
@@ -170,13 +170,13 @@ TEST_F(ExtractTest, LayersInTheManifestsOrder) {
   expect_nothing_outside();
 }
 
-TEST_F(ExtractTest, Raw) {
+TEST_F(ExtractTest, RawWritesTheMembers) {
   const std::string layer = RawTar().add({.name = "f"}).finish();
   extract_pack(open_pack(pack({{"aaaa", layer}})), out_, ExtractWhat::raw, Existing::refuse);
   EXPECT_EQ(read_file(out_ / "layers/aaaa.tar"), layer);
 }
 
-TEST_F(ExtractTest, ARootNobodyMayWriteTo) {
+TEST_F(ExtractTest, ReadOnlyRootIsExtracted) {
   EXPECT_EQ(extract(RawTar().add({.name = "./", .type = '5', .mode = 0555}).add({.name = "./f"}).finish()),
             "");
   struct stat status;

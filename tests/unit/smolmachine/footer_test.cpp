@@ -38,13 +38,13 @@ std::string bounds_error(const Footer& footer, std::uint64_t size) {
   }
 }
 
-TEST(Crc32, Vectors) {
+TEST(Crc32, MatchesKnownVectors) {
   EXPECT_EQ(crc32(0, "hello world"), 0x0D4A1185u);
   EXPECT_EQ(crc32(0, ""), 0u);
   EXPECT_EQ(crc32(crc32(0, "hello "), "world"), 0x0D4A1185u);
 }
 
-TEST(Crc32, Combines) {
+TEST(Crc32, CombinesPartialSums) {
   EXPECT_EQ(combine_crc32(crc32(0, "hello "), crc32(0, "world"), 5), 0x0D4A1185u);
   EXPECT_EQ(combine_crc32(0, crc32(0, "hello world"), 11), 0x0D4A1185u);
   EXPECT_EQ(combine_crc32(crc32(0, "hello world"), 0, 0), 0x0D4A1185u);
@@ -56,7 +56,7 @@ TEST(Footer, GoldenBytes) {
             "0300000000000000020000000000000077880f020000000000000000");
 }
 
-TEST(Footer, RoundTrip) {
+TEST(Footer, SurvivesARoundTrip) {
   const Footer footer{3, 1, 0x0102030405060708, 0xfffffffffffffffe, 5, 6, 0xdeadbeef};
   EXPECT_EQ(decode_footer(encode_footer(footer), "p", 0), footer);
 }
@@ -72,7 +72,7 @@ TEST(Footer, RefusesMagicAndVersion) {
   }
 }
 
-TEST(Footer, NamesTheLauncherOfAPack) {
+TEST(Footer, LauncherOfAPackGetsAHint) {
   std::array<std::byte, kFooterSize> bytes{};
   std::memcpy(bytes.data() + 32, "SMOLLIBS", 8);
   try {
@@ -83,7 +83,7 @@ TEST(Footer, NamesTheLauncherOfAPack) {
   }
 }
 
-TEST(Footer, Bounds) {
+TEST(Footer, OffsetsAreBounded) {
   EXPECT_EQ(bounds_error(example(), 69), "");
   EXPECT_EQ(bounds_error(example(), 75), "");  // unreferenced bytes are for check_footer_exact()
   EXPECT_NE(bounds_error(example(), 68), "");
@@ -101,7 +101,7 @@ TEST(Footer, Bounds) {
   EXPECT_NE(bounds_error(footer, 69), "");
 }
 
-TEST(Footer, SingleFile) {
+TEST(Footer, SingleFilePackIsRead) {
   Footer footer = example();
   footer.stub_size = footer.assets_offset = 100;
   footer.manifest_offset = 103;
@@ -110,7 +110,7 @@ TEST(Footer, SingleFile) {
   EXPECT_NE(bounds_error(footer, 169), "");
 }
 
-TEST(Footer, ExactlyOneLayout) {
+TEST(Footer, GapsAreRefused) {
   EXPECT_NO_THROW(check_footer_exact(example(), 69, "p"));
   EXPECT_THROW(check_footer_exact(example(), 70, "p"), Error);
   Footer footer = example();

@@ -16,7 +16,7 @@ const std::string kLayer =
     test::RawTar().add({.name = "./", .type = '5'}).add({.name = "./f", .content = "x"}).finish();
 const std::vector<std::pair<std::string, std::string>> kLayers{{"aaaa", kLayer}};
 
-TEST(ForeignPack, MadeBySmolvm) {
+TEST(ForeignPack, ReadsAPackMadeBySmolvm) {
   const fs::path sample = fs::path(BOTTLE_CONFORMANCE_DIR) / "samples/smolvm-made.smolmachine";
   if (!fs::exists(sample)) GTEST_SKIP() << "no sample " << sample;
   const OpenPack pack = open_pack(sample);
@@ -31,7 +31,7 @@ TEST(ForeignPack, MadeBySmolvm) {
   EXPECT_TRUE(compare_trees(rows, tree_of_directory(directory.path() / "x"), Owners::ignore).empty());
 }
 
-TEST(ForeignPack, SeveralFramesCutAnywhere) {
+TEST(ForeignPack, FramesMayEndAnywhere) {
   const std::string tar = test::outer_tar(kLayers);
   const std::string manifest = test::manifest_for(kLayers).serialize();
   for (const std::size_t cut : {1u, 511u, 513u, 1000u})
@@ -46,7 +46,7 @@ TEST(ForeignPack, SeveralFramesCutAnywhere) {
       "");
 }
 
-TEST(ForeignPack, VersionsAndSingleFiles) {
+TEST(ForeignPack, VersionsAndSingleFilesAreRead) {
   const std::string assets = test::compressed(test::outer_tar(kLayers));
   const std::string manifest = test::manifest_for(kLayers).serialize();
   for (const std::uint32_t version : {1u, 2u, 3u}) {
@@ -64,7 +64,7 @@ TEST(ForeignPack, VersionsAndSingleFiles) {
   }
 }
 
-TEST(ForeignPack, ThingsNobodyLooksAt) {
+TEST(ForeignPack, MissingLibrariesAndTemplatesAreAccepted) {
   Manifest manifest = test::manifest_for(kLayers);
   manifest.libraries = {{"lib/libkrun.so", 5}};  // listed, not there
   manifest.storage_template = Asset{"storage.ext4", 5};

@@ -36,7 +36,7 @@ std::vector<std::string> differences(const std::function<void(Manifest&)>& chang
   return texts;
 }
 
-TEST(ManifestDiff, EachMemberOfAMachine) {
+TEST(ManifestDiff, ComparesEachMemberOfAMachine) {
   using M = Manifest;
   EXPECT_THAT(differences([](M&) {}), IsEmpty());
   EXPECT_THAT(differences([](M& m) { m.mode = M::Mode::vm; }), ElementsAre(R"(mode "container" | "vm")"));
@@ -63,14 +63,14 @@ TEST(ManifestDiff, EachMemberOfAMachine) {
               ElementsAre(R"(workspace_seed  | "w.tar")"));
 }
 
-TEST(ManifestDiff, VariablesOneByOne) {
+TEST(ManifestDiff, ComparesVariablesOneByOne) {
   EXPECT_THAT(differences([](Manifest& m) {
                 m.env = {"B=3", "C="};
               }),
               ElementsAre(R"(env A "1" | )", R"(env B "2" | "3")", R"(env C  | "")"));
 }
 
-TEST(ManifestDiff, HowAPackWasMadeOnRequest) {
+TEST(ManifestDiff, ComparesOriginOnRequest) {
   const auto change = [](Manifest& m) {
     m.created = "2001-09-09T01:46:40Z";
     m.digest = "sha256:1";
@@ -82,7 +82,7 @@ TEST(ManifestDiff, HowAPackWasMadeOnRequest) {
   EXPECT_EQ(differences(change, Members::all).size(), 5u);
 }
 
-TEST(ManifestDiff, MembersOfANewerSmolvm) {
+TEST(ManifestDiff, ComparesMembersOfANewerSmolvm) {
   const std::vector<ForeignMember> foreign{{"/checkpoint", {{"payload", "chunked"}}}, {"/assets/new", 1}};
   const auto found = compare_manifests(pack_of(manifest()), pack_of(manifest(), foreign), Members::machine);
   ASSERT_EQ(found.size(), 2u);

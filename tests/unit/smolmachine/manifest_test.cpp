@@ -27,7 +27,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text.replace(at, from.size(), to);
 }
 
-TEST(Manifest, ExactText) {
+TEST(Manifest, TextIsExact) {
   Manifest manifest;
   manifest.image = "ex\"ample/ü:1\n\x01\x7f";
   manifest.digest = "sha256:ab";
@@ -83,7 +83,7 @@ TEST(Manifest, ExactText) {
 })");
 }
 
-TEST(Manifest, RoundTripOfEverything) {
+TEST(Manifest, AllMembersSurviveARoundTrip) {
   Manifest manifest;
   manifest.mode = Manifest::Mode::vm;
   manifest.cmd = {"a", ""};
@@ -104,13 +104,13 @@ TEST(Manifest, RoundTripOfEverything) {
   EXPECT_EQ(parse_manifest(manifest.serialize(), "m"), manifest);
 }
 
-TEST(Manifest, NotUtf8IsAnError) {
+TEST(Manifest, InvalidUtf8IsAnError) {
   Manifest manifest;
   manifest.env = {"A=\xff"};
   EXPECT_THROW(manifest.serialize(), Error);
 }
 
-TEST(Manifest, Minimal) {
+TEST(Manifest, MinimalManifestIsRead) {
   EXPECT_EQ(error_of(kMinimal), "");
 }
 
@@ -120,7 +120,7 @@ TEST(Manifest, UnknownMembersAreIgnored) {
   EXPECT_EQ(error_of(replaced(kMinimal, R"("libraries")", R"("y":[[]],"libraries")")), "");
 }
 
-TEST(Manifest, ForeignMembersAreFoundAndWrittenAgain) {
+TEST(Manifest, UnknownMembersArePreserved) {
   const std::string text = replaced(
       replaced(kMinimal, R"("cpus")", R"("checkpoint":{"payload":"chunked"},"new/er":[1,{"a":null}],"cpus")"),
       R"("libraries")", R"("seed2":"x","libraries")");
@@ -140,7 +140,7 @@ TEST(Manifest, ForeignMembersAreFoundAndWrittenAgain) {
       parse_manifest(replaced(kMinimal, R"("cpus")", R"("checkpoint":null,"cpus")"), "m").checkpoint);
 }
 
-TEST(Manifest, NullOnlyForOptionalMembers) {
+TEST(Manifest, NullIsAllowedForOptionalMembers) {
   EXPECT_EQ(error_of(replaced(kMinimal, R"("cpus")", R"("workdir":null,"cpus")")), "");
   EXPECT_EQ(error_of(replaced(kMinimal, R"("libraries")", R"("storage_template":null,"libraries")")), "");
   for (const char* name : {"entrypoint", "env", "network", "mode", "created", "image_size", "secret_refs"})
@@ -148,7 +148,7 @@ TEST(Manifest, NullOnlyForOptionalMembers) {
         << name;
 }
 
-TEST(Manifest, Refused) {
+TEST(Manifest, InvalidManifestsAreRefused) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("cpus":4)", R"("cpus":4.0)"},
       {R"("cpus":4)", R"("cpus":256)"},

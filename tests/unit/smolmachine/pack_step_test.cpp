@@ -58,7 +58,7 @@ TEST_F(PackStepTest, BuiltThenUnchangedThenStored) {
   EXPECT_EQ(read_file(request_.output), bytes);
 }
 
-TEST_F(PackStepTest, StoredNeedsNoContents) {
+TEST_F(PackStepTest, StoredPackNeedsNoContents) {
   make_pack(request_, store_);
   const std::string bytes = read_file(request_.output);
   fs::remove(request_.output);
@@ -67,7 +67,7 @@ TEST_F(PackStepTest, StoredNeedsNoContents) {
   EXPECT_EQ(read_file(request_.output), bytes);
 }
 
-TEST_F(PackStepTest, TheSameBytesMadeAnewReplaceNothing) {
+TEST_F(PackStepTest, RebuiltPackWithTheSameBytesIsNotReplaced) {
   request_.records.clear();  // so that nothing but the bytes tells
   EXPECT_TRUE(make_pack(request_, store_).replaced);
   const std::string bytes = read_file(request_.output);
@@ -84,7 +84,7 @@ TEST_F(PackStepTest, TheSameBytesMadeAnewReplaceNothing) {
   EXPECT_EQ(read_file(request_.output), bytes);
 }
 
-TEST_F(PackStepTest, AnAlteredOutputIsPutRight) {
+TEST_F(PackStepTest, AlteredOutputIsRewritten) {
   make_pack(request_, store_);
   const std::string bytes = read_file(request_.output);
   std::string altered = bytes;
@@ -94,7 +94,7 @@ TEST_F(PackStepTest, AnAlteredOutputIsPutRight) {
   EXPECT_EQ(read_file(request_.output), bytes);
 }
 
-TEST_F(PackStepTest, ATouchedOutputIsLeftAlone) {
+TEST_F(PackStepTest, TouchedOutputIsKept) {
   make_pack(request_, store_);
   touch(request_.output);
   const PackOutcome again = make_pack(request_, store_);
@@ -114,7 +114,7 @@ TEST_F(PackStepTest, OptionsChangeTheKey) {
   EXPECT_NE(make_pack(request_, store_).key, second.key);
 }
 
-TEST_F(PackStepTest, NothingHalfWrittenOnFailure) {
+TEST_F(PackStepTest, FailureLeavesNoPartialFiles) {
   make_pack(request_, store_);
   const std::string bytes = read_file(request_.output);
   maker_.file("c", "third");
@@ -149,12 +149,12 @@ TEST_F(PackStepTest, TheAgentComesFirst) {
   EXPECT_NE(make_pack(request_, store_).key, first.key);
 }
 
-TEST_F(PackStepTest, ADirectoryWithoutInitIsNoRuntime) {
+TEST_F(PackStepTest, DirectoryWithoutInitIsRefused) {
   request_.runtime = directory_.path().native();
   EXPECT_THROW(make_pack(request_, store_), Error);
 }
 
-TEST_F(PackStepTest, NoPlanIsAnError) {
+TEST_F(PackStepTest, MissingPlanIsAnError) {
   request_.plan_directory = directory_.path();
   EXPECT_THROW(make_pack(request_, store_), Error);
 }

@@ -38,7 +38,7 @@ std::string with_checksum(std::string header) {
   return header.replace(148, 7, fmt::format("{:06o}", sum) + std::string(1, '\0'));
 }
 
-TEST(PackTar, Kinds) {
+TEST(PackTar, ReadsAllTypes) {
   const auto items = read_all(test::RawTar()
                                   .add({.name = "./", .type = '5', .mode = 0755})
                                   .add({.name = "./f", .content = "hello", .uid = 7, .gid = 8})
@@ -58,7 +58,7 @@ TEST(PackTar, Kinds) {
   EXPECT_EQ(items[6].first.type, TarType::other);
 }
 
-TEST(PackTar, LongNamesOfBothKinds) {
+TEST(PackTar, ReadsGnuAndPaxLongNames) {
   const std::string name(300, 'n');
   const std::string record = "path=" + name + "\n";
   const auto items =
@@ -104,7 +104,7 @@ TEST(PackTar, SparseMembersHaveHoles) {
   EXPECT_NE(error_of(with_checksum(header) + data + end), "");
 }
 
-TEST(PackTar, Refused) {
+TEST(PackTar, InvalidTarsAreErrors) {
   const std::string one = test::RawTar().add({.name = "f", .content = "hello"}).unfinished();
   const std::string zeros(512, '\0');
   EXPECT_EQ(error_of(one + zeros + zeros), "");

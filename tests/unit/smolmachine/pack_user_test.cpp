@@ -46,7 +46,7 @@ TEST_F(PackUserTest, RootNeedsNoAccount) {
   EXPECT_THAT(findings_.warnings, IsEmpty());
 }
 
-TEST_F(PackUserTest, AccountsBehindALinkAreRead) {
+TEST_F(PackUserTest, AccountFilesMayBeLinks) {
   maker_.symlink("etc", "usr/etc").file("usr/etc/passwd", "app:x:1:1::/:\n");
   resolve("app");
   EXPECT_THAT(findings_.warnings, IsEmpty());

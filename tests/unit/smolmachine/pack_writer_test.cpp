@@ -44,7 +44,7 @@ class PackWriterTest : public testing::Test {
   fs::path store_;
 };
 
-TEST_F(PackWriterTest, IsWholeAndHoldsTheTree) {
+TEST_F(PackWriterTest, PackIsCompleteAndHasTheTree) {
   const test::Written pack = test::write(maker_.plan(), store_);
   open(pack.bytes, [&](const OpenPack& opened) {
     const VerifyReport report = verify_pack(opened);
@@ -90,7 +90,7 @@ TEST_F(PackWriterTest, AnEditCompressesOneFrame) {
   EXPECT_TRUE(test::write(edited.plan(), directory_.path() / "cold").bytes == after.bytes);
 }
 
-TEST_F(PackWriterTest, ADamagedFrameIsMadeAnew) {
+TEST_F(PackWriterTest, DamagedFrameIsRebuilt) {
   const std::string bytes = test::write(maker_.plan(), store_).bytes;
   // Every frame in the store gets one bit wrong, without a change of size.
   std::size_t damaged = 0;
@@ -109,7 +109,7 @@ TEST_F(PackWriterTest, ADamagedFrameIsMadeAnew) {
   EXPECT_EQ(again.counts.reused, 0u);
 }
 
-TEST_F(PackWriterTest, OneDamagedPartOfABigFile) {
+TEST_F(PackWriterTest, DamagedPartOfABigFileIsRebuilt) {
   const test::Written first = test::write(maker_.plan(), store_);
   // The parts of "big" are the only frames of 4 MiB.
   for (const PackRecipe::Piece& piece : first.recipe.frames)
@@ -133,7 +133,7 @@ TEST_F(PackWriterTest, AFileThatChangedIsAnError) {
   EXPECT_THROW(test::write(plan, store_), Error);
 }
 
-TEST_F(PackWriterTest, ABigFileThatChangedIsAnErrorAndLeavesNoFrame) {
+TEST_F(PackWriterTest, ChangedBigFileIsAnErrorAndStoresNoFrame) {
   const image::LoadedPlan plan = maker_.plan();
   std::string content = noise(9'500'000, 99);
   content[9'000'000] = static_cast<char>(content[9'000'000] ^ 1);
@@ -145,7 +145,7 @@ TEST_F(PackWriterTest, ABigFileThatChangedIsAnErrorAndLeavesNoFrame) {
   EXPECT_TRUE(pack.bytes == test::write(plan, directory_.path() / "cold").bytes);
 }
 
-TEST_F(PackWriterTest, ARecipeGivesTheSameBytes) {
+TEST_F(PackWriterTest, RecipeGivesTheSameBytes) {
   const test::Written pack = test::write(maker_.plan(), store_);
   const PackRecipe recipe = PackRecipe::parse(pack.recipe.serialize(), "recipe");
   const store::Store store = store::Store::open(store_);
@@ -155,7 +155,7 @@ TEST_F(PackWriterTest, ARecipeGivesTheSameBytes) {
   EXPECT_TRUE(read_file(directory_.path() / "again") == pack.bytes);
 }
 
-TEST_F(PackWriterTest, ARecipeWithADamagedFrameGivesNothing) {
+TEST_F(PackWriterTest, RecipeWithADamagedFrameFails) {
   const test::Written pack = test::write(maker_.plan(), store_);
   const store::Store store = store::Store::open(store_);
   const auto damaged = std::ranges::find_if(
@@ -170,7 +170,7 @@ TEST_F(PackWriterTest, ARecipeWithADamagedFrameGivesNothing) {
   EXPECT_FALSE(store.find_blob(damaged->blob));
 }
 
-TEST_F(PackWriterTest, ARecipeWhoseSizesAreWrongIsAnError) {
+TEST_F(PackWriterTest, RecipeWithWrongSizesIsAnError) {
   const test::Written pack = test::write(maker_.plan(), store_);
   const auto error_of = [&](const std::function<void(PackRecipe&)>& change) -> std::string {
     PackRecipe recipe = pack.recipe;
@@ -190,7 +190,7 @@ TEST_F(PackWriterTest, ARecipeWhoseSizesAreWrongIsAnError) {
               testing::HasSubstr("recipe#/frames/0/1: expected the number of the bytes"));
 }
 
-TEST_F(PackWriterTest, APackIsKnownByItsBytes) {
+TEST_F(PackWriterTest, PackIsComparedByItsBytes) {
   const test::Written pack = test::write(maker_.plan(), store_);
   const auto is_known = [&](const std::string& bytes) {
     write_file(directory_.path() / "file", bytes, Durable::no);
@@ -209,7 +209,7 @@ TEST_F(PackWriterTest, APackIsKnownByItsBytes) {
   EXPECT_FALSE(is_known(""));
 }
 
-TEST_F(PackWriterTest, TheIdentityIsThatOfTheBytes) {
+TEST_F(PackWriterTest, IdentityFollowsTheBytes) {
   const test::Written pack = test::write(maker_.plan(), store_);
   EXPECT_EQ(test::write(maker_.plan(), directory_.path() / "other", 5).recipe.identity(),
             pack.recipe.identity());
@@ -221,7 +221,7 @@ TEST_F(PackWriterTest, TheIdentityIsThatOfTheBytes) {
   EXPECT_NE(test::write(maker_.plan(), store_).recipe.identity(), pack.recipe.identity());
 }
 
-TEST_F(PackWriterTest, LevelsDiffer) {
+TEST_F(PackWriterTest, LevelChangesTheBytes) {
   PackOptions options = test::options();
   options.level = 10;
   const test::Written pack = test::write(maker_.plan(), store_, 2, options);
@@ -229,14 +229,14 @@ TEST_F(PackWriterTest, LevelsDiffer) {
   EXPECT_EQ(test::verify_error_of_bytes(pack.bytes), "");
 }
 
-TEST_F(PackWriterTest, AnEmptyImage) {
+TEST_F(PackWriterTest, EmptyImageIsPacked) {
   test::PlanMaker empty(directory_.path() / "empty");
   const test::Written pack = test::write(empty.plan(), store_);
   EXPECT_EQ(test::verify_error_of_bytes(pack.bytes), "");
   EXPECT_EQ(pack.recipe.image_size, 1u);
 }
 
-TEST_F(PackWriterTest, LongNamesAndManyOwners) {
+TEST_F(PackWriterTest, LongNamesAndLargeOwnersArePacked) {
   test::PlanMaker odd(directory_.path() / "odd");
   const std::string deep = std::string(120, 'd') + "/" + std::string(200, 'e');
   odd.file(deep, "x").symlink("l", std::string(300, 't'));

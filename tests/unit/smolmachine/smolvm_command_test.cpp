@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(SmolvmOutput, DrawsBecomeLines) {
+TEST(SmolvmOutput, RedrawnProgressBecomesLines) {
   std::vector<std::string> lines;
   SmolvmOutput output([&](const std::string& line) { lines.push_back(line); });
   // In pieces as a pipe gives them: a sequence may be cut anywhere.
@@ -23,14 +23,14 @@ TEST(SmolvmOutput, DrawsBecomeLines) {
   EXPECT_EQ(output.complaint(), "no end");
 }
 
-TEST(SmolvmOutput, ErrorIsTheComplaint) {
+TEST(SmolvmOutput, ErrorIsTheLastMessage) {
   SmolvmOutput output([](const std::string&) {});
   output.take("Pulling\r\x1b[K- assemblingError: no such image\nsome advice\n");
   output.finish();
   EXPECT_EQ(output.complaint(), "no such image");
 }
 
-TEST(Smolvm, CommandLine) {
+TEST(Smolvm, CommandLineHasAllOptions) {
   EXPECT_THAT(smolvm_arguments({.reference = "localhost:1/a:b",
                                 .cpus = 2,
                                 .memory_mib = 64,

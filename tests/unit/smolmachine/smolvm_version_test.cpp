@@ -40,7 +40,7 @@ TEST(SmolvmVersion, OrdersNumbersAndPrereleases) {
   EXPECT_EQ(*SmolvmVersion::parse("1.16.2+a"), *SmolvmVersion::parse("1.16.2+b"));
 }
 
-TEST(SmolvmVersion, SettingsAreVersionsFromTheOldestOn) {
+TEST(SmolvmVersion, SettingsAreVersionsOfAtLeastTheOldest) {
   EXPECT_EQ(parse_smolvm_setting(""), kCurrentSmolvm);
   EXPECT_EQ(parse_smolvm_setting("current"), kCurrentSmolvm);
   EXPECT_EQ(parse_smolvm_setting("1.13").string(), "1.13.0");
@@ -56,7 +56,7 @@ TEST(SmolvmVersion, SettingsAreVersionsFromTheOldestOn) {
 //   user            from 1.14.5 on a machine made from a pack runs as the user that it names.
 //   root hosts      before 1.14.0 a smolvm run as root loses owners and set-id bits: warnings.
 //   Windows         from 1.16.2 on layers are unpacked on the host, where some names are refused: a warning.
-TEST(SmolvmVersion, WhatIsWrittenForEach) {
+TEST(SmolvmVersion, WritesTheVersionForEachSmolvm) {
   struct Case {
     const char* smolvm;
     const char* version;

@@ -36,7 +36,7 @@ TEST(ActionFile, HasTheDocumentedForm) {
   EXPECT_TRUE(parse_action(key, sample(key)).result);
 }
 
-TEST(ActionFile, EveryCutIsNoticed) {
+TEST(ActionFile, EveryTruncationIsDetected) {
   const Digest key = sha256("key");
   const std::string text = sample(key);
   for (std::size_t length = 0; length < text.size(); ++length)
@@ -45,7 +45,7 @@ TEST(ActionFile, EveryCutIsNoticed) {
   EXPECT_FALSE(parse_action(key, std::string(text.size(), '\0')).result);
 }
 
-TEST(ActionFile, EveryAlteredByteIsNoticed) {
+TEST(ActionFile, EveryAlteredByteIsDetected) {
   const Digest key = sha256("key");
   const std::string text = sample(key);
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -61,13 +61,13 @@ TEST(ActionFile, BelongsToItsKey) {
   EXPECT_THAT(parsed.problem, HasSubstr(sha256("key").hex()));
 }
 
-TEST(ActionFile, AnotherSchemaIsAMissAndNotDamage) {
+TEST(ActionFile, OtherSchemaIsAMiss) {
   const ParsedAction parsed = parse_action(sha256("key"), sealed("{\"schema\":2,\"other\":[]"));
   EXPECT_FALSE(parsed.result);
   EXPECT_TRUE(parsed.other_version);
 }
 
-TEST(ActionFile, WrongMembersAreNamed) {
+TEST(ActionFile, ErrorsNameInvalidMembers) {
   const Digest key = sha256("key");
   const std::string start = "{\"schema\":1,\"key\":\"" + key.hex() + "\",\"kind\":\"k\",\"label\":\"l\",";
   EXPECT_THAT(parse_action(key, sealed(start + "\"outputs\":[]")).problem,
@@ -79,7 +79,7 @@ TEST(ActionFile, WrongMembersAreNamed) {
   EXPECT_THAT(parse_action(key, sealed("not JSON")).problem, HasSubstr("not valid JSON"));
 }
 
-TEST(Tombstones, TellDamageFromEviction) {
+TEST(Tombstones, DistinguishDamageFromEviction) {
   EXPECT_EQ(parse_damaged_tombstone(damaged_tombstone("bad \"bytes\"\xff")), "bad \"bytes\"\xef\xbf\xbd");
   EXPECT_EQ(parse_damaged_tombstone(sample(sha256("key"))), std::nullopt);
   EXPECT_TRUE(parse_damaged_tombstone("").has_value());

@@ -30,7 +30,7 @@ TEST_F(Checks, FiguresCountEverything) {
   EXPECT_EQ(figures(directory_.path() / "none").blobs, 0u);
 }
 
-TEST_F(Checks, AWholeStoreHasNoFindings) {
+TEST_F(Checks, IntactStoreHasNoFindings) {
   const Store store = open();
   put_action(store, "one", "content");
   const Verification result = verify(store, root(), 2);
@@ -40,7 +40,7 @@ TEST_F(Checks, AWholeStoreHasNoFindings) {
   EXPECT_EQ(result.actions, 1u);
 }
 
-TEST_F(Checks, FindsAnAlteredBlobAndWhatDependsOnIt) {
+TEST_F(Checks, FindsAnAlteredBlobAndItsActions) {
   const Store store = open();
   const Digest key = put_action(store, "one", "content");
   const Digest good = put_action(store, "two", "other");
@@ -71,7 +71,7 @@ TEST_F(Checks, LeavesStrayFilesButNamesThem) {
   EXPECT_TRUE(fs::exists(stray));
 }
 
-TEST_F(Checks, VerifyingIsNoUse) {
+TEST_F(Checks, VerifyDoesNotUpdateLastUse) {
   const Store store = open();
   const fs::path blob = store.blob_path(store.put("content").digest);
   set_times(blob, 5 * 86400);

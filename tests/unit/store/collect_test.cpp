@@ -26,7 +26,7 @@ class Collections : public StoreTest {
   Digest keys_[3];
 };
 
-TEST_F(Collections, WithoutLimitsKeepsWhatActionsName) {
+TEST_F(Collections, WithoutLimitsNamedBlobsAreKept) {
   const CollectReport report = collect(root(), {});
   EXPECT_EQ(report.actions_kept, 3u);
   EXPECT_EQ(report.blobs_kept, 3u);
@@ -46,7 +46,7 @@ TEST_F(Collections, MaxSizeEvictsTheLeastRecentlyUsed) {
   EXPECT_FALSE(open().find_blob(sha256(std::string(10000, 'a'))));
 }
 
-TEST_F(Collections, UseProtects) {
+TEST_F(Collections, UsedActionsAreKept) {
   ASSERT_EQ(presence(0), Presence::present);  // notes the use
   collect(root(), {.max_size = 15000});
   EXPECT_EQ(presence(0), Presence::present);
@@ -61,7 +61,7 @@ TEST_F(Collections, MaxAgeEvictsByLastUse) {
   EXPECT_EQ(presence(2), Presence::present);
 }
 
-TEST_F(Collections, TreesGoInTheSameOrderByUse) {
+TEST_F(Collections, TreesAreEvictedByLastUse) {
   const std::time_t now = ::time(nullptr);
   std::vector<std::string> removed;
   CollectOptions options{.max_size = 25000};
@@ -84,14 +84,14 @@ TEST_F(Collections, TreesGoInTheSameOrderByUse) {
   EXPECT_THAT(removed, testing::ElementsAre("useless", "old", "new"));
 }
 
-TEST_F(Collections, ABlobStaysAsLongAsOneActionNamesIt) {
+TEST_F(Collections, BlobIsKeptWhileAnActionNamesIt) {
   const Digest other = put_action(open(), "shares the first blob", std::string(10000, 'a'));
   collect(root(), {.max_age = 12 * 3600});
   EXPECT_EQ(presence(0), Presence::evicted);
   EXPECT_EQ(open().find_action(other).presence, Presence::present);
 }
 
-TEST_F(Collections, DryRunSaysTheSameAndDoesNothing) {
+TEST_F(Collections, DryRunReportsAndRemovesNothing) {
   write_file(layout().temporaries() / "999999.0", "left");
   const CollectReport dry = collect(root(), {.max_size = 0, .dry_run = true});
   EXPECT_EQ(presence(0), Presence::present);
@@ -105,7 +105,7 @@ TEST_F(Collections, DryRunSaysTheSameAndDoesNothing) {
   EXPECT_EQ(real.size_after, 0u);
 }
 
-TEST_F(Collections, KeepsWhatBuildDirectoriesReferTo) {
+TEST_F(Collections, ActionsOfBuildDirectoriesAreKept) {
   const fs::path build = directory_.path() / "build";
   make_directories(build);
   open().register_root(build, "pack", {keys_[0]});
@@ -135,7 +135,7 @@ TEST_F(Collections, RootsAreReplacedStepByStep) {
   EXPECT_EQ(files_in(layout().roots()), 1u);
 }
 
-TEST_F(Collections, UnnamedBlobsHaveAGrace) {
+TEST_F(Collections, UnnamedBlobsHaveAGracePeriod) {
   const Output young = open().put("young");
   const Output old = open().put("old");
   set_times(open().blob_path(old.digest), 2 * 3600);
@@ -146,7 +146,7 @@ TEST_F(Collections, UnnamedBlobsHaveAGrace) {
   EXPECT_FALSE(open().find_blob(young.digest));
 }
 
-TEST_F(Collections, RemovesWhatKilledProcessesLeftAndOldTombstones) {
+TEST_F(Collections, FilesOfKilledProcessesAndOldTombstonesAreRemoved) {
   write_file(layout().temporaries() / "999999.0", "left");
   make_directories(layout().temporaries() / "bottle-abc/sub");
   EXPECT_EQ(collect(root(), {.max_size = 0}).temporaries_removed, 2u);
@@ -166,12 +166,12 @@ TEST_F(Collections, RemovesBrokenActions) {
   EXPECT_EQ(presence(2), Presence::present);
 }
 
-TEST_F(Collections, NothingThereIsAnEmptyStore) {
+TEST_F(Collections, MissingDirectoryIsAnEmptyStore) {
   EXPECT_EQ(collect(directory_.path() / "none", {}).size_before, 0u);
   EXPECT_FALSE(fs::exists(directory_.path() / "none"));
 }
 
-TEST_F(Collections, WaitsForABuildThatUsesTheStore) {
+TEST_F(Collections, WaitsForARunningBuild) {
   int ready[2];
   int go[2];
   ASSERT_EQ(::pipe(ready), 0);

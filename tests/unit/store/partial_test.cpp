@@ -16,7 +16,7 @@ class PartialBlob : public testing::Test {
   Store store_ = Store::open(directory_.path() / "store");
 };
 
-TEST_F(PartialBlob, GoesOnWhereTheLastStopped) {
+TEST_F(PartialBlob, ContinuesWhereTheLastStopped) {
   const Digest digest = sha256(std::string_view("abcdef"));
   {
     Store::Partial first(store_, digest);
@@ -32,7 +32,7 @@ TEST_F(PartialBlob, GoesOnWhereTheLastStopped) {
   EXPECT_EQ(Store::Partial(store_, digest).size(), 0u);
 }
 
-TEST_F(PartialBlob, OfManyBlocksInOddPieces) {
+TEST_F(PartialBlob, HashesUnalignedPieces) {
   std::string text;
   for (std::uint64_t i = 0; text.size() < 5'000'000; ++i)
     text += std::to_string(i * 7919);
@@ -55,7 +55,7 @@ TEST_F(PartialBlob, OfManyBlocksInOddPieces) {
   EXPECT_TRUE(read_file(*store_.find_blob(digest)) == text);
 }
 
-TEST_F(PartialBlob, OfTwoAtOnceOneBeginsAtNothing) {
+TEST_F(PartialBlob, SecondConcurrentWriterStartsOver) {
   const Digest digest = sha256(std::string_view("abcdef"));
   Store::Partial first(store_, digest);
   first.write(bytes("abc"));
@@ -68,7 +68,7 @@ TEST_F(PartialBlob, OfTwoAtOnceOneBeginsAtNothing) {
   EXPECT_EQ(read_file(*store_.find_blob(digest)), "abcdef");
 }
 
-TEST_F(PartialBlob, WhatIsWrongIsForgotten) {
+TEST_F(PartialBlob, WrongContentIsDiscarded) {
   const Digest digest = sha256(std::string_view("abcdef"));
   {
     Store::Partial wrong(store_, digest);

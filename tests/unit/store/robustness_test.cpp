@@ -20,7 +20,7 @@ namespace {
 
 using Robust = StoreTest;
 
-TEST_F(Robust, ManyProcessesPutAndCollectTheSame) {
+TEST_F(Robust, ConcurrentPutsAndCollectionsAreSafe) {
   std::vector<pid_t> children;
   for (int process = 0; process < 6; ++process) {
     const pid_t child = ::fork();
@@ -84,7 +84,7 @@ std::optional<bool> killed_at(int count, const Body& body) {
   return true;
 }
 
-TEST_F(Robust, AKillBetweenAnyTwoSystemCallsLeavesAValidStore) {
+TEST_F(Robust, KillAtAnySystemCallLeavesAValidStore) {
   int kills = 0;
   // Two stops a system call: entry and exit.
   for (int count = 1;; ++count) {
@@ -124,7 +124,7 @@ TEST_F(Robust, AKilledCollectionLeavesAValidStore) {
   }
 }
 
-TEST_F(Robust, AFullDiskIsAClearErrorAndNothingIsHalfWritten) {
+TEST_F(Robust, FullDiskIsAnErrorWithoutPartialFiles) {
   put_action(open(), "before", "content");
   const int status = in_child([&] {
     // The closest to a full disk that needs no rights: writes past a file size fail.
@@ -145,7 +145,7 @@ TEST_F(Robust, AFullDiskIsAClearErrorAndNothingIsHalfWritten) {
   EXPECT_FALSE(open().find_blob(sha256(std::string(1 << 20, 'x'))));
 }
 
-TEST_F(Robust, AReadOnlyStoreKeepsNothingAndServesAllTheSame) {
+TEST_F(Robust, ReadOnlyStoreServesAndKeepsNothing) {
   const Digest key = put_action(open(), "one", "content");
   const Digest damaged = put_action(open(), "two", "other");
   overwrite(layout().action(damaged), "{}");
@@ -198,7 +198,7 @@ TEST_F(Robust, AReadOnlyStoreKeepsNothingAndServesAllTheSame) {
   EXPECT_EQ(status, 0);
 }
 
-TEST_F(Robust, AStoreThatWasDeletedMeanwhileIsMadeAgain) {
+TEST_F(Robust, DeletedStoreIsRecreated) {
   const Store store = open();
   store.put("content");
   fs::remove_all(root());

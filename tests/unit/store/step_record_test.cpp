@@ -15,7 +15,7 @@ class StepRecords : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(StepRecords, ComeBackWhole) {
+TEST_F(StepRecords, SurviveARoundTrip) {
   EXPECT_FALSE(read_step_record(directory_.path(), "image"));
   StepRecord record{"image", "built", "changed", "a \"detail\"", sha256("k").hex(), 12, 1700000000};
   write_step_record(directory_.path(), record);
@@ -33,7 +33,7 @@ TEST_F(StepRecords, ComeBackWhole) {
   EXPECT_GT(read_step_record(directory_.path(), "image")->when, 1700000000);
 }
 
-TEST_F(StepRecords, ABrokenOneIsNamed) {
+TEST_F(StepRecords, InvalidRecordIsNamed) {
   write_file(directory_.path() / "image.last.json", "{\"outcome\":1}");
   EXPECT_THROW(read_step_record(directory_.path(), "image"), Error);
 }
@@ -51,7 +51,7 @@ TEST_F(StepRecords, KeyTextsRotateOnlyWhenTheyDiffer) {
   EXPECT_EQ(read_file(previous), "one\n");
 }
 
-TEST_F(StepRecords, FourAnswersToWhy) {
+TEST_F(StepRecords, LookupHasFourReasons) {
   EXPECT_EQ(reason("one", Presence::never).reason, "never");
   EXPECT_EQ(reason("one", Presence::present).reason, "never");
   rotate_key_text(directory_.path(), "image", "one");

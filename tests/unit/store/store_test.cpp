@@ -46,7 +46,7 @@ TEST(DefaultDirectory, FollowsTheEnvironment) {
   EXPECT_EQ(Store::default_directory(), "/own");
 }
 
-TEST(DefaultDirectory, WithoutHomeItAsksTheUserDatabaseOrSaysWhatToSet) {
+TEST(DefaultDirectory, WithoutHomeReadsTheUserDatabase) {
   const Environment cache("XDG_CACHE_HOME", nullptr);
   const Environment own("BOTTLE_CACHE_DIR", nullptr);
   const Environment home("HOME", nullptr);
@@ -58,7 +58,7 @@ TEST(DefaultDirectory, WithoutHomeItAsksTheUserDatabaseOrSaysWhatToSet) {
   }
 }
 
-TEST(DefaultDirectory, AnImpossiblePlaceSaysWhatToSet) {
+TEST(DefaultDirectory, ImpossiblePlaceNamesTheVariable) {
   try {
     Store::open("/proc/nothing/here");
     FAIL();
@@ -76,7 +76,7 @@ mode_t mode_of(const fs::path& path) {
   return status.st_mode & 07777;
 }
 
-TEST_F(Permissions, TheDefaultStoreIsItsUsersAlone) {
+TEST_F(Permissions, DefaultStoreIsPrivate) {
   const int status = in_child([&] {
     ::umask(022);
     ::unsetenv("BOTTLE_CACHE_DIR");
@@ -95,7 +95,7 @@ TEST_F(Permissions, TheDefaultStoreIsItsUsersAlone) {
   EXPECT_EQ(status, 0);
 }
 
-TEST_F(Permissions, AStoreOfAGroup) {
+TEST_F(Permissions, GroupCanWriteToASharedStore) {
   const int status = in_child([&] {
     ::umask(077);
     ::setenv("BOTTLE_CACHE_UMASK", "002", 1);
@@ -178,7 +178,7 @@ TEST_F(Stores, BlobsMayBeWrittenInPartsOrFromAFile) {
   EXPECT_EQ(files_in(layout().temporaries()), 0u);
 }
 
-TEST_F(Stores, WrongContentNeverEnters) {
+TEST_F(Stores, WrongContentIsNotStored) {
   const Store store = open();
   {
     Store::Writer writer(store);
@@ -196,7 +196,7 @@ TEST_F(Stores, WrongContentNeverEnters) {
   EXPECT_EQ(files_in(layout().temporaries()), 0u);
 }
 
-TEST_F(Stores, PuttingAgainHealsAnAlteredBlob) {
+TEST_F(Stores, PutRepairsAnAlteredBlob) {
   const Store store = open();
   const Output output = store.put("content");
   overwrite(store.blob_path(output.digest), "CONTENT");
@@ -204,7 +204,7 @@ TEST_F(Stores, PuttingAgainHealsAnAlteredBlob) {
   EXPECT_EQ(read_file(*store.find_blob(output.digest)), "content");
 }
 
-TEST_F(Stores, ActionsComeBackWhole) {
+TEST_F(Stores, ActionsSurviveARoundTrip) {
   const Store store = open();
   ActionResult result;
   result.kind = "frame";
@@ -227,7 +227,7 @@ TEST_F(Stores, ActionsComeBackWhole) {
   EXPECT_EQ(store.find_action(sha256("unknown")).presence, Presence::never);
 }
 
-TEST_F(Stores, ADamagedActionIsDroppedAndRemembered) {
+TEST_F(Stores, DamagedActionIsDroppedAndRecorded) {
   const Digest key = put_action(open(), "one", "content");
   const fs::path path = layout().action(key);
   std::string text = read_file(path);
@@ -250,7 +250,7 @@ TEST_F(Stores, ADamagedActionIsDroppedAndRemembered) {
 }
 
 // What a power failure leaves of a blob that was not flushed.
-TEST_F(Stores, AShortBlobIsDroppedAndRemembered) {
+TEST_F(Stores, ShortBlobIsDroppedAndRecorded) {
   const Store store = open();
   const Digest key = put_action(store, "one", "content");
   overwrite(store.blob_path(sha256("content")), "");
@@ -273,7 +273,7 @@ TEST_F(Stores, ADeletedBlobCountsAsEvicted) {
   EXPECT_THAT(lookup.detail, HasSubstr(sha256("content").string()));
 }
 
-TEST_F(Stores, DamageIsNotedOnce) {
+TEST_F(Stores, DamageIsReportedOnce) {
   const Store store = open();
   const Output output = store.put("content");
   testing::internal::CaptureStderr();
@@ -284,7 +284,7 @@ TEST_F(Stores, DamageIsNotedOnce) {
   EXPECT_FALSE(store.find_blob(output.digest));
 }
 
-TEST_F(Stores, UseIsNotedOnceADayAndLeavesTheTimesThatBuildToolsRead) {
+TEST_F(Stores, LastUseIsRecordedOnceADayWithoutTouchingBlobs) {
   const Store store = open();
   const Digest key = put_action(store, "one", "content");
   const fs::path blob = store.blob_path(sha256("content"));

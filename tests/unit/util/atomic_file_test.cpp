@@ -59,7 +59,7 @@ TEST_F(AtomicFiles, FailedCommitLeavesNothing) {
   EXPECT_THROW(AtomicFile(at("none/f")), Error);
 }
 
-TEST_F(AtomicFiles, NextWriterRemovesWhatAKilledOneLeft) {
+TEST_F(AtomicFiles, NextWriterRemovesFilesOfAKilledOne) {
   const int status = in_child([&] {
     AtomicFile file(at("f"));
     file.write("half");
@@ -76,7 +76,7 @@ TEST_F(AtomicFiles, NextWriterRemovesWhatAKilledOneLeft) {
   EXPECT_EQ(entries(), 2u);
 }
 
-TEST_F(AtomicFiles, NeverRemovesWhatIsBeingWritten) {
+TEST_F(AtomicFiles, FilesBeingWrittenAreKept) {
   AtomicFile first(at("f"));
   first.write("first");
   AtomicFile second(at("f"));
@@ -123,7 +123,7 @@ TEST_F(AtomicFiles, LinkOrCopyCrossesFileSystems) {
   EXPECT_EQ(entries(), 1u);
 }
 
-TEST_F(AtomicFiles, LocksExcludeAsTheirModesSay) {
+TEST_F(AtomicFiles, LocksExcludeByMode) {
   using Mode = FileLock::Mode;
   {
     const FileLock shared(at("lock"), Mode::shared);
@@ -135,7 +135,7 @@ TEST_F(AtomicFiles, LocksExcludeAsTheirModesSay) {
   EXPECT_FALSE(FileLock::try_lock(at("lock"), Mode::shared));
 }
 
-TEST_F(AtomicFiles, ALockEndsWithItsProcess) {
+TEST_F(AtomicFiles, LockEndsWithItsProcess) {
   const int status = in_child([&] {
     const FileLock lock(at("lock"), FileLock::Mode::exclusive);
     ::raise(SIGKILL);

@@ -8,7 +8,7 @@
 namespace bottle {
 namespace {
 
-TEST(BufferPool, GivesBuffersAgain) {
+TEST(BufferPool, BuffersAreReused) {
   BufferPool pool;
   const std::byte* place = nullptr;
   {
@@ -22,7 +22,7 @@ TEST(BufferPool, GivesBuffersAgain) {
   EXPECT_NE(pool.take(10)->data(), place);
 }
 
-TEST(BufferPool, BuffersMayOutliveIt) {
+TEST(BufferPool, BuffersOutliveThePool) {
   std::shared_ptr<const Bytes> buffer;
   {
     BufferPool pool;

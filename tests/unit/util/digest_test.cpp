@@ -9,13 +9,13 @@ namespace {
 constexpr const char* kEmpty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr const char* kAbc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-TEST(Digest, KnownValues) {
+TEST(Digest, MatchesKnownValues) {
   EXPECT_EQ(sha256("").hex(), kEmpty);
   EXPECT_EQ(sha256("abc").hex(), kAbc);
   EXPECT_EQ(sha256("abc").string(), std::string("sha256:") + kAbc);
 }
 
-TEST(Digest, InPartsAndReused) {
+TEST(Digest, HashesInPartsAndIsReusable) {
   Sha256 hasher;
   hasher.update("a");
   hasher.update("");
@@ -39,7 +39,7 @@ TEST(Digest, ReadsOnlyTheCanonicalForm) {
   EXPECT_FALSE(Digest::parse(""));
 }
 
-TEST(Digest, OfHexadecimalDigitsOnly) {
+TEST(Digest, AcceptsHexadecimalDigitsOnly) {
   const std::string hex = sha256("x").hex();
   for (int code = 0; code < 256; ++code) {
     const char c = static_cast<char>(code);

@@ -32,7 +32,7 @@ TEST(Error, NamesTheRemedyOfAFullDisk) {
   }
 }
 
-TEST(RunTool, MapsWhatIsThrownToAStatus) {
+TEST(RunTool, MapsExceptionsToExitStatus) {
   CaptureStderr();
   EXPECT_EQ(run_tool("bottle-x", [] { return 3; }), 3);
   EXPECT_EQ(run_tool("bottle-x", []() -> int { throw Error("bad", {.where = "f:1", .hint = "good"}); }),

@@ -46,7 +46,7 @@ TEST_F(Files, ReadsWithALimit) {
   EXPECT_EQ(read_file(at("empty"), 0), "");
 }
 
-TEST_F(Files, AbsentIsNotUnreadable) {
+TEST_F(Files, AbsentFileDiffersFromUnreadable) {
   EXPECT_EQ(read_file_if_exists(at("none")), std::nullopt);
   write_file(at("file"), "x");
   EXPECT_EQ(read_file_if_exists(at("file") / "below"), std::nullopt);
@@ -54,7 +54,7 @@ TEST_F(Files, AbsentIsNotUnreadable) {
   EXPECT_THROW(read_file(at("none")), Error);
 }
 
-TEST_F(Files, WritesOnlyWhatChanged) {
+TEST_F(Files, WritesOnlyIfChanged) {
   EXPECT_TRUE(write_file_if_changed(at("f"), "one"));
   const timespec old[2] = {{1000, 0}, {1000, 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, at("f").c_str(), old, 0), 0);
@@ -71,7 +71,7 @@ TEST_F(Files, WritesOnlyWhatChanged) {
   EXPECT_EQ(read_file(at("new")), "");
 }
 
-TEST_F(Files, HasContent) {
+TEST_F(Files, ComparesContent) {
   const std::string text(600'000, 'x');  // more than is read at once
   EXPECT_FALSE(has_content(at("none"), ""));
   write_file(at("f"), "");
@@ -85,7 +85,7 @@ TEST_F(Files, HasContent) {
   EXPECT_FALSE(has_content(at("f"), "y" + text.substr(1)));
 }
 
-TEST_F(Files, OpenBeneathNeverLeaves) {
+TEST_F(Files, OpenBeneathStaysInside) {
   make_directories(at("root/sub"));
   write_file(at("root/sub/f"), "inside");
   write_file(at("secret"), "outside");
@@ -98,7 +98,7 @@ TEST_F(Files, OpenBeneathNeverLeaves) {
     EXPECT_THROW(open_beneath(root.get(), path, O_RDONLY, "root"), Error) << path;
 }
 
-TEST_F(Files, CopyRangeCopiesAPartAndNoticesAShortFile) {
+TEST_F(Files, CopyRangeDetectsAShortFile) {
   write_file(at("from"), "0123456789");
   write_file(at("to"), "----------");
   const Fd from = open_for_reading(at("from"));
@@ -108,7 +108,7 @@ TEST_F(Files, CopyRangeCopiesAPartAndNoticesAShortFile) {
   EXPECT_THROW(copy_range(from.get(), 8, to.get(), 0, 3, "to"), Error);
 }
 
-TEST_F(Files, CopyRangeWorksWhereTheKernelCannot) {
+TEST_F(Files, CopyRangeFallsBackToReading) {
   // A pipe is refused by copy_file_range(2); reading from /proc takes the same way.
   const Fd from = open_for_reading("/proc/self/cmdline");
   const Fd to(::open(at("to").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));

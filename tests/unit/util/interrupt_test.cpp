@@ -71,7 +71,7 @@ TEST_F(InterruptDeathTest, ReadingTheOutputOfAProcessEnds) {
               ::testing::ExitedWithCode(kInterrupted), "");
 }
 
-TEST_F(InterruptDeathTest, WhatIsTakenBackWaitsForPrograms) {
+TEST_F(InterruptDeathTest, CleanupWaitsForPrograms) {
   EXPECT_EXIT(interrupted_while([] {
                 ::raise(SIGTERM);
                 {
@@ -93,7 +93,7 @@ TEST_F(InterruptDeathTest, ASecondSignalEndsAtOnce) {
               ::testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
-TEST(Interrupt, WhatCanBeReadEndsTheWait) {
+TEST(Interrupt, ReadableDescriptorEndsTheWait) {
   Pipe pipe = make_pipe();
   pipe.writer.reset();
   wait_readable(pipe.reader.get());

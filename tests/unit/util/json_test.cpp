@@ -25,7 +25,7 @@ TEST(ParseJson, NamesTheByte) {
   EXPECT_NE(failure([] { parse_json("{} x", "file"); }), "no error");
 }
 
-TEST(ParseJson, RefusesWhatWouldHurt) {
+TEST(ParseJson, RefusesExcessiveDepthAndSize) {
   EXPECT_EQ(failure([] { parse_json(std::string(100000, '['), "file"); }),
             "file: JSON nested deeper than 64 levels");
   EXPECT_EQ(failure([] { parse_json("1e999", "file"); }), "file: not valid JSON: a number is too large");

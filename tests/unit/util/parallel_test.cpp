@@ -76,7 +76,7 @@ TEST(ParallelOrdered, FailureOfConsumerStopsTheRest) {
   EXPECT_LT(begun, 100u);
 }
 
-TEST(ParallelFor, DoesEachOnceAndNothingForNone) {
+TEST(ParallelFor, RunsEachOnce) {
   std::vector<std::atomic<int>> times(1000);
   parallel_for(times.size(), 3, [&](std::size_t i) { ++times[i]; });
   EXPECT_TRUE(std::all_of(times.begin(), times.end(), [](const auto& count) { return count == 1; }));
@@ -97,7 +97,7 @@ TEST(ParallelFor, AFailureStopsTheRest) {
   }
 }
 
-TEST(Both, AreDoneBesideEachOtherOrOneAfterTheOther) {
+TEST(Both, TasksRunInParallelOrInOrder) {
   for (const char* jobs : {"1", "2"}) {
     ::setenv("BOTTLE_JOBS", jobs, 1);
     for (const bool is_long : {false, true}) {

@@ -33,7 +33,7 @@ TEST(Process, PassesArgumentsAsTheyAre) {
   EXPECT_EQ(finished.output, odd + "||");
 }
 
-TEST(Process, HasTheEnvironmentAndDirectoryThatItIsGiven) {
+TEST(Process, EnvironmentAndDirectoryAreSet) {
   const Finished finished = run({.arguments = {"/bin/sh", "-c", "echo $ONLY $HOME; pwd"},
                                  .environment = std::vector<std::string>{"ONLY=this"},
                                  .directory = "/"});
@@ -51,14 +51,14 @@ TEST(Process, NamesTheProgramThatIsMissing) {
   EXPECT_TRUE(find_program("sh"));
 }
 
-TEST(Process, TellsASignal) {
+TEST(Process, SignalIsReported) {
   const Finished finished =
       run({.arguments = {"sh", "-c", "kill -9 $$"}, .environment = {}, .directory = {}});
   EXPECT_EQ(finished.status.signal_number, SIGKILL);
   EXPECT_THAT(finished.status.text(), HasSubstr("killed by signal 9"));
 }
 
-TEST(Process, EndsWhatWritesTooLargeAFile) {
+TEST(Process, FileSizeLimitEndsTheProcess) {
   const TemporaryDirectory directory;
   Command command;
   command.arguments = {"sh", "-c", "exec head -c \"$0\" /dev/zero >file", "1000"};

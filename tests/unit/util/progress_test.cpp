@@ -57,7 +57,7 @@ class ProgressTest : public ::testing::Test {
   Fd writer_;
 };
 
-TEST_F(ProgressTest, LinesWhereThereIsNoTerminal) {
+TEST_F(ProgressTest, LinesWithoutATerminal) {
   Progress progress(writer_.get(), "pulling", kAtOnce);
   progress.expect(4 * kMiB);
   progress.advance(kMiB);
@@ -68,7 +68,7 @@ TEST_F(ProgressTest, LinesWhereThereIsNoTerminal) {
   EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
 }
 
-TEST_F(ProgressTest, ABarOnATerminalThatGoesAway) {
+TEST_F(ProgressTest, BarShowsProgressAndIsErased) {
   open_terminal();
   {
     Progress progress(writer_.get(), "pushing", kAtOnce);
@@ -94,7 +94,7 @@ TEST_F(ProgressTest, NoBarWithoutColour) {
   EXPECT_EQ(read_all(reader_.get()).find('\x1b'), std::string::npos);
 }
 
-TEST_F(ProgressTest, NothingAboutWhatEndsSoon) {
+TEST_F(ProgressTest, ShortTransfersAreNotShown) {
   {
     Progress progress(writer_.get(), "pulling", {.quiet_first = 1h, .bar = 0ms, .line = 0ms});
     progress.expect(kMiB);
@@ -104,7 +104,7 @@ TEST_F(ProgressTest, NothingAboutWhatEndsSoon) {
   EXPECT_EQ(read_all(reader_.get()), "");
 }
 
-TEST_F(ProgressTest, MoreThanExpectedIsNotMoreThanAll) {
+TEST_F(ProgressTest, PercentageIsAtMostOneHundred) {
   Progress progress(writer_.get(), "pulling", kAtOnce);
   progress.expect(kMiB);
   progress.advance(kMiB * 2);  // half of it a second time
@@ -113,7 +113,7 @@ TEST_F(ProgressTest, MoreThanExpectedIsNotMoreThanAll) {
   EXPECT_NE(read_all(reader_.get()).find("2.0 MiB of 3.0 MiB"), std::string::npos);
 }
 
-TEST_F(ProgressTest, ThreadsTogether) {
+TEST_F(ProgressTest, ThreadsShareABar) {
   Progress progress(writer_.get(), "pulling", {.quiet_first = 0ms, .bar = 0ms, .line = 1h});
   progress.expect(4 * kMiB);
   std::vector<std::thread> threads;
@@ -128,7 +128,7 @@ TEST_F(ProgressTest, ThreadsTogether) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
 }
 
-TEST_F(ProgressTest, WhoDoesNotReadHoldsNothingUp) {
+TEST_F(ProgressTest, BlockedReaderDoesNotBlockTheTransfer) {
   reader_ = Fd();
   std::signal(SIGPIPE, SIG_IGN);
   Progress progress(writer_.get(), "pulling", kAtOnce);

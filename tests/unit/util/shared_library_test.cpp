@@ -8,7 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(SharedLibrary, GivesItsFunctions) {
+TEST(SharedLibrary, FunctionsAreFound) {
   const SharedLibrary library("libm.so.6", "install a C library");
   double (*cosine)(double) = nullptr;
   library.find("cos", cosine);
@@ -16,7 +16,7 @@ TEST(SharedLibrary, GivesItsFunctions) {
   EXPECT_EQ(cosine(0), 1);
 }
 
-TEST(SharedLibrary, ThatIsAbsentIsNamedWithWhatToDo) {
+TEST(SharedLibrary, MissingLibraryIsAnErrorWithAHint) {
   try {
     const SharedLibrary library("libbottle-absent.so.1", "install it");
     FAIL();
@@ -27,7 +27,7 @@ TEST(SharedLibrary, ThatIsAbsentIsNamedWithWhatToDo) {
   }
 }
 
-TEST(SharedLibrary, WithoutAFunctionNamesIt) {
+TEST(SharedLibrary, MissingFunctionIsNamed) {
   const SharedLibrary library("libm.so.6", "install a C library");
   void (*function)() = nullptr;
   try {

@@ -8,7 +8,7 @@
 namespace bottle {
 namespace {
 
-TEST(SharedText, IsText) {
+TEST(SharedText, KeepsBytesAndComparesWithText) {
   const SharedText text(std::string_view("a\0b", 3));
   EXPECT_EQ(text.size(), 3u);
   EXPECT_EQ(text.view(), std::string_view("a\0b", 3));
@@ -17,7 +17,7 @@ TEST(SharedText, IsText) {
   EXPECT_FALSE(text == "a");
 }
 
-TEST(SharedText, EmptyIsEmptyHoweverItCame) {
+TEST(SharedText, EmptyTextIsEmpty) {
   SharedText cleared("x");
   cleared.clear();
   SharedText moved("x");
@@ -44,7 +44,7 @@ TEST(SharedText, CopiesHaveTheSameBytes) {
 }
 
 // Under a sanitizer this says whether the last owner, and nobody before, frees the bytes.
-TEST(SharedText, OwnersOnSeveralThreads) {
+TEST(SharedText, OwnersMayBeOnSeveralThreads) {
   const SharedText text("shared by all");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)

@@ -72,7 +72,7 @@ TEST(Stage, AFailureStopsTheRest) {
   }
 }
 
-TEST(Stage, DropsWhatWaitsWhenItGoes) {
+TEST(Stage, DropsQueuedWorkAtTheEnd) {
   std::promise<void> begun;
   std::promise<void> go;
   std::atomic<int> done{0};

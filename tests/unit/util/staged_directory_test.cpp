@@ -26,7 +26,7 @@ void begin_and_die(const fs::path& target) {
   ASSERT_TRUE(WIFSIGNALED(status));
 }
 
-TEST(StagedDirectory, IsBesideItsTargetAndGoesAway) {
+TEST(StagedDirectory, IsBesideItsTargetAndRemoved) {
   const TemporaryDirectory directory;
   const fs::path target = directory.path() / "parent" / "target";
   {
@@ -40,7 +40,7 @@ TEST(StagedDirectory, IsBesideItsTargetAndGoesAway) {
   EXPECT_EQ(entries(target.parent_path()), 1u);
 }
 
-TEST(StagedDirectory, NextOneRemovesWhatAKilledOneLeft) {
+TEST(StagedDirectory, FilesOfAKilledProcessAreRemoved) {
   const TemporaryDirectory directory;
   begin_and_die(directory.path() / "a");
   begin_and_die(directory.path() / "b");
@@ -49,7 +49,7 @@ TEST(StagedDirectory, NextOneRemovesWhatAKilledOneLeft) {
   EXPECT_EQ(entries(directory.path()), 1u);  // of another name: not its business
 }
 
-TEST(StagedDirectory, LeavesWhatOthersMakeAlone) {
+TEST(StagedDirectory, DirectoriesOfOthersAreKept) {
   const TemporaryDirectory directory;
   const fs::path target = directory.path() / "a";
   const fs::path living = directory.path() / (".a." + std::to_string(::getppid()) + ".tmp");

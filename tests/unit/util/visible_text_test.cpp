@@ -27,7 +27,7 @@ TEST(VisibleText, KeepsTextLinesAndTabs) {
     EXPECT_EQ(visible(text), text);
 }
 
-TEST(VisibleText, ShowsWhatTerminalsObey) {
+TEST(VisibleText, ControlCharactersAreShown) {
   EXPECT_EQ(visible("\x1b[2J\x1b]0;title\x07"), "\\x1b[2J\\x1b]0;title\\x07");
   EXPECT_EQ(visible("good\rbad\b\x7f"), "good\\x0dbad\\x08\\x7f");
   EXPECT_EQ(visible(std::string_view("a\0b", 3)), "a\\x00b");
@@ -109,7 +109,7 @@ TEST(RunTool, FiltersStandardOutputOfATerminal) {
             "\\x1b[2J\xe2\x82\xac\\x9b\r\n");
 }
 
-TEST(RunTool, SaysThatMemoryIsShort) {
+TEST(RunTool, OutOfMemoryIsReported) {
   for (const std::function<int()>& body : std::vector<std::function<int()>>{
            []() -> int { throw std::bad_alloc(); },
            []() -> int {
@@ -124,7 +124,7 @@ TEST(RunTool, SaysThatMemoryIsShort) {
   EXPECT_EQ(large.text, "bottle-test: error: a size in the input is larger than memory can be\n");
 }
 
-TEST(RunToolDeathTest, SaysThatMemoryIsShortWhereNothingCanBeCaught) {
+TEST(RunToolDeathTest, OutOfMemoryInNoexceptIsReported) {
   const auto fail = [] {
     run_tool("bottle-test", []() -> int {
       const std::function<void()> allocate = [] { throw std::bad_alloc(); };

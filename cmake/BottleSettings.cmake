@@ -145,7 +145,7 @@ function(_bottle_is_runtime out directory)
   endif()
 endfunction()
 
-# Sets the cache entry _BOTTLE_SMOLVM_RUNTIME. The places are those of find_runtime() in src/smolmachine/runtime.cpp.
+# Sets the cache entry _BOTTLE_SMOLVM_RUNTIME. The places are those of find_runtime() in src/pack/runtime.cpp.
 function(_bottle_find_runtime)
   set(places "$ENV{SMOLVM_AGENT_ROOTFS}" "${_BOTTLE_SMOLVM_RUNTIME}")
   if(NOT "$ENV{XDG_DATA_HOME}" STREQUAL "")

@@ -3,12 +3,12 @@
 
 #include "build_options.hpp"
 #include "check_option.hpp"
+#include "image/build_steps.hpp"
 #include "image/context/depfile.hpp"
 #include "image/context/input_record.hpp"
 #include "image/describe.hpp"
 #include "image/engine/engine.hpp"
 #include "image/resolve/resolve.hpp"
-#include "image/steps.hpp"
 #include "memory.hpp"
 #include "util/command_line.hpp"
 #include "util/json.hpp"

@@ -88,7 +88,7 @@ struct RenderOptions {
 int render(RenderOptions options, const CommonOptions& common) {
   if (options.slug.empty()) options.slug = fs::absolute(options.out).lexically_normal().filename().native();
   const Description description = load_description(options.config);
-  Rendered rendered = render_gate(description, options.slug, options.templates);
+  RenderedScripts rendered = render_gate(description, options.slug, options.templates);
   const WriteOutcome outcome = write_rendered(rendered, options.out);
   std::vector<std::string> inputs = rendered.inputs;
   inputs.push_back(fs::absolute(options.config).lexically_normal().native());
@@ -132,7 +132,7 @@ struct SkillsOptions {
 };
 
 int skills(const SkillsOptions& options) {
-  const Gathered gathered = gather_skills(options.root, options.names, options.out);
+  const GatheredSkills gathered = gather_skills(options.root, options.names, options.out);
   options.step.finish(gathered.list, gathered.inputs);
   trace_step("bottle-gate", options.slug, "skills", "gathered");
   return kSuccess;

@@ -8,7 +8,7 @@
 #include "bottle_image_docker.hpp"
 #include "build_options.hpp"
 #include "check_option.hpp"
-#include "image/steps.hpp"
+#include "image/build_steps.hpp"
 #include "memory.hpp"
 #include "store/store.hpp"
 #include "util/command_line.hpp"
@@ -28,7 +28,7 @@ std::string tag_of(const image::BuildSpec& spec) {
   return spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
 }
 
-OrderedJson export_json(const image::Exported& exported, const fs::path& layout) {
+OrderedJson export_json(const image::ExportReport& exported, const fs::path& layout) {
   return {{"layout", layout.native()},
           {"imageDigest", exported.image_digest.string()},
           {"imageId", exported.image_id.string()},
@@ -94,7 +94,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
                       .hint = "name the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const image::BuildSpec spec = options.resolve();
   const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
-  const image::Exported exported = image::export_step(spec, target, tag_of(spec), warn);
+  const image::ExportReport exported = image::export_step(spec, target, tag_of(spec), warn);
   if (common.json)
     fmt::print("{}\n", export_json(exported, target).dump(1));
   else if (!common.quiet)

@@ -174,7 +174,7 @@ struct LoadOptions {
     const image::BuildSpec spec = build.resolve();
     const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
     const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
-    image::Loaded loaded;
+    image::LoadReport loaded;
     image::with_repair(
         spec, image::OwnImage::is_read, [](const std::string& text) { fmt::print(stderr, "{}\n", text); },
         [&] { loaded = image::load_step(spec, name, program); });

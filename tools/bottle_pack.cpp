@@ -16,13 +16,13 @@
 #include "image/model/spec.hpp"
 #include "image/repair.hpp"
 #include "memory.hpp"
+#include "pack/extract.hpp"
+#include "pack/manifest_diff.hpp"
+#include "pack/pack_file.hpp"
+#include "pack/pack_step.hpp"
+#include "pack/tree.hpp"
+#include "pack/verify.hpp"
 #include "pack_runtime.hpp"
-#include "smolmachine/extract.hpp"
-#include "smolmachine/manifest_diff.hpp"
-#include "smolmachine/pack_file.hpp"
-#include "smolmachine/pack_step.hpp"
-#include "smolmachine/tree.hpp"
-#include "smolmachine/verify.hpp"
 #include "store/store.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
@@ -33,7 +33,7 @@
 namespace {
 
 using namespace bottle;
-using namespace bottle::smolmachine;
+using namespace bottle::pack;
 
 void print_warnings(const std::string& where, const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings)

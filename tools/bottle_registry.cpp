@@ -10,12 +10,12 @@
 #include <thread>
 
 #include "bottle_registry_serve.hpp"
+#include "pack/artifact.hpp"
 #include "registry/pull.hpp"
 #include "registry/push.hpp"
 #include "registry/sources.hpp"
 #include "registry_connection.hpp"
 #include "registry_push.hpp"
-#include "smolmachine/artifact.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -80,8 +80,8 @@ struct PullCommand {
 
   int run_pack(const Client& client, const Reference& wanted, const store::Store& open_store,
                const CommonOptions& common) const {
-    const smolmachine::RemotePack found = smolmachine::get_pack(client, wanted, parse_platform(platform));
-    smolmachine::pull_pack(client, found, open_store, pack);
+    const pack::RemotePack found = pack::get_pack(client, wanted, parse_platform(platform));
+    pack::pull_pack(client, found, open_store, pack);
     if (common.json)
       print({{"reference", wanted.string()},
              {"digest", found.manifest.digest.string()},
@@ -210,7 +210,7 @@ struct InspectCommand {
       }
     }
     // As smolvm's `pack inspect` has it: the pack of this machine's platform.
-    const auto pack = smolmachine::find_pack(manifest, wanted);
+    const auto pack = pack::find_pack(manifest, wanted);
     if (pack)
       json["pack"] = {{"layer_size", pack->layer.size}, {"layer_digest", pack->layer.digest.string()}};
     if (referrers || !artifact_type.empty()) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "image/context/depfile.hpp"
-#include "smolmachine/runtime.hpp"
+#include "pack/runtime.hpp"
 #include "store/store.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -20,7 +20,7 @@ namespace {
 
 // All whose time says that the tree may be another: its directories and files. A symbolic link may lead
 // nowhere on this machine; another one has changed its directory.
-std::vector<std::string> dependencies(const smolmachine::Runtime& runtime) {
+std::vector<std::string> dependencies(const pack::Runtime& runtime) {
   std::vector<std::string> paths{runtime.directory.native()};
   for (const oci::Entry& entry : runtime.index.entries)
     if (entry.type != oci::EntryType::symlink) paths.push_back((runtime.directory / entry.path).native());
@@ -43,15 +43,14 @@ CLI::App* RuntimeOptions::add_to(CLI::App& app) {
 
 int RuntimeOptions::run(bool json) const {
   if (!depfile.empty() && stamp.empty()) throw UsageError("--depfile needs --stamp");
-  const std::optional<fs::path> found = smolmachine::find_runtime(directory);
+  const std::optional<fs::path> found = pack::find_runtime(directory);
   if (!found) {
     if (!result.empty()) write_file_if_changed(result, "none\n");
     if (!stamp.empty()) touch(stamp);
     if (result.empty()) fmt::print("{}\n", json ? "null" : "none");
     return kSuccess;
   }
-  const smolmachine::Runtime runtime =
-      smolmachine::read_runtime(fs::absolute(*found), store::Store::open(store));
+  const pack::Runtime runtime = pack::read_runtime(fs::absolute(*found), store::Store::open(store));
   if (!depfile.empty()) {
     const std::vector<std::string> plain = image::plain_paths(dependencies(runtime), depfile + ".links");
     write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));

@@ -8,9 +8,9 @@
 
 #include "image/model/plan.hpp"
 #include "image/repair.hpp"
+#include "pack/artifact.hpp"
 #include "registry/blob_sources.hpp"
 #include "registry/sources.hpp"
-#include "smolmachine/artifact.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -106,7 +106,7 @@ int PushCommand::run(const CommonOptions& common) {
   registry::PushSource source;
   registry::PushOptions options;
   options.into_index = index;
-  std::vector<smolmachine::PackArtifact> packs;  // one for each target, whose name is in its manifest
+  std::vector<pack::PackArtifact> packs;  // one for each target, whose name is in its manifest
   std::string content;
   if (!image.empty()) {
     const fs::path spec_file = fs::path(image) / "spec.json";
@@ -121,7 +121,7 @@ int PushCommand::run(const CommonOptions& common) {
           content = image::load_plan(image).plan.digest().string();
           is_done = is_stamped(stamp_text(targets, content));
           if (is_done) return;
-          image::Distributed made = image::distribute(image, *open_store, distribute_options());
+          image::DistributeReport made = image::distribute(image, *open_store, distribute_options());
           source = std::move(made.source);
           options.platform = made.platform;
         });
@@ -132,7 +132,7 @@ int PushCommand::run(const CommonOptions& common) {
     if (index) options.platform = platform_of(source);
   } else {
     for (const Reference& target : targets) {
-      packs.push_back(smolmachine::pack_artifact(pack, target, *open_store));
+      packs.push_back(pack::pack_artifact(pack, target, *open_store));
       content += (content.empty() ? "" : " ") + packs.back().source.root().descriptor.digest.string();
     }
   }

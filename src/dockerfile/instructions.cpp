@@ -16,32 +16,32 @@ namespace {
 
 using Kind = FlagSet::Kind;
 
-class Builder {
+class InstructionBuilder {
  public:
-  Builder(const Node& node, char escape, const SourceText& source)
+  InstructionBuilder(const Node& node, char escape, const SourceText& source)
       : node_(node), escape_(escape), source_(source), keyword_(to_upper(node.keyword)) {}
 
   Body build() const {
-    using Make = Body (Builder::*)() const;
+    using Make = Body (InstructionBuilder::*)() const;
     static const std::map<std::string_view, Make> kMakers{
-        {"ADD", &Builder::add},
-        {"ARG", &Builder::arg},
-        {"CMD", &Builder::cmd},
-        {"COPY", &Builder::copy},
-        {"ENTRYPOINT", &Builder::entrypoint},
-        {"ENV", &Builder::env},
-        {"EXPOSE", &Builder::expose},
-        {"FROM", &Builder::from},
-        {"HEALTHCHECK", &Builder::healthcheck},
-        {"LABEL", &Builder::label},
-        {"MAINTAINER", &Builder::maintainer},
-        {"ONBUILD", &Builder::onbuild},
-        {"RUN", &Builder::run},
-        {"SHELL", &Builder::shell},
-        {"STOPSIGNAL", &Builder::stop_signal},
-        {"USER", &Builder::user},
-        {"VOLUME", &Builder::volume},
-        {"WORKDIR", &Builder::workdir},
+        {"ADD", &InstructionBuilder::add},
+        {"ARG", &InstructionBuilder::arg},
+        {"CMD", &InstructionBuilder::cmd},
+        {"COPY", &InstructionBuilder::copy},
+        {"ENTRYPOINT", &InstructionBuilder::entrypoint},
+        {"ENV", &InstructionBuilder::env},
+        {"EXPOSE", &InstructionBuilder::expose},
+        {"FROM", &InstructionBuilder::from},
+        {"HEALTHCHECK", &InstructionBuilder::healthcheck},
+        {"LABEL", &InstructionBuilder::label},
+        {"MAINTAINER", &InstructionBuilder::maintainer},
+        {"ONBUILD", &InstructionBuilder::onbuild},
+        {"RUN", &InstructionBuilder::run},
+        {"SHELL", &InstructionBuilder::shell},
+        {"STOPSIGNAL", &InstructionBuilder::stop_signal},
+        {"USER", &InstructionBuilder::user},
+        {"VOLUME", &InstructionBuilder::volume},
+        {"WORKDIR", &InstructionBuilder::workdir},
     };
     const auto maker = kMakers.find(keyword_);
     if (maker == kMakers.end()) unknown_instruction();
@@ -421,7 +421,7 @@ Instruction make_instruction(const Node& node, char escape, const SourceText& so
           .lines = node.lines,
           .position = node.position(),
           .comments = node.comments,
-          .body = Builder(node, escape, source).build()};
+          .body = InstructionBuilder(node, escape, source).build()};
 }
 
 PartialDockerfile parse_partial_dockerfile(std::string_view text, std::string_view file_name) {

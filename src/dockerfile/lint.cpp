@@ -248,7 +248,7 @@ class Linter {
     } else if (const Expose* expose = written.as<Expose>()) {
       check_ports(options, written, *expose, state);
     }
-    const Expanded expanded = expand_and_report(options, written, state);
+    const ExpandedInstruction expanded = expand_and_report(options, written, state);
     const Instruction& instruction = expanded.instruction;
     if (const Env* env = instruction.as<Env>()) {
       check_pairs(options, written, env->pairs);
@@ -276,7 +276,8 @@ class Linter {
     state.scope.apply(instruction);
   }
 
-  Expanded expand_and_report(const LintOptions& options, const Instruction& written, const State& state) {
+  ExpandedInstruction expand_and_report(const LintOptions& options, const Instruction& written,
+                                        const State& state) {
     std::vector<std::string> mentions;
     const auto report = [&] {
       if (!state.environment_known) return;
@@ -290,7 +291,7 @@ class Linter {
       }
     };
     try {
-      Expanded expanded = state.scope.expand(written, &mentions);
+      ExpandedInstruction expanded = state.scope.expand(written, &mentions);
       report();
       return expanded;
     } catch (const SourceError&) {

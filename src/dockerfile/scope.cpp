@@ -54,7 +54,7 @@ class Scope::Work {
     result_.instruction = instruction;
   }
 
-  Expanded run() {
+  ExpandedInstruction run() {
     Instruction& instruction = result_.instruction;
     try {
       std::visit([this](auto& body) { expand(body); }, instruction.body);
@@ -186,7 +186,7 @@ class Scope::Work {
 
   const Scope& scope_;
   Environment environment_;
-  Expanded result_;
+  ExpandedInstruction result_;
   std::vector<std::string>* unset_mentions_;
   std::string written_;  // what is being expanded, for the place of errors
   bool inside_ = false;  // of a flag that is more than one word
@@ -260,7 +260,8 @@ void Scope::start_stage() {
     environment_.set(name, value);
 }
 
-Expanded Scope::expand(const Instruction& instruction, std::vector<std::string>* unset_mentions) const {
+ExpandedInstruction Scope::expand(const Instruction& instruction,
+                                  std::vector<std::string>* unset_mentions) const {
   return Work(*this, instruction, unset_mentions).run();
 }
 

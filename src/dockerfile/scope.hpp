@@ -31,7 +31,7 @@ Environment global_arguments(const Dockerfile& file, const BuildValues& values);
 // though no ARG declares them, and they belong neither in an image nor in a key.
 std::map<std::string, std::string> proxy_arguments(const std::map<std::string, std::string>& build_args);
 
-struct Expanded {
+struct ExpandedInstruction {
   Instruction instruction;
   std::vector<std::string> used;   // variables that were set, sorted
   std::vector<std::string> unset;  // variables that were not and that no ARG of the stage declares, sorted
@@ -53,9 +53,11 @@ class Scope {
   // The instruction with its variables replaced, where the language replaces them. EXPOSE gets its final list
   // of "port/protocol", RUN its mounts, ARG the values in force. Throws SourceError. The scope is not
   // changed.
-  // `unset_mentions` gets the variables of Expanded::unset as often as words mention them, in the order of
-  // the words, also those before an error. BuildKit does not look at EXPOSE for them, and neither does this.
-  Expanded expand(const Instruction& instruction, std::vector<std::string>* unset_mentions = nullptr) const;
+  // `unset_mentions` gets the variables of ExpandedInstruction::unset as often as words mention them, in the
+  // order of the words, also those before an error. BuildKit does not look at EXPOSE for them, and neither
+  // does this.
+  ExpandedInstruction expand(const Instruction& instruction,
+                             std::vector<std::string>* unset_mentions = nullptr) const;
   // What an expanded ENV or ARG changes; other instructions change nothing.
   void apply(const Instruction& expanded);
 

@@ -20,7 +20,7 @@ using image::OnFailure;
 
 constexpr std::uint64_t kLargestIdentity = 1u << 20;
 
-fs::path identity_file(const LaunchRequest& request, const RenderedGate::Identity& identity) {
+fs::path identity_file(const LaunchRequest& request, const RenderedGate::IdentityFile& identity) {
   if (!identity.secret.empty()) {
     if (request.secrets.empty())
       throw Error("the identity of " + identity.name + " is the secret \"" + identity.secret + "\"",
@@ -94,7 +94,7 @@ class Tar {
   void copy_into(const DockerClient& client, const std::string& container) const {
     std::string whole = text_;
     whole += oci::tar_end();
-    const Finished finished =
+    const ProcessResult finished =
         image::run_fed({client.program(), "cp", "--archive=false", "-", container + ":" + place_},
                        [&](const oci::Sink& sink) {
                          sink(std::as_bytes(std::span<const char>(whole.data(), whole.size())));
@@ -149,7 +149,7 @@ void add_identities(Tar& tar, const RenderedGate& gate, const std::map<std::stri
 
 std::map<std::string, std::string> read_identities(const LaunchRequest& request, const RenderedGate& gate) {
   std::map<std::string, std::string> contents;
-  for (const RenderedGate::Identity& identity : gate.identities) {
+  for (const RenderedGate::IdentityFile& identity : gate.identities) {
     if (identity.agent) continue;
     const fs::path file = identity_file(request, identity);
     const auto content = read_file_if_exists(file, kLargestIdentity);

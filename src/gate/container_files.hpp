@@ -8,7 +8,7 @@
 #include <string>
 
 #include "gate/launch.hpp"
-#include "gate/rendered.hpp"
+#include "gate/rendered_gate.hpp"
 #include "image/engine/docker_client.hpp"
 
 namespace bottle::gate {

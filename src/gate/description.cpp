@@ -179,10 +179,10 @@ Address parse_url(const JsonView& view) {
   return address;
 }
 
-Identity identity(const JsonView& view) {
-  if (const auto file = view.find("file")) return {Identity::Source::file, file->string()};
-  if (const auto secret = view.find("secret")) return {Identity::Source::secret, secret->string()};
-  return {Identity::Source::agent, ""};
+UpstreamIdentity identity(const JsonView& view) {
+  if (const auto file = view.find("file")) return {UpstreamIdentity::Source::file, file->string()};
+  if (const auto secret = view.find("secret")) return {UpstreamIdentity::Source::secret, secret->string()};
+  return {UpstreamIdentity::Source::agent, ""};
 }
 
 Upstream upstream(const JsonView& view) {

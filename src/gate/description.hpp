@@ -18,7 +18,7 @@ enum class Kind { git, ssh };
 const char* kind_name(Kind kind);  // "git-gate", "ssh-gate"
 
 // Where a private key comes from when the gate is launched. Nothing here is ever opened by a build.
-struct Identity {
+struct UpstreamIdentity {
   enum class Source { file, secret, agent } source = Source::file;
   std::string value;  // a path on the host that launches, or a secret's name; empty for the agent
 };
@@ -29,7 +29,7 @@ struct Upstream {
   std::uint16_t port = 22;
   std::string user;
   std::string repository;  // as the upstream's shell gets it: "/srv/x.git", "team/x.git"
-  Identity identity;
+  UpstreamIdentity identity;
   std::vector<PublicKey> host_keys;
   std::vector<std::string> refs;
   bool allow_force = false;

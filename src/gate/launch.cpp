@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include "gate/container_files.hpp"
-#include "gate/rendered.hpp"
+#include "gate/rendered_gate.hpp"
 #include "image/engine/container_name.hpp"
 #include "image/engine/docker_client.hpp"
 #include "image/engine/drivers.hpp"
@@ -119,9 +119,9 @@ std::string make_network(const DockerClient& client, const LaunchRequest& reques
   return name;
 }
 
-Running describe(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
-                 const std::string& container, OnFailure policy) {
-  Running running;
+GateStatus describe(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
+                    const std::string& container, OnFailure policy) {
+  GateStatus running;
   running.container = container;
   const DockerStatus status = client.command(
       {"container", "inspect", "--format", "{{.State.Status}} {{.HostConfig.NetworkMode}}", container},
@@ -160,18 +160,18 @@ Running describe(const DockerClient& client, const LaunchRequest& request, const
   return running;
 }
 
-Running wait_for(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
-                 const std::string& container) {
+GateStatus wait_for(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
+                    const std::string& container) {
   const auto end = std::chrono::steady_clock::now() + request.timeout;
   for (;;) {
     check_interrupted();
-    Running running = describe(client, request, gate, container, OnFailure::fatal);
+    GateStatus running = describe(client, request, gate, container, OnFailure::fatal);
     if (running.answers) return running;
     const bool ended = running.state != "running";
     if (ended || std::chrono::steady_clock::now() > end) {
       // What a container writes to its standard error comes on that of the client.
       const std::string said = image::last_line(
-          bottle::run({.arguments = {client.program(), "logs", "--tail", "5", container}}).output);
+          run_program({.arguments = {client.program(), "logs", "--tail", "5", container}}).output);
       throw Error(ended
                       ? fmt::format("the gate ended instead of answering{}{}", said.empty() ? "" : ": ", said)
                       : fmt::format("the gate did not answer within {} s", request.timeout.count()),
@@ -201,7 +201,7 @@ std::vector<std::string> confinement(const LaunchRequest& request, const Rendere
   return words;
 }
 
-std::string Running::json() const {
+std::string GateStatus::json() const {
   return OrderedJson{{"container", container},
                      {"address", address},
                      {"network", network},
@@ -215,7 +215,7 @@ std::string slug_of(const fs::path& rendered) {
   return load_rendered(rendered).slug;
 }
 
-Running gate_up(const LaunchRequest& request) {
+GateStatus gate_up(const LaunchRequest& request) {
   const RenderedGate gate = load_rendered(request.rendered);
   const DockerClient client(request.program, request.note);
   if (auto running = gate_status(request); running && running->answers) return *running;
@@ -239,7 +239,7 @@ Running gate_up(const LaunchRequest& request) {
     container.options.insert(container.options.end(), {"--network", inside, "--network-alias", gate.slug});
   }
   std::optional<Owner> agent;
-  for (const RenderedGate::Identity& identity : gate.identities)
+  for (const RenderedGate::IdentityFile& identity : gate.identities)
     if (identity.agent) {
       const char* socket = std::getenv("SSH_AUTH_SOCK");
       if (socket == nullptr || *socket == '\0')
@@ -260,7 +260,7 @@ Running gate_up(const LaunchRequest& request) {
   copy_files(client, name, request, gate, identities, agent);
   if (egress != "host") client.attach_network(egress, name, OnFailure::fatal);
   client.start(name, OnFailure::fatal);
-  Running running = wait_for(client, request, gate, name);
+  GateStatus running = wait_for(client, request, gate, name);
   undo.keep();
   return running;
 }
@@ -270,7 +270,7 @@ std::vector<std::string> gate_down(const LaunchRequest& request) {
   return remove_owned(DockerClient(request.program, request.note), request, gate, OnFailure::fatal);
 }
 
-std::optional<Running> gate_status(const LaunchRequest& request) {
+std::optional<GateStatus> gate_status(const LaunchRequest& request) {
   const RenderedGate gate = load_rendered(request.rendered);
   const DockerClient client(request.program, request.note);
   const std::vector<std::string> containers = owned(client, "container", request, gate);

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "gate/rendered.hpp"
+#include "gate/rendered_gate.hpp"
 #include "util/file.hpp"
 
 namespace bottle::gate {
@@ -33,7 +33,7 @@ struct LaunchRequest {
   std::function<void(const std::string&)> note;  // what went wrong without stopping anything
 };
 
-struct Running {
+struct GateStatus {
   std::string container;
   std::string address;  // "git://172.18.0.2:9418": where bottles find it, as this machine sees it
   std::string network;  // the internal one to attach bottles to; "" with egress "host"
@@ -56,13 +56,13 @@ std::vector<std::string> confinement(const LaunchRequest& request, const Rendere
 // What an earlier, interrupted `up` of the same gate left is removed first; one that is running is left alone
 // and returned. On failure all that was made is removed. Identities are opened here and nowhere else, before
 // anything is made.
-Running gate_up(const LaunchRequest& request);
+GateStatus gate_up(const LaunchRequest& request);
 
 // Removes the containers and networks of this gate. Returns the names of what was there; none is not an
 // error.
 std::vector<std::string> gate_down(const LaunchRequest& request);
 
 // nullopt: there is none.
-std::optional<Running> gate_status(const LaunchRequest& request);
+std::optional<GateStatus> gate_status(const LaunchRequest& request);
 
 }  // namespace bottle::gate

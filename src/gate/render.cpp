@@ -93,8 +93,9 @@ std::vector<std::string> files_of_earlier(const fs::path& directory) {
 
 }  // namespace
 
-Rendered render_gate(const Description& description, const std::string& slug, const fs::path& templates) {
-  Rendered result;
+RenderedScripts render_gate(const Description& description, const std::string& slug,
+                            const fs::path& templates) {
+  RenderedScripts result;
   const fs::path directory = fs::absolute(templates).lexically_normal();
   result.inputs.push_back(directory.native());
   const Scope scope = variables_of(description, slug);
@@ -132,7 +133,7 @@ Rendered render_gate(const Description& description, const std::string& slug, co
   return result;
 }
 
-WriteOutcome write_rendered(const Rendered& rendered, const fs::path& directory) {
+WriteOutcome write_rendered(const RenderedScripts& rendered, const fs::path& directory) {
   WriteOutcome outcome;
   make_directories(directory);
   const std::vector<std::string> earlier = files_of_earlier(directory);

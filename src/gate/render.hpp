@@ -16,7 +16,7 @@ struct RenderedFile {
   bool executable = false;
 };
 
-struct Rendered {
+struct RenderedScripts {
   std::map<std::string, RenderedFile> files;  // by name; all in one directory
   std::vector<std::string> inputs;            // absolute paths: the templates and their directory
 };
@@ -36,7 +36,8 @@ std::string launch_facts_of(const Description& description, const std::string& s
 // "#!" and becomes executable. Checks all of them (gate/script_check.hpp). An Error names the template and
 // line, or the description's pointer: a variable that a template uses and the description does not give, or
 // the reverse.
-Rendered render_gate(const Description& description, const std::string& slug, const fs::path& templates);
+RenderedScripts render_gate(const Description& description, const std::string& slug,
+                            const fs::path& templates);
 
 struct WriteOutcome {
   std::vector<std::string> written;
@@ -44,6 +45,6 @@ struct WriteOutcome {
 };
 // Writes the files that differ, each atomically, and removes those that an earlier rendering left there.
 // Refuses a directory that holds what no rendering made.
-WriteOutcome write_rendered(const Rendered& rendered, const fs::path& directory);
+WriteOutcome write_rendered(const RenderedScripts& rendered, const fs::path& directory);
 
 }  // namespace bottle::gate

@@ -13,8 +13,8 @@
 namespace bottle::gate {
 namespace {
 
-Finished shell_reads(const fs::path& file) {
-  return run({.arguments = {"/bin/sh", "-n", file.native()}});
+ProcessResult shell_reads(const fs::path& file) {
+  return run_program({.arguments = {"/bin/sh", "-n", file.native()}});
 }
 
 bool plain(char c) {
@@ -59,7 +59,7 @@ void check_places_of_values(const std::string& marked, const std::string& name) 
       probe += std::string(lines[line]) + "\n";
     }
     write_file(file, probe, Durable::no);
-    const Finished finished = shell_reads(file);
+    const ProcessResult finished = shell_reads(file);
     if (finished.status.success() || !names_line(finished.output, i + 1))
       throw Error(
           "expected a value where the shell reads commands, found it in quotes, a here-document or the like",
@@ -83,13 +83,13 @@ void check_scripts(const std::map<std::string, std::string>& rendered,
       const fs::path file = directory.path() / name;
       write_file(file, script, Durable::no);
       command.push_back(file.native());
-      const Finished syntax = shell_reads(file);
+      const ProcessResult syntax = shell_reads(file);
       if (!syntax.status.success())
         throw Error("sh -n refuses the rendered script: " + without_path(syntax.output, directory.path()),
                     {.where = (fs::path(place) / name).native()});
     }
     if (!lint || scripts->empty()) continue;
-    const Finished finished = run({.arguments = command});
+    const ProcessResult finished = run_program({.arguments = command});
     if (!finished.status.success())
       throw Error("shellcheck finds fault with a rendered script:\n" +
                       without_path(finished.output, directory.path()),

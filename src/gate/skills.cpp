@@ -32,7 +32,7 @@ void remove_if_of_other_kind(const fs::path& path, mode_t kind) {
 
 class Gathering {
  public:
-  Gathering(fs::path out, Gathered& result) : out_(std::move(out)), result_(result) {}
+  Gathering(fs::path out, GatheredSkills& result) : out_(std::move(out)), result_(result) {}
 
   void directory(const fs::path& from, const std::string& name) {
     check_interrupted();
@@ -93,7 +93,7 @@ class Gathering {
   }
 
   fs::path out_;
-  Gathered& result_;
+  GatheredSkills& result_;
 };
 
 [[noreturn]] void missing(const fs::path& root, const std::string& name) {
@@ -110,8 +110,9 @@ class Gathering {
 
 }  // namespace
 
-Gathered gather_skills(const fs::path& root, const std::vector<std::string>& names, const fs::path& out) {
-  Gathered result;
+GatheredSkills gather_skills(const fs::path& root, const std::vector<std::string>& names,
+                             const fs::path& out) {
+  GatheredSkills result;
   make_directories(out);
   Gathering gathering(out, result);
   const fs::path top = fs::absolute(root).lexically_normal();

@@ -9,7 +9,7 @@
 
 namespace bottle::gate {
 
-struct Gathered {
+struct GatheredSkills {
   std::string list;                 // a line for each file and link: mode, digest or target, path
   std::vector<std::string> inputs;  // absolute paths: each file, and each directory that was looked through
 };
@@ -18,6 +18,7 @@ struct Gathered {
 // their owner may execute them, else 0644), directories and symbolic links; of a file that did not change not
 // even the time does. The root's own entry for a skill may be a symbolic link to where it is kept. Throws
 // naming the skills that exist when one does not; a name is one component of a path.
-Gathered gather_skills(const fs::path& root, const std::vector<std::string>& names, const fs::path& out);
+GatheredSkills gather_skills(const fs::path& root, const std::vector<std::string>& names,
+                             const fs::path& out);
 
 }  // namespace bottle::gate

@@ -20,7 +20,7 @@ Scope scope_of(const Upstream& upstream) {
                   {"max_refs", std::to_string(upstream.max_refs)}};
   scope.flags = {{"allow_force", upstream.allow_force},
                  {"allow_delete", upstream.allow_delete},
-                 {"forwarded_agent", upstream.identity.source == Identity::Source::agent}};
+                 {"forwarded_agent", upstream.identity.source == UpstreamIdentity::Source::agent}};
   std::vector<Scope>& refs = scope.lists["refs"];
   for (const std::string& pattern : upstream.refs)
     refs.push_back({.values = {{"pattern", pattern}}});
@@ -49,11 +49,11 @@ std::string toml(const std::vector<std::string>& texts) {
 }
 
 OrderedJson identity_facts(const Upstream& upstream) {
-  const char* source = upstream.identity.source == Identity::Source::file     ? "file"
-                       : upstream.identity.source == Identity::Source::secret ? "secret"
-                                                                              : "agent";
+  const char* source = upstream.identity.source == UpstreamIdentity::Source::file     ? "file"
+                       : upstream.identity.source == UpstreamIdentity::Source::secret ? "secret"
+                                                                                      : "agent";
   OrderedJson facts{{"name", upstream.name}, {"url", upstream.url()}};
-  if (upstream.identity.source == Identity::Source::agent)
+  if (upstream.identity.source == UpstreamIdentity::Source::agent)
     facts["identity"] = {{source, true}};
   else
     facts["identity"] = {{source, upstream.identity.value}};

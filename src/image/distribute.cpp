@@ -37,7 +37,7 @@ class Distributor {
   Distributor(const fs::path& directory, const store::Store& store, const DistributeOptions& options)
       : directory_(directory), store_(store), options_(options) {}
 
-  Distributed run() {
+  DistributeReport run() {
     const fs::path file = directory_ / "image.json";
     const auto text = read_file_if_exists(file);
     if (!text)
@@ -176,15 +176,15 @@ class Distributor {
   fs::path directory_;
   const store::Store& store_;
   DistributeOptions options_;
-  Distributed result_;
+  DistributeReport result_;
   std::optional<LoadedPlan> loaded_;
   std::optional<oci::ContentReader> reader_;
 };
 
 }  // namespace
 
-Distributed distribute(const fs::path& directory, const store::Store& store,
-                       const DistributeOptions& options) {
+DistributeReport distribute(const fs::path& directory, const store::Store& store,
+                            const DistributeOptions& options) {
   return Distributor(directory, store, options).run();
 }
 

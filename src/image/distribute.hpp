@@ -13,7 +13,7 @@ struct DistributeOptions {
   std::size_t threads = 1;
 };
 
-struct Distributed {
+struct DistributeReport {
   registry::PushSource source;
   Digest image_id;  // of the configuration
   oci::Platform platform;
@@ -27,7 +27,7 @@ struct Distributed {
 // algorithm, level and the compressor's version. Layers from outside travel as they came, and are mounted
 // where the store knows a repository of the registry that has them. Keep the store open while the source is
 // in use.
-Distributed distribute(const fs::path& directory, const store::Store& store,
-                       const DistributeOptions& options);
+DistributeReport distribute(const fs::path& directory, const store::Store& store,
+                            const DistributeOptions& options);
 
 }  // namespace bottle::image

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "image/steps.hpp"
+#include "image/build_steps.hpp"
 #include "oci/damage.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"

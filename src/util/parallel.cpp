@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "util/interrupt.hpp"
-#include "util/stage.hpp"
+#include "util/worker.hpp"
 
 namespace bottle {
 
@@ -140,10 +140,10 @@ void parallel_for(std::size_t count, std::size_t threads, const std::function<vo
 }
 
 void both(bool is_long, const std::function<void()>& here, const std::function<void()>& beside) {
-  Stage stage(is_long && default_threads() > 1 ? 1 : 0);
-  stage.add(beside);
+  Worker worker(is_long && default_threads() > 1 ? 1 : 0);
+  worker.add(beside);
   here();
-  stage.finish();
+  worker.finish();
 }
 
 }  // namespace bottle

@@ -170,12 +170,12 @@ void drain(int descriptor, const std::function<void(std::string_view)>& on_outpu
   }
 }
 
-Finished run(Command command, const std::function<void(std::string_view)>& on_output) {
+ProcessResult run_program(Command command, const std::function<void(std::string_view)>& on_output) {
   Pipe pipe = make_pipe();
   command.output = pipe.writer.get();
   Child child = start(command);
   pipe.writer.reset();
-  Finished finished;
+  ProcessResult finished;
   drain(pipe.reader.get(), [&](std::string_view text) {
     finished.output += text;
     if (finished.output.size() > 2 * kOutputKept)

@@ -59,12 +59,12 @@ struct Command {
 // Starts it. Throws an Error that names the program when it cannot be started.
 Child start(const Command& command);
 
-struct Finished {
+struct ProcessResult {
   ExitStatus status;
   std::string output;  // standard output and error, the last 64 KiB
 };
 // Runs it to its end. `on_output` (may be empty) gets its output as it comes.
-Finished run(Command command, const std::function<void(std::string_view)>& on_output = {});
+ProcessResult run_program(Command command, const std::function<void(std::string_view)>& on_output = {});
 
 // Reads a pipe to its end, handing on what comes; an interrupt throws.
 void drain(int descriptor, const std::function<void(std::string_view)>& on_output);

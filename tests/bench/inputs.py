@@ -13,7 +13,7 @@ from measure import harness, progress
 
 import debian_fixture
 import images
-import parts
+import system_fixture
 
 PACKAGES = ("git", "openssh-client", "python3", "curl", "less", "man-db", "vim")  # the last four bring it to about 400 MB
 APP_FILES = 40
@@ -80,8 +80,8 @@ class Debian:
         self.size = sum(file.lstat().st_size for file in self.root.rglob("*") if file.is_file() and not file.is_symlink())
 
     def make_root(self):
-        parts.need("debootstrap", "tar")
-        parts.need_root("debootstrap makes a root file system")
+        system_fixture.need("debootstrap", "tar")
+        system_fixture.need_root("debootstrap makes a root file system")
         site, release = debian_fixture.mirror()
         progress(f"debootstrap of {release} with {', '.join(PACKAGES)}, once in {self.directory}: some minutes")
         new = self.directory / "root.new"

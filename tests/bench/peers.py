@@ -9,7 +9,7 @@ import unittest
 from measure import Failure, call, discard, shell
 
 import docker_fixture
-import parts
+import system_fixture
 import registry_fixture
 from project import remove
 
@@ -54,14 +54,14 @@ class Buildah(Builder):
     """buildah bud --layers, its storage in a directory of its own."""
 
     def __init__(self, directory, context, tag):
-        parts.need("buildah")
-        parts.need_root("buildah mounts layers")
+        system_fixture.need("buildah")
+        system_fixture.need_root("buildah mounts layers")
         super().__init__(context, tag)
         self.root, self.run = directory / "root", directory / "run"
         self.command = ["buildah", "--root", self.root, "--runroot", self.run, "--storage-driver", "overlay"]
 
     def load(self, layout, name):
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         call(["skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{layout}",
               f"containers-storage:[overlay@{self.root}+{self.run}]localhost/{name}:latest"])
 
@@ -88,7 +88,7 @@ class Pipeline:
     daemon and the registry run all the time."""
 
     def __init__(self, docker, registry, directory):
-        parts.need("skopeo", "umoci")
+        system_fixture.need("skopeo", "umoci")
         self.docker, self.registry, self.directory = docker, registry, directory
         self.output = directory / "pack.tar.zst"
         directory.mkdir()

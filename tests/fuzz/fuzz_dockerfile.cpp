@@ -17,7 +17,7 @@ void walk(const Dockerfile& file, const StagePlan& plan, const BuildValues& valu
   for (const int number : plan.needed) {
     Scope scope(*file.source, file.escape(), plan.globals, values);
     for (const PlannedInstruction& planned : plan.stages[static_cast<std::size_t>(number)].instructions) {
-      const Expanded expanded = scope.expand(planned.instruction);
+      const ExpandedInstruction expanded = scope.expand(planned.instruction);
       created_by(expanded.instruction, {.shell = {}, .workdir = "/", .scope = &scope});
       scope.apply(expanded.instruction);
     }

@@ -1,7 +1,7 @@
 // Manifests, indexes, configurations and layout files of images. The first byte chooses which.
 #include "input.hpp"
 #include "oci/descriptor.hpp"
-#include "smolmachine/describe.hpp"
+#include "pack/describe.hpp"
 
 using namespace bottle;
 
@@ -19,10 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         oci::parse_config(choice.rest, "fuzz");
         break;
       case 3: {
-        smolmachine::PackOptions options;
+        pack::PackOptions options;
         options.image = "fuzz:latest";
-        smolmachine::Findings findings;
-        smolmachine::describe_image(std::string(choice.rest), options, findings).serialize();
+        pack::Findings findings;
+        pack::describe_image(std::string(choice.rest), options, findings).serialize();
         break;
       }
       default:

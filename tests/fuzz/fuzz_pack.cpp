@@ -1,16 +1,16 @@
 // A pack through all its readers. The first byte chooses: the file as it is; a manifest, a NUL byte and the
 // outer tar, of which a pack with a right checksum is made; a manifest alone.
 #include "input.hpp"
-#include "smolmachine/crc32.hpp"
-#include "smolmachine/footer.hpp"
-#include "smolmachine/manifest_diff.hpp"
-#include "smolmachine/pack_file.hpp"
-#include "smolmachine/tree.hpp"
-#include "smolmachine/verify.hpp"
-#include "smolmachine/zstd_frame.hpp"
+#include "pack/crc32.hpp"
+#include "pack/footer.hpp"
+#include "pack/manifest_diff.hpp"
+#include "pack/pack_file.hpp"
+#include "pack/tree.hpp"
+#include "pack/verify.hpp"
+#include "pack/zstd_frame.hpp"
 
 using namespace bottle;
-using namespace bottle::smolmachine;
+using namespace bottle::pack;
 
 namespace {
 

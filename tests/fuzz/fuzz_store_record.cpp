@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "input.hpp"
-#include "smolmachine/pack_writer.hpp"
+#include "pack/pack_writer.hpp"
 #include "store/action_file.hpp"
 #include "store/step_record.hpp"
 #include "util/text.hpp"
@@ -21,9 +21,9 @@ void read_action(const std::string& text) {
 }
 
 void read_recipe(std::string_view text) {
-  const auto recipe = smolmachine::PackRecipe::parse(text, "fuzz");
+  const auto recipe = pack::PackRecipe::parse(text, "fuzz");
   const std::string again = recipe.serialize();
-  fuzz::check(smolmachine::PackRecipe::parse(again, "fuzz").serialize() == again);
+  fuzz::check(pack::PackRecipe::parse(again, "fuzz").serialize() == again);
 }
 
 void read_step(std::string_view text) {

@@ -11,10 +11,10 @@ import subprocess
 import tarfile
 
 import images
-import parts
+import system_fixture
 
 
-class BadInput(parts.TestCase):
+class BadInput(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.build = self.new_build({"Dockerfile": "FROM scratch\nCOPY good /\n", "good": "good\n", "hidden": "hidden\n",
@@ -26,7 +26,7 @@ class BadInput(parts.TestCase):
     def state(self):
         """The results; records of steps and locks are not among them."""
         records = {".lock", "key", "key.d", "key.stamp", "fingerprint.last.json"}
-        return {path: row for path, row in parts.tree_of(self.build.build).items() if path not in records}
+        return {path: row for path, row in system_fixture.tree_of(self.build.build).items() if path not in records}
 
     def refuses(self, *patterns, options=(), tools=(("bottle-fingerprint",), ("bottle-image", "build"))):
         """Both tools that read a Dockerfile refuse, and the image and the pack of before are untouched."""
@@ -96,7 +96,7 @@ class Dockerfiles(BadInput):
             if result.returncode == 0:
                 self.build.create()
                 tree = self.build.tools("bottle-pack", "inspect", "--tree", self.build.output).stdout
-                self.assertNotIn(parts.digest_of(outside), tree)
+                self.assertNotIn(system_fixture.digest_of(outside), tree)
             else:
                 self.assert_fails(result, r"Dockerfile:2:\d+: error: ")
 
@@ -293,7 +293,7 @@ class Packs(BadInput):
         whole = self.build.output.read_bytes()
         pack = self.top / "altered.smolmachine"
         self.build.tools("bottle-pack", "extract", self.build.output, self.top / "expected")
-        expected = parts.tree_of(self.top / "expected")
+        expected = system_fixture.tree_of(self.top / "expected")
         for at in range(len(whole) - 64, len(whole) - 8):  # the last eight bytes are reserved: readers ignore them
             with self.subTest(at=at):
                 altered = bytearray(whole)
@@ -304,7 +304,7 @@ class Packs(BadInput):
                 # Some fields say nothing about what is inside: then it comes out right, or not at all.
                 into = self.top / f"extracted-{at}"
                 if self.build.tools("bottle-pack", "extract", pack, into, expect=None).returncode == 0:
-                    self.assertEqual(parts.tree_of(into), expected)
+                    self.assertEqual(system_fixture.tree_of(into), expected)
                 else:
                     self.assertFalse(into.exists())
 
@@ -345,13 +345,13 @@ class Outputs(BadInput):
 
     def as_nobody(self):
         if os.geteuid() == 0:
-            parts.need("setpriv")
-            self.build.prefix = ["setpriv", f"--reuid={parts.NOBODY}", f"--regid={parts.NOBODY}", "--clear-groups"]
+            system_fixture.need("setpriv")
+            self.build.prefix = ["setpriv", f"--reuid={system_fixture.NOBODY}", f"--regid={system_fixture.NOBODY}", "--clear-groups"]
             for path in [self.top, *self.top.rglob("*")]:
                 if not path.is_symlink():
                     path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
             # This user may not look into the closed home that the build tree may be in.
-            probe = subprocess.run([*self.build.prefix, parts.settings.tools / "bottle-pack", "--version"], check=False,
+            probe = subprocess.run([*self.build.prefix, system_fixture.settings.tools / "bottle-pack", "--version"], check=False,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if probe.returncode != 0:
                 self.skipTest("needs a build tree that another user may read")
@@ -405,7 +405,7 @@ class Outputs(BadInput):
         self.assertEqual(os.listdir(into), ["work"])
 
 
-class ShortMemory(parts.TestCase):
+class ShortMemory(system_fixture.TestCase):
     def test_a_failing_allocation_is_told(self):
         build = self.new_build(files={"Dockerfile": "FROM scratch\nCOPY . /\n", "big": os.urandom(3 << 20)})
         failures = 0
@@ -422,4 +422,4 @@ class ShortMemory(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

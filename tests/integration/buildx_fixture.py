@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 import debian_fixture
-import parts
+import system_fixture
 
 RELEASE = "trixie"
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -30,7 +30,7 @@ def make(directory):
     """Nothing is done where the plug-in is there already."""
     if (directory / PLUGIN).exists():
         return
-    parts.need("apt-get", "dpkg")
+    system_fixture.need("apt-get", "dpkg")
     site, _ = debian_fixture.mirror()
     if not KEYRING.exists():
         raise unittest.SkipTest(f"needs {KEYRING}, which is not there")
@@ -62,4 +62,4 @@ def make(directory):
 
 
 if __name__ == "__main__":
-    parts.fixture(make)
+    system_fixture.fixture(make)

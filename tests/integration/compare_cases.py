@@ -11,7 +11,7 @@ import typing
 import unittest
 
 import images
-import parts
+import system_fixture
 
 APPLETS = ("basename cat chgrp chmod chown cp cut date dirname env expr find grep head id ln ls md5sum mkdir mkfifo mknod mv od printf "
            "pwd readlink rm rmdir sed seq sh sleep sort stat tail tar tee test touch tr true false umask wc").split()
@@ -60,7 +60,7 @@ def gzipped(data):
 
 
 def zstandard(data):
-    parts.need("zstd")
+    system_fixture.need("zstd")
     return subprocess.run(["zstd", "--quiet", "--stdout"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 

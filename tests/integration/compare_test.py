@@ -17,14 +17,14 @@ import compare_run
 import compare_scope
 import docker_fixture
 import image_tree
-import parts
+import system_fixture
 
 
-class Compare(parts.TestCase):
+class Compare(system_fixture.TestCase):
     @classmethod
     def setUpClass(cls):
         if not (shutil.which("crun") or shutil.which("runc")):
-            parts.need("crun")
+            system_fixture.need("crun")
         cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="compare ", dir=pathlib.Path.cwd()))
         cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
         cls.bases = compare_cases.make_bases(cls.shared)
@@ -77,7 +77,7 @@ class Compare(parts.TestCase):
         return file
 
     def build(self, context, options):
-        build = parts.Build(self.top / "bottle")
+        build = system_fixture.Build(self.top / "bottle")
         build.cache = self.shared / "store"
         bases = [word for name, layout in self.bases.items() for word in ("--build-context", f"{name}=oci-layout:{layout}")]
         return build.tools("bottle-image", "build", "--quiet", "--context", context, "--oci", self.top / "ours", *bases, *options, expect=None)
@@ -92,7 +92,7 @@ class Compare(parts.TestCase):
 
     def agent(self):
         """The socket of an ssh-agent that lives as long as the test."""
-        parts.need("ssh-agent")
+        system_fixture.need("ssh-agent")
         directory = tempfile.mkdtemp()  # short, as the names of sockets must be
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
         socket = os.path.join(directory, "agent")
@@ -135,4 +135,4 @@ for cases in (compare_run, compare_files, compare_config, compare_failures, comp
 del Compare, cases  # not a test of its own
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -12,7 +12,7 @@ import subprocess
 import unittest
 
 import images
-import parts
+import system_fixture
 
 LONG_NAME = "n" * 255
 LONG_PATH = "/".join(["a-directory-with-a-rather-long-name"] * 9)
@@ -103,14 +103,14 @@ def third_layer(text="the third layer\n"):
 
 
 def make_root(directory):
-    parts.need("debootstrap", "tar")
-    parts.need_root("debootstrap makes a root file system")
+    system_fixture.need("debootstrap", "tar")
+    system_fixture.need_root("debootstrap makes a root file system")
     site, release = mirror()
     root = directory / "root"
     subprocess.run(["rm", "-rf", root], check=True)
     # Not unpacked and configured again when only the layers below change: this takes minutes.
     made = subprocess.run(["debootstrap", "--variant=minbase", release, root, site], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False, env=parts.harness.clean_environment())
+                          stderr=subprocess.STDOUT, text=True, check=False, env=system_fixture.harness.clean_environment())
     if made.returncode != 0:
         last = "\n".join(made.stdout.splitlines()[-5:])
         raise unittest.SkipTest(f"debootstrap of {release} from {site} failed:\n{last}")
@@ -156,4 +156,4 @@ def make(directory):
 
 
 if __name__ == "__main__":
-    parts.fixture(make)
+    system_fixture.fixture(make)

@@ -10,7 +10,7 @@ import unittest
 
 import docker_fixture
 import image_tree
-import parts
+import system_fixture
 
 USER = "bottle-test"
 UID = 54321
@@ -47,7 +47,7 @@ install -d -o nobody -g nogroup -m 0750 /srv/local-example
 
 def make_package(directory):
     """local.deb below `directory`."""
-    parts.need("dpkg-deb")
+    system_fixture.need("dpkg-deb")
     root = directory / "package"
     for path, text, mode in (("DEBIAN/control", CONTROL, 0o644), ("DEBIAN/postinst", POSTINST, 0o755),
                              ("DEBIAN/conffiles", "/etc/local-example.conf\n", 0o644), ("etc/local-example.conf", "a = b\n", 0o644),
@@ -60,7 +60,7 @@ def make_package(directory):
     (root / "usr/bin/local-link").symlink_to("local-example")
     os.link(root / "usr/share/local-example/data", root / "usr/share/local-example/same-data")
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, directory / "local.deb"], stdout=subprocess.DEVNULL, check=True,
-                   env={**parts.harness.clean_environment(), "SOURCE_DATE_EPOCH": "1000000000"})
+                   env={**system_fixture.harness.clean_environment(), "SOURCE_DATE_EPOCH": "1000000000"})
     shutil.rmtree(root)
 
 
@@ -72,8 +72,8 @@ class AsUser:
              "/etc/subuid": f"{USER}:200000:65536\n", "/etc/subgid": f"{USER}:200000:65536\n"}
 
     def __init__(self, directory):
-        parts.need_root("another user is made for one process")
-        parts.need("unshare", "setpriv", "newuidmap", "newgidmap")
+        system_fixture.need_root("another user is made for one process")
+        system_fixture.need("unshare", "setpriv", "newuidmap", "newgidmap")
         script = ["set -e"]
         for path, text in self.FILES.items():
             if not os.path.exists(path):
@@ -90,15 +90,15 @@ class AsUser:
         return subprocess.run([*self.words, "test", *test], check=False).returncode == 0
 
 
-class DebianRun(parts.TestCase):
+class DebianRun(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
-        self.base = parts.settings.debian / "plain"
+        self.base = system_fixture.settings.debian / "plain"
         if not self.base.exists():
             raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
         if platform.machine() not in SETXATTR:
             raise unittest.SkipTest(f"needs to know the system calls of {platform.machine()}")
-        parts.need_root("the trees have several owners")
+        system_fixture.need_root("the trees have several owners")
         self.context = self.top / "context"
         self.context.mkdir()
         make_package(self.context)
@@ -153,7 +153,7 @@ class DebianRun(parts.TestCase):
         self.assertEqual(again, digest)
         user = AsUser(self.top)
         os.chmod(self.top, 0o755)
-        for test in (("-x", parts.settings.tools / "bottle-image"), ("-r", self.base / "index.json"), ("-r", self.context / "Dockerfile")):
+        for test in (("-x", system_fixture.settings.tools / "bottle-image"), ("-r", self.base / "index.json"), ("-r", self.context / "Dockerfile")):
             if not user.can(*test):
                 raise unittest.SkipTest(f"needs a build tree that other users can read: {test[1]}")
         as_user, image = self.build_with_bottle("as an ordinary user", user.words)
@@ -162,4 +162,4 @@ class DebianRun(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

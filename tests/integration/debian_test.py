@@ -9,7 +9,7 @@ import unittest
 
 import debian_fixture
 import images
-import parts
+import system_fixture
 
 DOCKERFILE = """
 FROM base
@@ -23,10 +23,10 @@ FILES = {"Dockerfile": DOCKERFILE, ".dockerignore": "**/*.log\n", "files/one": "
 MEMORY_LIMIT = 200 << 20
 
 
-class DebianTestCase(parts.TestCase):
+class DebianTestCase(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
-        self.layout = parts.settings.debian / "layout"
+        self.layout = system_fixture.settings.debian / "layout"
         if not self.layout.exists():
             raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
 
@@ -38,8 +38,8 @@ class DebianTestCase(parts.TestCase):
 
 class Tree(DebianTestCase):
     def test_tree_equals_what_umoci_unpacks(self):
-        parts.need("umoci")
-        parts.need_root("umoci unpacks owners, setuid bits and device nodes")
+        system_fixture.need("umoci")
+        system_fixture.need_root("umoci unpacks owners, setuid bits and device nodes")
         build = self.debian()
         build.image(*build.base)
         build.create()
@@ -47,17 +47,17 @@ class Tree(DebianTestCase):
         layout, bundle, extracted = (self.top / name for name in ("layout", "bundle", "extracted"))
         build.export(layout, "--tag", "exported")
         subprocess.run(["umoci", "--log=error", "unpack", "--image", f"{layout}:exported", bundle], check=True)
-        unpacked = parts.tree_of(bundle / "rootfs")
+        unpacked = system_fixture.tree_of(bundle / "rootfs")
         devices = {path for path, row in unpacked.items() if row[0] in ("char", "block", "fifo")}
         expected = {path: row for path, row in unpacked.items() if path not in devices}
         self.assertGreater(len(expected), 5000)
         self.check_that_the_layers_were_applied(expected)
 
         build.tools("bottle-pack", "extract", "--quiet", build.output, extracted)
-        self.assertEqual(parts.differences(parts.tree_of(extracted), expected), [])
+        self.assertEqual(system_fixture.differences(system_fixture.tree_of(extracted), expected), [])
 
         rows = json.loads(build.tools("bottle-pack", "inspect", "--tree", build.output).stdout)
-        self.assertEqual(parts.differences({row[0]: tuple(row[1:]) for row in rows}, expected), [])
+        self.assertEqual(system_fixture.differences({row[0]: tuple(row[1:]) for row in rows}, expected), [])
 
         if devices:
             made = build.tools("bottle-pack", "create", "--json", "--runtime", "none", "--image", build.build, "--output",
@@ -136,7 +136,7 @@ class Repack(DebianTestCase):
         layout.finish(config["config"])
 
 
-class MemoryTestCase(parts.TestCase):
+class MemoryTestCase(system_fixture.TestCase):
     """The largest resident set of each tool, by GNU time."""
 
     def setUp(self):
@@ -146,7 +146,7 @@ class MemoryTestCase(parts.TestCase):
 
     def check(self, build, name, *arguments):
         report = self.top / "time"
-        result = build.run("/usr/bin/time", "--verbose", "--output", report, parts.settings.tools / name, *arguments)
+        result = build.run("/usr/bin/time", "--verbose", "--output", report, system_fixture.settings.tools / name, *arguments)
         peak = 1024 * int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", report.read_text()).group(1))
         print(f"{name} {arguments[0]}: {peak >> 20} MiB", flush=True)
         self.assertLess(peak, MEMORY_LIMIT, f"{name} {arguments[0]}")
@@ -169,10 +169,10 @@ class MemoryTestCase(parts.TestCase):
 
 class DebianMemory(MemoryTestCase):
     def test_debian(self):
-        layout = parts.settings.debian / "layout"
+        layout = system_fixture.settings.debian / "layout"
         if not layout.exists():
             raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
-        parts.need_root("owners and setuid bits are extracted")
+        system_fixture.need_root("owners and setuid bits are extracted")
         self.check_all(self.new_build(FILES), "--build-context", f"base=oci-layout:{layout}")
 
 
@@ -213,4 +213,4 @@ class ManyFilesMemory(MemoryTestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

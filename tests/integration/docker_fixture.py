@@ -22,7 +22,7 @@ import tempfile
 import time
 import unittest
 
-import parts
+import system_fixture
 
 PREFIX = "bottle-docker-"
 START_SECONDS = 60
@@ -53,8 +53,8 @@ class Engine:
     `programs` is a directory with another dockerd and containerd, which keeps images in containerd's store."""
 
     def __init__(self, programs=None):
-        parts.need_root("a Docker Engine mounts file systems")
-        parts.need("dockerd", "containerd", "runc", "skopeo", "unshare", "setpriv")
+        system_fixture.need_root("a Docker Engine mounts file systems")
+        system_fixture.need("dockerd", "containerd", "runc", "skopeo", "unshare", "setpriv")
         self.client = client()
         self.programs = programs
         self.directory = self.lock = self.process = None
@@ -82,7 +82,7 @@ class Engine:
                    self.programs / "dockerd" if self.programs else "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", self.directory / "data",
                    "--exec-root", self.directory / "exec", "--pidfile", self.directory / "pid",
                    "--cgroup-parent", "/" + self.directory.name, "--host", self.socket]
-        environment = parts.harness.clean_environment()
+        environment = system_fixture.harness.clean_environment()
         if self.programs:
             settings = self.directory / "daemon.json"
             settings.write_text('{"features": {"containerd-snapshotter": true}}', encoding="utf-8")
@@ -120,7 +120,7 @@ class Engine:
     @property
     def environment(self):
         """Of every client of this engine, podman and skopeo's docker-daemon: included."""
-        return {**parts.harness.clean_environment(), "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1",
+        return {**system_fixture.harness.clean_environment(), "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1",
                 "DOCKER_CONFIG": str(self.directory / "client"), "BUILDKIT_PROGRESS": "plain"}
 
     def docker(self, *arguments, expect=0, **options):

@@ -12,11 +12,11 @@ import urllib.request
 
 import buildx_fixture
 import docker_fixture
-import held
+import breakpoint_fixture
 import images
-import parts
+import system_fixture
 import registry_fixture
-from held import SECONDS, wait_for
+from breakpoint_fixture import SECONDS, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
 import incremental_test  # noqa: E402
@@ -44,12 +44,12 @@ def contents_that_look_alike():
     raise AssertionError("no two texts were found")
 
 
-class EngineTestCase(parts.TestCase):
+class EngineTestCase(system_fixture.TestCase):
     """One Docker Engine a class; its client is found through a wrapper that counts, and is held where it is told to."""
 
     @classmethod
     def setUpClass(cls):
-        parts.need("podman", "buildah")
+        system_fixture.need("podman", "buildah")
         cls.engine = cls.new_engine()
         cls.engine.__enter__()
         cls.addClassCleanup(cls.engine.__exit__, None, None, None)
@@ -60,10 +60,10 @@ class EngineTestCase(parts.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.held = held.Held(self.top)
-        self.bin, self.calls_file = self.held.bin, self.held.calls_file
+        self.breakpoints = breakpoint_fixture.Breakpoints(self.top)
+        self.bin, self.calls_file = self.breakpoints.bin, self.breakpoints.calls_file
         for program in ENGINES:
-            self.held.wrap(program, self.engine.client if program == "docker" else shutil.which(program))
+            self.breakpoints.wrap(program, self.engine.client if program == "docker" else shutil.which(program))
         (self.top / "client").mkdir()
         (self.top / "client/config.json").write_text("{}", encoding="utf-8")
         storage = self.top / "storage.conf"
@@ -110,7 +110,7 @@ class EngineTestCase(parts.TestCase):
         wait_for(lambda: set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")) <= {"<none>:<none>"}, "a name is left")
 
     def assert_same_tree(self, one, other):
-        result = one.run(parts.settings.tools / "bottle-pack", "diff", one.output, other.output, expect=None)
+        result = one.run(system_fixture.settings.tools / "bottle-pack", "diff", one.output, other.output, expect=None)
         self.assertEqual((result.returncode, result.stdout), (0, ""))
 
 
@@ -123,9 +123,9 @@ class Examples(EngineTestCase):
     options = ()
 
     def make(self, name, engine, **more):
-        project = self.prepared(parts.harness.Project(self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"), engine, **more)
+        project = self.prepared(system_fixture.harness.Project(self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"), engine, **more)
         shutil.rmtree(project.source)
-        shutil.copytree(parts.harness.SOURCE / "examples" / name, project.source, ignore=shutil.ignore_patterns("build*"))
+        shutil.copytree(system_fixture.harness.SOURCE / "examples" / name, project.source, ignore=shutil.ignore_patterns("build*"))
         project.configure("-DCMAKE_BUILD_TYPE=Release", *self.options)
         project.make()
         return project
@@ -153,7 +153,7 @@ class Examples(EngineTestCase):
         self.compare("hello", ["hello"], others_differ=NO_WORKDIR)
 
     def test_busybox(self):
-        parts.need("busybox")
+        system_fixture.need("busybox")
         # COPY --chmod: the classic builder has none, and BuildKit's of 2021 has no sticky bit.
         self.compare("busybox", ["busybox"], ENGINES, docker_differs="/tmp: mode: 0777 | 1777\n")
 
@@ -171,7 +171,7 @@ class AgentExample(Examples):
                         r"|usr/sbin/(useradd|nologin)|usr/lib64/.*|usr/lib/[^/]+-linux-gnu(/[^/]*\.so[^/]*)?)")
 
     def base(self):
-        root = parts.settings.debian / "root.tar"
+        root = system_fixture.settings.debian / "root.tar"
         if not root.exists():
             self.skipTest("needs the Debian root file system, which the fixture could not make")
         with tarfile.open(root) as archive:
@@ -312,7 +312,7 @@ LABEL a=b
 class Builds(EngineTestCase):
     def setUp(self):
         super().setUp()
-        parts.need("busybox")
+        system_fixture.need("busybox")
         tools = self.top / "tools" / "bin"
         tools.mkdir(parents=True)
         shutil.copy(shutil.which("busybox", path="/bin:/usr/bin"), tools / "busybox")
@@ -462,14 +462,14 @@ class Builds(EngineTestCase):
                 ("", "", "", "builtin"), ("", "", "docker", "docker"), ("", "buildah", "docker", "buildah"),
                 ("podman", "buildah", "docker", "podman"), ("builtin", "buildah", "docker", "builtin"), ("", "builtin", "docker", "builtin"))):
             with self.subTest(engine=engine, variable=variable, environment=environment):
-                project = self.prepared(parts.harness.Project(
+                project = self.prepared(system_fixture.harness.Project(
                     self.top / f"project {number}", f"add_bottle(a {'ENGINE ' + engine if engine else ''})\n",
                     {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), BOTTLE_ENGINE=environment)
                 project.configure(f"-DBOTTLE_ENGINE={variable}" if variable else "-UBOTTLE_ENGINE")
                 self.assertEqual(self.calls(), [])
                 project.make("bottle-a")
                 self.assertEqual({call.split()[0] for call in self.calls()}, {expected} - {"builtin"})
-        project = self.prepared(parts.harness.Project(self.top / "unreachable", "add_bottle(a)\nadd_bottle(b ENGINE builtin)\n",
+        project = self.prepared(system_fixture.harness.Project(self.top / "unreachable", "add_bottle(a)\nadd_bottle(b ENGINE builtin)\n",
                                                       {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), **missing)
         project.configure()
         project.make("bottle-b")
@@ -477,7 +477,7 @@ class Builds(EngineTestCase):
         for program in ("podman", "buildah"):
             (self.bin / program).unlink()
         for engine, program in (("podman", "podman"), ("buildah", "buildah"), ("buildx", "docker")):
-            project = self.prepared(parts.harness.Project(self.top / f"without {engine}", f"add_bottle(a ENGINE {engine})\n",
+            project = self.prepared(system_fixture.harness.Project(self.top / f"without {engine}", f"add_bottle(a ENGINE {engine})\n",
                                                           {"Dockerfile": "FROM scratch\n"}), PATH=self.path_without(program))
             project.configure()
             self.assertRegex(project.make("bottle-a", expect=1).stdout, f'"{program}" is not installed(.|\n)*install .*ENGINE builtin')
@@ -499,8 +499,8 @@ class Builds(EngineTestCase):
             build = self.new_build(files, f"build {number}", "docker", DOCKER_BUILDKIT=str(number))
             builds.append(build)
             processes.append(subprocess.Popen(
-                [parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
-                env={**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache)},
+                [system_fixture.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+                env={**system_fixture.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache)},
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
         for number, process in enumerate(processes):
             _, errors = process.communicate(timeout=SECONDS)
@@ -675,7 +675,7 @@ class Primitives(Builds):
         self.engine.docker("rmi", "--force", "base:1", "base:2", expect=None)
 
     def command(self, *words, status=0, **options):
-        result = self.base.run(parts.settings.tools / "bottle-image", "docker", *words, expect=None, **options)
+        result = self.base.run(system_fixture.settings.tools / "bottle-image", "docker", *words, expect=None, **options)
         self.assertEqual(result.returncode, status, result.stdout)
         return result.stdout.strip()
 
@@ -750,7 +750,7 @@ class Primitives(Builds):
 
     def test_race(self):
         """Builds that want one name at one time: each gets its own, and nobody fails."""
-        command = [parts.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
+        command = [system_fixture.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
                    "/bin/sleep", "600"]
         processes = [subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True)
                      for _ in range(4)]
@@ -767,4 +767,4 @@ class Primitives(Builds):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -4,7 +4,7 @@ import subprocess
 import tarfile
 
 import images
-import parts
+import system_fixture
 
 DOCKERFILE = """
 FROM scratch AS files
@@ -32,7 +32,7 @@ def command(*arguments, **options):
     return result.stdout
 
 
-class Exchange(parts.TestCase):
+class Exchange(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.ours = self.new_build(FILES)
@@ -61,7 +61,7 @@ class Exchange(parts.TestCase):
         self.assertEqual(config["config"]["StopSignal"], "SIGUSR1")
 
     def test_skopeo_inspects(self):
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         manifest, _ = images.read_image(self.layout)
         seen = json.loads(command("skopeo", "inspect", f"oci:{self.layout}:ours"))
         index = json.loads((self.layout / "index.json").read_text())
@@ -72,10 +72,10 @@ class Exchange(parts.TestCase):
         self.assertEqual(config["config"]["StopSignal"], "SIGUSR1")
 
     def test_umoci_unpacks(self):
-        parts.need("umoci")
-        parts.need_root("umoci unpacks owners")
+        system_fixture.need("umoci")
+        system_fixture.need_root("umoci unpacks owners")
         command("umoci", "unpack", "--image", f"{self.layout}:ours", self.top / "bundle")
-        tree = parts.tree_of(self.top / "bundle" / "rootfs")
+        tree = system_fixture.tree_of(self.top / "bundle" / "rootfs")
         self.assertEqual(tree["bin/a"][:5], ("file", "4750", 3, 4, 13))
         self.assertEqual(tree["second/a"][:4], ("file", "0644", 0, 0))
         self.assertEqual(set(tree), {"", "bin", "bin/a", "second", "second/a"})
@@ -85,7 +85,7 @@ class Exchange(parts.TestCase):
 
     def docker_archive(self, name="archive.tar"):
         """What `docker load` would read, and `docker save` writes."""
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         archive = self.top / name
         command("skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:ours", f"docker-archive:{archive}:example.org/ours:1")
         return archive
@@ -117,7 +117,7 @@ class Exchange(parts.TestCase):
         self.assertEqual(rows["bin/a"][:4], ["file", "4750", 3, 4])
 
     def test_from_a_layout_that_skopeo_wrote(self):
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         compress = ["--dest-compress", "--dest-compress-format"]
         for name, options in {"plain": [], "gzip": [*compress, "gzip"], "zstd": [*compress, "zstd"]}.items():
             with self.subTest(name):
@@ -128,15 +128,15 @@ class Exchange(parts.TestCase):
         self.check_as_base(f"docker-archive:{self.docker_archive()}")
 
     def test_from_a_layout_that_umoci_changed(self):
-        parts.need("umoci")
-        parts.need_root("umoci unpacks owners")
+        system_fixture.need("umoci")
+        system_fixture.need_root("umoci unpacks owners")
         command("umoci", "unpack", "--image", f"{self.layout}:ours", self.top / "bundle")
         rootfs = self.top / "bundle" / "rootfs"
         (rootfs / "second" / "a").unlink()
         (rootfs / "added").write_text("by umoci\n")
         command("umoci", "repack", "--image", f"{self.layout}:changed", self.top / "bundle")
         alone = self.top / "alone"
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         command("skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:changed", f"oci:{alone}:x")
         child = self.new_build({"Dockerfile": "FROM base\n"}, name="child of umoci")
         child.image("--build-context", f"base=oci-layout:{alone}")
@@ -146,9 +146,9 @@ class Exchange(parts.TestCase):
 
     def test_export_replaces_a_layout_and_nothing_else(self):
         self.ours.export(self.layout, "--tag", "ours")
-        first = parts.tree_of(self.layout)
+        first = system_fixture.tree_of(self.layout)
         self.ours.export(self.layout, "--tag", "ours")
-        self.assertEqual(parts.tree_of(self.layout), first)
+        self.assertEqual(system_fixture.tree_of(self.layout), first)
         other = self.top / "precious"
         other.mkdir()
         (other / "work").write_text("of years\n")
@@ -158,4 +158,4 @@ class Exchange(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 
 import images
-import parts
+import system_fixture
 
 DOCKERFILE = """
 FROM base AS first
@@ -40,10 +40,10 @@ def file_digest(path):
 
 
 def tree_or_none(directory):
-    return parts.tree_of(directory) if directory.exists() else None
+    return system_fixture.tree_of(directory) if directory.exists() else None
 
 
-class FaultTestCase(parts.TestCase):
+class FaultTestCase(system_fixture.TestCase):
     KNOWN = {"source", "build", "cache", "trace.jsonl", "layout", "extracted"}  # what a build's directory may hold
 
     def setUp(self):
@@ -89,7 +89,7 @@ class FaultTestCase(parts.TestCase):
         template = self.top / f"template {step.name}"
         if not template.exists():
             shutil.copytree(self.build.root, template, symlinks=True)
-            prepared = parts.Build(template)
+            prepared = system_fixture.Build(template)
             for before in step.before:
                 next(other for other in self.steps if other.name == before).run(prepared)
         shutil.copytree(template, build.root, symlinks=True)
@@ -99,7 +99,7 @@ class FaultTestCase(parts.TestCase):
         """How often `step` changes files, when nothing goes wrong; and its result."""
         build = self.fresh(step, "counted")
         count = self.top / "count"
-        build.environment.update({"LD_PRELOAD": str(parts.settings.fault), "BOTTLE_FAULT_COUNT": str(count), "BOTTLE_JOBS": "1"})
+        build.environment.update({"LD_PRELOAD": str(system_fixture.settings.fault), "BOTTLE_FAULT_COUNT": str(count), "BOTTLE_JOBS": "1"})
         step.run(build)
         result = step.result(build)
         self.assertIsNotNone(result)
@@ -107,7 +107,7 @@ class FaultTestCase(parts.TestCase):
         return int(count.read_text()), result
 
     def strike(self, build, step, fault, expect=None):
-        build.environment.update({"LD_PRELOAD": str(parts.settings.fault), "BOTTLE_FAULT": fault, "BOTTLE_JOBS": "1"})
+        build.environment.update({"LD_PRELOAD": str(system_fixture.settings.fault), "BOTTLE_FAULT": fault, "BOTTLE_JOBS": "1"})
         try:
             return step.run(build, expect=expect)
         finally:
@@ -199,7 +199,7 @@ class SmallDisk(FaultTestCase):
     """The real thing: a file system of a megabyte."""
 
     def small_disk(self, name, size):
-        parts.need("mount", "umount")
+        system_fixture.need("mount", "umount")
         place = self.top / name
         place.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], stdout=subprocess.PIPE,
@@ -218,7 +218,7 @@ class SmallDisk(FaultTestCase):
         self.assertEqual(file_digest(build.output), self.expected)
 
     def test_a_full_disk_for_the_output_and_for_the_store(self):
-        parts.need_root("it mounts a tmpfs")
+        system_fixture.need_root("it mounts a tmpfs")
         self.build.image(*self.base)
         self.build.create()
         self.expected = file_digest(self.build.output)
@@ -246,8 +246,8 @@ class Together(FaultTestCase):
     """Several processes at once: none waits for ever, none fails, all see the same."""
 
     def start(self, build, *arguments):
-        environment = {**parts.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(build.cache)}
-        command = [parts.settings.tools / arguments[0], *arguments[1:]]
+        environment = {**system_fixture.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(build.cache)}
+        command = [system_fixture.settings.tools / arguments[0], *arguments[1:]]
         return subprocess.Popen([str(word) for word in command], env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
@@ -310,4 +310,4 @@ class Together(FaultTestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

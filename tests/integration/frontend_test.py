@@ -3,8 +3,8 @@ import json
 import os
 import subprocess
 
-import parts
-from parts import harness, settings
+import system_fixture
+from system_fixture import harness, settings
 
 DOCKERFILE = """\
 ARG BASE=scratch
@@ -22,7 +22,7 @@ ADD https://example.com/x.tar.gz /
 """
 
 
-class Frontend(parts.TestCase):
+class Frontend(system_fixture.TestCase):
     def new_build(self, files=(), name="one build"):
         return super().new_build({"a": "a\n", "b": "b\n", "Dockerfile": DOCKERFILE, **dict(files)}, name)
 
@@ -54,7 +54,7 @@ class Print(Frontend):
         found = self.printed(project, "inputs", "--build-arg", "NAME=second", "--build-arg", "OTHER=x")
         self.assertEqual([(each["name"], [file["path"] for file in each["files"]]) for each in found["contexts"]],
                          [("context", ["a", "b"])])
-        self.assertEqual(found["contexts"][0]["files"][0]["digest"], "sha256:" + parts.digest_of(project.source / "a"))
+        self.assertEqual(found["contexts"][0]["files"][0]["digest"], "sha256:" + system_fixture.digest_of(project.source / "a"))
         self.assertEqual(found["arguments"], {"BASE": "scratch", "NAME": "second"})
         self.assertEqual(found["ignoredArguments"], ["OTHER"])
         self.assertEqual([(each["name"], each["used"], each["lines"], each["resolved"]) for each in found["sources"]],
@@ -116,7 +116,7 @@ class Depfile(Frontend):
 
     def test_make_alone_as_documented(self):
         """The makefile of the manual: each change of an input runs both rules once, a deleted file too."""
-        parts.need("make")
+        system_fixture.need("make")
         page = (harness.SOURCE / "docs/tools/bottle-fingerprint.md").read_text(encoding="utf-8")
         project = self.new_build({"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/f": "1\n", "data/g": "g\n",
                                   "Makefile": page.split("```make\n")[1].split("```")[0]})
@@ -236,4 +236,4 @@ class Builds(Frontend):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

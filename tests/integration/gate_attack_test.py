@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import gate_fixture
-import parts
+import system_fixture
 from gate_fixture import git, refs
 from gate_git_test import AWS, TOKEN, GateCase
 
@@ -410,4 +410,4 @@ class NamesOfFiles(AttackCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

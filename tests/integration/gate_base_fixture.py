@@ -9,13 +9,13 @@ import unittest
 
 import debian_fixture
 import images
-import parts
+import system_fixture
 
 
 def release():
     """The release that all of the Dockerfiles name."""
     found = set()
-    for file in sorted((parts.harness.SOURCE / "images").glob("*/Dockerfile")):
+    for file in sorted((system_fixture.harness.SOURCE / "images").glob("*/Dockerfile")):
         found.update(re.findall(r"^FROM debian:([a-z]+)-slim ", file.read_text(encoding="utf-8"), re.MULTILINE))
     name, = found
     return name
@@ -24,14 +24,14 @@ def release():
 def make(directory):
     if (directory / "layout").exists():
         return
-    parts.need("debootstrap", "tar")
-    parts.need_root("debootstrap makes a root file system")
+    system_fixture.need("debootstrap", "tar")
+    system_fixture.need_root("debootstrap makes a root file system")
     site, _ = debian_fixture.mirror()
     root, new = directory / "root", directory / "layout.new"
     for old in (root, new):
         subprocess.run(["rm", "-rf", old], check=True)
     made = subprocess.run(["debootstrap", "--variant=minbase", release(), root, site], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False, env=parts.harness.clean_environment())
+                          text=True, check=False, env=system_fixture.harness.clean_environment())
     if made.returncode != 0:
         last = "\n".join(made.stdout.splitlines()[-5:])
         raise unittest.SkipTest(f"debootstrap of {release()} from {site} failed:\n{last}")
@@ -49,4 +49,4 @@ def make(directory):
 
 
 if __name__ == "__main__":
-    parts.fixture(make)
+    system_fixture.fixture(make)

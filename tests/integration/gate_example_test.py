@@ -2,19 +2,19 @@
 import json
 import shutil
 
-import parts
+import system_fixture
 
 
-class Example(parts.TestCase):
+class Example(system_fixture.TestCase):
     def test_agent(self):
-        parts.need_root("the images' RUN mounts file systems")
-        parts.need("cmake", "ninja")
-        layout = parts.settings.debian / "layout"
+        system_fixture.need_root("the images' RUN mounts file systems")
+        system_fixture.need("cmake", "ninja")
+        layout = system_fixture.settings.debian / "layout"
         if not layout.exists():
             self.skipTest("needs the Debian root file system, which the fixture could not make")
-        project = parts.harness.Project(self.top / "agent")
+        project = system_fixture.harness.Project(self.top / "agent")
         shutil.rmtree(project.source)
-        shutil.copytree(parts.harness.SOURCE / "examples" / "agent", project.source, ignore=shutil.ignore_patterns("build*"))
+        shutil.copytree(system_fixture.harness.SOURCE / "examples" / "agent", project.source, ignore=shutil.ignore_patterns("build*"))
         project.configure(f"-DAGENT_BASE=oci-layout:{layout}")
         project.make()
         gate, agent = project.extract("upstream"), project.extract("agent")
@@ -33,4 +33,4 @@ class Example(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

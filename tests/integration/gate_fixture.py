@@ -10,10 +10,10 @@ import subprocess
 import time
 import unittest
 
-import parts
+import system_fixture
 
-settings = parts.settings
-TEMPLATES = parts.harness.SOURCE / "templates"
+settings = system_fixture.settings
+TEMPLATES = system_fixture.harness.SOURCE / "templates"
 DEADLINE = 240
 
 
@@ -29,7 +29,7 @@ def wait_until(condition, what, process=None):
 
 
 def clean_environment(**more):
-    environment = {name: value for name, value in parts.harness.clean_environment().items()
+    environment = {name: value for name, value in system_fixture.harness.clean_environment().items()
                    if not name.startswith(("GIT_", "SSH_", "GATE_", "GITLEAKS_"))}
     environment.update({"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
                         "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_COMMITTER_NAME": "A",
@@ -72,7 +72,7 @@ class Upstream:
     """An SSH server with bare repositories below it."""
 
     def __init__(self, directory):
-        parts.need("sshd", "ssh", "ssh-keygen", "git")
+        system_fixture.need("sshd", "ssh", "ssh-keygen", "git")
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.user = pwd.getpwuid(os.geteuid()).pw_name
@@ -80,7 +80,7 @@ class Upstream:
         self.identity = self.directory / "client_key"
         ssh_keygen(self.identity)
         shutil.copy(self.identity.with_suffix(".pub"), self.directory / "authorized_keys")
-        self.port = parts.free_port()
+        self.port = system_fixture.free_port()
         self.server = None
         if os.geteuid() == 0:
             pathlib.Path("/run/sshd").mkdir(exist_ok=True)  # sshd wants it, and a service manager would have made it
@@ -103,7 +103,7 @@ MaxStartups 100
 LogLevel VERBOSE
 """, encoding="utf-8")
         self.server = Process([shutil.which("sshd"), "-D", "-e", "-f", config], self.directory / "sshd.log")
-        wait_until(lambda: parts.listens(self.port), f"sshd\n{self.server.text()}", self.server.process)
+        wait_until(lambda: system_fixture.listens(self.port), f"sshd\n{self.server.text()}", self.server.process)
 
     def stop(self):
         self.server.stop()
@@ -159,7 +159,7 @@ class Gate:
         self.rendered = self.directory / "etc"
         self.root = self.directory / "root"
         self.creds = self.directory / "creds"
-        self.port = parts.free_port()
+        self.port = system_fixture.free_port()
         self.scanner = scanner(release)
         self.path = f"{self.scanner}:{os.environ['PATH']}"
         entries = []
@@ -183,7 +183,7 @@ class Gate:
         self.server = Process([self.rendered / "entrypoint.sh"], self.directory / "gate.log",
                               env=clean_environment(GATE_ROOT=str(self.root), GATE_CREDS=str(self.creds), PATH=self.path,
                                                     **environment))
-        wait_until(lambda: parts.listens(self.port), "the gate does not answer", self.server.process)
+        wait_until(lambda: system_fixture.listens(self.port), "the gate does not answer", self.server.process)
 
     def stop(self):
         self.server.stop()

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import gate_fixture
-import parts
+import system_fixture
 from gate_fixture import Gate, Upstream, git, refs
 
 # Not secrets of anybody: made up in the form that scanners look for. Put together here, so that no file of this project
@@ -18,7 +18,7 @@ TOKEN = "gh" + "p_" + "1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX"
 AWS = "AK" + "IA" + "QYLPMN5HHHFPZAM2"
 
 
-class GateCase(parts.TestCase):
+class GateCase(system_fixture.TestCase):
     release = "sid"
     edit = {"allowForce": True, "allowDelete": True}
     more = {}
@@ -27,7 +27,7 @@ class GateCase(parts.TestCase):
     def setUpClass(cls):
         """One upstream server and one gate a class; each test has a repository of its own there."""
         super().setUpClass()
-        parts.need("flock", "timeout", "git", "ssh")
+        system_fixture.need("flock", "timeout", "git", "ssh")
         gate_fixture.scanner(cls.release)
         base = pathlib.Path.cwd() / "integration"
         base.mkdir(exist_ok=True)
@@ -216,7 +216,7 @@ class ObjectFormats(GateCase):
     """Upstreams with SHA-256 object ids."""
 
     def setUp(self):
-        parts.TestCase.setUp(self)
+        system_fixture.TestCase.setUp(self)
         self.name = self.slug(self._testMethodName)
 
     def make(self, object_format, work="work"):
@@ -610,4 +610,4 @@ class Hostile(GateCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -14,7 +14,7 @@ import unittest
 import docker_fixture
 import gate_base_fixture
 import gate_fixture
-import parts
+import system_fixture
 from gate_fixture import Upstream, git, refs, ssh_keygen
 
 TOKEN = "gh" + "p_" + "1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX"
@@ -25,12 +25,12 @@ class Echo(socketserver.BaseRequestHandler):
         self.request.sendall(b"hello\n")
 
 
-class Images(parts.TestCase):
+class Images(system_fixture.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        parts.need("sshd", "ssh", "ssh-keygen", "git", "runc")
-        cls.base = parts.settings.debian.parent / "gate-base" / "layout"
+        system_fixture.need("sshd", "ssh", "ssh-keygen", "git", "runc")
+        cls.base = system_fixture.settings.debian.parent / "gate-base" / "layout"
         if not cls.base.exists():
             raise unittest.SkipTest("needs the Debian root file system of the gates, which the fixture could not make")
         base = pathlib.Path.cwd() / "integration"
@@ -47,7 +47,7 @@ class Images(parts.TestCase):
         build.cache = self.place / "store"
         build.environment.update({name: self.engine.environment[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG")})
         build.environment["PATH"] = f"{self.client_directory()}:{os.environ['PATH']}"
-        shutil.copy(parts.harness.SOURCE / "images" / image / "Dockerfile", build.source / "Dockerfile")
+        shutil.copy(system_fixture.harness.SOURCE / "images" / image / "Dockerfile", build.source / "Dockerfile")
         debian = f"debian:{gate_base_fixture.release()}-slim"
         build.image("--build-context", f"{debian}=oci-layout:{self.base}", *(word for context in contexts for word in ("--build-context", context)))
         build.tools("bottle-image", "load", "--quiet", "--out", build.build, "--into", "docker", "--tag", f"{slug}:latest")
@@ -64,12 +64,12 @@ class Images(parts.TestCase):
         config = self.top / f"{kind}.json"
         config.write_text(json.dumps({"schema": 1, "kind": kind, **description}), encoding="utf-8")
         rendered = self.top / f"{kind} rendered"
-        subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
+        subprocess.run([system_fixture.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
                         gate_fixture.TEMPLATES / kind, "--out", rendered, "--slug", kind], check=True)
         return rendered
 
     def gate(self, command, rendered, *arguments, expect=0):
-        return self.engine.command(parts.settings.tools / "bottle-gate", command, "--program", self.engine.client, "--rendered", rendered,
+        return self.engine.command(system_fixture.settings.tools / "bottle-gate", command, "--program", self.engine.client, "--rendered", rendered,
                                    *arguments, expect=expect, stderr=subprocess.PIPE).stdout
 
     def up(self, rendered):
@@ -80,7 +80,7 @@ class Images(parts.TestCase):
         upstream = Upstream(self.top / "upstream")
         self.addCleanup(upstream.stop)
         repository = upstream.repository("project")
-        port = parts.free_port()
+        port = system_fixture.free_port()
         rendered = self.render("git-gate", {"listen": {"address": "127.0.0.1", "port": port}, "upstreams": [
             {"name": "project", "url": upstream.url("project"), "identity": {"file": str(upstream.identity)},
              "knownHostKey": upstream.host_key}]})
@@ -131,7 +131,7 @@ git commit --quiet --all -m Secret
             self.addCleanup(server.server_close)
             self.addCleanup(server.shutdown)
         named, other = (server.server_address[1] for server in servers)
-        port = parts.free_port()
+        port = system_fixture.free_port()
         client = ssh_keygen(self.top / "client")
         ssh_keygen(self.top / "stranger")
         rendered = self.render("ssh-gate", {"listen": {"address": "127.0.0.1", "port": port}, "clients": [client],
@@ -168,4 +168,4 @@ git commit --quiet --all -m Secret
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -12,7 +12,7 @@ import unittest
 import docker_fixture
 import gate_fixture
 import images
-import parts
+import system_fixture
 from gate_fixture import Upstream, git, wait_until
 
 UID = 1234
@@ -67,14 +67,14 @@ def make_layout(directory, scanner):
     return layout.finish({"User": "gate", "Entrypoint": ["/etc/git-gate/entrypoint.sh"], "Env": ["PATH=/usr/bin"]})
 
 
-class LaunchCase(parts.TestCase):
+class LaunchCase(system_fixture.TestCase):
     """One engine a class, with the gate's image in it."""
     start_engine = docker_fixture.Engine
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        parts.need("ldd", "sshd", *PROGRAMS)
+        system_fixture.need("ldd", "sshd", *PROGRAMS)
         scanner = gate_fixture.scanner("sid")
         base = pathlib.Path.cwd() / "integration"
         base.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ class LaunchCase(parts.TestCase):
         self.upstream = Upstream(self.top / "upstream")
         self.addCleanup(self.upstream.stop)
         self.repository = self.upstream.repository("project")
-        self.port = parts.free_port()
+        self.port = system_fixture.free_port()
         self.upstream_url = self.upstream.url("project")
         self.rendered = self.top / "rendered"
         self.render({"file": str(self.upstream.identity)})
@@ -102,11 +102,11 @@ class LaunchCase(parts.TestCase):
         config.write_text(json.dumps({"schema": 1, "kind": "git-gate", "listen": listen or {"address": "127.0.0.1", "port": self.port},
                                       "upstreams": [{"name": "project", "url": self.upstream_url, "identity": identity,
                                                      "knownHostKey": self.upstream.host_key}]}), encoding="utf-8")
-        subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
+        subprocess.run([system_fixture.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
                         gate_fixture.TEMPLATES / "git-gate", "--out", self.rendered, "--slug", "project"], check=True)
 
     def command(self, *arguments):
-        return [parts.settings.tools / "bottle-gate", arguments[0], "--program", self.engine.client, "--rendered", self.rendered,
+        return [system_fixture.settings.tools / "bottle-gate", arguments[0], "--program", self.engine.client, "--rendered", self.rendered,
                 *arguments[1:]]
 
     def gate(self, *arguments, expect=0, **environment):
@@ -250,7 +250,7 @@ class Launch(LaunchCase, Steps):
 
     def test_forwarded_agent(self):
         """An agent answers its own account only, which the image knows nothing of."""
-        parts.need("ssh-agent", "ssh-add", "setpriv")
+        system_fixture.need("ssh-agent", "ssh-add", "setpriv")
         account = 4321
         directory = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir="/tmp"))  # a socket's path is short
         self.addCleanup(shutil.rmtree, directory)
@@ -259,7 +259,7 @@ class Launch(LaunchCase, Steps):
         agent = gate_fixture.Process(["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "ssh-agent", "-D", "-a", socket],
                                      self.top / "agent.log")
         self.addCleanup(agent.stop)
-        gate_fixture.wait_until(lambda: parts.listens(socket), f"ssh-agent\n{agent.text()}", agent.process)
+        gate_fixture.wait_until(lambda: system_fixture.listens(socket), f"ssh-agent\n{agent.text()}", agent.process)
         self.render({"agent": True})
         self.assertIn("SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr)
         up = self.up("--egress", "host", SSH_AUTH_SOCK=str(socket))
@@ -286,7 +286,7 @@ class Targets(LaunchCase):
     def test_up_and_down(self):
         config = json.loads((self.top / "gate.json").read_text(encoding="utf-8"))
         config["listen"] = {"port": self.port}
-        self.project = parts.harness.Project(
+        self.project = system_fixture.harness.Project(
             self.top / "a project", f'add_gate(way TEMPLATE git-gate CONFIG gate.json DOCKERFILE Dockerfile CONTEXT empty\n'
             f'  CONTEXTS "base=oci-layout:{self.place}/layout")\n',
             {"gate.json": json.dumps(config), "empty/.keep": "", "Dockerfile": "FROM base\nCOPY --from=gate . /etc/git-gate/\n"})
@@ -320,8 +320,8 @@ class PodmanEngine:
     client = "podman"
 
     def __init__(self):
-        parts.need_root("podman's containers mount file systems")
-        parts.need("podman", "runc", "conmon", "skopeo")
+        system_fixture.need_root("podman's containers mount file systems")
+        system_fixture.need("podman", "runc", "conmon", "skopeo")
         self.directory = self.environment = None
         self.prefix = []
 
@@ -330,7 +330,7 @@ class PodmanEngine:
         storage = self.directory / "storage.conf"
         storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{self.directory}/root"\nrunroot = "{self.directory}/run"\n',
                            encoding="utf-8")
-        self.environment = {**parts.harness.clean_environment(), "CONTAINERS_STORAGE_CONF": str(storage),
+        self.environment = {**system_fixture.harness.clean_environment(), "CONTAINERS_STORAGE_CONF": str(storage),
                             "CONTAINERS_CONF": str(self.directory / "containers.conf")}
         self.configure("")
         return self
@@ -378,7 +378,7 @@ class Podman(LaunchCase, Steps):
 
     def test_a_bottle_has_no_other_way(self):
         """From an internal network through the gate to an upstream on the other side, and nowhere else."""
-        parts.need("ip", "nsenter")
+        system_fixture.need("ip", "nsenter")
         if not os.path.exists("/usr/lib/podman/netavark"):
             self.skipTest("needs netavark, which is not installed")
         self.own_network()
@@ -433,4 +433,4 @@ git -C work push --quiet origin HEAD:refs/heads/other
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -13,9 +13,9 @@ import unittest
 import urllib.parse
 
 import gate_fixture
-import parts
+import system_fixture
 from gate_fixture import Process, clean_environment, ssh_keygen, wait_until
-from parts import free_port, listens
+from system_fixture import free_port, listens
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9ks7jkua5YWIwByRnnnc6UPJQWI75O0e/UJdPYU1JI"
 GOOD = {"schema": 1, "kind": "git-gate", "listen": {"address": "0.0.0.0", "port": 9418}, "hashKnownHosts": True,
@@ -67,11 +67,11 @@ def changed(description, place, value):
     return result
 
 
-class Descriptions(parts.TestCase):
+class Descriptions(system_fixture.TestCase):
     def check(self, description):
         file = self.top / "gate.json"
         file.write_text(json.dumps(description), encoding="utf-8")
-        return subprocess.run([parts.settings.tools / "bottle-gate", "check", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        return subprocess.run([system_fixture.settings.tools / "bottle-gate", "check", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, check=False)
 
     def test_the_tool(self):
@@ -92,9 +92,9 @@ class Descriptions(parts.TestCase):
             import jsonschema  # pylint: disable=import-outside-toplevel
         except ImportError:
             raise unittest.SkipTest("needs python3-jsonschema, which is not installed") from None
-        text = subprocess.run([parts.settings.tools / "bottle-gate", "schema"], stdout=subprocess.PIPE, check=True).stdout
+        text = subprocess.run([system_fixture.settings.tools / "bottle-gate", "schema"], stdout=subprocess.PIPE, check=True).stdout
         schema = json.loads(text)
-        self.assertEqual(schema, json.loads((parts.harness.SOURCE / "schema" / "gate.schema.json").read_text(encoding="utf-8")))
+        self.assertEqual(schema, json.loads((system_fixture.harness.SOURCE / "schema" / "gate.schema.json").read_text(encoding="utf-8")))
         jsonschema.Draft7Validator.check_schema(schema)
         reader = jsonschema.Draft7Validator(schema)
         for description in (GOOD, SSH, *(changed(GOOD, *change) for change in ALSO_GOOD + BAD_FOR_THE_TOOL)):
@@ -110,13 +110,13 @@ HOSTILE = ["'", '"', "`touch ran`", "$(touch ran)", ";touch ran;", "a\nb", "\n",
            "%s%n", "\x01\x7f\r", "x" * 10240, "'" * 5000, ""]
 
 
-class Rendering(parts.TestCase):
+class Rendering(system_fixture.TestCase):
     """Values that may be any text are words of a script whatever they hold."""
 
     def render(self, description, templates, expect=0):
         config = self.top / "gate.json"
         config.write_text(json.dumps(description), encoding="utf-8")
-        result = subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates", templates, "--out",
+        result = subprocess.run([system_fixture.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates", templates, "--out",
                                  self.top / "out", "--slug", "slug"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.assertEqual(result.returncode, expect, result.stdout)
         return result.stdout
@@ -196,12 +196,12 @@ class Echo(socketserver.BaseRequestHandler):
         self.request.sendall(b"hello\n")
 
 
-class SshGate(parts.TestCase):
+class SshGate(system_fixture.TestCase):
     """Forwards to the named host and port, and does nothing else."""
 
     def setUp(self):
         super().setUp()
-        parts.need("sshd", "ssh", "ssh-keygen")
+        system_fixture.need("sshd", "ssh", "ssh-keygen")
         self.servers = [socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) for _ in range(2)]
         for server in self.servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -214,7 +214,7 @@ class SshGate(parts.TestCase):
         (self.top / "gate.json").write_text(json.dumps(
             {"schema": 1, "kind": "ssh-gate", "listen": {"address": "127.0.0.1", "port": self.port}, "clients": [public],
              "hosts": [{"name": "echo", "host": "127.0.0.1", "port": self.allowed, "knownHostKey": KEY}]}), encoding="utf-8")
-        subprocess.run([parts.settings.tools / "bottle-gate", "render", "--quiet", "--config", self.top / "gate.json", "--templates",
+        subprocess.run([system_fixture.settings.tools / "bottle-gate", "render", "--quiet", "--config", self.top / "gate.json", "--templates",
                         gate_fixture.TEMPLATES / "ssh-gate", "--out", self.top / "etc"], check=True)
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.gate = Process([self.top / "etc" / "entrypoint.sh"], self.top / "log",
@@ -253,4 +253,4 @@ class SshGate(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

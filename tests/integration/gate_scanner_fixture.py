@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 import debian_fixture
-import parts
+import system_fixture
 
 RELEASES = ("trixie", "sid")
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -54,7 +54,7 @@ def make(directory):
     missing = [release for release in RELEASES if not (directory / release / "gitleaks").exists()]
     if not missing:
         return
-    parts.need("apt-get", "dpkg-deb")
+    system_fixture.need("apt-get", "dpkg-deb")
     if not KEYRING.exists():
         raise unittest.SkipTest(f"needs {KEYRING}, which is not installed")
     site, _ = debian_fixture.mirror()
@@ -63,4 +63,4 @@ def make(directory):
 
 
 if __name__ == "__main__":
-    parts.fixture(make)
+    system_fixture.fixture(make)

@@ -15,7 +15,7 @@ import unittest
 import urllib.request
 
 import images
-import parts
+import system_fixture
 
 DEADLINE = 120  # seconds; for things that take a fraction of one
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -31,7 +31,7 @@ class Server:
                                             stderr=subprocess.STDOUT, env=environment)
         end = time.monotonic() + DEADLINE
         while True:
-            if parts.listens(port):
+            if system_fixture.listens(port):
                 return
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
@@ -86,7 +86,7 @@ class Web:
             self.server.server_close()
 
 
-class Case(parts.TestCase):
+class Case(system_fixture.TestCase):
     """A build whose context has a lock."""
     is_all_ours = True  # no base brings files of its own
     time = 0  # of all that is ours
@@ -126,11 +126,11 @@ class Images(Case):
 
     @classmethod
     def setUpClass(cls):
-        parts.need("docker-registry", "skopeo")
+        system_fixture.need("docker-registry", "skopeo")
 
     def setUp(self):
         super().setUp()
-        port = parts.free_port()
+        port = system_fixture.free_port()
         config = self.top / "registry.yml"
         config.write_text(f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {json.dumps(str(self.top / 'registry'))}}}\n"
                           f"http: {{addr: '127.0.0.1:{port}'}}\n")
@@ -166,7 +166,7 @@ class Images(Case):
         # The command of the message is the one that helps.
         command = next(line for line in result.stdout.splitlines() if "bottle-lock update" in line)
         command = command[command.index("bottle-lock update"):].split(", or ")[0]
-        build.run("sh", "-c", f'PATH="{parts.settings.tools}:$PATH"; {command}')
+        build.run("sh", "-c", f'PATH="{system_fixture.settings.tools}:$PATH"; {command}')
         entry = self.entries(build)[self.base]
         self.assertEqual(entry["kind"], "image")
         self.assertEqual(entry["tag"], "1")
@@ -389,7 +389,7 @@ class Images(Case):
         running = []
         for build, _ in builds:
             environment = {**os.environ, "BOTTLE_CACHE_DIR": str(build.cache)}
-            running.append(subprocess.Popen([parts.settings.tools / "bottle-lock", "update", "--quiet", "--lock", lock, "--context",
+            running.append(subprocess.Popen([system_fixture.settings.tools / "bottle-lock", "update", "--quiet", "--lock", lock, "--context",
                                              build.source], env=environment))
         for process in running:
             self.assertEqual(process.wait(DEADLINE), 0)
@@ -444,7 +444,7 @@ class HostileRegistries(Case):
         build = self.new(f"FROM {self.base}:1\n")
         self.assert_fails(self.lock(build, "update", "--platform", "linux/amd64", expect=1), *patterns)
         self.assertFalse((build.source / "bottle.lock").exists())
-        build.run(parts.settings.tools / "bottle-cache", "--store", build.cache, "verify")
+        build.run(system_fixture.settings.tools / "bottle-cache", "--store", build.cache, "verify")
         self.assertEqual(build.leftovers(), [])
         shutil.rmtree(build.root)
 
@@ -596,7 +596,7 @@ class Urls(Case):
 class Repositories(Case):
     @classmethod
     def setUpClass(cls):
-        parts.need("git")
+        system_fixture.need("git")
         # Itself: "git daemon" would be its parent, and end without it.
         directory = subprocess.run(["git", "--exec-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         cls.daemon = pathlib.Path(directory) / "git-daemon"
@@ -606,7 +606,7 @@ class Repositories(Case):
     def setUp(self):
         super().setUp()
         self.repositories = self.top / "repositories"
-        port = parts.free_port()
+        port = system_fixture.free_port()
         self.url = f"git://127.0.0.1:{port}"
         for name in ("main", "part"):
             self.git(name, "init", "--quiet", "--initial-branch=main", directory=name)
@@ -854,4 +854,4 @@ class Repositories(Case):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

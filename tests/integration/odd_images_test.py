@@ -11,7 +11,7 @@ import json
 import pathlib
 
 import images
-import parts
+import system_fixture
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 ABSENT = object()
@@ -30,7 +30,7 @@ KEPT = {"os.version", "os.features", "variant", "author", "config/StopTimeout", 
         "config/ExposedPorts", "config/Volumes", "config/Labels", "config/Healthcheck", "config/ArgsEscaped", "config"}
 
 
-class OddImages(parts.TestCase):
+class OddImages(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.project = self.new_build({"Dockerfile": "FROM case\nLABEL x=y\n"})
@@ -260,4 +260,4 @@ def changed_descriptor(manifest, where, key, value):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -3,12 +3,12 @@ import json
 import struct
 import zlib
 
-import parts
+import system_fixture
 
 FILES = {"Dockerfile": "FROM scratch\nCOPY passwd /etc/\nENV A=1\nUSER app\n", "passwd": "app:x:1000:1000::/:\n"}
 
 
-class Manifests(parts.TestCase):
+class Manifests(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.build = self.new_build(FILES)
@@ -97,4 +97,4 @@ class Manifests(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -15,14 +15,14 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import images  # noqa: E402
-import parts  # noqa: E402
-from parts import settings  # noqa: E402
+import system_fixture  # noqa: E402
+from system_fixture import settings  # noqa: E402
 from registry_fixture import PASSWORD, USER, DockerRegistry, Scripted, auth_file, digest, wait_until  # noqa: E402
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
-class Case(parts.TestCase):
+class Case(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.store = self.top / "store"
@@ -48,7 +48,7 @@ class Case(parts.TestCase):
         return process
 
     def skopeo(self, *arguments):
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         return subprocess.run(["skopeo", *map(str, arguments)], check=True, capture_output=True, text=True, timeout=120).stdout
 
     def layout(self, name="layout", seed=0, layers=2, size=300_000, compress=True, architecture="amd64"):
@@ -560,7 +560,7 @@ class Hostile(Case):
         self.assertEqual(self.registry.count("GET", "/manifests/"), 1)
 
     def test_nobody_there(self):
-        name = f"127.0.0.1:{parts.free_port()}"
+        name = f"127.0.0.1:{system_fixture.free_port()}"
         self.assert_fails(self.tool("pull", f"{name}/a", "--retries", "1", status=1), "Failed to connect|connection failed", "is the registry running")
         probe = self.tool("probe", name, status=3)
         self.assertIn("connection failed", probe.stdout)
@@ -786,7 +786,7 @@ class Encrypted(Case):
 
     def setUp(self):
         super().setUp()
-        parts.need("openssl")
+        system_fixture.need("openssl")
         self.image = Image()
         for name, subject in (("server", "/CN=127.0.0.1"), ("client", "/CN=somebody")):
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -985,4 +985,4 @@ class Killed(Case):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

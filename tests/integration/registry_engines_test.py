@@ -9,18 +9,18 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import docker_fixture  # noqa: E402
 import images  # noqa: E402
-import parts  # noqa: E402
-import served  # noqa: E402
+import system_fixture  # noqa: E402
+import server_fixture  # noqa: E402
 
 
-class Case(served.TestCase):
+class Case(server_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(self.top), "BOTTLE_CACHE_DIR": str(self.top / "store")}
         self.name = f"127.0.0.1:{self.server.port}/team/image"
 
     def bottle(self, *arguments):
-        result = subprocess.run([parts.settings.tools / "bottle-registry", *map(str, arguments), "--json"], capture_output=True, text=True,
+        result = subprocess.run([system_fixture.settings.tools / "bottle-registry", *map(str, arguments), "--json"], capture_output=True, text=True,
                                 env=self.environment, timeout=120, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         return json.loads(result.stdout)
@@ -70,8 +70,8 @@ class Podman(Case):
         return result.stdout.strip()
 
     def test_there_and_back(self):
-        parts.need("podman")
-        parts.need_root("podman without privileges has another storage")
+        system_fixture.need("podman")
+        system_fixture.need_root("podman without privileges has another storage")
         digest, image_id = self.pushed()
         self.assertEqual("sha256:" + self.podman("pull", "--quiet", "--tls-verify=false", f"{self.name}:ours"), image_id)
         self.assertEqual(self.podman("image", "inspect", "--format", "{{.Digest}}", image_id), digest)
@@ -81,4 +81,4 @@ class Podman(Case):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

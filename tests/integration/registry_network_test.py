@@ -7,10 +7,10 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import images  # noqa: E402
-import parts  # noqa: E402
+import system_fixture  # noqa: E402
 from registry_client_test import Case, Image  # noqa: E402
 from registry_fixture import DockerRegistry, Scripted, auth_file  # noqa: E402
-from served import Served, digest  # noqa: E402
+from server_fixture import RegistryServer, digest  # noqa: E402
 
 
 class Mounts(Case):
@@ -207,7 +207,7 @@ class Network(Case):
             self.assertEqual({(path.partition("/a/")[0], headers.get("x-team")) for _, path, headers in mirror.requests}, {("/cache/v2", "blue")})
 
     def test_sha512_references(self):
-        server = Served("--root", self.top / "root")
+        server = RegistryServer("--root", self.top / "root")
         self.addCleanup(server.stop)
         layout = self.layout(layers=1, size=1000)
         text = layout.directory.joinpath("blobs/sha256", self.manifest_digest(layout.directory).partition(":")[2]).read_bytes()
@@ -230,4 +230,4 @@ class Network(Case):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -16,9 +16,9 @@ import threading
 import time
 
 import images
-import parts
-import served
-from served import DEADLINE, INDEX, MANIFEST, digest
+import system_fixture
+import server_fixture
+from server_fixture import DEADLINE, INDEX, MANIFEST, digest
 
 
 def eventually(condition, what):
@@ -51,7 +51,7 @@ def can_connect(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Lifetime(served.TestCase):
+class Lifetime(server_fixture.TestCase):
     def test_ready_and_gone(self):
         port_file = self.top / "port"
         server = self.serve("--port-file", port_file)
@@ -88,7 +88,7 @@ class Lifetime(served.TestCase):
                   "subprocess.Popen(sys.argv[1:])\n"
                   "time.sleep(600)\n")
         port_file = self.top / "port"
-        parent = subprocess.Popen([sys.executable, "-c", script, parts.settings.tools / "bottle-registry", "serve", "--exit-with-parent",
+        parent = subprocess.Popen([sys.executable, "-c", script, system_fixture.settings.tools / "bottle-registry", "serve", "--exit-with-parent",
                                    "--port-file", str(port_file)], stdout=subprocess.PIPE)
         ready = json.loads(parent.stdout.readline())
         parent.kill()
@@ -100,7 +100,7 @@ class Lifetime(served.TestCase):
     def test_parent_that_is_gone(self):
         gone = subprocess.Popen(["true"])
         gone.wait()
-        result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", f"--exit-with-parent={gone.pid}"],
+        result = subprocess.run([system_fixture.settings.tools / "bottle-registry", "serve", f"--exit-with-parent={gone.pid}"],
                                 capture_output=True, timeout=DEADLINE, check=False)
         self.assertEqual((result.returncode, result.stdout), (0, b""))
 
@@ -115,7 +115,7 @@ class Lifetime(served.TestCase):
 
     def test_errors(self):
         def fails(*arguments, status=1):
-            result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", *map(str, arguments)], text=True, timeout=DEADLINE,
+            result = subprocess.run([system_fixture.settings.tools / "bottle-registry", "serve", *map(str, arguments)], text=True, timeout=DEADLINE,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             self.assertEqual(result.returncode, status, result.stdout)
             return result.stdout
@@ -130,7 +130,7 @@ class Lifetime(served.TestCase):
         self.assertRegex(fails("--layout", self.top / "bad"), "manifests")
 
 
-class Access(served.TestCase):
+class Access(server_fixture.TestCase):
     def test_loopback_only(self):
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
             address, port = line.split()[1].split(":")
@@ -178,7 +178,7 @@ class Access(served.TestCase):
         self.assertNotIn("s3cret", pathlib.Path(f"/proc/{server.process.pid}/cmdline").read_text())
         for text in ("", "\n", "two words\n", "\x01\n"):
             file.write_text(text)
-            result = subprocess.run([parts.settings.tools / "bottle-registry", "serve", "--token-file", file], capture_output=True, text=True,
+            result = subprocess.run([system_fixture.settings.tools / "bottle-registry", "serve", "--token-file", file], capture_output=True, text=True,
                                     timeout=DEADLINE, check=False)
             self.assertEqual(result.returncode, 1)
             self.assertIn("expected a token", result.stderr)
@@ -258,15 +258,15 @@ class Access(served.TestCase):
         self.server.stop()
         server = self.serve("--root", self.root, "--read-only")
         self.assertEqual(server.request("GET", "/v2/a/manifests/tag").body, text)
-        before = served.files_below(self.root)
+        before = server_fixture.files_below(self.root)
         for method, path in (("POST", "blobs/uploads/"), ("PUT", "manifests/x"), ("DELETE", "manifests/tag"), ("DELETE", f"manifests/{digest(text)}"),
                              ("DELETE", f"blobs/{digest(b'layer')}"), ("PATCH", "blobs/uploads/" + "0" * 8 + "-0000" * 3 + "-" + "0" * 12)):
             for name in ("a", "new"):
                 self.assert_status(server.request(method, f"/v2/{name}/{path}", b"{}"), 405, "UNSUPPORTED")
-        self.assertEqual(served.files_below(self.root), before)
+        self.assertEqual(server_fixture.files_below(self.root), before)
 
 
-class Sources(served.TestCase):
+class Sources(server_fixture.TestCase):
     def test_layout(self):
         text = self.server.push_image("some/name", "1.0", b"data" * 1000)
         self.server.stop()
@@ -324,7 +324,7 @@ class Sources(served.TestCase):
         self.assertEqual(server.request("GET", "/v2/any/name/tags/list").json()["tags"], [])
 
 
-class Crashes(served.TestCase):
+class Crashes(server_fixture.TestCase):
     data = os.urandom(3 << 20)
 
     def half(self, server, where, size=1 << 20):
@@ -404,7 +404,7 @@ class Crashes(served.TestCase):
     def test_same_blob_at_once(self):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             self.assertEqual(len(set(pool.map(lambda _: self.server.push_blob("a", self.data), range(16)))), 1)
-        self.assertEqual([name for name in served.files_below(self.root) if "index" not in name and "oci-layout" not in name],
+        self.assertEqual([name for name in server_fixture.files_below(self.root) if "index" not in name and "oci-layout" not in name],
                          ["a/blobs/sha256/" + digest(self.data)[7:]])
 
     def test_full_disk(self):
@@ -419,7 +419,7 @@ class Crashes(served.TestCase):
         self.assertRegex(self.server.stop()[1], "cannot write")
 
 
-class Bounds(served.TestCase):
+class Bounds(server_fixture.TestCase):
     PATIENT = ("--idle-timeout", "3600")  # longer than any answer may take: whoever gets one has not waited for another client's end
     arguments = (*PATIENT, "--max-connections", "64")
 
@@ -546,7 +546,7 @@ class Bounds(served.TestCase):
         self.assertLess(memory_of(self.server.process.pid)[1], 64 << 10)
 
 
-class Together(served.TestCase):
+class Together(server_fixture.TestCase):
     def test_200_clients(self):
         """For five seconds: no error, and no growth once all of them are there."""
         self.server.stop()
@@ -585,11 +585,11 @@ class Together(served.TestCase):
         self.assertEqual((server.process.wait(timeout=DEADLINE), drain.result()), (0, 0))
 
 
-class Exchange(served.TestCase):
+class Exchange(server_fixture.TestCase):
     """skopeo and podman on the other side."""
 
     def setUp(self):
-        parts.need("skopeo")
+        system_fixture.need("skopeo")
         super().setUp()
         self.source = self.top / "source"
         layout = images.Layout(self.source)
@@ -628,4 +628,4 @@ class Exchange(served.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

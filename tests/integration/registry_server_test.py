@@ -4,15 +4,15 @@ and `digest-algorithm`): a test a requirement."""
 import hashlib
 import json
 
-import parts
-import served
-from served import EMPTY, INDEX, MANIFEST, digest
+import system_fixture
+import server_fixture
+from server_fixture import EMPTY, INDEX, MANIFEST, digest
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 UNKNOWN = digest(b"nobody has pushed this")
 
 
-class Pull(served.TestCase):
+class Pull(server_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.data = bytes(range(256)) * 8
@@ -48,7 +48,7 @@ class Pull(served.TestCase):
         self.assert_status(self.request("GET", "/v2/some/name/manifests/.NOT_A_TAG"), 404, "MANIFEST_UNKNOWN")
         # A blob that is no manifest is none.
         self.assert_status(self.request("GET", f"/v2/some/name/manifests/{self.blob}"), 404, "MANIFEST_UNKNOWN")
-        self.assertEqual(served.files_below(self.root / "no+such"), [])
+        self.assertEqual(server_fixture.files_below(self.root / "no+such"), [])
 
     def test_bad_names_and_digests(self):
         for name in ("UPPER", "a..b", "-a", "a_", "a//b", "a/.b", "a%2f..", "%2e%2e", "a" * 256):
@@ -101,7 +101,7 @@ class Pull(served.TestCase):
         self.assert_status(seen, 304)
 
 
-class Uploads(served.TestCase):
+class Uploads(server_fixture.TestCase):
     data = bytes(range(256)) * 12
 
     def assert_pushed(self, answer, data, algorithm="sha256"):
@@ -109,7 +109,7 @@ class Uploads(served.TestCase):
         named = digest(data, algorithm)
         self.assertEqual(answer.headers["Docker-Content-Digest"], named)
         self.assertEqual(self.request("GET", answer.headers["Location"]).body, data)
-        self.assertEqual([name for name in served.files_below(self.root) if ".uploads" in name], [])
+        self.assertEqual([name for name in server_fixture.files_below(self.root) if ".uploads" in name], [])
 
     def test_post_then_put(self):
         for algorithm in ("sha256", "sha512"):
@@ -140,7 +140,7 @@ class Uploads(served.TestCase):
         self.assert_status(self.request("GET", where), 404, "BLOB_UPLOAD_UNKNOWN")
         self.assert_status(self.request("POST", "/v2/a/blobs/uploads/", query={"digest-algorithm": "md5"}), 400, "DIGEST_INVALID")
         self.assert_status(self.request("GET", f"/v2/a/blobs/{digest(b'other')}"), 404)
-        self.assertEqual([name for name in served.files_below(self.root) if "blobs/" in name], [])
+        self.assertEqual([name for name in server_fixture.files_below(self.root) if "blobs/" in name], [])
 
     def chunks(self, where, last_by_put=False, algorithm="sha256"):
         named = digest(self.data, algorithm)
@@ -246,7 +246,7 @@ class Uploads(served.TestCase):
         self.assert_status(self.request("POST", "/v2/a/blobs/uploads/", query={"mount": "sha256:bad"}), 400, "DIGEST_INVALID")
 
 
-class Manifests(served.TestCase):
+class Manifests(server_fixture.TestCase):
     def test_exact_bytes_and_headers(self):
         text = b'{ "schemaVersion": 2,\n "mediaType":"' + MANIFEST.encode() + b'", "layers": [], "config": {}, "unknown": [1.50] }'
         for reference in ("tag", digest(text)):
@@ -338,7 +338,7 @@ class Manifests(served.TestCase):
         self.assertEqual(self.request("GET", "/v2/a/manifests/tag").body, second)
 
 
-class Tags(served.TestCase):
+class Tags(server_fixture.TestCase):
     names = ["1.0", "A", "_x", "a", "a.b", "b-c", "latest"]
 
     def setUp(self):
@@ -412,7 +412,7 @@ class Tags(served.TestCase):
         self.assert_status(self.request("DELETE", f"/v2/a/blobs/{digest(text)}"), 405, "UNSUPPORTED")
 
 
-class Referrers(served.TestCase):
+class Referrers(server_fixture.TestCase):
     def list(self, subject, name="a", **query):
         answer = self.assert_status(self.request("GET", f"/v2/{name}/referrers/{subject}", query=query), 200)
         self.assertEqual(answer.headers["Content-Type"], INDEX)
@@ -504,4 +504,4 @@ class Referrers(served.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

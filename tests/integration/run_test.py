@@ -14,12 +14,12 @@ import tempfile
 import time
 
 import images
-import parts
+import system_fixture
 
 SECRET = "correct-horse-battery"
 
 
-class Run(parts.TestCase):
+class Run(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         if not (shutil.which("crun") or shutil.which("runc") or os.path.exists("/usr/sbin/runc")):
@@ -68,7 +68,7 @@ class Run(parts.TestCase):
 
     def start_build(self, **environment):
         return subprocess.Popen(
-            [*self.build.prefix, parts.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out",
+            [*self.build.prefix, system_fixture.settings.tools / "bottle-image", "build", "--context", self.build.source, "--out",
              self.build.build, "--build-context", f"base=oci-layout:{self.top / 'base'}"],
             env={**os.environ, "BOTTLE_CACHE_DIR": str(self.build.cache), **environment}, stderr=subprocess.DEVNULL)
 
@@ -122,7 +122,7 @@ class Layers(Run):
 
     def test_says_that_it_copies(self):
         """A store on an overlay cannot hold the upper directory of another."""
-        parts.need_root("to mount")
+        system_fixture.need_root("to mount")
         for name in ("lower", "upper", "work"):
             (self.top / name).mkdir()
         self.build.cache.mkdir(parents=True, exist_ok=True)
@@ -219,14 +219,14 @@ class Mounts(Run):
 
     def agent(self, name):
         """An agent with a key of its own; the key's fingerprint is what it says."""
-        parts.need("ssh-agent", "ssh-add", "ssh-keygen")
+        system_fixture.need("ssh-agent", "ssh-add", "ssh-keygen")
         directory = tempfile.mkdtemp(prefix="bottle-agent-")  # short, as the names of sockets must be
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
         socket = pathlib.Path(directory, name)
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
         self.addCleanup(agent.wait)
         self.addCleanup(agent.terminate)
-        self.wait_for(lambda: parts.listens(socket))
+        self.wait_for(lambda: system_fixture.listens(socket))
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.top / f"{name}.key"], check=True)
         subprocess.run(["ssh-add", "-q", self.top / f"{name}.key"], env={**os.environ, "SSH_AUTH_SOCK": str(socket)}, check=True,
                        stderr=subprocess.DEVNULL)
@@ -530,7 +530,7 @@ class Security(Run):
     def test_insecure_is_asked_for(self):
         result = self.run_build("RUN --security=insecure true\n", expect=1)
         self.assert_fails(result, r"Dockerfile:2:1: error: .*entitlement security\.insecure", "--allow security.insecure")
-        parts.need_root("else the capabilities are those of a user namespace")
+        system_fixture.need_root("else the capabilities are those of a user namespace")
         own = dict(line.split(":\t") for line in pathlib.Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))
         found = self.status("--allow", "security.insecure", more="--security=insecure")
         self.assertEqual((found["CapEff"], found["Seccomp"]), (own["CapBnd"], pathlib.Path("/proc/self/status").read_text()
@@ -585,7 +585,7 @@ class HostileTrees(Run):
     def test_system_directories_of_ordinary_users(self):
         self.write_base(("dev", self.victim), without=["dev"])
         Users.become(self, "65534:100000:65536\n")
-        os.chown(self.victim, parts.NOBODY, parts.NOBODY)
+        os.chown(self.victim, system_fixture.NOBODY, system_fixture.NOBODY)
         self.assert_fails(self.run_build("RUN true\n", expect=1), "error: cannot mount on /dev: expected a directory in the image")
         self.check_victim()
 
@@ -622,7 +622,7 @@ class HostileTrees(Run):
 
 class SystemCalls(Run):
     """The filter of system calls, as each runtime installs it (seccomp_probe.c asks)."""
-    # Docker's table of address families; see src/image/run/seccomp.cpp.
+    # Docker's table of address families; see src/run/seccomp.cpp.
     FAMILIES = {*range(12), *range(13, 19), 21, 22, 24, *range(26, 34), 35, 36, 39, *range(41, 46)}
     KNOWN_ERRORS = {"clone3": errno.ENOSYS, "32-bit socketcall": errno.ENOSYS}
 
@@ -632,7 +632,7 @@ class SystemCalls(Run):
             self.skipTest(f"needs {name}, which is not installed")
         if name == "crun" and os.geteuid() == 0:
             # It refuses to work where version 1 and 2 of control groups are mounted together, and needs neither here.
-            parts.need("unshare", "umount")
+            system_fixture.need("unshare", "umount")
             wrapper = self.top / "crun"
             wrapper.write_text("#!/bin/sh\nexec unshare --mount sh -c 'umount -l /sys/fs/cgroup/unified 2>/dev/null; "
                                f"exec {program} --cgroup-manager=disabled \"$@\"' sh \"$@\"\n")
@@ -646,7 +646,7 @@ class SystemCalls(Run):
         return {found[1]: int(found[2]) for found in re.finditer(r"(?m)^#2 (.+) (\d+)$", text)}
 
     def check(self, runtime):
-        parts.need("cc")
+        system_fixture.need("cc")
         self.use_runtime(runtime)
         source = pathlib.Path(__file__).with_name("seccomp_probe.c")
         made = subprocess.run(["cc", "-static", "-no-pie", "-o", self.build.source / "probe", source], check=False, capture_output=True)
@@ -756,17 +756,17 @@ class Users(Run):
             "busybox chmod 2750 /new; busybox chmod 0 /data\nRUN --mount=type=cache,target=/c busybox test -p /new/p && echo z > /c/z\n")
 
     def become(self, *subordinate):
-        parts.need_root("to become another user")
-        parts.need("setpriv", "unshare", "mount")
-        prefix = ["setpriv", f"--reuid={parts.NOBODY}", f"--regid={parts.NOBODY}", "--clear-groups"]
-        probe = subprocess.run([*prefix, parts.settings.tools / "bottle-image", "--version"], check=False, capture_output=True)
+        system_fixture.need_root("to become another user")
+        system_fixture.need("setpriv", "unshare", "mount")
+        prefix = ["setpriv", f"--reuid={system_fixture.NOBODY}", f"--regid={system_fixture.NOBODY}", "--clear-groups"]
+        probe = subprocess.run([*prefix, system_fixture.settings.tools / "bottle-image", "--version"], check=False, capture_output=True)
         if probe.returncode != 0:
             self.skipTest("needs a build tree that another user may read")
         probe = subprocess.run([*prefix, "unshare", "--user", "--map-root-user", "true"], check=False, capture_output=True)
         if probe.returncode != 0:
             self.skipTest("needs user namespaces for ordinary users: " + probe.stderr.decode().strip())
         if subordinate:
-            parts.need("newuidmap", "newgidmap")
+            system_fixture.need("newuidmap", "newgidmap")
             (self.top / "ids").write_text("".join(subordinate))
             for name in ("/etc/subuid", "/etc/subgid"):
                 if not os.path.exists(name):
@@ -778,12 +778,12 @@ class Users(Run):
         self.build.build.mkdir(exist_ok=True)
         self.build.cache.mkdir(exist_ok=True)
         for path in (self.build.root, self.build.source, self.build.build, self.build.cache):
-            os.chown(path, parts.NOBODY, parts.NOBODY)
+            os.chown(path, system_fixture.NOBODY, system_fixture.NOBODY)
         for path in (self.top, *self.top.rglob("*")):
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
     def test_layers_are_as_those_of_root(self):
-        parts.need_root("to compare with")
+        system_fixture.need_root("to compare with")
         self.run_build(self.TEXT)
         expected = self.layers()
         for ids in ((), ("65534:100000:65536\n",)):
@@ -827,4 +827,4 @@ class Users(Run):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

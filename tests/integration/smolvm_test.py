@@ -13,9 +13,9 @@ import subprocess
 import time
 
 import docker_fixture
-import held
+import breakpoint_fixture
 import images
-import parts
+import system_fixture
 import stopped_test
 
 STAND_IN = pathlib.Path(__file__).resolve().parent / "smolvm_stand_in.py"
@@ -47,7 +47,7 @@ def serves_bottles(port):
     return False
 
 
-class SmolvmTestCase(parts.TestCase):
+class SmolvmTestCase(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         layout = images.Layout(self.top / "base")
@@ -89,16 +89,16 @@ class SmolvmTestCase(parts.TestCase):
         log = self.top / "log"
         with open(log, "wb") as output:
             process = subprocess.Popen(
-                [parts.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
+                [system_fixture.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
                  "--output", self.build.output, *options], stdout=subprocess.DEVNULL, stderr=output,
-                env={**parts.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.build.cache), **self.build.environment,
+                env={**system_fixture.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.build.cache), **self.build.environment,
                      **environment})
         self.addCleanup(process.kill)
-        held.wait_for(lambda: is_reached() or process.poll() is not None, "where it is to be stopped")
+        breakpoint_fixture.wait_for(lambda: is_reached() or process.poll() is not None, "where it is to be stopped")
         self.assertIsNone(process.poll(), log.read_text())
-        self.ports += [int(address.rpartition(":")[2], 16) for address in held.listening([process.pid]) if address.startswith("tcp")]
+        self.ports += [int(address.rpartition(":")[2], 16) for address in breakpoint_fixture.listening([process.pid]) if address.startswith("tcp")]
         process.send_signal(signal_number)
-        held.wait_for(lambda: goes_on() or process.poll() is not None, "the end of the pack")
+        breakpoint_fixture.wait_for(lambda: goes_on() or process.poll() is not None, "the end of the pack")
         self.note_ports(log.read_text())
         if process.returncode != 0:
             self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number,
@@ -194,13 +194,13 @@ class Failures(SmolvmTestCase):
                     mark = os.urandom(16).hex()
                     self.reached.unlink(missing_ok=True)
                     self.interrupt(signal_number, is_reached=self.reached.exists, STAND_IN=f"hang:{step}", BOTTLE_CACHE_DIR=str(cache),
-                                   **{held.MARK: mark})
+                                   **{breakpoint_fixture.MARK: mark})
                     self.assertTrue(self.ports)
                     self.assertFalse(self.build.output.exists())
                     if signal_number == signal.SIGKILL:
                         self.pack(STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
                     self.assert_clean()
-                    held.wait_for(lambda: not held.with_text("environ", f"{held.MARK}={mark}"), "a process goes on")
+                    breakpoint_fixture.wait_for(lambda: not breakpoint_fixture.with_text("environ", f"{breakpoint_fixture.MARK}={mark}"), "a process goes on")
 
 
 class Preflight(SmolvmTestCase):
@@ -229,7 +229,7 @@ class Preflight(SmolvmTestCase):
             self.assert_clean()
 
     def test_room(self):
-        parts.need_root("a small file system is mounted")
+        system_fixture.need_root("a small file system is mounted")
         small = self.top / "small"
         small.mkdir()
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False).returncode != 0:
@@ -243,15 +243,15 @@ class RegistryImage(SmolvmTestCase):
 
     @classmethod
     def setUpClass(cls):
-        parts.need("docker-registry", "ldd")
+        system_fixture.need("docker-registry", "ldd")
         cls.engine = docker_fixture.Engine()
         cls.engine.__enter__()
         cls.addClassCleanup(cls.engine.__exit__, None, None, None)
 
     def setUp(self):
         super().setUp()
-        self.held = held.Held(self.top)
-        self.held.wrap("docker", self.engine.client)
+        self.breakpoints = breakpoint_fixture.Breakpoints(self.top)
+        self.breakpoints.wrap("docker", self.engine.client)
         self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"))
         self.image = self.registry_image()
 
@@ -265,7 +265,7 @@ class RegistryImage(SmolvmTestCase):
         for file in files:
             (context / file[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, context / file[1:])
-        port = parts.free_port()
+        port = system_fixture.free_port()
         settings = "version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: '127.0.0.1:%d'}\n"
         (context / "config.yml").write_text(settings % ("/data", 1))
         (context / "Dockerfile").write_text(f'FROM scratch\nCOPY . /\nENTRYPOINT ["{program}", "serve", "/config.yml"]\n')
@@ -301,26 +301,26 @@ class RegistryImage(SmolvmTestCase):
 
     def test_target(self):
         """PACKER and REGISTRY_IMAGE of a bottle; what is missing fails the target, and not the configuring."""
-        project = parts.harness.Project(
+        project = system_fixture.harness.Project(
             self.top / "project", f'add_bottle(hello PACKER smolvm REGISTRY_IMAGE "{self.image}" '
             f'CONTEXTS "base=oci-layout:{self.top / "base"}")\n', FILES)
         project.environment.update(self.build.environment)
         project.environment["PATH"] = f"{self.bin}:/usr/bin:/bin"
         smolvm = (self.bin / "smolvm").rename(self.top / "smolvm")
         project.configure()
-        self.assertFalse(self.held.calls_file.exists())
+        self.assertFalse(self.breakpoints.calls_file.exists())
         self.assertRegex(project.make(expect=1).stdout, "smolvm is not installed(.|\n)*PACKER native")
         smolvm.rename(self.bin / "smolvm")
         project.make()
         project.tool("bottle-pack", "verify", project.pack("hello"))
-        calls = self.held.calls_file.read_text()
+        calls = self.breakpoints.calls_file.read_text()
         self.assertRegex(calls, r"docker create --name bottle-registry-hello .*--network host .*registry@sha256:")
         self.assertRegex(calls, r"docker push -- localhost:\d+/bottle/hello:[0-9a-f]{16}\n")
-        self.held.calls_file.unlink()
+        self.breakpoints.calls_file.unlink()
         project.touch("dir/one")
         project.make()
         self.assertEqual(project.ran(), {"hello": ["fingerprint"]})
-        self.assertFalse(self.held.calls_file.exists())
+        self.assertFalse(self.breakpoints.calls_file.exists())
         self.assert_clean()
 
     def test_two_at_once(self):
@@ -341,7 +341,7 @@ class RegistryImage(SmolvmTestCase):
 
         self.interrupt(signal.SIGTERM, "--registry-image", self.image, is_reached=is_reached, STAND_IN="hang:layer")
         self.build.tools("bottle-pack", "verify", other / self.build.output.name)
-        calls = [line for line in self.held.calls_file.read_text().splitlines() if line.startswith("docker create")]
+        calls = [line for line in self.breakpoints.calls_file.read_text().splitlines() if line.startswith("docker create")]
         self.assertEqual([call.split()[3] for call in calls],
                          ["bottle-registry-image", "bottle-registry-image", "bottle-registry-image-2"])
         self.assert_clean()
@@ -358,19 +358,19 @@ class RegistryImage(SmolvmTestCase):
                     cache = self.top / f"cache {signal_number} {stage}"
                     shutil.copytree(self.build.cache, cache)
                     self.reached.unlink(missing_ok=True)
-                    where = self.held.at("" if stage == "smolvm" else stage)
+                    where = self.breakpoints.at("" if stage == "smolvm" else stage)
                     is_cleaning = " rm" in stage  # which goes on in spite of the signal, and is let go on here
                     self.interrupt(
                         signal_number, "--registry-image", self.image,
-                        is_reached=self.reached.exists if stage == "smolvm" else self.held.is_reached,
-                        goes_on=self.held.release if is_cleaning and signal_number != signal.SIGKILL else lambda: None,
+                        is_reached=self.reached.exists if stage == "smolvm" else self.breakpoints.is_reached,
+                        goes_on=self.breakpoints.release if is_cleaning and signal_number != signal.SIGKILL else lambda: None,
                         STAND_IN="hang:layer" if stage == "smolvm" else "", BOTTLE_CACHE_DIR=str(cache), **where)
                     if signal_number == signal.SIGKILL:
                         self.pack("--registry-image", self.image, STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
                         self.build.tools("bottle-pack", "verify", self.build.output)
                     self.assert_clean()
-                    held.wait_for(lambda: not self.held.processes(), "a process goes on")
+                    breakpoint_fixture.wait_for(lambda: not self.breakpoints.processes(), "a process goes on")
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -15,10 +15,10 @@ import tempfile
 import buildx_fixture
 import docker_fixture
 import engines_test
-import held
-import parts
+import breakpoint_fixture
+import system_fixture
 from engines_test import FILES
-from held import SECONDS, wait_for
+from breakpoint_fixture import SECONDS, wait_for
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ALL = os.environ.get("BOTTLE_TEST_ALL_STOPS", "") not in ("", "0")
@@ -75,18 +75,18 @@ class Stops(engines_test.Builds):
                 # The daemon keeps the host's name space from its first container on.
                 "mounts": sorted(mount for mount in mounts if (str(self.engine.directory) in mount or str(self.top) in mount)
                                  and not mount.endswith("/netns/default")),
-                "ports": [address for address in held.listening(held.in_namespace_of(daemon)) if not address.startswith("unix")],
+                "ports": [address for address in breakpoint_fixture.listening(breakpoint_fixture.in_namespace_of(daemon)) if not address.startswith("unix")],
                 "files": sorted(file.name for file in (self.engine.directory / "data/tmp").iterdir())}
 
     def sleeping(self):
-        return held.with_text("cmdline", self.sleeps)
+        return breakpoint_fixture.with_text("cmdline", self.sleeps)
 
     def assert_nothing_left(self, build):
         self.assertEqual(build.leftovers(build.build), [])
         self.assertFalse((build.build / "engine.left").exists())
         self.assertEqual(list(self.temporary.iterdir()), [])
         # With them go the ports of ours.
-        wait_for(lambda: not set(self.held.processes()) - set(self.lasting), "a process goes on")
+        wait_for(lambda: not set(self.breakpoints.processes()) - set(self.lasting), "a process goes on")
         if self.program in ("docker", "buildx"):
             # Behind its client's back a daemon ends a build a little later.
             self.assert_engine_clean()
@@ -104,10 +104,10 @@ class Stops(engines_test.Builds):
 
     def reach(self, build, stage):
         """A build that has come to the stage, and is held there."""
-        environment = {**parts.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache),
-                       **self.held.at("" if stage == IN_RUN else stage)}
+        environment = {**system_fixture.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache),
+                       **self.breakpoints.at("" if stage == IN_RUN else stage)}
         process = subprocess.Popen(
-            [*build.prefix, parts.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
+            [*build.prefix, system_fixture.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
@@ -117,7 +117,7 @@ class Stops(engines_test.Builds):
                 # No network is made for it of which something could stay.
                 self.assertEqual({os.readlink(f"/proc/{number}/ns/net") for number in self.sleeping()}, {os.readlink("/proc/self/ns/net")})
         else:
-            self.held.await_reached(process)
+            self.breakpoints.await_reached(process)
         return process
 
     def stop(self, build, stage, signal_number):
@@ -126,7 +126,7 @@ class Stops(engines_test.Builds):
         expected = {-signal.SIGKILL} if signal_number == signal.SIGKILL else {128 + signal_number}
         if stage == "before rmi" and signal_number != signal.SIGKILL:
             # Who cleans up is not kept from it; the build is done by then.
-            wait_for(lambda: self.held.release() or process.poll() is not None, "the end of the build")
+            wait_for(lambda: self.breakpoints.release() or process.poll() is not None, "the end of the build")
             expected.add(0)
         output, _ = process.communicate(timeout=SECONDS)
         self.assertIn(process.returncode, expected, output)
@@ -238,7 +238,7 @@ class Buildah(Stops):
     def test_runtime_that_does_not_answer(self):
         """A RUN is ended though its runtime does not say what it runs, and what the runtime keeps of it is taken away when it does."""
         self.program = "buildah"
-        runtime = self.held.bin / "runc"
+        runtime = self.breakpoints.bin / "runc"
         runtime.write_text(f"""#!/bin/sh
 if [ "$1" = list ]; then echo "$@" >> "{self.top / 'lists'}"; exit 1; fi
 exec "{shutil.which('runc')}" "$@"
@@ -278,16 +278,16 @@ class Rootless(Stops):
         self.become()
 
     def become(self):
-        parts.need("setpriv", "unshare", "newuidmap", "newgidmap")
+        system_fixture.need("setpriv", "unshare", "newuidmap", "newgidmap")
         home = self.top / "home"
         (home / "runtime").mkdir(parents=True)
         self.environment.update(HOME=str(home), XDG_RUNTIME_DIR=str(home / "runtime"), USER="nobody")
-        (self.top / "ids").write_text(f"{parts.NOBODY}:100000:65536\n", encoding="utf-8")
+        (self.top / "ids").write_text(f"{system_fixture.NOBODY}:100000:65536\n", encoding="utf-8")
         script = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
-        user = ["setpriv", f"--reuid={parts.NOBODY}", f"--regid={parts.NOBODY}", "--clear-groups"]
+        user = ["setpriv", f"--reuid={system_fixture.NOBODY}", f"--regid={system_fixture.NOBODY}", "--clear-groups"]
         self.prefix = ["unshare", "--mount", "sh", "-c", script, "sh", self.top / "ids", *user]
         for path in (self.top, *self.top.rglob("*")):
-            os.chown(path, parts.NOBODY, parts.NOBODY, follow_symlinks=False)
+            os.chown(path, system_fixture.NOBODY, system_fixture.NOBODY, follow_symlinks=False)
         self.top.chmod(0o755)
         pause = home / "runtime/libpod/tmp/pause.pid"
 
@@ -297,7 +297,7 @@ class Rootless(Stops):
                 os.kill(int(pause.read_text()), signal.SIGTERM)
 
         self.addCleanup(end_pause)
-        tool = parts.settings.tools / "bottle-image"
+        tool = system_fixture.settings.tools / "bottle-image"
         probe = subprocess.run([*self.prefix, "sh", "-c", '"$1" --version && buildah unshare true', "sh", tool], env={**os.environ, **self.environment}, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if probe.returncode != 0:
@@ -316,7 +316,7 @@ class Rootless(Stops):
             for directory in (build.build, build.cache):
                 directory.mkdir()
             for path in (build.root, *build.root.rglob("*")):
-                os.chown(path, parts.NOBODY, parts.NOBODY)
+                os.chown(path, system_fixture.NOBODY, system_fixture.NOBODY)
         return build
 
     def test_podman(self):
@@ -359,4 +359,4 @@ class BuildxLayouts(Stops):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -2,7 +2,7 @@
 import json
 import shutil
 
-import parts
+import system_fixture
 
 FILES = {"app/Dockerfile": "FROM scratch\nCOPY f /f\n", "app/f": "1\n"}
 # A mistyped option or command of each tool, and the hint.
@@ -25,7 +25,7 @@ FAR = (("bottle-image", "build", "--push", "x"), ("bottle-image", "build", "--no
        ("bottle-lock", "check", "--pull"), ("bottle-cache", "prune"), ("bottle-registry", "login"))
 
 
-class Usage(parts.TestCase):
+class Usage(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.build = self.new_build(FILES)
@@ -105,4 +105,4 @@ class Usage(parts.TestCase):
 
 
 if __name__ == "__main__":
-    parts.main()
+    system_fixture.main()

@@ -12,10 +12,10 @@
 #include "image/builtin/outside_images.hpp"
 #include "image/builtin/stage_image.hpp"
 #include "image/builtin/stored_image.hpp"
-#include "image/builtin/tree.hpp"
+#include "image/builtin/workdir.hpp"
 #include "image/model/stored_index.hpp"
-#include "image/run/kept.hpp"
-#include "image/run/run.hpp"
+#include "run/run.hpp"
+#include "run/run_gc.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
@@ -48,10 +48,10 @@ struct StageWork {
   bool is_done() const { return is_begun && next == stage->steps.size(); }
 };
 
-class Builder {
+class ImageBuilder {
  public:
-  Builder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
-          const std::function<void(const std::string&)>& warn, std::size_t runs)
+  ImageBuilder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+               const std::function<void(const std::string&)>& warn, std::size_t runs)
       : resolved_(resolved),
         store_(store),
         on_step_(on_step),
@@ -111,10 +111,10 @@ class Builder {
   // What the commands at work have said meanwhile; waits for it if there is nothing else to do.
   void take_in(int timeout_milliseconds) {
     check_interrupted();
-    std::vector<Confined*> children;
+    std::vector<ConfinedProcess*> children;
     for (auto& [number, work] : works_)
       if (work.run && !work.run->process().finished()) children.push_back(&work.run->process());
-    if (!children.empty()) Confined::wait(children, timeout_milliseconds);
+    if (!children.empty()) ConfinedProcess::wait(children, timeout_milliseconds);
   }
 
   // Kills what is at work, and removes what that could not remove any more.
@@ -126,7 +126,7 @@ class Builder {
     }
     if (!was_running) return;
     try {
-      remove_left_runs(store_.directory());
+      remove_leftover_runs(store_.directory());
     } catch (const std::exception&) {
       // The next RUN tries again.
     }
@@ -434,7 +434,7 @@ class Builder {
 
 LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs) {
-  return Builder(resolved, store, on_step, warn, runs).run();
+  return ImageBuilder(resolved, store, on_step, warn, runs).run();
 }
 
 }  // namespace bottle::image

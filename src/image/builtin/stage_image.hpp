@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "image/model/outside.hpp"
+#include "image/model/outside_image.hpp"
 #include "image/model/plan.hpp"
 #include "image/model/stored_index.hpp"
 #include "oci/merged_tree.hpp"

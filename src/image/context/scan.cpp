@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "dockerfile/ignore.hpp"
-#include "image/context/seen.hpp"
 #include "image/context/stat_cache.hpp"
+#include "image/context/walk_cache.hpp"
 #include "image/context/xattrs.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
@@ -31,7 +31,7 @@ std::int64_t now_ns() {
 }  // namespace
 
 ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
-    : options_(std::move(options)), seen_(std::make_unique<Seen>()) {
+    : options_(std::move(options)), walk_cache_(std::make_unique<WalkCache>()) {
   // A target's file may be reached through links (a library's soname); what is copied is the file itself.
   for (auto& [name, file] : options_.files) {
     std::error_code error;
@@ -41,7 +41,7 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
     file = std::move(real);
   }
   if (options_.recorded) {
-    seen_->take_record(std::exchange(*options_.recorded, {}));
+    walk_cache_->take_record(std::exchange(*options_.recorded, {}));
     return;
   }
   cache_ = std::make_unique<StatCache>(store_directory, options_.root);
@@ -49,7 +49,7 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
   named_paths_.push_back(options_.root);
   for (const fs::path& exclude : options_.excludes) {
     struct stat status {};
-    if (::stat(exclude.c_str(), &status) == 0) seen_->excluded.emplace(status.st_dev, status.st_ino);
+    if (::stat(exclude.c_str(), &status) == 0) walk_cache_->excluded.emplace(status.st_dev, status.st_ino);
   }
   root_ = Fd(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) throw_errno("cannot open the context", options_.root.native());
@@ -64,10 +64,10 @@ std::string ContextScan::absolute(const std::string& path) const {
 
 const ContextScan::Node* ContextScan::look(const std::string& path) const {
   if (options_.recorded) {
-    const auto found = seen_->nodes.find(path);
-    return found == seen_->nodes.end() ? nullptr : &found->second;
+    const auto found = walk_cache_->nodes.find(path);
+    return found == walk_cache_->nodes.end() ? nullptr : &found->second;
   }
-  auto [found, is_new] = seen_->nodes.try_emplace(path);
+  auto [found, is_new] = walk_cache_->nodes.try_emplace(path);
   Node& node = found->second;
   if (is_new) {
     // What lies below something that is left out is left out too.
@@ -108,16 +108,16 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
 
 bool ContextScan::is_left_out(const std::string& path, const Node& node) const {
   if (path.empty() || !S_ISDIR(node.mode) || !options_.files.empty()) return false;
-  if (seen_->is_excluded(node.status)) return true;
+  if (walk_cache_->is_excluded(node.status)) return true;
   const std::string file = join_path(path, kBuildTreeFile);
-  if (::faccessat(root_.get(), file.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 || seen_->is_named(path))
+  if (::faccessat(root_.get(), file.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 || walk_cache_->is_named(path))
     return false;
-  seen_->build_trees.insert(path);
+  walk_cache_->build_trees.insert(path);
   return true;
 }
 
 const std::vector<std::string>& ContextScan::raw_list(const std::string& path) const {
-  auto [found, is_new] = seen_->listings.try_emplace(path);
+  auto [found, is_new] = walk_cache_->listings.try_emplace(path);
   if (!is_new || options_.recorded) return found->second;
   check_interrupted();
   if (!options_.files.empty()) {
@@ -125,33 +125,33 @@ const std::vector<std::string>& ContextScan::raw_list(const std::string& path) c
       found->second.push_back(name);
     return found->second;
   }
-  if (const auto ahead = seen_->ahead.find(path); ahead != seen_->ahead.end()) {
+  if (const auto ahead = walk_cache_->ahead.find(path); ahead != walk_cache_->ahead.end()) {
     found->second.reserve(ahead->second.size());
-    for (Seen::Child& child : ahead->second) {
-      seen_->remember(path, child);
+    for (WalkCache::Child& child : ahead->second) {
+      walk_cache_->remember(path, child);
       found->second.push_back(std::move(child.name));
     }
-    seen_->ahead.erase(ahead);
+    walk_cache_->ahead.erase(ahead);
     return found->second;
   }
   const Fd directory = open_beneath(root_.get(), path, O_RDONLY | O_DIRECTORY, options_.root.native());
-  found->second = Seen::names_in(directory, (options_.root / path).native());
+  found->second = WalkCache::names_in(directory, (options_.root / path).native());
   return found->second;
 }
 
 // What the rules say of the path itself, and for directories remembered, since what is below them depends on
 // it.
 bool ContextScan::matches_rules(const std::string& path) const {
-  const auto known = seen_->rules.find(path);
-  if (known != seen_->rules.end()) return known->second.ignored;
+  const auto known = walk_cache_->rules.find(path);
+  if (known != walk_cache_->rules.end()) return known->second.ignored;
   const std::string parent(oci::parent_path(path));
   if (!parent.empty()) (void)matches_rules(parent);
-  const dockerfile::IgnoreMatcher::Results& above = seen_->rules[parent].results;
+  const dockerfile::IgnoreMatcher::Results& above = walk_cache_->rules[parent].results;
   const Node* node = look(path);
   if (node == nullptr || !S_ISDIR(node->mode)) return options_.ignore->matches(path, above, nullptr);
-  Seen::Rules own;
+  WalkCache::Rules own;
   own.ignored = options_.ignore->matches(path, above, &own.results);
-  return (seen_->rules[path] = std::move(own)).ignored;
+  return (walk_cache_->rules[path] = std::move(own)).ignored;
 }
 
 bool ContextScan::ignored(const std::string& path, bool is_directory) const {
@@ -163,13 +163,13 @@ bool ContextScan::ignored(const std::string& path, bool is_directory) const {
 // Whether an ignored directory is there all the same because a later "!" rule takes back something below it.
 bool ContextScan::holds_anything(const std::string& directory) const {
   if (options_.ignore->may_skip(directory)) return false;
-  const auto known = seen_->holds_anything.find(directory);
-  if (known != seen_->holds_anything.end()) return known->second;
+  const auto known = walk_cache_->holds_anything.find(directory);
+  if (known != walk_cache_->holds_anything.end()) return known->second;
   const std::vector<std::string>& names = raw_list(directory);
   const bool holds = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
     return kind(join_path(directory, name)) != Kind::missing;
   });
-  seen_->holds_anything[directory] = holds;
+  walk_cache_->holds_anything[directory] = holds;
   return holds;
 }
 
@@ -181,7 +181,7 @@ SourceTree::Kind ContextScan::kind(const std::string& path) const {
 }
 
 std::string ContextScan::read_link(const std::string& path) const {
-  seen_->links.insert(path);
+  walk_cache_->links.insert(path);
   return look(path)->link.string();
 }
 
@@ -208,18 +208,18 @@ void ContextScan::name(const Source& source) {
     literal = join_path(literal, part);
   }
   literal = follow_links(*this, literal);
-  if (literal.empty() || !seen_->named.insert(literal).second) return;
+  if (literal.empty() || !walk_cache_->named.insert(literal).second) return;
   const auto is_named = [&](const std::string& tree) { return is_within(literal, tree); };
   bool was_left_out = false;
-  for (const std::string& tree : std::set<std::string>(seen_->build_trees))
+  for (const std::string& tree : std::set<std::string>(walk_cache_->build_trees))
     if (is_named(tree)) {
       was_left_out = true;
-      seen_->build_trees.erase(tree);
-      seen_->noted.erase(tree);
-      std::erase_if(seen_->nodes, [&](const auto& item) { return is_within(item.first, tree); });
+      walk_cache_->build_trees.erase(tree);
+      walk_cache_->noted.erase(tree);
+      std::erase_if(walk_cache_->nodes, [&](const auto& item) { return is_within(item.first, tree); });
     }
   if (!was_left_out) return;
-  seen_->holds_anything.clear();
+  walk_cache_->holds_anything.clear();
   const std::vector<std::vector<Source>> sources = std::exchange(sources_, {{}});
   const std::vector<Set> before = std::exchange(sets_, {});
   all_.clear();
@@ -247,10 +247,10 @@ void ContextScan::take_one(const Source& source) {
     throw Error("\"" + source.written + "\" is not in the context", {.where = {}, .hint = hint});
   };
   // Links that lead to a source are inputs like the source: the copy follows them again.
-  seen_->links.clear();
+  walk_cache_->links.clear();
   const std::vector<SourceMatch> matches = find_matches(*this, source.pattern);
-  for (const std::string& tree : seen_->build_trees)
-    if (source.pattern.match(tree)) seen_->noted.insert(tree);
+  for (const std::string& tree : walk_cache_->build_trees)
+    if (source.pattern.match(tree)) walk_cache_->noted.insert(tree);
   // A wildcard that matches nothing is no error as long as the directory it looks in exists.
   matches_ += matches.size();
   if (matches.empty())
@@ -267,8 +267,9 @@ void ContextScan::take_one(const Source& source) {
       // Rules may leave out most of what is there.
       const bool takes_all = (options_.ignore == nullptr || options_.ignore->empty()) && !source.includes &&
                              !source.excludes.could_match_below("");
-      if (takes_all && !options_.recorded && options_.files.empty() && !seen_->listings.contains(match.path))
-        seen_->look_ahead(root_.get(), options_.root.native(), match.path);
+      if (takes_all && !options_.recorded && options_.files.empty() &&
+          !walk_cache_->listings.contains(match.path))
+        walk_cache_->look_ahead(root_.get(), options_.root.native(), match.path);
       take_below(source, match.path, "");
     }
   }
@@ -279,7 +280,7 @@ void ContextScan::take_one(const Source& source) {
     if (kind(join_path(follow_links(*this, source.pattern.path), below)) == Kind::missing)
       refuse_missing(*source.required);
   }
-  for (const std::string& path : seen_->links)
+  for (const std::string& path : walk_cache_->links)
     take_path(path);
 }
 
@@ -289,14 +290,15 @@ bool ContextScan::take_below(const Source& source, const std::string& root, cons
   for (const std::string& name : raw_list(join_path(root, relative))) {
     const std::string below = join_path(relative, name);
     const std::string path = root.empty() ? below : join_path(root, below);
-    auto item = seen_->nodes.find(path);
-    if (item == seen_->nodes.end()) {
+    auto item = walk_cache_->nodes.find(path);
+    if (item == walk_cache_->nodes.end()) {
       (void)look(path);
-      item = seen_->nodes.find(path);
+      item = walk_cache_->nodes.find(path);
     }
     const Node& node = item->second;
     if (!node.exists) {
-      if (seen_->build_trees.contains(path) && (takes_all || source.takes(below))) seen_->noted.insert(path);
+      if (walk_cache_->build_trees.contains(path) && (takes_all || source.takes(below)))
+        walk_cache_->noted.insert(path);
       continue;
     }
     if (ignored(path, S_ISDIR(node.mode))) continue;
@@ -312,7 +314,7 @@ bool ContextScan::take_below(const Source& source, const std::string& root, cons
 }
 
 void ContextScan::take_path(const std::string& path) {
-  current_.push_back(&*seen_->nodes.find(path));
+  current_.push_back(&*walk_cache_->nodes.find(path));
 }
 
 // By path, each one once.
@@ -324,14 +326,14 @@ static void put_in_order(Items& items) {
   items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
-std::size_t ContextScan::close(const TakenDetail& detail) {
+std::size_t ContextScan::close(const EntryDetail& detail) {
   put_in_order(current_);
   all_.insert(all_.end(), current_.begin(), current_.end());
   // With several matches the directory may also lie below another one.
   Item* named = matches_ == 1 && !detail.named ? named_ : nullptr;
   for (Item* item : current_) {
     if (item == named) continue;
-    TakenDetail& needed = item->second.detail;
+    EntryDetail& needed = item->second.detail;
     needed.modes |= detail.modes;
     needed.user_xattrs |= detail.user_xattrs;
     needed.named = true;
@@ -371,7 +373,7 @@ void ContextScan::release() {
   all_ = {};
   sets_ = {};
   sources_ = {};
-  seen_.reset();
+  walk_cache_.reset();
 }
 
 void ContextScan::digest(Item& item) const {

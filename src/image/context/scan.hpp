@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "copy/selection.hpp"
+#include "copy/sources.hpp"
 #include "image/context/depfile.hpp"
-#include "image/copy/sources.hpp"
-#include "image/copy/taken.hpp"
 #include "oci/layer_index.hpp"
 #include "util/file.hpp"
 
@@ -48,7 +48,7 @@ class ContextScan : public SourceTree {
  public:
   static constexpr std::string_view kBuildTreeFile = "CMakeCache.txt";
   struct Node;
-  struct Seen;
+  struct WalkCache;
 
   ContextScan(ScanOptions options, const fs::path& store_directory);
   ~ContextScan() override;
@@ -58,7 +58,7 @@ class ContextScan : public SourceTree {
   void take(const Source& source);
   // Ends a set (one instruction's sources) and returns its number. What `detail` leaves out has a fixed value
   // in the set's entries.
-  std::size_t close(const TakenDetail& detail = {});
+  std::size_t close(const EntryDetail& detail = {});
 
   // Digests what was taken. Throws when a file keeps changing while it is read.
   void digest_files();
@@ -96,7 +96,7 @@ class ContextScan : public SourceTree {
   using Items = std::vector<Item*>;  // sorted by path, each one once
   struct Set {
     Items items;
-    TakenDetail detail;
+    EntryDetail detail;
     const Item* named = nullptr;  // a directory of which only what is below it matters
   };
 
@@ -118,7 +118,7 @@ class ContextScan : public SourceTree {
   std::vector<fs::path> named_paths_;
   Fd root_;
   std::unique_ptr<StatCache> cache_;
-  std::unique_ptr<Seen> seen_;
+  std::unique_ptr<WalkCache> walk_cache_;
   std::vector<std::vector<Source>> sources_{1};  // of each set; the last is open
   Items current_;                                // as taken: not sorted yet
   std::size_t matches_ = 0;                      // of sources in it

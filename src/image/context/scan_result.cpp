@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "image/context/scan.hpp"
-#include "image/context/seen.hpp"
+#include "image/context/walk_cache.hpp"
 #include "util/path.hpp"
 
 namespace bottle::image {
@@ -94,7 +94,7 @@ void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& v
 
 std::vector<std::string> ContextScan::build_trees() const {
   std::vector<std::string> trees;
-  for (const std::string& tree : seen_->noted)
+  for (const std::string& tree : walk_cache_->noted)
     if (options_.ignore == nullptr || !matches_rules(tree)) trees.push_back(tree);
   return trees;
 }
@@ -102,10 +102,10 @@ std::vector<std::string> ContextScan::build_trees() const {
 std::vector<Dependency> ContextScan::dependencies() const {
   std::vector<Dependency> found;  // sorted, and so nearly all there is
   std::vector<Dependency> others;
-  found.reserve(all_.size() + seen_->listings.size());
+  found.reserve(all_.size() + walk_cache_->listings.size());
   const auto directory = [&](const std::string& path) {
-    const auto node = seen_->nodes.find(path);
-    others.push_back({absolute(path), node != seen_->nodes.end() && node->second.exists
+    const auto node = walk_cache_->nodes.find(path);
+    others.push_back({absolute(path), node != walk_cache_->nodes.end() && node->second.exists
                                           ? node->second.status.mtime_ns
                                           : Dependency{}.mtime_ns});
   };
@@ -119,14 +119,14 @@ std::vector<Dependency> ContextScan::dependencies() const {
     }
   }
   // A context that is itself a build tree changes all the time.
-  const auto top = seen_->nodes.find("");
-  const bool is_build_tree = top != seen_->nodes.end() && seen_->is_excluded(top->second.status);
+  const auto top = walk_cache_->nodes.find("");
+  const bool is_build_tree = top != walk_cache_->nodes.end() && walk_cache_->is_excluded(top->second.status);
   for (const std::string_view parent : parents)
     if (!parent.empty() || !is_build_tree) directory(std::string(parent));
-  for (const std::string& tree : seen_->build_trees)
+  for (const std::string& tree : walk_cache_->build_trees)
     others.push_back({absolute(join_path(tree, kBuildTreeFile)), Dependency{}.mtime_ns});
   if (options_.files.empty())
-    for (const auto& [path, names] : seen_->listings)
+    for (const auto& [path, names] : walk_cache_->listings)
       directory(path);
   else
     std::sort(found.begin(), found.end());

@@ -1,10 +1,10 @@
 // The engine "buildx": BuildKit through any of its builders (`--builder` in ENGINE_OPTIONS or
 // $BUILDX_BUILDER), local, remote or Kubernetes. Inputs travel as named contexts, the result as an OCI
 // layout.
+#include "image/engine/cleanup_log.hpp"
 #include "image/engine/docker_client.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
-#include "image/engine/left.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -86,13 +86,13 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
-    EngineLeft left(request.resolved.spec().directory, request.on_line, request.store.directory());
-    load_inputs(request, input, DockerClient("docker"), left);
+    CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    load_inputs(request, input, DockerClient("docker"), log);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";
     std::vector<std::string> arguments = command(request, input);
     append(arguments, {"--load", "--iidfile", id_file.native(), input.context.native()});
-    run_client(request, left, arguments);
+    run_client(request, log, arguments);
     output_into({"docker", "save", read_file(id_file)}, archive);
     return import_engine_image(archive, request.resolved, request.store);
   }
@@ -104,13 +104,13 @@ class BuildxEngine : public Engine {
     int number = 0;
     for (const EngineImage& item : input.images) {
       const fs::path layout = request.work / ("input-" + std::to_string(number++));
-      const Exported exported = export_layout(item.image, request.store, layout, item.reference);
+      const ExportReport exported = export_layout(item.image, request.store, layout, item.reference);
       append(arguments, {"--build-context", item.reference + "=oci-layout://" + layout.native() + "@" +
                                                 exported.image_digest.string()});
     }
     arguments.push_back(input.context.native());
-    EngineLeft left(request.resolved.spec().directory, request.on_line);
-    run_client(request, left, arguments);
+    CleanupLog log(request.resolved.spec().directory, request.on_line);
+    run_client(request, log, arguments);
     return import_engine_image(archive, request.resolved, request.store);
   }
 

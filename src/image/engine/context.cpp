@@ -9,7 +9,7 @@
 #include <set>
 #include <system_error>
 
-#include "image/engine/sent.hpp"
+#include "image/engine/context_history.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -73,17 +73,17 @@ std::int64_t nanoseconds_of(const oci::Entry& entry, ContextTimes times) {
 // The last part of the path of the tree. See engine/sent.hpp.
 std::string tree_name(const oci::LayerIndex& index, const fs::path& directory, ContextTimes times) {
   if (times == ContextTimes::whole) return kTree;
-  SentContexts sent(directory / kSent);
+  ContextHistory history(directory / kSent);
   for (const oci::Entry& entry : index.entries) {
     const bool is_directory = entry.type == oci::EntryType::directory;
     const std::uint64_t size = entry.type == oci::EntryType::file ? entry.size : entry.link.size();
-    sent.add(entry.path,
-             is_directory ? "d"
-                          : std::to_string(size) + ":" + std::to_string(entry.mtime) + "." +
-                                std::to_string(nanoseconds_of(entry, times)),
-             what(entry));
+    history.add(entry.path,
+                is_directory ? "d"
+                             : std::to_string(size) + ":" + std::to_string(entry.mtime) + "." +
+                                   std::to_string(nanoseconds_of(entry, times)),
+                what(entry));
   }
-  return sent.name();
+  return history.name();
 }
 
 void set_time(const fs::path& path, std::int64_t seconds, std::int64_t nanoseconds) {
@@ -93,10 +93,10 @@ void set_time(const fs::path& path, std::int64_t seconds, std::int64_t nanosecon
     throw_errno("cannot set the times", path.native());
 }
 
-class Stage {
+class ContextWriter {
  public:
-  Stage(const oci::LayerIndex& index, const oci::ContentReader& reader, const fs::path& directory,
-        std::int64_t seconds, ContextTimes times)
+  ContextWriter(const oci::LayerIndex& index, const oci::ContentReader& reader, const fs::path& directory,
+                std::int64_t seconds, ContextTimes times)
       : index_(index),
         reader_(reader),
         directory_(directory),
@@ -240,7 +240,7 @@ class Stage {
 fs::path stage_context(const oci::LayerIndex& index, const oci::ContentReader& reader,
                        const fs::path& directory, std::int64_t seconds, ContextTimes times) {
   make_directories(directory);
-  return Stage(index, reader, directory, seconds, times).run();
+  return ContextWriter(index, reader, directory, seconds, times).run();
 }
 
 }  // namespace bottle::image

@@ -1,9 +1,9 @@
 // The engine "docker": `docker build`, by the classic builder or the daemon's BuildKit.
 #include <algorithm>
 
+#include "image/engine/cleanup_log.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
-#include "image/engine/left.hpp"
 #include "image/engine/load.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
@@ -53,8 +53,8 @@ class DockerEngine : public Engine {
     const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work,
                                             buildkit ? ContextTimes::by_content : ContextTimes::whole);
-    EngineLeft left(request.resolved.spec().directory, request.on_line, request.store.directory());
-    load_inputs(request, input, DockerClient(kProgram), left);
+    CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    load_inputs(request, input, DockerClient(kProgram), log);
 
     const fs::path id_file = request.work / "image.id";
     std::vector<std::string> arguments{kProgram,    "build",         "--file", input.dockerfile.native(),
@@ -67,7 +67,7 @@ class DockerEngine : public Engine {
     append(arguments, secret_options(request.resolved, buildkit));
     append(arguments, engine_options(request.resolved.spec()));
     arguments.push_back(input.context.native());
-    run_client(request, left, arguments, {std::string("DOCKER_BUILDKIT=") + (buildkit ? "1" : "0")});
+    run_client(request, log, arguments, {std::string("DOCKER_BUILDKIT=") + (buildkit ? "1" : "0")});
     const std::string id = read_file(id_file);
     const fs::path archive = request.work / "image.tar";
     output_into({kProgram, "save", id}, archive);
@@ -113,23 +113,23 @@ oci::Platform platform_of(const LoadedPlan& image) {
 }
 
 void load_inputs(const EngineRequest& request, const EngineInput& input, const DockerClient& client,
-                 EngineLeft& left) {
+                 CleanupLog& log) {
   const fs::path layout = request.work / "input";
   for (const EngineImage& item : input.images) {
     export_layout(item.image, request.store, layout, item.reference);
-    left.note_image(client.program(), item.reference);
-    const auto held = left.lock(client.program());
+    log.note_image(client.program(), item.reference);
+    const auto held = log.lock(client.program());
     load_layout(layout, platform_of(item.image), item.reference, client, request.store);
   }
 }
 
-void run_client(const EngineRequest& request, EngineLeft& left, const std::vector<std::string>& arguments,
+void run_client(const EngineRequest& request, CleanupLog& log, const std::vector<std::string>& arguments,
                 std::vector<std::string> environment) {
   environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch()));
-  environment.push_back(EngineLeft::client_mark(request.resolved.spec().directory));
-  left.note_client(arguments[0]);
+  environment.push_back(CleanupLog::client_mark(request.resolved.spec().directory));
+  log.note_client(arguments[0]);
   run_build(request, arguments, environment);
-  left.forget_builder();
+  log.forget_builder();
 }
 
 std::unique_ptr<Engine> make_docker_engine(const BuildSpec&) {

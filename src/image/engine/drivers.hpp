@@ -18,7 +18,7 @@
 namespace bottle::image {
 
 class DockerClient;
-class EngineLeft;
+class CleanupLog;
 
 std::unique_ptr<Engine> make_docker_engine(const BuildSpec& spec);
 std::unique_ptr<Engine> make_podman_engine(const BuildSpec& spec);
@@ -44,7 +44,7 @@ void append(std::vector<std::string>& words, const std::vector<std::string>& mor
 oci::Platform platform_of(const LoadedPlan& image);
 // The images of the input into Docker's or Podman's storage, each noted before.
 void load_inputs(const EngineRequest& request, const EngineInput& input, const DockerClient& client,
-                 EngineLeft& left);
+                 CleanupLog& log);
 // `--secret` for each; without the builder's help an Error.
 std::vector<std::string> secret_options(const Resolved& resolved, bool has_secrets);
 // What every `build` command line has in common: build arguments, labels, platform.
@@ -68,16 +68,17 @@ std::string output_of(const std::vector<std::string>& arguments, const std::stri
 void output_into(const std::vector<std::string>& arguments, const fs::path& file);
 // Runs a program that writes what people read, line by line. Interrupted, it is asked to stop, and ended when
 // it does not.
-Finished run_shown(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                   const std::function<void(const std::string&)>& on_line);
+ProcessResult run_shown(const std::vector<std::string>& arguments,
+                        const std::vector<std::string>& environment,
+                        const std::function<void(const std::string&)>& on_line);
 // Fills a program's standard input. A program that stops reading is judged by its exit status.
-Finished run_fed(const std::vector<std::string>& arguments,
-                 const std::function<void(const oci::Sink&)>& produce,
-                 const std::vector<std::string>& environment = {});
+ProcessResult run_fed(const std::vector<std::string>& arguments,
+                      const std::function<void(const oci::Sink&)>& produce,
+                      const std::vector<std::string>& environment = {});
 // A short program, waited for whatever signals come: for cleaning up. nullopt if it could not be started, or
 // had not ended when the time was over; then it is ended.
-std::optional<Finished> run_uninterrupted(const std::vector<std::string>& arguments,
-                                          std::chrono::milliseconds limit) noexcept;
+std::optional<ProcessResult> run_uninterrupted(const std::vector<std::string>& arguments,
+                                               std::chrono::milliseconds limit) noexcept;
 // This process's environment with these lines put in.
 std::vector<std::string> environment_with(const std::vector<std::string>& lines);
 
@@ -85,7 +86,7 @@ std::vector<std::string> environment_with(const std::vector<std::string>& lines)
 void run_build(const EngineRequest& request, const std::vector<std::string>& arguments,
                const std::vector<std::string>& environment);
 // A build by a client of Docker's, which `left` ends if this process is killed.
-void run_client(const EngineRequest& request, EngineLeft& left, const std::vector<std::string>& arguments,
+void run_client(const EngineRequest& request, CleanupLog& log, const std::vector<std::string>& arguments,
                 std::vector<std::string> environment = {});
 
 }  // namespace bottle::image

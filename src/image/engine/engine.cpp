@@ -1,7 +1,7 @@
 #include "image/engine/engine.hpp"
 
+#include "image/engine/cleanup_log.hpp"
 #include "image/engine/drivers.hpp"
-#include "image/engine/left.hpp"
 #include "util/error.hpp"
 #include "util/staged_directory.hpp"
 #include "util/text.hpp"
@@ -50,9 +50,9 @@ std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
   throw UsageError("the builtin engine is not a program", {.where = "bottle " + spec.slug});
 }
 
-void remove_engine_left(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
-                        const fs::path& locks) {
-  if (fs::exists(build_directory / EngineLeft::kFile)) EngineLeft left(build_directory, warn, locks);
+void clean_up_engines(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
+                      const fs::path& locks) {
+  if (fs::exists(build_directory / CleanupLog::kFile)) CleanupLog log(build_directory, warn, locks);
   StagedDirectory::remove_abandoned(build_directory / kWork);
 }
 

@@ -47,8 +47,8 @@ std::string fresh_engine_version(const BuildSpec& spec, const store::Store& stor
 // Takes out of the engines what a killed build in this directory has left there; starts nothing if that is
 // nothing. The caller holds the directory's lock. `warn` hears of an engine that does not answer in time;
 // `locks` is the store's directory.
-void remove_engine_left(const fs::path& build_directory,
-                        const std::function<void(const std::string&)>& warn = {}, const fs::path& locks = {});
+void clean_up_engines(const fs::path& build_directory,
+                      const std::function<void(const std::string&)>& warn = {}, const fs::path& locks = {});
 
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec);
 

@@ -1,6 +1,6 @@
 #include "image/engine/import.hpp"
 
-#include "image/model/outside.hpp"
+#include "image/model/outside_image.hpp"
 #include "util/json.hpp"
 
 namespace bottle::image {

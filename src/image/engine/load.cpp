@@ -93,17 +93,18 @@ void write_docker_archive(const oci::ImageSource& image, const std::string& name
   sink(bytes_of(oci::tar_end()));
 }
 
-Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
-                   const std::string& name, const DockerClient& client, const store::Store& store) {
+LoadReport load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
+                       const std::string& name, const DockerClient& client, const store::Store& store) {
   const oci::ImageSource image = oci::open_layout(layout, {.reference = {}, .platform = platform});
-  Loaded loaded{.image_id = image.config_digest.string(), .layers = image.layers.size(), .transferred = 0};
+  LoadReport loaded{
+      .image_id = image.config_digest.string(), .layers = image.layers.size(), .transferred = 0};
   if (client.image_id(loaded.image_id, OnFailure::status)) {
     client.tag(loaded.image_id, name, OnFailure::fatal);
     return loaded;
   }
   std::size_t skipped = client.program() == "docker" ? layers_there(image, client) : 0;
   for (;;) {
-    const Finished finished = run_fed(
+    const ProcessResult finished = run_fed(
         {client.program(), "load"},
         [&](const oci::Sink& sink) { write_docker_archive(image, name, skipped, store, sink); },
         client.environment());
@@ -118,12 +119,13 @@ Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& p
   }
 }
 
-Loaded load_step(const BuildSpec& spec, const std::string& name, const std::string& program) {
+LoadReport load_step(const BuildSpec& spec, const std::string& name, const std::string& program) {
   const store::Store store = store::Store::open(spec.store);
   const LoadedPlan image = load_plan(spec.directory);
   const StagedDirectory work(spec.directory / "load");
   export_layout(image, store, work.path() / "oci", name);
-  Loaded loaded = load_layout(work.path() / "oci", platform_of(image), name, DockerClient(program), store);
+  LoadReport loaded =
+      load_layout(work.path() / "oci", platform_of(image), name, DockerClient(program), store);
   trace_step("bottle-image", spec.slug, "load", "built",
              {{"layers", std::to_string(loaded.layers)}, {"sent", std::to_string(loaded.transferred)}});
   return loaded;

@@ -19,7 +19,7 @@ namespace bottle::image {
 void write_docker_archive(const oci::ImageSource& image, const std::string& name, std::size_t skipped,
                           const store::Store& store, const oci::Sink& sink);
 
-struct Loaded {
+struct LoadReport {
   std::string image_id;         // "sha256:..." of the configuration
   std::size_t layers = 0;       // of the image
   std::size_t transferred = 0;  // layers that were sent
@@ -27,10 +27,10 @@ struct Loaded {
 
 // Makes the image of `layout` known to Docker or Podman as `name`: only the layers that it lacks travel,
 // where the daemon says what it has and takes the rest.
-Loaded load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
-                   const std::string& name, const DockerClient& client, const store::Store& store);
+LoadReport load_layout(const fs::path& layout, const std::optional<oci::Platform>& platform,
+                       const std::string& name, const DockerClient& client, const store::Store& store);
 
 // The image of the plan in spec.directory, into "docker" or "podman".
-Loaded load_step(const BuildSpec& spec, const std::string& name, const std::string& program);
+LoadReport load_step(const BuildSpec& spec, const std::string& name, const std::string& program);
 
 }  // namespace bottle::image

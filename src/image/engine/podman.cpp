@@ -1,7 +1,7 @@
 // The engines "podman" and "buildah": the same builder behind two command lines.
+#include "image/engine/cleanup_log.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
-#include "image/engine/left.hpp"
 #include "image/engine/load.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
@@ -40,11 +40,11 @@ class PodmanEngine : public Engine {
     const fs::path temporary = request.work / "tmp";
     make_directories(temporary);
     const std::vector<std::string> environment{"TMPDIR=" + temporary.native()};
-    EngineLeft left(directory, request.on_line, request.store.directory());
+    CleanupLog log(directory, request.on_line, request.store.directory());
     if (program_ == "podman")
-      load_inputs(request, input, DockerClient(program_, {}, environment), left);
+      load_inputs(request, input, DockerClient(program_, {}, environment), log);
     else
-      pull_inputs(request, input, environment, left);
+      pull_inputs(request, input, environment, log);
 
     const fs::path id_file = request.work / "image.id";
     std::vector<std::string> arguments{
@@ -53,7 +53,7 @@ class PodmanEngine : public Engine {
         // The images are there: a registry must not be asked for newer ones.
         "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
         input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native(), "--build-arg",
-        std::string(EngineLeft::kBuilderArgument) + "=" + EngineLeft::builder_id(directory)};
+        std::string(CleanupLog::kBuilderArgument) + "=" + CleanupLog::builder_id(directory)};
     // As with the builtin engine. Of a network of theirs the bridge, rules of the firewall and the lease of
     // an address would stay after a kill, and nobody could tell whose they are. What the options say wins.
     arguments.push_back("--network=host");
@@ -61,13 +61,13 @@ class PodmanEngine : public Engine {
     append(arguments, secret_options(resolved, true));
     append(arguments, engine_options(resolved.spec()));
     arguments.push_back(input.context.native());
-    left.note_builder(program_, temporary);
+    log.note_builder(program_, temporary);
     run_build({.resolved = resolved,
                .store = request.store,
                .work = request.work,
                .on_line = [&](const std::string& line) { show(line, request.on_line); }},
               arguments, environment);
-    left.forget_builder();
+    log.forget_builder();
     std::string id = read_file(id_file);
     if (id.starts_with("sha256:")) id.erase(0, 7);
     const fs::path archive = request.work / "image.tar";
@@ -87,7 +87,7 @@ class PodmanEngine : public Engine {
     constexpr std::string_view kUnused = "build args were not consumed: [";
     const std::size_t begin = line.find(kUnused);
     if (begin != std::string::npos) {
-      const std::string name = EngineLeft::kBuilderArgument;
+      const std::string name = CleanupLog::kBuilderArgument;
       const std::size_t at = line.find(name, begin);
       if (at != std::string::npos) {
         const bool is_first = line[at - 1] == '[';
@@ -100,7 +100,7 @@ class PodmanEngine : public Engine {
   }
 
   void pull_inputs(const EngineRequest& request, const EngineInput& input,
-                   const std::vector<std::string>& environment, EngineLeft& left) const {
+                   const std::vector<std::string>& environment, CleanupLog& log) const {
     const fs::path layout = request.work / "input";
     const fs::path archive = request.work / "input.tar";
     for (const EngineImage& item : input.images) {
@@ -110,8 +110,8 @@ class PodmanEngine : public Engine {
                            item.reference, 0, request.store,
                            [&](std::span<const std::byte> data) { file.write(data); });
       file.commit();
-      left.note_image(program_, item.reference);
-      const auto held = left.lock(program_);
+      log.note_image(program_, item.reference);
+      const auto held = log.lock(program_);
       output_of({program_, "pull", "--quiet", "docker-archive:" + archive.native()},
                 "is there room for the image?", environment);
     }

@@ -26,9 +26,9 @@ oci::FileRange blob_range(const LoadedPlan& image, const PlanLayer& layer, const
 
 }  // namespace
 
-Exported export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
-                       const std::string& ref_name) {
-  Exported result;
+ExportReport export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
+                           const std::string& ref_name) {
+  ExportReport result;
   oci::LayoutWriter writer(target);
   const oci::ContentReader reader = image.reader(store);
   std::vector<oci::Descriptor> descriptors;

@@ -9,7 +9,7 @@
 
 namespace bottle::image {
 
-struct Exported {
+struct ExportReport {
   Digest image_digest;             // of the manifest
   Digest image_id;                 // of the configuration
   std::size_t layers_written = 0;  // as tars
@@ -18,7 +18,7 @@ struct Exported {
 
 // Replaces the layout at `target` as a whole or leaves it alone. `ref_name` is the image's name in
 // index.json.
-Exported export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
-                       const std::string& ref_name);
+ExportReport export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
+                           const std::string& ref_name);
 
 }  // namespace bottle::image

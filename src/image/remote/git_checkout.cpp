@@ -39,7 +39,7 @@ void fetch_commit(const GitCommand& git, const GitSource& source, const LockedGi
   const auto is_there = [&] {
     return git.run({"cat-file", "-e", locked.commit + "^{commit}"}, directory).status.success();
   };
-  const Finished direct = fetch(true, locked.commit);
+  const ProcessResult direct = fetch(true, locked.commit);
   if (direct.status.success() && is_there()) return;
   // Not every server gives commits by name, or without history; then it must be in that of the ref.
   std::string ref = locked.ref;
@@ -59,7 +59,7 @@ void make_git_directory(const GitCommand& git, const GitSource& source, const Lo
   make_directories(directory / "refs" / "heads");
   make_directories(directory / "refs" / "tags");
   std::string listing;
-  const Finished listed =
+  const ProcessResult listed =
       git.run({"rev-list", "--objects", "--no-object-names", "--max-count=1", locked.commit}, from,
               [&](std::string_view text) {
                 if (listing.size() + text.size() > kMaximumListing)
@@ -101,7 +101,7 @@ void check_size(const GitCommand& git, const GitSource& source, const LockedGit&
   const auto list = [&](std::vector<std::string> arguments,
                         const std::function<void(std::string_view)>& read) {
     arguments.push_back(locked.commit);
-    const Finished listed = git.run(arguments, repository, read);
+    const ProcessResult listed = git.run(arguments, repository, read);
     if (!listed.status.success()) git.fail("ls-tree", listed);
   };
   std::size_t entries = 0;

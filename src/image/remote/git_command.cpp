@@ -63,8 +63,8 @@ GitCommand::GitCommand(const GitSource& source) : source_(source) {
     if (const char* value = std::getenv(name)) environment_.push_back(std::string(name) + "=" + value);
 }
 
-Finished GitCommand::run(const std::vector<std::string>& arguments, const fs::path& directory,
-                         const std::function<void(std::string_view)>& on_output) const {
+ProcessResult GitCommand::run(const std::vector<std::string>& arguments, const fs::path& directory,
+                              const std::function<void(std::string_view)>& on_output) const {
   // file: and ext: would reach what is on this machine; a repository may name them for its submodules.
   Command command;
   command.arguments = {
@@ -80,16 +80,16 @@ Finished GitCommand::run(const std::vector<std::string>& arguments, const fs::pa
   command.environment = environment_;
   command.directory = directory;
   command.largest_file = kMaximumTreeBytes;
-  return bottle::run(std::move(command), on_output);
+  return run_program(std::move(command), on_output);
 }
 
 std::string GitCommand::must(const std::vector<std::string>& arguments, const fs::path& directory) const {
-  const Finished finished = run(arguments, directory);
+  const ProcessResult finished = run(arguments, directory);
   if (!finished.status.success()) fail(arguments.front(), finished);
   return finished.output;
 }
 
-void GitCommand::fail(const std::string& what, const Finished& finished) const {
+void GitCommand::fail(const std::string& what, const ProcessResult& finished) const {
   throw Error(
       "git " + what + " failed (" + finished.status.text() + "): " + last_words(finished.output),
       {.where = shown_remote(source_), .hint = "see whether git can fetch it without your configuration"});

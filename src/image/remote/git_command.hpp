@@ -25,11 +25,11 @@ class GitCommand {
 
   // Standard output and error together, lines of both. A file that it writes may have kMaximumTreeBytes
   // (remote/tree.hpp); one that would have more ends it.
-  Finished run(const std::vector<std::string>& arguments, const fs::path& directory = {},
-               const std::function<void(std::string_view)>& on_output = {}) const;
+  ProcessResult run(const std::vector<std::string>& arguments, const fs::path& directory = {},
+                    const std::function<void(std::string_view)>& on_output = {}) const;
   // The same; a failure is an Error with git's last words.
   std::string must(const std::vector<std::string>& arguments, const fs::path& directory = {}) const;
-  [[noreturn]] void fail(const std::string& what, const Finished& finished) const;
+  [[noreturn]] void fail(const std::string& what, const ProcessResult& finished) const;
 
  private:
   std::string last_words(std::string text) const;

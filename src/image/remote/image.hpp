@@ -9,7 +9,7 @@
 #include <string>
 
 #include "image/model/lock.hpp"
-#include "image/model/outside.hpp"
+#include "image/model/outside_image.hpp"
 #include "image/remote/access.hpp"
 #include "oci/index_choice.hpp"
 #include "registry/reference.hpp"

@@ -3,9 +3,9 @@
 // environment's value a build argument.
 #include <algorithm>
 
+#include "copy/archive.hpp"
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/text.hpp"
-#include "image/copy/archive.hpp"
 #include "image/model/read_dockerfile.hpp"
 #include "image/remote/git.hpp"
 #include "image/resolve/resolve.hpp"

@@ -4,9 +4,9 @@
 #include <numeric>
 #include <set>
 
+#include "copy/mode.hpp"
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/history.hpp"
-#include "image/copy/mode.hpp"
 #include "image/model/read_dockerfile.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -57,7 +57,7 @@ std::string words_text(const char* keyword, const FileStep& step, const std::str
 }  // namespace
 
 oci::LayerIndex FileStep::taken_of(const oci::MergedTree& tree) const {
-  return taken_entries(tree, request, [&](std::size_t number) {
+  return selected_entries(tree, request, [&](std::size_t number) {
     return std::any_of(remotes.begin(), remotes.end(),
                        [&](const RemoteSource& remote) { return remote.number == number; });
   });
@@ -277,12 +277,12 @@ void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
     fail(step.position, error.message(), error.hint());
   }
   // The other engines have rules of their own.
-  const TakenDetail detail = is_builtin(spec_) ? TakenDetail::of(step.request) : TakenDetail{};
+  const EntryDetail detail = is_builtin(spec_) ? EntryDetail::of(step.request) : EntryDetail{};
   step.source = find_source(origin, step.position, taken, detail, store);
 }
 
 FileSource Resolved::find_source(const Origin& origin, const Position& position,
-                                 const std::vector<Source>& taken, const TakenDetail& detail,
+                                 const std::vector<Source>& taken, const EntryDetail& detail,
                                  const store::Store& store) {
   FileSource result;
   switch (origin.kind) {

@@ -10,19 +10,19 @@
 #include <string>
 #include <vector>
 
+#include "copy/copy.hpp"
+#include "copy/selection.hpp"
 #include "dockerfile/ignore.hpp"
 #include "dockerfile/stages.hpp"
 #include "image/context/scan.hpp"
-#include "image/copy/copy.hpp"
-#include "image/copy/taken.hpp"
 #include "image/model/config.hpp"
 #include "image/model/file_source.hpp"
-#include "image/model/outside.hpp"
+#include "image/model/outside_image.hpp"
 #include "image/model/recorded_inputs.hpp"
 #include "image/model/spec.hpp"
 #include "image/remote/source.hpp"
 #include "image/remote/source_lock.hpp"
-#include "image/run/request.hpp"
+#include "run/request.hpp"
 
 namespace bottle::image {
 
@@ -140,7 +140,7 @@ class Resolved {
   FileStep run_step(const dockerfile::PlannedInstruction& planned, const dockerfile::Instruction& expanded,
                     const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
   FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
-                         const std::vector<Source>& taken, const TakenDetail& detail,
+                         const std::vector<Source>& taken, const EntryDetail& detail,
                          const store::Store& store);
   void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned,
                     const std::vector<dockerfile::RemoteOrPath>& kinds, const store::Store& store);

@@ -284,7 +284,7 @@ void HttpDaemon::record(const Exchange& exchange, bool completed) {
   if (on_request_) on_request_(record);
 }
 
-HttpDaemon::HttpDaemon(Listening listening, Service& service, const ServerLimits& limits,
+HttpDaemon::HttpDaemon(ListeningSocket listening, Service& service, const ServerLimits& limits,
                        std::function<void(const RequestRecord&)> on_request)
     : service_(service),
       on_request_(std::move(on_request)),

@@ -19,7 +19,7 @@ namespace bottle::registry {
 class HttpDaemon {
  public:
   // Answers when this returns. `service` must outlive it.
-  HttpDaemon(Listening listening, Service& service, const ServerLimits& limits,
+  HttpDaemon(ListeningSocket listening, Service& service, const ServerLimits& limits,
              std::function<void(const RequestRecord&)> on_request);
   ~HttpDaemon();  // ends all connections
   HttpDaemon(HttpDaemon&&) = delete;

@@ -66,7 +66,7 @@ void untag(Json& descriptor) {
   if (annotations.empty()) descriptor.erase("annotations");
 }
 
-Json descriptor_of(const Listed& manifest, const std::string& tag) {
+Json descriptor_of(const ListedManifest& manifest, const std::string& tag) {
   Json json = {
       {"mediaType", manifest.media_type}, {"digest", manifest.digest.string()}, {"size", manifest.size}};
   if (!tag.empty()) json["annotations"] = Json{{std::string(oci::kRefNameAnnotation), tag}};
@@ -191,8 +191,8 @@ std::shared_ptr<const LayoutIndex> Layout::read_index() const {
     // A digest of another algorithm cannot be asked for here; the rest of the layout can.
     auto digest = ContentDigest::parse(descriptor.at("digest").string());
     if (!digest) continue;
-    Listed listed{std::move(*digest), descriptor.string_or("mediaType", ""),
-                  descriptor.at("size").unsigned_number(), tag_of(descriptor.value())};
+    ListedManifest listed{std::move(*digest), descriptor.string_or("mediaType", ""),
+                          descriptor.at("size").unsigned_number(), tag_of(descriptor.value())};
     const std::size_t position = index->manifests.size();
     if (!listed.tag.empty()) index->tags.insert_or_assign(listed.tag, position);
     index->by_digest.emplace(listed.digest.string(), position);
@@ -220,8 +220,8 @@ bool Layout::update(Change change) {
   return true;
 }
 
-bool Layout::put_manifest(const Listed& manifest, const fs::path& file, const std::vector<std::string>& tags,
-                          const TagCondition& condition) {
+bool Layout::put_manifest(const ListedManifest& manifest, const fs::path& file,
+                          const std::vector<std::string>& tags, const TagCondition& condition) {
   const std::string digest = manifest.digest.string();
   bool allowed = true;
   update([&](Json& manifests) {

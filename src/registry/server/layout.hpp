@@ -20,7 +20,7 @@
 
 namespace bottle::registry {
 
-struct Listed {
+struct ListedManifest {
   ContentDigest digest;
   std::string media_type;
   std::uint64_t size = 0;
@@ -29,7 +29,7 @@ struct Listed {
 
 // index.json as it was when it was read.
 struct LayoutIndex {
-  std::vector<Listed> manifests;
+  std::vector<ListedManifest> manifests;
   std::map<std::string, std::size_t> tags;                 // in ASCII order; positions in `manifests`
   std::unordered_map<std::string, std::size_t> by_digest;  // the text of a digest; one of its positions
 };
@@ -65,8 +65,8 @@ class Layout {
   std::shared_ptr<const LayoutIndex> index() const;
   // Makes `file` the manifest's blob and lists it under each of the tags, or without one. False, and nothing
   // has changed, when `condition` (may be empty) says no to one of them.
-  bool put_manifest(const Listed& manifest, const fs::path& file, const std::vector<std::string>& tags,
-                    const TagCondition& condition);
+  bool put_manifest(const ListedManifest& manifest, const fs::path& file,
+                    const std::vector<std::string>& tags, const TagCondition& condition);
   // Its manifest stays, to be found by digest. False if there is no such tag.
   bool remove_tag(const std::string& tag);
   // With its tags and its blob. False if there is none.

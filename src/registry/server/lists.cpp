@@ -120,7 +120,7 @@ Reply Service::referrers(const ServerRequest& request) {
     const auto visit = [&](const ContentDigest& digest) {
       if (seen.size() < kMaximumVisits && seen.insert(digest.string()).second) open.push_back(digest);
     };
-    for (const Listed& listed : layout->index()->manifests)
+    for (const ListedManifest& listed : layout->index()->manifests)
       visit(listed.digest);
     while (!open.empty()) {
       const ContentDigest digest = std::move(open.back());

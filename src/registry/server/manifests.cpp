@@ -64,7 +64,7 @@ class ManifestReceiver : public Work {
       throw Refusal(400, "MANIFEST_INVALID",
                     "the header Content-Type is " + facts_.content_type + ", the manifest's mediaType is " +
                         facts->media_type);
-    const Listed listed{
+    const ListedManifest listed{
         digest, facts_.content_type.empty() ? facts->media_type : facts_.content_type, received_, {}};
     TagCondition condition;
     if (!facts_.if_match.empty() || !facts_.if_none_match.empty())
@@ -109,7 +109,7 @@ std::optional<ManifestFacts> Service::facts_of(const Layout& layout, const Conte
   return read_manifest(text_of(*blob, digest.string()), ignored);
 }
 
-std::optional<Listed> Service::resolve(const Layout& layout, const Target& target) const {
+std::optional<ListedManifest> Service::resolve(const Layout& layout, const Target& target) const {
   const auto index = layout.index();
   if (target.digest) {
     const auto listed = index->by_digest.find(target.digest->string());
@@ -118,7 +118,7 @@ std::optional<Listed> Service::resolve(const Layout& layout, const Target& targe
     // What an index lists need not be listed by the layout.
     const auto facts = facts_of(layout, *target.digest);
     if (!facts) return std::nullopt;
-    return Listed{*target.digest, facts->media_type, 0, {}};
+    return ListedManifest{*target.digest, facts->media_type, 0, {}};
   }
   const auto tag = index->tags.find(target.reference);
   if (tag != index->tags.end()) return index->manifests[tag->second];

@@ -59,7 +59,7 @@ class Server::Front {
                  Access{options.read_only || options.source.kind == ServerSource::Kind::store, options.token,
                         ServerHosts(options.listen, options.hosts)},
                  options.limits) {
-    Listening listening = listen_on(options.listen, options.port);
+    ListeningSocket listening = listen_on(options.listen, options.port);
     port_ = listening.port;
     address_ = listening.address;
     const BlockedSignals blocked;

@@ -49,7 +49,7 @@ class Service {
   Answer manifest(const ServerRequest& request);
   Reply get_manifest(const ServerRequest& request);
   Answer put_manifest(const ServerRequest& request);
-  std::optional<Listed> resolve(const Layout& layout, const Target& target) const;
+  std::optional<ListedManifest> resolve(const Layout& layout, const Target& target) const;
   std::optional<ManifestFacts> facts_of(const Layout& layout, const ContentDigest& digest) const;
   // server/lists.cpp
   Reply tags(const ServerRequest& request) const;

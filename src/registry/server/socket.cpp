@@ -16,7 +16,7 @@ constexpr int kBacklog = 511;
 
 }  // namespace
 
-Listening listen_on(const std::string& host, std::uint16_t port) {
+ListeningSocket listen_on(const std::string& host, std::uint16_t port) {
   sockaddr_storage storage{};
   socklen_t length = 0;
   auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
@@ -37,7 +37,7 @@ Listening listen_on(const std::string& host, std::uint16_t port) {
   const std::string bracketed = is_v6 ? "[" + host + "]" : host;
   const std::string name = bracketed + ":" + std::to_string(port);
 
-  Listening listening;
+  ListeningSocket listening;
   listening.socket = Fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listening.socket) throw_errno("cannot make a socket for", name);
   const int on = 1;

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "data.hpp"
-#include "smolmachine/crc32.hpp"
-#include "smolmachine/zstd_frame.hpp"
+#include "pack/crc32.hpp"
+#include "pack/zstd_frame.hpp"
 #include "util/digest.hpp"
 
 namespace bottle::bench {
@@ -30,7 +30,7 @@ BENCHMARK(hash)->Arg(100)->Arg(10'000)->Arg(1 << 20);
 void crc(benchmark::State& state) {
   const std::string data = some_bytes(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state)
-    benchmark::DoNotOptimize(smolmachine::crc32(0, data));
+    benchmark::DoNotOptimize(pack::crc32(0, data));
   count_bytes(state, data.size());
 }
 BENCHMARK(crc)->Arg(1 << 20);
@@ -38,20 +38,20 @@ BENCHMARK(crc)->Arg(1 << 20);
 void crc_combine(benchmark::State& state) {
   std::uint32_t value = 1;
   for (auto _ : state)
-    benchmark::DoNotOptimize(value = smolmachine::combine_crc32(value, 0x12345678u, 345'678));
+    benchmark::DoNotOptimize(value = pack::combine_crc32(value, 0x12345678u, 345'678));
 }
 BENCHMARK(crc_combine);
 
 void compress(benchmark::State& state) {
   const std::string data = some_bytes(1 << 20);
-  smolmachine::FrameCompressor compressor(static_cast<int>(state.range(0)));
+  pack::FrameCompressor compressor(static_cast<int>(state.range(0)));
   std::size_t size = 0;
   for (auto _ : state)
     size = compressor.compress(std::as_bytes(std::span(data))).size();
   count_bytes(state, data.size());
   state.counters["ratio"] = static_cast<double>(size) / static_cast<double>(data.size());
 }
-BENCHMARK(compress)->ArgName("level")->Arg(1)->Arg(smolmachine::kDefaultLevel);
+BENCHMARK(compress)->ArgName("level")->Arg(1)->Arg(pack::kDefaultLevel);
 
 }  // namespace
 }  // namespace bottle::bench

@@ -8,7 +8,7 @@
 #include "data.hpp"
 #include "oci/layer_index.hpp"
 #include "oci/tar_writer.hpp"
-#include "smolmachine/chunker.hpp"
+#include "pack/chunker.hpp"
 #include "util/error.hpp"
 
 namespace bottle::bench {
@@ -34,14 +34,14 @@ void tar_write(benchmark::State& state) {
 BENCHMARK(tar_write);
 
 void chunk(benchmark::State& state) {
-  const smolmachine::Archive archive{
+  const pack::Archive archive{
       "layer",
       tree_entries(kEntries, 10'000),
       {"context"},
       oci::ContentReader({}, [](const Digest&) -> fs::path { throw Error("there are no blobs here"); })};
   std::size_t chunks = 0;
   for (auto _ : state)
-    chunks = smolmachine::cut_chunks(archive).chunks.size();
+    chunks = pack::cut_chunks(archive).chunks.size();
   count_entries(state);
   state.counters["chunks"] = static_cast<double>(chunks);
 }

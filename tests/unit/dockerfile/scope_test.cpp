@@ -23,7 +23,7 @@ struct Walked {
   BuildValues values;
   Environment globals;
   Scope scope;
-  std::vector<Expanded> expanded;
+  std::vector<ExpandedInstruction> expanded;
 
   explicit Walked(const std::string& text, std::map<std::string, std::string> build_args = {})
       : file(parse_dockerfile(text)),

@@ -58,7 +58,7 @@ TEST(PublicKey, AcceptsKeysOfSshKeygen) {
     std::vector<std::string> command{"ssh-keygen", "-q", "-t", kind[0], "-N",
                                      "",           "-C", "x",  "-f",    file.native()};
     if (kind.size() > 1) command.insert(command.end(), {"-b", kind[1]});
-    ASSERT_TRUE(run({.arguments = command}).status.success());
+    ASSERT_TRUE(run_program({.arguments = command}).status.success());
     keys.push_back(parse_public_key(std::string(split(read_file(file.native() + ".pub"), '\n')[0]), "f"));
     EXPECT_EQ(read_file(file.native() + ".pub"), keys.back().line() + " x\n");
   }
@@ -73,18 +73,18 @@ TEST(PublicKey, AcceptsKeysOfSshKeygen) {
     const fs::path file = directory.path() / "known_hosts";
     write_file(file, text);
     for (const auto& [host, port] : hosts) {
-      const Finished found =
-          run({.arguments = {"ssh-keygen", "-f", file.native(), "-F", known_hosts_name(host, port)}});
+      const ProcessResult found =
+          run_program({.arguments = {"ssh-keygen", "-f", file.native(), "-F", known_hosts_name(host, port)}});
       ASSERT_TRUE(found.status.success()) << found.output;
       for (const PublicKey& key : keys)
         EXPECT_NE(found.output.find(" " + key.line()), std::string::npos)
             << host << port << key.type << found.output;
       EXPECT_EQ(std::count(found.output.begin(), found.output.end(), '#'), static_cast<int>(keys.size()));
     }
-    EXPECT_FALSE(run({.arguments = {"ssh-keygen", "-f", file.native(), "-F", "[example.com]:2222"}})
+    EXPECT_FALSE(run_program({.arguments = {"ssh-keygen", "-f", file.native(), "-F", "[example.com]:2222"}})
                      .output.find("line 1 ") != std::string::npos);
-    EXPECT_FALSE(
-        run({.arguments = {"ssh-keygen", "-f", file.native(), "-F", "example.org"}}).status.success());
+    EXPECT_FALSE(run_program({.arguments = {"ssh-keygen", "-f", file.native(), "-F", "example.org"}})
+                     .status.success());
   }
 }
 

@@ -20,7 +20,9 @@ class Render : public testing::Test {
     return directory_.path() / "templates";
   }
   fs::path out() const { return directory_.path() / "out"; }
-  Rendered render() const { return render_gate(parse_description(json.dump(), "f"), "slug", templates()); }
+  RenderedScripts render() const {
+    return render_gate(parse_description(json.dump(), "f"), "slug", templates());
+  }
 
   TemporaryDirectory directory_;
   Json json = Json::parse(good_description());
@@ -33,7 +35,7 @@ TEST_F(Render, WritesFilesAndPermissions) {
   write("run.mustache", kTemplate);
   write("part.sh.mustache", "# shellcheck shell=sh\nA={{slug}}\necho \"$A\"\n");
   write("README", "not a template\n");
-  const Rendered rendered = render();
+  const RenderedScripts rendered = render();
   EXPECT_EQ(rendered.files.at("run").content, "#!/bin/sh\nf() {\n  echo \"$1\"\n}\nf 'project'\n");
   EXPECT_TRUE(rendered.files.at("run").executable);
   EXPECT_FALSE(rendered.files.at("part.sh").executable);
@@ -101,7 +103,7 @@ TEST_F(Render, IdentitiesAreNamedAndNeverRead) {
   ASSERT_EQ(::chmod(identity.c_str(), 0), 0);
   json["upstreams"][0]["identity"] = {{"file", identity.native()}};
   write("run.mustache", kTemplate);
-  const Rendered rendered = render();
+  const RenderedScripts rendered = render();
   EXPECT_NE(rendered.files.at("gate.json").content.find(identity.native()), std::string::npos);
   for (const auto& [name, file] : rendered.files)
     EXPECT_EQ(file.content.find("PRIVATE"), std::string::npos);

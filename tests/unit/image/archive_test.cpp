@@ -1,4 +1,4 @@
-#include "image/copy/archive.hpp"
+#include "copy/archive.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 #include "image/builtin/build.hpp"
 
-#include "image/steps.hpp"
+#include "image/build_steps.hpp"
 #include "store/layout.hpp"
 #include "testing.hpp"
 

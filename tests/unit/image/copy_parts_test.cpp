@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "image/copy/glob.hpp"
-#include "image/copy/mode.hpp"
-#include "image/copy/sources.hpp"
+#include "copy/glob.hpp"
+#include "copy/mode.hpp"
+#include "copy/sources.hpp"
 #include "image/model/users.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"

@@ -1,6 +1,6 @@
 // COPY and ADD on small trees written as text. What BuildKit answers to whole Dockerfiles is compared by the
 // conformance suite; here every rule has its own case.
-#include "image/copy/copy.hpp"
+#include "copy/copy.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

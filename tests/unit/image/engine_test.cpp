@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 
 #include "image/engine/container_name.hpp"
+#include "image/engine/context_history.hpp"
 #include "image/engine/dockerfile.hpp"
 #include "image/engine/input.hpp"
-#include "image/engine/sent.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {
@@ -98,7 +98,7 @@ TEST_F(EngineTest, InputHasOnlyCopiedFiles) {
 TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   const fs::path file = directory() / "sent";
   const auto name = [&](const std::string& looks, const std::string& what) {
-    SentContexts sent(file);
+    ContextHistory sent(file);
     sent.add("a file", looks, what);
     return sent.name();
   };
@@ -112,7 +112,7 @@ TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   EXPECT_EQ(name("3:2", "three"), second);  // of the first name nothing is known any more
   fs::create_directories(directory() / "copy");
   fs::copy_file(file, directory() / "copy" / "sent");
-  SentContexts copied(directory() / "copy" / "sent");
+  ContextHistory copied(directory() / "copy" / "sent");
   EXPECT_NE(copied.name(), second);
   for (const std::string& damage : {std::string("bottle-sent 1 ab\na%20file 3:1 o"), std::string("other\n"),
                                     std::string("bottle-sent 1 ab\nword\n")}) {

@@ -1,6 +1,6 @@
 #include "image/model/export.hpp"
 
-#include "image/steps.hpp"
+#include "image/build_steps.hpp"
 #include "oci/image_source.hpp"
 #include "testing.hpp"
 #include "util/json.hpp"
@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 class ExportTest : public ImageTest {
  protected:
-  Exported exported(const LoadedPlan& image, const std::string& name) const {
+  ExportReport exported(const LoadedPlan& image, const std::string& name) const {
     return export_layout(image, store(), directory() / name, "test:latest");
   }
   // A bottle with two layers, exported.
@@ -26,7 +26,7 @@ class ExportTest : public ImageTest {
 TEST_F(ExportTest, MakesALayoutThatOpens) {
   write("a", "1");
   dockerfile("FROM scratch\nCOPY a /a\nENV A=1\nWORKDIR /w\n");
-  const Exported result = exported(build().image, "out");
+  const ExportReport result = exported(build().image, "out");
   EXPECT_EQ(result.layers_written, 2u);
   EXPECT_EQ(result.layers_copied, 0u);
   const oci::ImageSource source =
@@ -52,7 +52,7 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   write("b/c", "2", 0700);
   link("b/l", "c");
   dockerfile("FROM scratch\nCOPY . /x\nCOPY <<e /e\nhello\ne\n");
-  const Exported first = exported(build().image, "one");
+  const ExportReport first = exported(build().image, "one");
   const fs::path other = directory() / "elsewhere";
   fs::copy(context(), other, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   BuildSpec moved = spec();
@@ -63,7 +63,7 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   Resolved resolved(moved, store);
   const LoadedPlan image = image::build(
       resolved, store, [](const StepReport&) {}, [](const std::string&) {});
-  const Exported second = export_layout(image, store, directory() / "two", "test:latest");
+  const ExportReport second = export_layout(image, store, directory() / "two", "test:latest");
   EXPECT_EQ(first.image_digest, second.image_digest);
   EXPECT_EQ(files_of(directory() / "one"), files_of(directory() / "two"));
 }
@@ -75,7 +75,7 @@ TEST_F(ExportTest, ImportedLayersAreCopiedUnchanged) {
       {.name = "base", .kind = ContextKind::oci_layout, .value = directory() / "layout"});
   write("own", "1");
   dockerfile("FROM base\nCOPY own /own\n");
-  const Exported result = exported(build_and_save(child), "out");
+  const ExportReport result = exported(build_and_save(child), "out");
   EXPECT_EQ(result.layers_copied, 2u);
   EXPECT_EQ(result.layers_written, 1u);
   const oci::ImageSource before = oci::open_layout(directory() / "layout");
@@ -92,7 +92,7 @@ TEST_F(ExportTest, WritesLayersOfOtherBottlesFromTheirContexts) {
   BuildSpec child = spec_of("child");
   child.contexts.push_back({.name = "base", .kind = ContextKind::bottle, .value = spec_of("base").directory});
   write("child/Dockerfile", "FROM base\nCMD [\"x\"]\n");
-  const Exported result = exported(build_and_save(child), "out");
+  const ExportReport result = exported(build_and_save(child), "out");
   EXPECT_EQ(result.layers_written, 2u);
   const oci::ImageSource source = oci::open_layout(directory() / "out");
   EXPECT_EQ(source.layers[0].digest, oci::open_layout(directory() / "layout").layers[0].digest);

@@ -1,8 +1,8 @@
 // The step after a fingerprint takes the contents of contexts from the key.
 #include <sys/stat.h>
 
+#include "image/build_steps.hpp"
 #include "image/model/recorded_inputs.hpp"
-#include "image/steps.hpp"
 #include "testing.hpp"
 
 namespace bottle::image {

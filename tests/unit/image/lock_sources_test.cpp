@@ -43,7 +43,7 @@ class LockSourcesTest : public ImageTest {
     return found;
   }
 
-  Exported exported_;
+  ExportReport exported_;
 };
 
 TEST_F(LockSourcesTest, AnUnlockedImageIsAnErrorWithTheCommand) {

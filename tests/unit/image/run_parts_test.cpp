@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <set>
 
-#include "image/run/bundle.hpp"
-#include "image/run/request.hpp"
-#include "image/run/snapshot.hpp"
-#include "image/run/targets.hpp"
-#include "image/run/unpack.hpp"
-#include "image/run/user.hpp"
 #include "oci/merged_tree.hpp"
+#include "run/bundle.hpp"
+#include "run/request.hpp"
+#include "run/snapshot.hpp"
+#include "run/targets.hpp"
+#include "run/unpack.hpp"
+#include "run/user.hpp"
 #include "testing.hpp"
 #include "util/json.hpp"
 
@@ -160,7 +160,7 @@ TEST(RunBundle, FollowsUserAndNetwork) {
   bundle.root = "/root/fs";
   bundle.arguments = {"/bin/sh", "-c", "true"};
   bundle.groups = {7};
-  bundle.identity = Identity::single;
+  bundle.id_mapping = IdMapping::single;
   bundle.has_network = false;
   const Json config = Json::parse(bundle_config(bundle));
   EXPECT_EQ(config["hostname"], "buildkitsandbox");
@@ -169,7 +169,7 @@ TEST(RunBundle, FollowsUserAndNetwork) {
   EXPECT_THAT(config["linux"]["namespaces"].dump(), HasSubstr("\"network\""));
   EXPECT_FALSE(config["linux"]["resources"].contains("devices"));
 
-  bundle.identity = Identity::root;
+  bundle.id_mapping = IdMapping::root;
   bundle.has_network = true;
   const Json other = Json::parse(bundle_config(bundle));
   EXPECT_EQ(other["process"]["user"]["additionalGids"], Json({7}));

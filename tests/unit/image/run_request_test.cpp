@@ -1,4 +1,4 @@
-#include "image/run/request.hpp"
+#include "run/request.hpp"
 
 #include "testing.hpp"
 

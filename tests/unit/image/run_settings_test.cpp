@@ -1,6 +1,6 @@
 #include "image/model/run_settings.hpp"
 
-#include "image/run/bundle.hpp"
+#include "run/bundle.hpp"
 #include "testing.hpp"
 #include "util/json.hpp"
 

@@ -66,22 +66,23 @@ TEST_F(InterruptDeathTest, WaitingForAProcessEnds) {
 TEST_F(InterruptDeathTest, ReadingTheOutputOfAProcessEnds) {
   EXPECT_EXIT(interrupted_while([] {
                 const SignalElsewhere signal;
-                run({.arguments = {"sleep", "1000"}, .environment = {}, .directory = {}});
+                run_program({.arguments = {"sleep", "1000"}, .environment = {}, .directory = {}});
               }),
               ::testing::ExitedWithCode(kInterrupted), "");
 }
 
 TEST_F(InterruptDeathTest, CleanupWaitsForPrograms) {
-  EXPECT_EXIT(interrupted_while([] {
-                ::raise(SIGTERM);
-                {
-                  const Uninterrupted uninterrupted;
-                  if (run({.arguments = {"echo", "a"}, .environment = {}, .directory = {}}).output != "a\n")
-                    ::_exit(1);
-                }
-                check_interrupted();
-              }),
-              ::testing::ExitedWithCode(kInterrupted), "");
+  EXPECT_EXIT(
+      interrupted_while([] {
+        ::raise(SIGTERM);
+        {
+          const Uninterrupted uninterrupted;
+          if (run_program({.arguments = {"echo", "a"}, .environment = {}, .directory = {}}).output != "a\n")
+            ::_exit(1);
+        }
+        check_interrupted();
+      }),
+      ::testing::ExitedWithCode(kInterrupted), "");
 }
 
 TEST_F(InterruptDeathTest, ASecondSignalEndsAtOnce) {

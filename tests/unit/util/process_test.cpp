@@ -16,9 +16,9 @@ using ::testing::HasSubstr;
 
 TEST(Process, GivesOutputAndStatus) {
   std::string streamed;
-  const Finished finished =
-      run({.arguments = {"sh", "-c", "echo out; echo err >&2; exit 3"}, .environment = {}, .directory = {}},
-          [&](std::string_view text) { streamed += text; });
+  const ProcessResult finished = run_program(
+      {.arguments = {"sh", "-c", "echo out; echo err >&2; exit 3"}, .environment = {}, .directory = {}},
+      [&](std::string_view text) { streamed += text; });
   EXPECT_EQ(finished.status.code, 3);
   EXPECT_FALSE(finished.status.success());
   EXPECT_EQ(finished.status.text(), "exit code 3");
@@ -28,21 +28,21 @@ TEST(Process, GivesOutputAndStatus) {
 
 TEST(Process, PassesArgumentsAsTheyAre) {
   const std::string odd = "a b; $(echo c) \"'\n";
-  const Finished finished =
-      run({.arguments = {"printf", "%s|", odd, ""}, .environment = {}, .directory = {}});
+  const ProcessResult finished =
+      run_program({.arguments = {"printf", "%s|", odd, ""}, .environment = {}, .directory = {}});
   EXPECT_EQ(finished.output, odd + "||");
 }
 
 TEST(Process, EnvironmentAndDirectoryAreSet) {
-  const Finished finished = run({.arguments = {"/bin/sh", "-c", "echo $ONLY $HOME; pwd"},
-                                 .environment = std::vector<std::string>{"ONLY=this"},
-                                 .directory = "/"});
+  const ProcessResult finished = run_program({.arguments = {"/bin/sh", "-c", "echo $ONLY $HOME; pwd"},
+                                              .environment = std::vector<std::string>{"ONLY=this"},
+                                              .directory = "/"});
   EXPECT_EQ(finished.output, "this\n/\n");
 }
 
 TEST(Process, NamesTheProgramThatIsMissing) {
   try {
-    run({.arguments = {"no-such-program-anywhere"}, .environment = {}, .directory = {}});
+    run_program({.arguments = {"no-such-program-anywhere"}, .environment = {}, .directory = {}});
     FAIL() << "it was started";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no-such-program-anywhere"));
@@ -52,8 +52,8 @@ TEST(Process, NamesTheProgramThatIsMissing) {
 }
 
 TEST(Process, SignalIsReported) {
-  const Finished finished =
-      run({.arguments = {"sh", "-c", "kill -9 $$"}, .environment = {}, .directory = {}});
+  const ProcessResult finished =
+      run_program({.arguments = {"sh", "-c", "kill -9 $$"}, .environment = {}, .directory = {}});
   EXPECT_EQ(finished.status.signal_number, SIGKILL);
   EXPECT_THAT(finished.status.text(), HasSubstr("killed by signal 9"));
 }
@@ -64,9 +64,9 @@ TEST(Process, FileSizeLimitEndsTheProcess) {
   command.arguments = {"sh", "-c", "exec head -c \"$0\" /dev/zero >file", "1000"};
   command.directory = directory.path();
   command.largest_file = 1000;
-  EXPECT_TRUE(run(command).status.success());
+  EXPECT_TRUE(run_program(command).status.success());
   command.arguments.back() = "1001";
-  EXPECT_EQ(run(command).status.signal_number, SIGXFSZ);
+  EXPECT_EQ(run_program(command).status.signal_number, SIGXFSZ);
   EXPECT_EQ(fs::file_size(directory.path() / "file"), 1000u);
 }
 

@@ -1,0 +1,331 @@
+#include "image/build_steps.hpp"
+
+#include <fcntl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+
+#include "image/builtin/build.hpp"
+#include "image/builtin/stored_image.hpp"
+#include "image/check.hpp"
+#include "image/context/depfile_parts.hpp"
+#include "image/context/input_record.hpp"
+#include "image/engine/engine.hpp"
+#include "image/model/plan.hpp"
+#include "image/repair.hpp"
+#include "image/resolve/resolve.hpp"
+#include "store/step_record.hpp"
+#include "util/error.hpp"
+#include "util/parallel.hpp"
+#include "util/trace.hpp"
+
+namespace bottle::image {
+namespace {
+
+// From here on a thread is worth starting.
+constexpr std::size_t kMany = 500;               // files
+constexpr std::size_t kLongText = 256u << 10;    // bytes
+constexpr std::uint64_t kMaximumKey = 1u << 30;  // bytes
+constexpr std::size_t kLongKey = 8u << 20;       // bytes
+
+class Stopwatch {
+ public:
+  std::uint64_t milliseconds() const {
+    const auto passed = std::chrono::steady_clock::now() - begin_;
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(passed).count());
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+bool names_bottles(const BuildSpec& spec) {
+  return std::any_of(spec.contexts.begin(), spec.contexts.end(),
+                     [](const ContextSpec& context) { return context.kind == ContextKind::bottle; });
+}
+
+// One build at a time in a build directory; the second waits and then finds everything done.
+FileLock lock_directory(const BuildSpec& spec) {
+  make_directories(spec.directory);
+  return FileLock(spec.directory / ".lock", FileLock::Mode::exclusive);
+}
+
+// Now, as the file system that holds the directory has it.
+timespec time_in(const fs::path& directory) {
+  const fs::path file = directory / ".lock";
+  touch(file);
+  return stat_of(open_for_reading(file).get(), file.native()).st_mtim;
+}
+
+// As set_time() takes it; nullopt if there is no such file.
+std::optional<timespec> time_of(const fs::path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) return std::nullopt;
+  return status.st_mtim;
+}
+
+void set_time(const fs::path& file, const timespec& time) {
+  const std::array<timespec, 2> times{time, time};
+  if (::utimensat(AT_FDCWD, file.c_str(), times.data(), 0) != 0)
+    throw_errno("cannot set the time of", file.native());
+}
+
+std::int64_t clock_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+// What is to be built, and the key of that.
+struct Wanted {
+  std::unique_ptr<Resolved> resolved;
+  std::string key_text;
+  Digest key;
+};
+
+Wanted resolve(const BuildSpec& spec, const store::Store& store) {
+  Wanted wanted{.resolved = std::make_unique<Resolved>(with_engine(spec, store), store)};
+  wanted.key_text = wanted.resolved->key_text();
+  wanted.key = sha256(wanted.key_text);
+  return wanted;
+}
+
+// The same with the contents of contexts as the last fingerprint's key says; nullopt if anything else than
+// they has changed since.
+std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store& store) {
+  try {
+    auto text = read_file_if_exists(spec.directory / "key", kMaximumKey);
+    auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
+    if (!recorded) return std::nullopt;
+    std::optional<Wanted> wanted(std::in_place);
+    wanted->resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
+    bool is_same = false;
+    both(
+        text->size() > kLongText, [&] { is_same = wanted->resolved->key_text() == *text; },
+        [&] { wanted->key = sha256(*text); });
+    if (!is_same) return std::nullopt;
+    wanted->key_text = std::move(*text);
+    return wanted;
+  } catch (const Error&) {
+    return std::nullopt;  // who looks at the contexts themselves knows better what is wrong
+  }
+}
+
+// Runs the engine that the specification names; what it did is counted in `result`.
+LoadedPlan execute(Resolved& resolved, const store::Store& store, const Warn& warn, ImageResult& result) {
+  const BuildSpec& spec = resolved.spec();
+  if (!is_builtin(spec)) {
+    LoadedPlan image = build_with_engine(resolved, store, warn);
+    trace_step("bottle-image", spec.slug, "engine", "ran",
+               {{"engine", spec.engine}, {"imageId", sha256(image.plan.engine_config).string()}});
+    return image;
+  }
+  const auto report = [&](const StepReport& step) {
+    const bool was_executed = step.outcome == StepOutcome::executed;
+    ++(was_executed ? result.executed : result.stored);
+    trace_step("bottle-image", spec.slug, "instruction", was_executed ? "executed" : "stored",
+               {{"line", std::to_string(step.step.position.line)},
+                {"stage", step.stage.name},
+                {"key", step.key.hex()}});
+  };
+  return build(resolved, store, report, warn, default_threads());
+}
+
+// What the lock names is found without a network as long as the store has it.
+void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
+  store.register_root(spec.directory, "sources", resolved.source_actions());
+}
+
+void record(const BuildSpec& spec, const ImageResult& result, const store::RunReason& reason) {
+  store::write_step_record(spec.directory, {.step = "image",
+                                            .outcome = result.outcome,
+                                            .reason = result.outcome == "unchanged" ? "" : reason.reason,
+                                            .detail = reason.detail,
+                                            .key = result.key.hex(),
+                                            .milliseconds = result.milliseconds,
+                                            .result = result.plan_digest.string()});
+  trace_step(
+      "bottle-image", spec.slug, "image", result.outcome,
+      {{"key", result.key.hex()}, {"planDigest", result.plan_digest.string()}, {"reason", reason.reason}});
+  touch(spec.directory / "image.stamp");
+}
+
+// What the image step made last; "" if nothing says so.
+std::string last_plan_digest(const fs::path& directory) {
+  try {
+    const auto last = store::read_step_record(directory, "image");
+    return last ? last->result : "";
+  } catch (const Error&) {
+    return "";  // a broken record is no record
+  }
+}
+
+// Returns whether image.json changed. A damaged one that is made again as it was keeps its time: what was
+// made from it need not be looked at.
+bool save_image(const fs::path& directory, const LoadedPlan& image, const Digest& digest,
+                const store::Store& store) {
+  const fs::path file = directory / "image.json";
+  const std::optional<timespec> time = time_of(file);
+  const bool changed = save_plan(image, directory, store);
+  if (changed && time && last_plan_digest(directory) == digest.string()) set_time(file, *time);
+  return changed;
+}
+
+// A file may change twice within a tick of the clock that file times are taken from. So what was looked at
+// less than that after a change is looked at again, unless it does not come to rest.
+InputRecord record_inputs(const BuildSpec& spec, const store::Store& store,
+                          std::shared_ptr<const Resolved>& resolved, std::int64_t begin) {
+  constexpr std::int64_t kPatience = 100'000'000;  // ns
+  const std::int64_t end = begin + kPatience;
+  for (;;) {
+    InputRecord record(resolved->dependencies(), begin);
+    if (record.is_settled() || begin > end) return record;
+    begin = clock_ns();
+    resolved = std::make_shared<const Resolved>(with_engine(spec, store), store);
+  }
+}
+
+FingerprintResult fingerprint(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+  const Stopwatch watch;
+  check_engine_name(spec.engine, "bottle " + spec.slug);
+  const store::Store store = store::Store::open(spec.store);
+  const FileLock lock = lock_directory(spec);
+  const timespec begin = time_in(spec.directory);
+  const std::int64_t looked = clock_ns();
+  auto all = std::make_shared<const Resolved>(with_engine(spec, store), store);
+  std::optional<InputRecord> inputs;
+  if (depfiles.record) inputs.emplace(record_inputs(spec, store, all, looked));
+  const Resolved& resolved = *all;
+  keep_sources(spec, resolved, store);
+  refuse_warnings(check(resolved), warn);
+  for (const std::string& note : resolved.notes())
+    warn(note);
+  FingerprintResult result;
+  result.work = all;
+  result.dependencies = resolved.dependencies();
+  result.files_read = resolved.files_read();
+  both(
+      result.dependencies.size() > kMany,
+      [&] {
+        if (!inputs) write_depfiles(spec.directory, depfiles, result.dependencies);
+      },
+      [&] {
+        result.key_text = resolved.key_text();
+        result.key = sha256(result.key_text);
+      });
+  // Ninja 1.11 takes the time of the depfile for that of the last run, if the key is what it was.
+  if (!inputs) set_time(spec.directory / "key.d", begin);
+  result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
+  if (result.changed) set_time(spec.directory / "key", begin);
+  if (names_bottles(spec) && write_file_if_changed(spec.directory / "key.places", resolved.places() + "\n"))
+    set_time(spec.directory / "key.places", begin);
+  result.milliseconds = watch.milliseconds();
+  const std::string outcome = result.changed ? "built" : "unchanged";
+  store::write_step_record(spec.directory, {.step = "fingerprint",
+                                            .outcome = outcome,
+                                            .reason = {},
+                                            .detail = {},
+                                            .key = result.key.hex(),
+                                            .milliseconds = result.milliseconds});
+  trace_step("bottle-fingerprint", spec.slug, "fingerprint", outcome,
+             {{"key", result.key.hex()}, {"filesRead", std::to_string(result.files_read)}});
+  if (inputs) inputs->write(spec.directory);
+  touch(spec.directory / "key.stamp");
+  set_time(spec.directory / "key.stamp", begin);
+  return result;
+}
+
+ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
+  const Stopwatch watch;
+  check_engine_name(spec.engine, "bottle " + spec.slug);
+  const store::Store store = store::Store::open(spec.store);
+  const FileLock lock = lock_directory(spec);
+  clean_up_engines(spec.directory, warn, store.directory());
+  // An outside engine reads the files itself, so there they are looked at once more.
+  std::optional<Wanted> wanted;
+  if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
+  if (!wanted) wanted = resolve(spec, store);
+  if (!is_fingerprinted)
+    for (const std::string& note : wanted->resolved->notes())
+      warn(note);
+  keep_sources(spec, *wanted->resolved, store);
+  const CheckReport found = check(*wanted->resolved);
+  refuse_warnings(found, warn);
+  store::Store::Lookup lookup = store.find_action(wanted->key);
+  // An outside engine that has to run may be another one behind the same program: its version is in the key.
+  if (!is_builtin(spec) && !lookup.result &&
+      fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
+    wanted = resolve(spec, store);
+    lookup = store.find_action(wanted->key);
+  }
+  struct Work {
+    std::unique_ptr<Resolved> resolved;
+    std::optional<LoadedPlan> image;
+  };
+  const auto work = std::make_shared<Work>();
+  work->resolved = std::move(wanted->resolved);
+  ImageResult result;
+  result.work = work;
+  result.key = wanted->key;
+  const store::RunReason reason = store::run_reason(spec.directory, "image", wanted->key_text, lookup);
+
+  // A long text need not wait in memory: nobody else writes there meanwhile.
+  const fs::path key_file = spec.directory / "key";
+  std::string& key_text = wanted->key_text;
+  const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
+  if (is_put_away) key_text = std::string();
+  std::optional<LoadedPlan>& image = work->image;
+  const bool is_elsewhere = lookup.result && !has_present_places(*lookup.result, *work->resolved);
+  if (lookup.result && !is_elsewhere) image = stored_image(*lookup.result, *work->resolved, store);
+  const bool is_stored = image.has_value() || is_elsewhere;
+  if (!image) {
+    if (!is_stored)
+      for (const dockerfile::LintWarning& warning : found.lint.warnings)
+        warn(warning.text(*found.source));
+    image = execute(*work->resolved, store, warn, result);
+    store_image(*image, result.key, *work->resolved, watch.milliseconds(), store);
+  }
+  result.plan_digest = image->plan.digest();
+  result.layers = image->layers.size();
+  const bool changed = save_image(spec.directory, *image, result.plan_digest, store);
+  if (is_put_away) key_text = read_file(key_file, kMaximumKey);
+  const bool key_changed = store::rotate_key_text(spec.directory, "image", key_text);
+  result.outcome = !is_stored ? "built" : changed || key_changed ? "stored" : "unchanged";
+  result.milliseconds = watch.milliseconds();
+  store.register_root(spec.directory, "image", {result.key});
+  record(spec, result, reason);
+  return result;
+}
+
+}  // namespace
+
+FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+  FingerprintResult result;
+  with_repair(spec, OwnImage::is_made, warn, [&] { result = fingerprint(spec, depfiles, warn); });
+  return result;
+}
+
+ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerprinted) {
+  ImageResult result;
+  with_repair(spec, OwnImage::is_made, warn, [&] { result = make_image(spec, warn, is_fingerprinted); });
+  return result;
+}
+
+ExportReport export_step(const BuildSpec& spec, const fs::path& layout, const std::string& ref_name,
+                         const Warn& warn) {
+  ExportReport exported;
+  with_repair(spec, OwnImage::is_read, warn, [&] {
+    const store::Store store = store::Store::open(spec.store);
+    const FileLock lock = lock_directory(spec);
+    exported = export_layout(load_plan(spec.directory), store, layout, ref_name);
+    trace_step("bottle-image", spec.slug, "export", "built",
+               {{"imageDigest", exported.image_digest.string()}});
+    touch(spec.directory / "oci.stamp");
+  });
+  return exported;
+}
+
+}  // namespace bottle::image

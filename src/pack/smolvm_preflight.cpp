@@ -1,0 +1,138 @@
+// Before smolvm boots a machine: the things that it would complain about minutes later, or in other words.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "pack/image_reference.hpp"
+#include "pack/limits.hpp"
+#include "pack/runtime.hpp"
+#include "pack/smolvm_command.hpp"
+#include "util/error.hpp"
+#include "util/process.hpp"
+#include "util/text.hpp"
+
+namespace bottle::pack {
+namespace {
+
+constexpr const char* kNative = "or use PACKER native, which needs no virtual machine";
+// What a pack holds beside the image: the agent's root file system, a storage template, the stub.
+constexpr std::uint64_t kOverhead = 256u << 20;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string version_of_smolvm() {
+  const ProcessResult finished = run_program({.arguments = {kSmolvm, "--version"}});
+  std::string text = finished.output.substr(0, finished.output.find('\n'));
+  if (!finished.status.success())
+    throw Error("it cannot say its version: " + finished.status.text() + (text.empty() ? "" : ": " + text),
+                {.where = "smolvm --version", .hint = std::string("install it anew, ") + kNative});
+  constexpr std::string_view kName = "smolvm ";
+  if (text.starts_with(kName)) text.erase(0, kName.size());
+  return text;
+}
+
+void check_kvm() {
+  // Elsewhere (tests, other hypervisors) smolvm is told by this variable which device it needs; "" is none.
+  const char* named = std::getenv("BOTTLE_KVM_DEVICE");
+  const std::string device = named == nullptr ? "/dev/kvm" : named;
+  if (device.empty()) return;
+  const Fd file(::open(device.c_str(), O_RDWR | O_CLOEXEC));
+  if (file) return;
+  if (errno == ENOENT)
+    throw Error(
+        "there is no KVM on this machine",
+        {.where = device,
+         .hint = std::string("enable virtualization in the firmware, or load the module kvm, ") + kNative});
+  if (errno == EACCES || errno == EPERM)
+    throw Error("this user may not use KVM",
+                {.where = device, .hint = std::string("join the group kvm and log in again, ") + kNative});
+  throw_errno("cannot use KVM", device);
+}
+
+// Where smolvm looks for what it loads; the first directory with both.
+fs::path find_libraries(const fs::path& program) {
+  std::vector<fs::path> places;
+  if (const std::string named = environment("SMOLVM_LIB_DIR"); !named.empty()) places.emplace_back(named);
+  std::error_code error;
+  const fs::path directory = fs::canonical(program, error).parent_path();
+  for (const char* relative : {"lib", ".", "../lib", "../../lib"})
+    places.push_back((directory / relative).lexically_normal());
+  for (const char* absolute : {"/usr/lib/smolvm/lib", "/usr/local/lib"})
+    places.emplace_back(absolute);
+  std::string looked;
+  for (const fs::path& place : places) {
+    if (fs::exists(place / "libkrun.so", error) && fs::exists(place / "libkrunfw.so.5", error)) return place;
+    looked += (looked.empty() ? "" : ", ") + place.native();
+  }
+  throw Error("smolvm's libraries libkrun.so and libkrunfw.so.5 were not found; looked in " + looked,
+              {.where = program.native(), .hint = "set SMOLVM_LIB_DIR to their directory"});
+}
+
+// Where smolvm writes the tree and the compressed assets.
+std::vector<fs::path> staging_directories() {
+  std::vector<fs::path> places;
+  if (const std::string named = environment("SMOLVM_PACK_STAGING"); !named.empty())
+    places.emplace_back(named);
+  else if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
+    places.emplace_back(cache);
+  else if (const std::string home = environment("HOME"); !home.empty())
+    places.push_back(fs::path(home) / ".cache");
+  places.push_back(fs::temp_directory_path());
+  return places;
+}
+
+void check_room(std::uint64_t image_bytes) {
+  const std::uint64_t needed = image_bytes + kOverhead;
+  for (fs::path place : staging_directories()) {
+    std::error_code error;
+    while (!fs::exists(place, error) && place.has_relative_path())
+      place = place.parent_path();
+    struct statvfs status {};
+    if (::statvfs(place.c_str(), &status) != 0) continue;
+    const std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
+    if (available < needed)
+      throw Error(
+          fmt::format("smolvm stages the pack here and needs about {}; {} are free", human_size(needed),
+                      human_size(available)),
+          {.where = place.native(),
+           .hint = "make room, or name another place: SMOLVM_PACK_STAGING for the tree, TMPDIR for the "
+                   "compressed file"});
+  }
+}
+
+}  // namespace
+
+SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t image_bytes,
+                                const std::optional<fs::path>& agent_rootfs) {
+  const auto program = find_program(kSmolvm);
+  if (!program)
+    throw Error("smolvm is not installed",
+                {.where = "PATH", .hint = std::string("install smolvm, ") + kNative});
+  SmolvmInstallation found;
+  found.program = *program;
+  found.version = version_of_smolvm();
+  check_kvm();
+  if (!agent_rootfs)
+    throw Error("the agent's root file system of smolvm was not found",
+                {.where = program->native(),
+                 .hint = "set the CMake variable BOTTLE_SMOLVM_RUNTIME (without CMake: SMOLVM_AGENT_ROOTFS) "
+                         "to its directory, or install smolvm again"});
+  found.agent_rootfs = *agent_rootfs;
+  found.libraries = find_libraries(*program);
+  check_room(image_bytes);
+  const std::string canonical = canonical_image(reference);
+  const std::string problem = image_problem(canonical);
+  if (!problem.empty())
+    throw Error("smolvm refuses the image's name: " + problem,
+                {.where = canonical, .hint = "use another slug"});
+  return found;
+}
+
+}  // namespace bottle::pack

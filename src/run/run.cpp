@@ -1,0 +1,330 @@
+#include "run/run.hpp"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <deque>
+#include <random>
+
+#include "dockerfile/words.hpp"
+#include "run/layer.hpp"
+#include "run/mounts.hpp"
+#include "run/run_gc.hpp"
+#include "run/runtime.hpp"
+#include "run/targets.hpp"
+#include "util/error.hpp"
+#include "util/path.hpp"
+
+namespace bottle::image {
+namespace {
+
+constexpr std::size_t kLinesKept = 20;
+constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char* kHosts =
+    "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+constexpr const char* kNoSeccomp =
+    "warning: this runtime or kernel has no seccomp: the system calls of RUN are not limited\n";
+
+// What the command says, cut into lines.
+class Lines {
+ public:
+  explicit Lines(const std::function<void(std::string_view)>& on_line) : on_line_(on_line) {}
+
+  void add(std::string_view text) {
+    for (const char c : text) {
+      if (c == '\n')
+        end();
+      else
+        line_ += c;
+    }
+  }
+  void finish() {
+    if (!line_.empty()) end();
+  }
+  std::string last() const {
+    std::string text;
+    for (const std::string& line : kept_)
+      text += "\n  | " + line;
+    return text;
+  }
+
+ private:
+  void end() {
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+    on_line_(line_);
+    kept_.push_back(std::move(line_));
+    if (kept_.size() > kLinesKept) kept_.pop_front();
+    line_.clear();
+  }
+
+  const std::function<void(std::string_view)>& on_line_;
+  std::string line_;
+  std::deque<std::string> kept_;
+};
+
+bool has_name(const std::vector<std::string>& lines, std::string_view name) {
+  for (const std::string& line : lines)
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return true;
+  return false;
+}
+
+std::vector<std::string> environment_of(const RunRequest& request, const RunContext& context,
+                                        const RunUser& user) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : request.proxies)
+    lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : request.environment)
+    if (!has_name(lines, name)) lines.push_back(name + "=" + value);
+  if (!has_name(lines, "PATH")) lines.push_back(std::string("PATH=") + kPath);
+  if (!has_name(lines, "HOME")) lines.push_back("HOME=" + user.home);
+  if (!has_name(lines, "SOURCE_DATE_EPOCH"))
+    lines.push_back("SOURCE_DATE_EPOCH=" + std::to_string(context.epoch));
+  return lines;
+}
+
+// One RUN in its process.
+class Execution {
+ public:
+  Execution(const RunRequest& request, const RunContext& context, const RunUser& user, IdMapping id_mapping,
+            unsigned caller, std::string name)
+      : request_(request),
+        context_(context),
+        user_(user),
+        id_mapping_(id_mapping),
+        name_(std::move(name)),
+        directory_(context.store.directory(), name_),
+        caller_(caller),
+        snapshots_(context.store, id_mapping, caller, directory_.path()) {}
+
+  // The text of the layer's index, after the letter "l" and why it was not an overlay that the command worked
+  // on (ended by a NUL, empty if it was or need not be); or why the command failed, after "f".
+  std::string run(int output) {
+    const fs::path work = directory_.path();
+    fs::create_directory(work / "private");
+    // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
+    const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
+    const Runtime runtime = find_runtime(
+        id_mapping_, context_.store.directory() / "run" / ("runtime-" + cache_owner(id_mapping_, caller_)),
+        probe_directory(), run_container("probe-" + name_));
+
+    Changes changes;
+    changes.stubs = stubs(system_mount_points());
+    for (const std::string& point : system_mount_points())
+      std::erase(changes.stubs, path_in_root(point));
+    RuntimeResult result;
+    std::vector<fs::path> lowers = snapshots_.lowers(context_.image, context_.base_layers);
+    {
+      std::optional<MountPoint> overlay = mount_root(lowers, work, changes);
+      RunMounts mounts(request_, context_, id_mapping_, caller_, snapshots_, work, work / "private");
+      if (!runtime.has_seccomp && !request_.is_insecure) write_all(output, kNoSeccomp, "pipe");
+      Bundle bundle =
+          describe(changes.is_overlay ? work / "root" : changes.directory, mounts, runtime.has_seccomp);
+      std::vector<std::string> targets;
+      for (const BundleMount& mount : bundle.mounts)
+        targets.push_back(mount.target);
+      for (std::string& stub : stubs(targets))
+        changes.stubs.push_back(std::move(stub));
+      result = execute(runtime.program, work / "private", run_container(name_), bundle, output);
+      if (!result.status.success() && context_.debug_shell) open_shell(runtime.program, bundle);
+    }
+    if (!result.status.success()) {
+      if (!result.complaint.empty()) return "f" + result.complaint;
+      return "f" + result.status.text();
+    }
+    const LayerMaker maker(context_, id_mapping_);
+    oci::LayerIndex layer = maker.make(changes);
+    if (changes.is_overlay) publish(layer, changes.directory);
+    return "l" + why_copied_ + '\0' + layer.serialize();
+  }
+
+ private:
+  void open_shell(const fs::path& runtime, Bundle bundle) const {
+    bundle.arguments = {"/bin/sh"};
+    bundle.has_terminal = true;
+    const fs::path place = directory_.path() / "private" / "shell";
+    fs::create_directory(place);
+    (void)execute(runtime, place, run_container(name_), bundle, STDOUT_FILENO);
+  }
+
+  fs::path probe_directory() const {
+    fs::path path = directory_.path() / "private" / "probe";
+    fs::create_directory(path);
+    return path;
+  }
+
+  std::optional<MountPoint> mount_root(const std::vector<fs::path>& lowers, const fs::path& work,
+                                       Changes& changes) {
+    fs::create_directory(work / "upper");
+    // The overlay's root has the attributes of the upper directory.
+    oci::Entry root = *context_.tree.root().inode;
+    root.path.clear();
+    const oci::ContentReader reader = context_.image.reader(context_.store);
+    unpack({root}, {}, reader, work / "upper", snapshots_.unpack_options());
+    Overlay overlay = mount_overlay(context_.store.directory(), lowers, work, id_mapping_ != IdMapping::root);
+    changes.is_overlay = overlay.point.has_value();
+    why_copied_ = overlay.why_not;
+    changes.directory = work / (changes.is_overlay ? "upper" : "copy");
+    if (!overlay.point) {
+      fs::create_directory(changes.directory);
+      unpack(context_.tree.entries(), context_.tree.roots(), reader, changes.directory,
+             snapshots_.unpack_options());
+    }
+    return std::move(overlay.point);
+  }
+
+  // Of the targets, what is not there yet with the directories above: the runtime will make it. Deepest
+  // first.
+  std::vector<std::string> stubs(const std::vector<std::string>& targets) const {
+    std::vector<std::string> result;
+    for (const std::string& target : targets) {
+      auto path = context_.tree.resolve(path_in_root(target), true);
+      while (path && !path->empty() && context_.tree.find(*path) == nullptr) {
+        result.push_back(*path);
+        path = std::string(oci::parent_path(*path));
+      }
+    }
+    return result;
+  }
+
+  Bundle describe(const fs::path& root, const RunMounts& mounts, bool has_seccomp) {
+    const fs::path memory = directory_.path() / "private";
+    Bundle bundle;
+    bundle.root = root;
+    bundle.arguments = request_.arguments;
+    bundle.environment = environment_of(request_, context_, user_);
+    for (const std::string& line : mounts.environment()) {
+      // Of two variables with one name programs differ in which they take.
+      const std::string_view name = std::string_view(line).substr(0, line.find('=') + 1);
+      std::erase_if(bundle.environment, [&](const std::string& other) { return other.starts_with(name); });
+      bundle.environment.push_back(line);
+    }
+    bundle.directory = request_.workdir;
+    bundle.uid = user_.uid;
+    bundle.gid = user_.gid;
+    bundle.groups = user_.groups;
+    bundle.has_network = request_.has_network;
+    bundle.id_mapping = id_mapping_;
+    bundle.has_seccomp = has_seccomp;
+    bundle.is_insecure = request_.is_insecure;
+    bundle.shm_size = request_.settings.shm_size;
+    bundle.limits = request_.settings.limits;
+    const auto file = [&](const char* name, const std::string& content, mode_t mode,
+                          const std::string& target, bool gives_way) {
+      const fs::path path = memory / name;
+      write_file(path, content, Durable::no);
+      fs::permissions(path, static_cast<fs::perms>(mode));
+      bundle.mounts.push_back(
+          {.target = target, .source = path.native(), .options = {"rbind", "ro"}, .gives_way = gives_way});
+    };
+    std::string hosts = kHosts;
+    for (const HostEntry& host : request_.settings.hosts)
+      hosts += host.address + "\t" + host.name + "\n";
+    file("hosts", hosts, 0644, "/etc/hosts", true);
+    const std::string servers =
+        request_.has_network ? read_file_if_exists("/etc/resolv.conf").value_or("") : std::string();
+    file("resolv.conf", servers, 0644, "/etc/resolv.conf", true);
+    if (request_.script)
+      file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name, false);
+    for (const BundleMount& mount : mounts.mounts())
+      bundle.mounts.push_back(mount);
+    settle_targets(bundle);
+    return bundle;
+  }
+
+  // What the command left is the next instruction's lower directory already.
+  void publish(const oci::LayerIndex& layer, const fs::path& upper) {
+    LoadedPlan above;
+    above.plan.layers = context_.image.plan.layers;
+    above.plan.layers.push_back(
+        {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
+    snapshots_.publish_command(upper, chain_digest(above, above.plan.layers.size()),
+                               chain_digest(context_.image, context_.image.layers.size()));
+  }
+
+  const RunRequest& request_;
+  const RunContext& context_;
+  const RunUser& user_;
+  IdMapping id_mapping_;
+  std::string name_;
+  RunDirectory directory_;
+  unsigned caller_;
+  Snapshots snapshots_;
+  std::string why_copied_;
+};
+
+std::string command_text(const RunRequest& request) {
+  std::string text;
+  for (const std::string& argument : request.arguments)
+    text += (text.empty() ? "" : " ") + argument;
+  return text;
+}
+
+}  // namespace
+
+struct RunExecution::State {
+  State(const RunRequest& wanted_request, RunContext wanted_context)
+      : request(wanted_request), context(std::move(wanted_context)), lines(context.on_line) {}
+
+  const RunRequest& request;
+  RunContext context;
+  Lines lines;
+  std::optional<ConfinedProcess> process;
+};
+
+RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
+    : state_(std::make_unique<State>(request, std::move(wanted))) {
+  RunContext& context = state_->context;
+  const auto read = [reader = context.image.reader(context.store)](const oci::Entry& entry,
+                                                                   const std::vector<std::string>& roots) {
+    std::string text(entry.size, '\0');
+    reader.read_verified(entry, roots, std::as_writable_bytes(std::span(text)));
+    return text;
+  };
+  const RunUser user = resolve_run_user(request.user, context.tree, read);
+  const IdMapping id_mapping = available_id_mapping();
+  if (id_mapping == IdMapping::single && (user.uid != 0 || user.gid != 0))
+    throw Error(fmt::format("the user {}:{} cannot be had: this system gives you no subordinate ids",
+                            user.uid, user.gid),
+                {.hint = "install newuidmap (Debian: uidmap) and have lines for you in /etc/subuid and "
+                         "/etc/subgid, or build as root"});
+  const unsigned caller = ::geteuid();
+  const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
+  if (id_mapping == IdMapping::single && context.warn)
+    context.warn(
+        "this user has no subordinate ids (/etc/subuid, newuidmap): all files of this RUN belong to "
+        "one user, and it cannot change owners");
+  const bool has_terminal =
+      context.debug_shell && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+  const auto body = [&](int output) {
+    RunContext inside = context;
+    inside.debug_shell = has_terminal;
+    return Execution(request, inside, user, id_mapping, caller, name).run(output);
+  };
+  state_->process.emplace(id_mapping, has_terminal ? Terminal::inherited : Terminal::none, body,
+                          [lines = &state_->lines](std::string_view text) { lines->add(text); });
+}
+
+RunExecution::~RunExecution() = default;
+
+ConfinedProcess& RunExecution::process() {
+  return *state_->process;
+}
+
+oci::LayerIndex RunExecution::finish() {
+  const std::string result = state_->process->result();
+  state_->lines.finish();
+  if (result.front() == 'l') {
+    const std::size_t end = result.find('\0');
+    why_copied_ = result.substr(1, end - 1);
+    return oci::LayerIndex::parse(std::string_view(result).substr(end + 1), "RUN");
+  }
+  throw Error(
+      fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
+                  state_->lines.last()),
+      {.hint = state_->context.debug_shell ? ""
+                                           : "bottle-image build --debug-shell opens a shell at this point"});
+}
+
+}  // namespace bottle::image

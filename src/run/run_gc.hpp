@@ -1,0 +1,55 @@
+// What RUN keeps in the store besides blobs and actions, and how it goes away again:
+//   snapshots/<owner>/<32 hex>   trees of images (run/snapshot.hpp)
+//   cache/<owner>/<32 hex>       what --mount=type=cache showed (run/mounts.hpp)
+//   run/<name>                   the directory of a RUN at work (run.hpp)
+// <owner> is "root", or "<uid>-subordinate", "<uid>-single": who made it and with which ids. Files with
+// subordinate ids can only be looked at and removed where those ids are mapped, so that is where it is done.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/confinement.hpp"
+#include "util/file.hpp"
+
+namespace bottle::image {
+
+// "root", "1000-subordinate": see above. `user` is the caller's id outside of all namespaces.
+std::string cache_owner(IdMapping id_mapping, unsigned user);
+
+// The directory of one RUN, made and locked; gone with all it holds afterwards. What killed processes left
+// goes first. To be used where the files can be removed: in a process of run_confined().
+class RunDirectory {
+ public:
+  RunDirectory(const fs::path& store, const std::string& name);
+  ~RunDirectory();
+  RunDirectory(RunDirectory&&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::optional<FileLock> lock_;
+};
+// The name of the container, and with it of the control groups, of the RUN with this directory name.
+std::string run_container(const std::string& name);
+
+struct CachedTree {
+  enum class Kind { snapshot, cache, leftover } kind = Kind::snapshot;
+  std::string name;         // the path in the store
+  std::uint64_t bytes = 0;  // on the disk
+  std::time_t used = 0;     // for a snapshot not before those on top of it
+  bool is_locked = false;   // a RUN is using it
+  std::string problem;      // why it is of no use; empty if it is
+};
+// All that this user may look at, the least recently used first, snapshots after those on top of them. Of
+// run/ only what nobody holds.
+std::vector<CachedTree> cached_trees(const fs::path& store);
+// Removes the directories in run/ that nobody holds.
+void remove_leftover_runs(const fs::path& store);
+// Removes those of the trees, unless a RUN is using them now.
+void remove_cached_trees(const fs::path& store, const std::vector<std::string>& names);
+
+}  // namespace bottle::image

@@ -64,7 +64,7 @@ class Damage(harness.TestCase):
         self.family.make("bottle-child-oci", "bottle-taker-oci")
         self.assert_nothing_to_do(self.family)
 
-    def test_build_tree(self):
+    def test_damaged_build_tree_is_rebuilt(self):
         names = ("layers", "roots.json", "image.json", "key", "key.stamp", "image.stamp", "image.key", "pack.json")
         for slug in ("base", "child"):
             directory = self.family.directory(slug)
@@ -81,7 +81,7 @@ class Damage(harness.TestCase):
                     damage(base / name)
                     self.edit_and_build(f"{name}: {damage.__name__}")
 
-    def test_store(self):
+    def test_damaged_store_is_rebuilt(self):
         for damage in (remove, cut_off, alter):
             for part in ("blobs", "actions", "stat"):
                 for file in list((self.family.cache / part).rglob("*")):
@@ -100,7 +100,7 @@ class Places(harness.TestCase):
         self.family.configure()
         self.family.make()
 
-    def test_moved(self):
+    def test_moved_context_changes_places_only(self):
         self.family.link("base/current", "two")
         self.assert_ran(self.family, {"base": "fingerprint image", "child": "fingerprint image",
                                       "taker": "fingerprint image"})
@@ -112,7 +112,7 @@ class Places(harness.TestCase):
             self.family.make(f"bottle-{slug}", f"bottle-{slug}-oci")
             self.assertEqual(self.family.extract(slug)[path], "same\n")
 
-    def test_changed_unseen(self):
+    def test_edit_that_keeps_its_time_fails_once(self):
         """No build tool sees an edit that keeps the time; who reads the bytes does, and the next build is right."""
         file = self.family.source / "base/one/f"
         status = file.stat()

@@ -48,14 +48,14 @@ class Depfiles(harness.TestCase):
         expected = [os.path.relpath(path, self.bottle.source) for path in (self.bottle.source / "data").rglob("*")]
         self.assertEqual(self.named(), sorted([*expected, "data"]))
 
-    def test_all_are_named_once(self):
+    def test_each_input_is_listed_once(self):
         self.assertEqual(len(self.parts()) > 1, "Ninja" in self.bottle.generator)
         self.assert_named()
         if self.parts():
             lines = [file.read_text().count("\n") for file in [*self.parts(), self.out / "key.d"]]
             self.assertLess(max(lines), COUNT / 2)
 
-    def test_edits(self):
+    def test_edits_are_detected(self):
         self.bottle.touch("data/03/0310")
         self.then(LOOKED)
         self.bottle.append("data/03/0310", "more\n")
@@ -78,7 +78,7 @@ class Depfiles(harness.TestCase):
         self.then("")
         self.assert_named()
 
-    def test_old_file_moved_in(self):
+    def test_older_file_moved_in_is_detected(self):
         """Nothing but the directory's time says that it is there."""
         self.bottle.write("elsewhere/old", "old\n")
         os.utime(self.bottle.source / "elsewhere/old", (1e9, 1e9))
@@ -88,7 +88,7 @@ class Depfiles(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.extract("a")["data/05/old"], "old\nmore\n")
 
-    def test_many_at_once(self):
+    def test_many_edits_are_detected(self):
         chooser = random.Random(1)
         for _ in range(3):
             files = [path for path in (self.bottle.source / "data").rglob("*") if path.is_file()]
@@ -100,7 +100,7 @@ class Depfiles(harness.TestCase):
             self.then(ALL)
             self.assert_named()
 
-    def test_a_tree_that_the_dockerfile_did_not_copy_before(self):
+    def test_newly_copied_tree_is_detected(self):
         """Its files are newer than all that Ninja ran."""
         for number in range(300):
             self.create(f"more/{number}")
@@ -111,7 +111,7 @@ class Depfiles(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.extract("a")["more/17"], "1\nmore\n")
 
-    def test_what_is_missing_is_made_again(self):
+    def test_missing_files_are_rebuilt(self):
         for remove in (lambda: self.parts()[1], lambda: self.parts()[1].with_suffix(""), lambda: self.out / "key.d",
                        lambda: self.out / "key.stamp", lambda: self.out / "key.inputs"):
             if "Ninja" not in self.bottle.generator:
@@ -125,7 +125,7 @@ class Depfiles(harness.TestCase):
                 self.then(LOOKED)
                 self.assert_named()
 
-    def test_the_fingerprint_fails_once(self):
+    def test_failed_fingerprint_runs_again(self):
         self.bottle.append("data/07/0700", "more\n")
         dockerfile = (self.bottle.source / "Dockerfile").read_text()
         self.bottle.write("Dockerfile", "FROM scratch\nCOPY missing /\n")
@@ -135,7 +135,7 @@ class Depfiles(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.extract("a")["data/07/0700"], "1\nmore\n")
 
-    def test_a_fingerprint_by_hand(self):
+    def test_fingerprint_by_hand_is_compatible(self):
         self.bottle.append("data/08/0800", "more\n")
         self.bottle.tool("bottle-fingerprint", "--spec", self.out / "spec.json")
         if "Ninja" not in self.bottle.generator:
@@ -144,7 +144,7 @@ class Depfiles(harness.TestCase):
         self.then(ALL)
         self.assert_named()
 
-    def test_configured_again(self):
+    def test_configuring_again_changes_the_parts(self):
         self.bottle.configure()
         self.then("")
         if "Ninja" not in self.bottle.generator:
@@ -169,14 +169,14 @@ class Depfiles(harness.TestCase):
         self.bottle.configure()
         self.then("")
 
-    def test_clean(self):
+    def test_clean_removes_the_parts(self):
         before = self.bottle.pack("a").read_bytes()
         self.bottle.make("clean")
         self.assertFalse((self.out / "key.inputs").exists() and any((self.out / "key.inputs").iterdir()))
         self.then(ALL)
         self.assertEqual(self.bottle.pack("a").read_bytes(), before)
 
-    def test_generated_among_them(self):
+    def test_generated_inputs_are_detected(self):
         bottle = self.project("""
           add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/made/f" DEPENDS f
             COMMAND "${CMAKE_COMMAND}" -E copy "${CMAKE_SOURCE_DIR}/f" "${CMAKE_BINARY_DIR}/made/f")

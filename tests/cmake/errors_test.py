@@ -19,7 +19,7 @@ class ConfigureErrors(harness.TestCase):
     def accepts(self, lists):
         self.project(lists, {"Dockerfile": "FROM scratch\n"}).configure()
 
-    def test_nothing_is_suggested_that_is_far_away(self):
+    def test_dissimilar_words_are_not_suggested(self):
         self.refuses("add_bottle(a SPEED 4)", 'unknown argument "SPEED". Expected one of: EXCLUDE_FROM_ALL', but_not="did you mean")
         self.refuses("add_bottle(a ENGINE kaniko)", 'ENGINE "kaniko" is unknown. Expected one of: builtin', but_not="did you mean")
         self.refuses("add_bottle(a CONTEXTS x=ftp:y)", 'unknown kind "ftp:". Expected one of: path:', but_not="did you mean")
@@ -35,7 +35,7 @@ class ConfigureErrors(harness.TestCase):
     def test_keyword_of_a_later_version(self):
         self.refuses("add_bottle(a SIZE_BUDGET 1)", "SIZE_BUDGET is not supported in this version")
 
-    def test_references(self):
+    def test_invalid_references(self):
         self.refuses('add_bottle(a PUSH "b c")', r'add_bottle\(a\): "b c" is not a reference of the form registry/repository')
         self.refuses("add_bottle(a PUSH_PACK x/a x/a)", r"add_bottle\(a\): two pushes of the pack have the same reference x/a")
 
@@ -48,12 +48,12 @@ class ConfigureErrors(harness.TestCase):
             with self.subTest(reference=reference):
                 self.refuses(f'add_bottle(a PUSH "{reference}")', re.escape(f'"{reference}" is not a reference of the form'), problem)
 
-    def test_platforms(self):
+    def test_unknown_platforms(self):
         self.refuses("add_bottle(a PLATFORMS linux/amd46)", r'platform "linux/amd46": unknown architecture "amd46"; did you mean amd64\?')
         self.refuses("add_bottle(a PLATFORMS linx/amd64)", r'unknown operating system "linx"; did you mean linux\?')
         self.refuses("set(BOTTLE_PLATFORM linux/zzzzzz)\nadd_bottle(a)", r'unknown architecture "zzzzzz"\. Expected one of: amd64, arm64')
 
-    def test_context_that_is_not_there(self):
+    def test_missing_context(self):
         """A path of the build tree, or of something that DEPENDS makes, may come later."""
         self.refuses("file(MAKE_DIRECTORY app)\nadd_bottle(a CONTEXT ap DOCKERFILE Dockerfile)", r"there is no directory .*/ap for a context; did you mean app\?")
         self.refuses("add_bottle(a CONTEXTS x=path:nowhere)", "there is no directory .*/nowhere for a context")
@@ -62,7 +62,7 @@ class ConfigureErrors(harness.TestCase):
         self.accepts("add_bottle(a CONTEXT ${CMAKE_BINARY_DIR}/made)\nadd_bottle(b CONTEXTS x=path:${CMAKE_CURRENT_BINARY_DIR}/y)\n"
                      "add_bottle(c CONTEXT later)\nfile(MAKE_DIRECTORY later)\nadd_bottle(d CONTEXT made DEPENDS made/f)")
 
-    def test_gates(self):
+    def test_unknown_gates(self):
         self.refuses("add_gate(g TEMPLATE git-gate CONFIG gate.jsn)\nadd_bottle(a GATES g)", r"add_gate\(g\): CONFIG: there is no file .*/gate.jsn")
         self.refuses("add_gate(g TEMPLATE git-gate CONFIG ${CMAKE_BINARY_DIR}/gate.json)\nadd_bottle(a GATES g)",
                      r"GATES g: there is no file .*/gate.json; .* needed when the project is configured")
@@ -86,7 +86,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value")
         self.refuses("add_bottle(a BUILD_ARGS CONTEXT .)", "BUILD_ARGS needs a value")
 
-    def test_slug(self):
+    def test_invalid_slugs(self):
         for slug in ('"A"', '"-a"', '""', '"a/b"', '"a b"', "a" * 64):
             with self.subTest(slug=slug):
                 self.refuses(f"add_bottle({slug})", r"add_bottle: \"[^\"]*\" is not a slug", "at most 63 characters")
@@ -99,7 +99,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a)\nadd_bottle(a-image)", r"add_bottle\(a-image\): the target bottle-a-image already exists")
         self.refuses("add_bottle(a-oci)\nadd_bottle(a)", r"add_bottle\(a\): the target bottle-a-oci already exists")
 
-    def test_values(self):
+    def test_invalid_values(self):
         self.refuses("add_bottle(a BUILD_ARGS X)", r'BUILD_ARGS "X" is not of the form name=value')
         self.refuses("add_bottle(a ENV =x)", r'ENV "=x" is not of the form name=value')
         self.refuses("add_bottle(a CPUS 0)", r'CPUS "0" is not a number from 1 to 255')
@@ -113,7 +113,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
         self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "a bottle can have only one platform")
 
-    def test_network(self):
+    def test_invalid_run_settings(self):
         self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
         self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
         self.refuses("set(BOTTLE_RUN_NETWORK off)\nadd_bottle(a)", 'RUN_NETWORK "off": expected none or host')
@@ -121,22 +121,22 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a ULIMITS core=0 nofile)", 'ULIMITS "nofile": expected name=soft')
         self.refuses("add_bottle(a ADD_HOSTS mirror)", 'ADD_HOSTS "mirror": expected name:address')
 
-    def test_secrets(self):
+    def test_invalid_secrets(self):
         self.refuses("add_bottle(a SECRETS token=abc)", r'SECRETS "token=abc" is not of the form id=env:NAME or id=file:PATH')
         self.refuses("add_bottle(a SECRETS t=env:A t=file:b)", 'two secrets have the id "t"')
 
-    def test_lock(self):
+    def test_invalid_lock(self):
         self.refuses("add_bottle(lock)", r"add_bottle\(lock\): the target bottle-lock updates the locks")
         self.refuses("add_bottle(a LOCK)", "LOCK needs a value")
 
-    def test_engine_and_packer(self):
+    def test_unknown_engine_and_packer(self):
         self.refuses("add_bottle(a ENGINE dokcer)", r'ENGINE "dokcer" is unknown; did you mean docker\? Expected one of: builtin, docker, podman')
         self.refuses("add_bottle(a ENGINE bultin)", r'ENGINE "bultin" is unknown; did you mean builtin\?')
         self.refuses("set(BOTTLE_ENGINE podmann)\nadd_bottle(a)", 'ENGINE "podmann" is unknown')
         self.refuses("add_bottle(a PACKER smolwm)", r'PACKER "smolwm" is unknown; did you mean smolvm\?')
         self.refuses("add_bottle(a)\nset_property(TARGET bottle-a PROPERTY BOTTLE_CPUS none)", 'CPUS "none" is not a number')
 
-    def test_contexts(self):
+    def test_invalid_contexts(self):
         self.refuses("add_bottle(a CONTEXTS x)", r'CONTEXTS "x" is not of the form name=kind:value')
         self.refuses("add_bottle(a CONTEXTS x=.)", r'"x=\." has no kind', "x=path:<directory>")
         self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
@@ -154,12 +154,12 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a BASES zzz)\nadd_bottle(one)\nadd_bottle(two)",
                      'there is no bottle "zzz"; the other bottles are: one, two', but_not="did you mean")
 
-    def test_cycle(self):
+    def test_cycle_of_bottles(self):
         self.refuses("add_bottle(a BASES b)\nadd_bottle(b CONTEXTS x=bottle:c)\nadd_bottle(c BASES a)\nadd_bottle(d BASES a)",
                      "the bottles depend on each other in a cycle: a -> b -> c -> a")
         self.refuses("add_bottle(a BASES a)", "in a cycle: a -> a")
 
-    def test_target(self):
+    def test_unknown_target(self):
         self.refuses("add_bottle(a CONTEXTS x=target:helo)\nadd_custom_target(hello)",
                      r'there is no target "helo"; did you mean hello\?')
         for name in ("nosuch", "bottle-loc", "_bottle-lock-1", "bottles"):
@@ -171,16 +171,16 @@ class ConfigureErrors(harness.TestCase):
     def test_context_is_the_build_tree(self):
         self.refuses('add_bottle(a CONTEXT "${CMAKE_BINARY_DIR}")', "the context .* is the build tree")
 
-    def test_outputs(self):
+    def test_invalid_outputs(self):
         self.refuses("bottle_outputs(a PAK x)", r'bottle_outputs\(a\): unknown argument "PAK"; did you mean PACK\?')
         self.refuses("bottle_outputs(a PACK)", "PACK needs a value")
 
-    def test_tools_are_missing(self):
+    def test_missing_tools(self):
         project = self.project("add_bottle(a)", {"Dockerfile": "FROM scratch\n"})
         result = project.configure("-DBOTTLE_TOOLS_DIR=nowhere", expect=1)
         self.assertRegex(" ".join(result.stdout.split()), "there is no bottle-fingerprint in BOTTLE_TOOLS_DIR, .*nowhere")
 
-    def test_nothing_is_refused_that_the_manual_allows(self):
+    def test_documented_arguments_are_accepted(self):
         self.accepts("""
           set(BOTTLE_MEMORY 512)
           add_bottle(a DOCKERFILE Dockerfile CONTEXT . TARGET x PLATFORMS linux/arm64 BUILD_ARGS A=b "C=" CONTEXTS l=oci-layout:l

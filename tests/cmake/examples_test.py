@@ -23,7 +23,7 @@ class Examples(harness.TestCase):
         project.tool("bottle-pack", "extract", project.pack(slug), out)
         return out
 
-    def test_hello(self):
+    def test_hello_is_built(self):
         project = self.example("hello")
         self.assert_ran(project, {"hello": ALL})
         root = self.unpacked(project, "hello")
@@ -40,7 +40,7 @@ class Examples(harness.TestCase):
         self.assert_ran(project, {"hello": ALL})
         self.assertEqual(subprocess.check_output([self.unpacked(project, "hello") / "hello"], text=True), "Greetings from a bottle!\n")
 
-    def test_busybox(self):
+    def test_busybox_is_built(self):
         if not shutil.which("busybox"):
             self.skipTest("needs busybox-static")
         project = self.example("busybox")

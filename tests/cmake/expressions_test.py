@@ -107,7 +107,7 @@ class Expressions(harness.TestCase):
         tried = {word for words in [*EVALUATED, *REFUSED, "DEPENDS PUSH PUSH_PACK"] for word in re.findall(r"[A-Z_]+", words)}
         self.assertEqual(keywords - tried, set())
 
-    def test_evaluated(self):
+    def test_expressions_are_evaluated(self):
         lists = [f"add_bottle(a{number} {words})" for number, words in enumerate(EVALUATED)]
         lists += [f"set(BOTTLE_{name} {D if isinstance(debug, bool) and debug else choice(debug, release)})\nadd_bottle(v-{name.lower()})\n"
                   f"unset(BOTTLE_{name})\nadd_bottle(p-{name.lower()})\n"
@@ -135,13 +135,13 @@ class Expressions(harness.TestCase):
             pack = project.build / configuration / "bottles/a/a.smolmachine"
             self.assertEqual(json.loads(project.tool("bottle-pack", "--json", "inspect", pack).stdout)["manifest"]["network"], network)
 
-    def test_refused(self):
+    def test_expressions_needed_at_configure_time_are_errors(self):
         for lists, expected in REFUSED.items():
             with self.subTest(lists):
                 said = self.project(lists, FILES, name=f"refused {abs(hash(lists))}").configure(expect=1).stdout
                 self.assertRegex(" ".join(said.split()), expected)
 
-    def test_wrong_values(self):
+    def test_invalid_evaluated_values_are_errors(self):
         project = self.project("\n".join(f"add_bottle(a{number} {words})" for number, words in enumerate(WRONG)), FILES,
                                generator="Ninja")
         project.configure()

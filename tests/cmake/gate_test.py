@@ -40,14 +40,14 @@ class Gates(harness.TestCase):
     def rendered(self, slug, name):
         return self.gates.directory(slug).parents[1] / "gates" / slug / "files" / name
 
-    def test_the_files_are_in_the_pack(self):
+    def test_rendered_files_are_in_the_pack(self):
         tree = self.gates.extract("one")
         self.assertEqual(tree["etc/gate/known_hosts"], f"example.com {KEY}\n")
         self.assertIn("etc/gate/pre-receive", tree)
         self.assertTrue(os.access(self.rendered("one", "entrypoint.sh"), os.X_OK))
         self.assertEqual(tree["etc/gate/entrypoint.sh"], self.rendered("one", "entrypoint.sh").read_text(encoding="utf-8"))
 
-    def test_one_upstream_concerns_its_gate_only(self):
+    def test_edited_upstream_rebuilds_its_gate_only(self):
         self.gates.write("one.json", git_gate("a", "c"))
         self.assert_ran(self.gates, {"one": ALL})
 
@@ -57,17 +57,17 @@ class Gates(harness.TestCase):
         self.gates.touch("one.json")
         self.assert_ran(self.gates, {"one": "render"})
 
-    def test_another_port_of_an_ssh_gate(self):
+    def test_changed_port_of_an_ssh_gate(self):
         self.gates.write("door.json", ssh_gate(5433))
         self.assert_ran(self.gates, {"door": ALL})
 
-    def test_a_file_that_goes_and_comes_back(self):
+    def test_removed_and_restored_file(self):
         self.rendered("one", "known_hosts").unlink()
         self.gates.touch("one.json")
         self.gates.make()
         self.assertTrue(self.rendered("one", "known_hosts").exists())
 
-    def test_targets(self):
+    def test_targets_exist(self):
         self.gates.write("two.json", git_gate("b", "d"))
         self.gates.write("door.json", ssh_gate(1))
         self.assert_ran(self.gates, {"two": "fingerprint image render"}, "gate-two")
@@ -89,7 +89,7 @@ class OwnTemplates(harness.TestCase):
         self.gates.configure()
         self.assert_ran(self.gates, {"own": ALL, "one": ALL})
 
-    def test_a_template_concerns_its_gates_only(self):
+    def test_edited_template_renders_its_gates_only(self):
         self.gates.append("templates/entrypoint.sh.mustache", "true\n")
         self.assert_ran(self.gates, {"own": ALL})
         self.gates.write("templates/more.sh.mustache", "# shellcheck shell=sh\ntrue\n")
@@ -101,7 +101,7 @@ class OwnTemplates(harness.TestCase):
         self.gates.append("templates/README", "nothing\n")
         self.assert_ran(self.gates, {})
 
-    def test_an_unsafe_template(self):
+    def test_unsafe_template_is_an_error(self):
         self.gates.append("templates/entrypoint.sh.mustache", "echo {{{slug}}}\n")
         result = self.gates.make(expect=1)
         self.assertRegex(result.stdout, r"entrypoint\.sh\.mustache:11: .*unescaped form")
@@ -127,7 +127,7 @@ class PackagedTemplates(harness.TestCase):
         self.gates.configure(f"-DBottle_DIR={config}")
         self.assert_ran(self.gates, {slug: ALL for slug in ("one", "two", "door")})
 
-    def test_an_edit_concerns_the_gates_of_its_kind(self):
+    def test_edit_renders_the_gates_of_its_kind(self):
         self.gates.append("package/templates/ssh-gate/entrypoint.sh.mustache", "# edited\n")
         self.assert_ran(self.gates, {"door": ALL})
         self.assertTrue(self.gates.extract("door")["etc/gate/entrypoint.sh"].endswith("# edited\n"))
@@ -148,7 +148,7 @@ class PackagedTemplates(harness.TestCase):
 
 
 class SharedTemplates(harness.TestCase):
-    def test_a_file_that_two_directories_have_by_links(self):
+    def test_file_linked_from_two_directories(self):
         """Two of three directories of templates of one's own share a file."""
         script = "#!/bin/sh\necho {{slug}}\n{{#hosts}}\necho {{host}} {{port}}\n{{/hosts}}\n{{#clients}}\necho {{key}}\n{{/clients}}\n"
         gates = self.project("".join(f"add_gate({slug} TEMPLATE {slug} CONFIG door.json DOCKERFILE Dockerfile CONTEXT empty)\n"
@@ -178,7 +178,7 @@ class Skills(harness.TestCase):
         self.agent.configure()
         self.assert_ran(self.agent, {"up": ALL, "agent": "fingerprint image pack skills"})
 
-    def test_what_is_copied_and_tracked(self):
+    def test_skills_are_copied_and_tracked(self):
         self.assertEqual({path: text for path, text in self.agent.extract("agent").items() if "." in path or "link" in path},
                          {"skills/review/SKILL.md": "Review.\n", "skills/release/SKILL.md": "Release.\n",
                           "skills/release/link": "-> SKILL.md"})
@@ -194,7 +194,7 @@ class Skills(harness.TestCase):
         self.agent.touch("skills/review/SKILL.md")
         self.assert_ran(self.agent, {"agent": "skills"})
 
-    def test_addresses(self):
+    def test_addresses_are_in_the_environment(self):
         said = json.loads(self.agent.tool("bottle-pack", "--json", "inspect", self.agent.pack("agent")).stdout)
         environment = said["manifest"]["env"]
         for line in ("A=b", "BOTTLE_GATE_UP=git://up:9418",
@@ -208,7 +208,7 @@ class Spellings(harness.TestCase):
                                 env={**harness.clean_environment(), **self.environment, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"})
         return result.stdout.rstrip("\n")
 
-    def test_urls(self):
+    def test_urls_lead_to_the_gate(self):
         """Git takes all URLs of an upstream to the gate, and none of another repository."""
         identity = {"identity": {"file": "~/.ssh/id"}, "knownHostKey": KEY}
         upstreams = [{"name": "a", "url": "git@example.com:team/a.git", "alsoHttps": True, **identity},
@@ -252,7 +252,7 @@ class Errors(harness.TestCase):
         result = project.configure(expect=1)
         self.assertRegex(" ".join(result.stdout.split()), pattern)
 
-    def test_arguments(self):
+    def test_invalid_arguments(self):
         for lists, pattern in (
                 ("add_gate(a CONFIG one.json)", r"add_gate\(a\): TEMPLATE is missing"),
                 ("add_gate(a TEMPLATE git-gate)", r"add_gate\(a\): CONFIG is missing"),

@@ -63,7 +63,7 @@ class Edits(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.pack("a").read_bytes(), before)
 
-    def test_file_replaced_by_the_same(self):
+    def test_file_replaced_by_equal_file(self):
         os.unlink(self.bottle.source / "data/one")
         self.bottle.write("data/one", "1\n")
         self.then(LOOKED)
@@ -195,7 +195,7 @@ class Edits(harness.TestCase):
         self.then(ALL)
         self.assertEqual(self.bottle.pack("a").read_bytes(), warm)
 
-    def test_store_emptied_is_no_reason_to_build(self):
+    def test_emptied_store_does_not_rebuild(self):
         shutil.rmtree(self.bottle.cache, ignore_errors=True)
         self.then("")
 
@@ -215,7 +215,7 @@ class Places(harness.TestCase):
         for path in paths:
             os.utime(path, (1e9, 1e9))
 
-    def test_links_on_the_way_to_inputs(self):
+    def test_links_on_the_path_to_inputs(self):
         project = self.project("""
           add_bottle(a CONTEXT ctx/current DOCKERFILE docker/Dockerfile CONTEXTS more=path:named/current base=oci-layout:layouts/current)
           """, {"docker/1": "FROM base\nCOPY f /f\nCOPY --from=more g /g\n",
@@ -243,7 +243,7 @@ class Places(harness.TestCase):
                 self.assert_ran(project, {"a": ALL})
         self.assertEqual(project.extract("a"), {"f2": "2\n", "g": "2\n"})
 
-    def test_older_things_in_their_place(self):
+    def test_inputs_replaced_by_older_ones(self):
         project = self.project("add_bottle(a CONTEXT deep/ctx DOCKERFILE docker/Dockerfile)\n", {
             "docker/Dockerfile": "FROM scratch\nCOPY conf/app.conf /app.conf\n",
             "docker/other": "FROM scratch\nCOPY conf/app.conf /other.conf\n",
@@ -315,7 +315,7 @@ class Arguments(harness.TestCase):
         project.configure("-DMEMORY=512")
         self.assert_ran(project, {})
 
-    def test_what_run_gets(self):
+    def test_run_settings(self):
         """Secrets are no input; nor is the network of a bottle without RUN."""
         lists = "cmake_minimum_required(VERSION 3.25)\nproject(Nested LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\nadd_bottle(a {})\n"
         bottle = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "f"})
@@ -351,7 +351,7 @@ class Arguments(harness.TestCase):
                          {"a": "bottle.lock", "b": "locks/b.lock", "c": "c.lock", "d": "locks/b.lock"})
         bottle.make("bottle-lock")
 
-    def test_values_arrive_as_they_are(self):
+    def test_values_are_passed_unchanged(self):
         values = {"A": "x;y", "B": 'say "hi" to $HOME and ${X}', "C": "back\\", "D": "two\nlines", "E": "\\;", "F": "[open",
                   "G": "", "H": "tab\there", "I": "a=b", "J": "'single' #hash"}
         words = " ".join("[==[" + name + "=" + value + "]==]" for name, value in values.items())
@@ -379,7 +379,7 @@ class Arguments(harness.TestCase):
 class Families(harness.TestCase):
     """Bottles that stand on bottles."""
 
-    def test_family(self):
+    def test_edit_of_a_base_rebuilds_its_children(self):
         project = self.project(name="family")
         shutil.rmtree(project.source)
         shutil.copytree(harness.SOURCE / "examples" / "family", project.source, ignore=shutil.ignore_patterns("build*"))
@@ -487,7 +487,7 @@ class Families(harness.TestCase):
         project.touch("f")
         self.assert_ran(project, {"a": LOOKED})
 
-    def test_a_bottle_in_a_subdirectory(self):
+    def test_bottle_in_a_subdirectory(self):
         project = self.project("add_subdirectory(child)\nadd_subdirectory(base)\n", {
             "child/CMakeLists.txt": "add_bottle(child BASES base)\n", "child/Dockerfile": "FROM base\nCOPY g /g\n", "child/g": "1\n",
             "base/CMakeLists.txt": "add_bottle(base)\n", "base/Dockerfile": "FROM scratch\nCOPY f /f\n", "base/f": "1\n"})

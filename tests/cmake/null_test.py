@@ -37,11 +37,11 @@ class NullBuilds(harness.TestCase):
         self.check_names(["with blank", "ends in a blank ", " begins with one", "two  blanks", " ", "eq=ual", "plus+", "a~b", "at@", "\u00fcml\u00e4ut", "com,ma"],
                          "blank \u00fcmlaut")
 
-    def test_names_that_a_depfile_cannot_hold(self):
+    def test_names_that_a_depfile_cannot_express(self):
         self.check_names(["dollar$HOME", "hash#", "per%cent", "semi;colon", "colon:", "quote'\"", "star*", "pipe|", "[bracket]", "tab\t",
                           "back\\slash", "new\nline", "<angle>", "`tick`", "{brace}", "(paren)", "^caret", "\\"], "plain")
 
-    def test_targets(self):
+    def test_targets_are_up_to_date(self):
         project = self.project("add_bottle(a)\nadd_bottle(b CONTEXT . EXCLUDE_FROM_ALL)\n", FILES)
         project.configure()
         self.assert_ran(project, {"a": "fingerprint image"}, "bottle-a-image")
@@ -51,7 +51,7 @@ class NullBuilds(harness.TestCase):
         self.assertRegex(project.make("bottle-a-why").stdout, r"\ba\b")
         self.assert_ran(project, {"b": "fingerprint image pack"}, "bottles")
 
-    def test_results_removed_by_hand_come_back(self):
+    def test_removed_results_are_rebuilt(self):
         project = self.project("add_bottle(a)\n", FILES)
         project.configure()
         project.make()
@@ -75,7 +75,7 @@ class NullBuilds(harness.TestCase):
         self.assert_ran(project, {"a": "fingerprint image pack"})
         self.assertEqual(project.pack("a").read_bytes(), before)
 
-    def test_failure_is_not_forgotten(self):
+    def test_failed_step_runs_again(self):
         project = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY missing /\n"})
         project.configure()
         for _ in range(2):

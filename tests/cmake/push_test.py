@@ -84,7 +84,7 @@ class Push(harness.TestCase):
         self.assertEqual(sorted(blobs), ["present", "uploaded", "uploaded"], blobs)  # the base's layer; configuration and layer
         self.assert_nothing_to_do(self.tree, "bottles-push")
 
-    def test_what_the_registry_lost(self):
+    def test_lost_blobs_are_pushed_again(self):
         self.tree.make("bottle-child-push")
         tool = harness.settings.tools / "bottle-registry"
         digest = json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)["digest"]
@@ -96,7 +96,7 @@ class Push(harness.TestCase):
         self.tree.make("bottle-child-push")
         self.assertEqual(json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)["digest"], digest)
 
-    def test_without_a_registry(self):
+    def test_unreachable_registry_is_an_error(self):
         self.server.terminate()
         self.server.wait(timeout=30)
         self.tree.make()  # the rest needs none

@@ -85,10 +85,10 @@ class SameBytes(unittest.TestCase):
         if os.geteuid() != 0:
             self.skipTest("as another user: needs root")
 
-    def test_hello(self):
+    def test_hello_has_the_same_bytes(self):
         self.check("hello", ["hello"])
 
-    def test_family(self):
+    def test_family_has_the_same_bytes(self):
         self.check("family", ["base", "child-a", "child-b"])
 
 

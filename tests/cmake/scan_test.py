@@ -27,7 +27,7 @@ class Scans(harness.TestCase):
         self.bottle.make()
         self.assertEqual(self.bottle.ran(), {"": ["scan"]})
 
-    def test_what_times_do_not_tell(self):
+    def test_changes_that_keep_the_time(self):
         data = self.bottle.source / "rel/1/data"
         os.chmod(data / "f", 0o755)
         self.then({"a": ALL})
@@ -47,7 +47,7 @@ class Scans(harness.TestCase):
         self.bottle.append("b/f", "2\n")
         self.then({"b": ALL})
 
-    def test_the_whole_context_replaced_by_an_older_one(self):
+    def test_context_replaced_by_an_older_one(self):
         old = self.bottle.source / "old"
         shutil.copytree(self.bottle.source / "b", old)
         (old / "f").write_text("old\n")
@@ -59,7 +59,7 @@ class Scans(harness.TestCase):
         self.then({"a": "fingerprint", "b": ALL})
         self.assertEqual(self.bottle.extract("b"), {"f": "old\n"})
 
-    def test_the_other_mode(self):
+    def test_switch_between_modes(self):
         lists = self.bottle.source / "CMakeLists.txt"
         always = lists.read_text()
         self.bottle.write("CMakeLists.txt", always.replace("always", "times"))
@@ -89,7 +89,7 @@ class Scans(harness.TestCase):
         many.make("bottle-b7-image", "bottle-b8-image")
         self.assertEqual(many.ran(), {"": scans})
 
-    def test_a_wrong_mode(self):
+    def test_invalid_mode_is_an_error(self):
         lists = self.bottle.source / "CMakeLists.txt"
         self.bottle.write("CMakeLists.txt", lists.read_text(encoding="utf-8").replace("always", "sometimes"))
         self.assertRegex(self.bottle.configure(expect=1).stdout, r'invalid\s+BOTTLE_SCAN\s+"sometimes"')

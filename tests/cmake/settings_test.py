@@ -33,7 +33,7 @@ class Settings(harness.TestCase):
 
     # -- BOTTLE_SMOLVM_RUNTIME
 
-    def test_runtime_is_an_input_of_the_packs_that_hold_it(self):
+    def test_runtime_is_an_input_of_its_packs(self):
         project = self.project("add_bottle(a)\nadd_bottle(b)\nset(BOTTLE_SMOLVM_RUNTIME none)\nadd_bottle(c)\n", FILES)
         agent = self.agent(project, "an agent")
         project.configure(f"-DBOTTLE_SMOLVM_RUNTIME={agent}")
@@ -87,7 +87,7 @@ class Settings(harness.TestCase):
         self.assert_ran(project, {"a": "fingerprint pack"})
         self.assertEqual(self.runtime_of(project, "a"), str(agent))
 
-    def test_runtime_that_is_none(self):
+    def test_invalid_runtime_is_an_error(self):
         project = self.project("add_bottle(a)\n", FILES)
         self.refused(project, 'BOTTLE_SMOLVM_RUNTIME ".*nowhere" is not an agent root filesystem .* no sbin/init',
                      arguments=["-DBOTTLE_SMOLVM_RUNTIME=nowhere"])
@@ -129,7 +129,7 @@ class Settings(harness.TestCase):
         self.assert_ran(project, {"a": ALL, "b": ALL})
         self.assertEqual([self.epochs(project, slug) for slug in "ab"], [{"0"}, {"0"}])
 
-    def test_epoch_that_is_malformed(self):
+    def test_malformed_epoch_is_an_error(self):
         project = self.project("add_bottle(a)\n", FILES)
         for value in ("now", "-1", "1.5", "8589934592", "99999999999999999999", "$<CONFIG>"):
             with self.subTest(value=value):

@@ -41,7 +41,7 @@ class Ways(harness.TestCase):
         digests = {slug: hashlib.sha256(project.pack(slug).read_bytes()).hexdigest() for slug in ("base", "child")}
         return digests, ran
 
-    def test_all_ways(self):
+    def test_all_ways_give_the_same_targets(self):
         # With the options that this project's own build has, so that ccache knows the objects.
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DBOTTLE_WERROR=ON"] if shutil.which("ccache") else []
         everything = {"base": ["export", "fingerprint", "image", "pack"], "child": ["fingerprint", "image", "pack"]}
@@ -73,7 +73,7 @@ class Ways(harness.TestCase):
         names = ["build.ninja", "bottles-of-mine/CMakeFiles/bottle-base-image.dir/build.make"]
         return "".join((project.build / name).read_text(encoding="utf-8") for name in names if (project.build / name).exists())
 
-    def test_cross_compiling(self):
+    def test_cross_compiling_uses_host_tools(self):
         """What is built for another system is not run: the tools are those of this machine."""
         project = self.project(name="cross", files=FILES)
         arguments = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", f"-DBOTTLE_TOOLS_DIR={harness.settings.tools}"]

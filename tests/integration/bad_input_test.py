@@ -43,7 +43,7 @@ class BadInput(system_fixture.TestCase):
 
 
 class Dockerfiles(BadInput):
-    def test_syntax(self):
+    def test_syntax_errors(self):
         check = self.refuses_dockerfile
         check("FROM scratch\nCOPPY good /\n", r"Dockerfile:2:\d+: error: .*COPPY", "did you mean COPY")
         check("FROM scratch\n\n# comment\nCOPY good\n", r"Dockerfile:4:\d+: error: .*two arguments")
@@ -63,17 +63,17 @@ class Dockerfiles(BadInput):
         check("", "Dockerfile: error: ")
         check("FROM scratch\nRUN --security=insecure make\n", r"Dockerfile:2:\d+: error: RUN --security", "hint: ")
 
-    def test_no_dockerfile(self):
+    def test_missing_dockerfile(self):
         self.build.remove("Dockerfile")
         self.refuses("Dockerfile: error: there is no such Dockerfile")
         (self.build.source / "Dockerfile").mkdir()
         self.refuses("Dockerfile: error: .*directory")
 
-    def test_not_text(self):
+    def test_binary_dockerfile(self):
         for line in ("COPY good\0 /", "COPY good /x\0y", "ENV A=x\0y", "# \0"):
             self.refuses_dockerfile(f"FROM scratch\n{line}\n", r"Dockerfile:2:\d+: error: .*NUL")
 
-    def test_sources(self):
+    def test_missing_sources(self):
         check = self.refuses_dockerfile
         check("FROM scratch\nCOPY missing /\n", r"Dockerfile:2:\d+: error: \"missing\" is not in the context")
         check("FROM scratch\nADD missing.tar.gz /\n", r"Dockerfile:2:\d+: error: \"missing.tar.gz\"")
@@ -100,7 +100,7 @@ class Dockerfiles(BadInput):
             else:
                 self.assert_fails(result, r"Dockerfile:2:\d+: error: ")
 
-    def test_circles_of_links(self):
+    def test_loops_of_links(self):
         self.build.link("one", "two")
         self.build.link("two", "one")
         self.build.link("self", "self")
@@ -124,12 +124,12 @@ class Dockerfiles(BadInput):
         # A cycle of stages cannot be written: a stage only knows the ones before it.
         check("FROM two AS one\nFROM one AS two\n", r"Dockerfile:1:\d+: error: .*\"two\"")
 
-    def test_a_bottle_that_is_not_there(self):
+    def test_missing_bottle(self):
         for place in (self.top / "nowhere", self.build.source):
             self.refuses_dockerfile("FROM other\n", re.escape(str(place)) + ".*: error: there is no image plan", "hint: ",
                                     options=["--build-context", f"other=bottle:{place}"])
 
-    def test_an_archive_that_nobody_can_read(self):
+    def test_unreadable_archive(self):
         """The library is loaded with the first such archive; without it the archive is not a file like any other."""
         path = self.build.source / "tree.tar.xz"
         with tarfile.open(path, "w:xz") as archive:
@@ -145,7 +145,7 @@ class Dockerfiles(BadInput):
         self.build.create()
         self.assertIn("unpacked", self.build.tools("bottle-pack", "inspect", "--tree", self.build.output).stdout)
 
-    def test_wrong_use(self):
+    def test_usage_errors(self):
         for arguments in (["build", "--no-such-option"], ["build", "--build-context", "x"], ["no-such-command"], []):
             result = self.build.tools("bottle-image", *arguments, expect=1)
             self.assertEqual(result.returncode, 2, result.stdout)
@@ -173,7 +173,7 @@ class Bases(BadInput):
         self.assertEqual(self.state(), self.before)
         self.assertEqual(self.build.leftovers(), [])
 
-    def test_it_is_sound_to_begin_with(self):
+    def test_intact_base_is_accepted(self):
         self.build.image("--build-context", f"base=oci-layout:{self.layout.directory}")
 
     def damages(self, blob):
@@ -197,24 +197,24 @@ class Bases(BadInput):
                 finally:
                     blob.write_bytes(whole)
 
-    def test_plain_layer(self):
+    def test_damaged_plain_layer(self):
         self.check_damages(self.layout.layer_blob(0))
 
-    def test_compressed_layer(self):
+    def test_damaged_compressed_layer(self):
         self.check_damages(self.layout.layer_blob(1))
 
-    def test_manifest_and_configuration(self):
+    def test_damaged_manifest_and_configuration(self):
         documents = [blob for blob in self.layout.blobs.iterdir() if blob.read_bytes().startswith(b"{")]
         self.assertEqual(len(documents), 2)
         for blob in documents:
             self.check_damages(blob)
 
-    def test_diff_id(self):
+    def test_wrong_diff_id(self):
         self.layout.diff_ids[1] = "sha256:" + "0" * 64
         self.layout.finish()
         self.refuses_base("error: .*" + "0" * 64)
 
-    def test_not_a_layout(self):
+    def test_directory_without_a_layout(self):
         for name in ("index.json", "oci-layout"):
             with self.subTest(name):
                 file = self.layout.directory / name
@@ -226,7 +226,7 @@ class Bases(BadInput):
                 file.write_text(text)
         self.refuses_base("nowhere.*: error: ", place=self.top / "nowhere")
 
-    def test_a_layer_that_is_no_archive(self):
+    def test_layer_that_is_not_an_archive(self):
         for data in (b"this is no tar archive\n" * 100, gzip.compress(b"nor is this\n" * 100)):
             layout = images.Layout(self.top / f"layout-{len(data)}")
             layout.add(data)
@@ -247,7 +247,7 @@ class Bases(BadInput):
             self.build.tools("bottle-pack", "extract", self.build.output, self.top / "into" / "here")
             self.assertEqual(os.listdir(self.top / "into"), ["here"])
 
-    def test_docker_archive(self):
+    def test_damaged_docker_archive(self):
         archive = self.top / "archive.tar"
         self.refuses_base("archive.tar: error: ", kind="docker-archive", place=archive)
         archive.write_bytes(b"no archive")
@@ -270,7 +270,7 @@ class Packs(BadInput):
         self.assertFalse(into.exists())
         self.assertEqual([name for name in os.listdir(self.top) if "tmp" in name or name.startswith(".")], [])
 
-    def test_each_truncation(self):
+    def test_every_truncation(self):
         whole = self.build.output.read_bytes()
         pack = self.top / "short.smolmachine"
         for size in {0, 1, 63, 64, len(whole) // 2, *range(len(whole) - 70, len(whole)), *range(0, len(whole), 97)}:
@@ -308,7 +308,7 @@ class Packs(BadInput):
                 else:
                     self.assertFalse(into.exists())
 
-    def test_not_a_pack(self):
+    def test_file_that_is_not_a_pack(self):
         pack = self.top / "text.smolmachine"
         pack.write_text("this is no pack\n" * 100)
         self.refuses_pack(pack)
@@ -327,7 +327,7 @@ class Packs(BadInput):
         self.assert_fails(self.build.create(expect=1), r"image\.json: error: there is no image plan", "hint: .*bottle-image build")
         self.assertEqual(self.build.output.read_bytes(), pack)
 
-    def test_a_source_changed_after_the_image_was_built(self):
+    def test_source_changed_after_the_build(self):
         """The bytes must be the ones of the plan: else the step says so and fails."""
         shutil.rmtree(self.build.cache)
         pack = self.build.output.read_bytes()
@@ -361,7 +361,7 @@ class Outputs(BadInput):
                     self.addCleanup(path.chmod, path.stat().st_mode)
                     path.chmod(0o555)
 
-    def test_build_directory(self):
+    def test_unwritable_build_directory(self):
         self.as_nobody()
         self.before = self.state()
         self.build.cache = self.top / "a store of one's own"
@@ -378,7 +378,7 @@ class Outputs(BadInput):
         self.assert_fails(self.build.tools("bottle-pack", "extract", self.build.output, self.build.build / "x", expect=1), denied)
         self.assertEqual(self.state(), self.before)
 
-    def test_store(self):
+    def test_unwritable_store(self):
         self.build.environment["BOTTLE_CACHE_DIR"] = "/proc/nowhere"
         self.assert_fails(self.build.image(expect=1), "/proc/nowhere.*: error: ", "BOTTLE_CACHE_DIR")
         file = self.top / "file"
@@ -386,7 +386,7 @@ class Outputs(BadInput):
         self.build.environment["BOTTLE_CACHE_DIR"] = str(file)
         self.assert_fails(self.build.image(expect=1), "file.*: error: ")
 
-    def test_something_else_is_in_the_way(self):
+    def test_output_path_is_taken(self):
         shutil.rmtree(self.build.build)
         self.build.build.write_text("a file\n")
         self.assert_fails(self.build.image(expect=1), "error: ")
@@ -406,7 +406,7 @@ class Outputs(BadInput):
 
 
 class ShortMemory(system_fixture.TestCase):
-    def test_a_failing_allocation_is_told(self):
+    def test_failed_allocation_is_reported(self):
         build = self.new_build(files={"Dockerfile": "FROM scratch\nCOPY . /\n", "big": os.urandom(3 << 20)})
         failures = 0
         for kilobytes in range(11_000, 30_000, 1000):

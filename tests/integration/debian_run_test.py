@@ -144,7 +144,7 @@ class DebianRun(system_fixture.TestCase):
         self.assertEqual(tree["srv/local-example"][1:3], ("0750", "65534:65534"))
         self.assertEqual(tree["home"].mode, "0711")
 
-    def test_the_same_as_docker_twice_and_as_an_ordinary_user(self):
+    def test_same_tree_as_docker_as_root_and_as_a_user(self):
         theirs = self.build_with_docker()
         self.check_what_ran(theirs.tree)
         digest, ours = self.build_with_bottle("first")

@@ -111,7 +111,7 @@ class Repack(DebianTestCase):
         self.assertNotEqual(before, after)
         self.assertEqual(after, self.pack_of_an_empty_store(build))
 
-    def test_one_small_file_of_the_base_s_top_layer(self):
+    def test_edit_in_the_top_layer_of_the_base(self):
         changed = self.top / "changed-layout"
         build = self.debian(layout=changed)
         shutil.copytree(self.layout, changed)
@@ -120,7 +120,7 @@ class Repack(DebianTestCase):
         self.replace_top_layer(changed, images.layer(debian_fixture.third_layer("the third layer, edited\n")))
         self.check_small_repack(build)
 
-    def test_one_small_file_that_the_dockerfile_copies(self):
+    def test_edit_of_a_copied_file(self):
         build = self.debian()
         build.image(*build.base)
         self.assertEqual(self.statistics(build)["reused"], 0)
@@ -168,7 +168,7 @@ class MemoryTestCase(system_fixture.TestCase):
 
 
 class DebianMemory(MemoryTestCase):
-    def test_debian(self):
+    def test_debian_image(self):
         layout = system_fixture.settings.debian / "layout"
         if not layout.exists():
             raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
@@ -177,7 +177,7 @@ class DebianMemory(MemoryTestCase):
 
 
 class LargeFileMemory(MemoryTestCase):
-    def test_a_file_of_two_gibibytes(self):
+    def test_file_of_two_gibibytes(self):
         build = self.new_build({"Dockerfile": "FROM scratch\nCOPY large /\n"})
         size = 2 << 30
         if shutil.disk_usage(self.top).free < 3 * size:

@@ -149,15 +149,15 @@ class Examples(EngineTestCase):
                 self.assertEqual((self.calls(), project.ran()), ([], {}))
         self.assert_engine_clean()
 
-    def test_hello(self):
+    def test_hello_is_the_same_with_each_engine(self):
         self.compare("hello", ["hello"], others_differ=NO_WORKDIR)
 
-    def test_busybox(self):
+    def test_busybox_is_the_same_with_each_engine(self):
         system_fixture.need("busybox")
         # COPY --chmod: the classic builder has none, and BuildKit's of 2021 has no sticky bit.
         self.compare("busybox", ["busybox"], ENGINES, docker_differs="/tmp: mode: 0777 | 1777\n")
 
-    def test_family(self):
+    def test_family_is_the_same_with_each_engine(self):
         self.compare("family", ["base", "child-a", "child-b"], others_differ=NO_WORKDIR)
 
 
@@ -183,12 +183,12 @@ class AgentExample(Examples):
         layout.add(images.layer(members))
         return layout.finish({"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]})
 
-    def test_agent(self):
+    def test_agent_is_the_same_with_docker(self):
         self.options = [f"-DAGENT_BASE=oci-layout:{self.base()}"]
         self.compare("agent", ["upstream", "agent"])
 
 
-class Exact(EngineTestCase, incremental_test.Edits):
+class ChangeDetection(EngineTestCase, incremental_test.Edits):
     """The edits of tests/cmake/incremental_test.py through Docker: what does not matter starts no engine process at all."""
 
     def project(self, *arguments, **options):
@@ -233,7 +233,7 @@ class Exact(EngineTestCase, incremental_test.Edits):
         self.then(ALL)
         self.assertEqual(self.bottle.pack("a").read_bytes(), warm)
 
-    def test_podman_and_buildah(self):
+    def test_podman_and_buildah_run_only_if_needed(self):
         for engine in ("podman", "buildah"):
             with self.subTest(engine=engine):
                 project = self.prepared(incremental_test.Edits.project(
@@ -256,7 +256,7 @@ class Exact(EngineTestCase, incremental_test.Edits):
                 self.assertEqual(len(self.builds()), 1)
                 self.assertEqual(project.extract("b")["data/one"], "2\n")
 
-    def test_staged_context(self):
+    def test_staged_context_has_only_copied_files(self):
         """It is what the instructions take in, whatever was done to what an earlier build staged, and is written as far as it changed."""
         tree = staged(self.bottle.directory("a"))
         untouched = (tree / "file").stat().st_ino
@@ -272,7 +272,7 @@ class Exact(EngineTestCase, incremental_test.Edits):
             self.assertEqual((packed["file"], packed["data/link"]), ("file\n", "-> one"))
             self.assertNotIn("data/stray", packed)
 
-    def test_same_image_is_not_packed(self):
+    def test_same_image_is_not_packed_again(self):
         """The rebuilt image has the ID that it had: other inputs, and none that the result shows."""
         project = self.project("add_bottle(b CONTEXT in)\n", {
             "in/Dockerfile": "FROM scratch AS all\nCOPY x y /\nFROM scratch\nCOPY --from=all /x /x\n", "in/x": "x\n", "in/y": "y\n"},
@@ -335,7 +335,7 @@ class Builds(EngineTestCase):
         build.create()
         return build
 
-    def test_bases_and_contexts(self):
+    def test_bases_and_contexts_are_images(self):
         """A bottle as base, a directory as context, stages by number, a stage that only the file knows."""
         builtin = self.built("builtin", "builtin")
         for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", {}), ("buildah", {})]:
@@ -356,7 +356,7 @@ class Builds(EngineTestCase):
             names = self.base.run(engine, "images", "--format", "{{.Repository}}" if engine == "podman" else "{{.Name}}").stdout.split()
             self.assertEqual([name for name in names if name != "<none>"], [])
 
-    def test_image_id(self):
+    def test_image_id_is_kept(self):
         """An export has the ID that the engine gave."""
         build = self.built("one", "docker")
         build.export(self.top / "layout")
@@ -367,7 +367,7 @@ class Builds(EngineTestCase):
         self.assertEqual(manifest["config"]["digest"], plan["imageId"])
         self.assertIn(plan["imageId"], self.docker("image", "ls", "--all", "--quiet", "--no-trunc"))
 
-    def test_times(self):
+    def test_times_follow_the_epoch(self):
         """Staged files have parts of seconds, by which BuildKit knows what it has; images have none."""
         build = self.built("one", "docker", {"Dockerfile": "FROM base\nCOPY file /file\n", "file": "one\n"})
         self.assertNotEqual((staged(build.build) / "file").stat().st_mtime_ns % 1_000_000_000, 0)
@@ -419,10 +419,10 @@ class Builds(EngineTestCase):
         self.assertEqual((built() / "file").read_text(), other)
         self.assertNotEqual(staged(build.build).name, name)
 
-    def test_look_alikes(self):
+    def test_files_with_equal_size_and_time_are_sent(self):
         self.check_look_alikes("docker")
 
-    def test_errors(self):
+    def test_error_hints(self):
         build = self.new_build(FILES, engine="docker", DOCKER_HOST=f"unix://{self.top}/nobody")
         self.assert_fails(build.image(*self.contexts, expect=1), "Cannot connect", "start the daemon, or set DOCKER_HOST")
         for engine in ENGINES:
@@ -455,7 +455,7 @@ class Builds(EngineTestCase):
             build = self.new_build({"Dockerfile": dockerfile}, f"{engine} in a chroot", engine)
             self.assert_fails(build.image(*self.contexts, "--network", "none", expect=1), "cannot set --network other than host")
 
-    def test_choice(self):
+    def test_engine_is_chosen_in_order(self):
         """ENGINE, then the variable, then the environment, then builtin; what is missing fails the target, and not the configuring."""
         missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": f"unix://{self.top}/nobody"}
         for number, (engine, variable, environment, expected) in enumerate((
@@ -491,7 +491,7 @@ class Builds(EngineTestCase):
                 (directory / name).symlink_to(shutil.which(name))
         return str(directory)
 
-    def test_two_at_once(self):
+    def test_two_builds_at_once(self):
         """Two bottles through one daemon, from bases of the same name that are not the same."""
         processes, builds = [], []
         for number in range(2):
@@ -522,7 +522,7 @@ class Buildx(Builds):
         self.plugins = buildx_fixture.made(pathlib.Path.cwd())
         super().setUp()
 
-    def test_build(self):
+    def test_image_is_built(self):
         builtin = self.built("builtin", "builtin")
         build = self.built("by buildx", "buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
         self.assert_same_tree(build, builtin)
@@ -536,7 +536,7 @@ class Buildx(Builds):
         build = self.new_build(FILES, "without", engine="buildx")
         self.assert_fails(build.image(*self.contexts, expect=1), "buildx", "ENGINE builtin")
 
-    def test_look_alikes(self):
+    def test_files_with_equal_size_and_time_are_sent(self):
         self.check_look_alikes("buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
 
 
@@ -567,7 +567,7 @@ class BuildxLayouts(Builds):
     def image_id(self, build):
         return json.loads((build.build / "image.json").read_text())["imageId"]
 
-    def test_contexts_and_times(self):
+    def test_contexts_are_layouts_and_times_are_rewritten(self):
         builtin = self.built("builtin", "builtin")
         build = self.built("by buildx", "buildx")
         self.assert_same_tree(build, builtin)
@@ -588,7 +588,7 @@ class BuildxLayouts(Builds):
         self.assertEqual(build.leftovers(), [])
         self.assert_engine_clean()
 
-    def test_secrets(self):
+    def test_secrets_are_passed(self):
         """The value gets in, and in no layer; it is no input either."""
         files = {"Dockerfile": "FROM base\nRUN --mount=type=secret,id=word read word < /run/secrets/word; echo ${#word} > /length\n"}
         build = self.new_build(files, engine="buildx", WORD="hidden word")
@@ -602,7 +602,7 @@ class BuildxLayouts(Builds):
         build.image(*self.contexts, "--secret", "id=word,env=WORD")
         self.assertEqual(self.calls(), [])
 
-    def test_caches(self):
+    def test_caches_are_used(self):
         """What one builder exports another takes: RUN is not executed again."""
         files = {"Dockerfile": "FROM base\nRUN read time rest < /proc/uptime && echo $time > /time\n"}
         cache = self.top / "cache"
@@ -624,7 +624,7 @@ class Load(Builds):
     for _name in [name for name in dir(Builds) if name.startswith("test_")]:
         locals()[_name] = None
 
-    def test_load(self):
+    def test_only_missing_layers_are_sent(self):
         build = self.built("one", "builtin")
 
         def load(*options):
@@ -648,7 +648,7 @@ class Load(Builds):
         for name in ("first", "second", "third"):
             self.engine.docker("rmi", f"localhost/{name}:1")
 
-    def test_target(self):
+    def test_load_target(self):
         project = self.prepared(self.new_build({"CMakeLists.txt": "", **BASE}, "project"), "builtin")
         project.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(P LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\n"
                                         f'add_bottle(loaded CONTEXTS "tools=path:{self.top}/tools")\n')
@@ -658,7 +658,7 @@ class Load(Builds):
         self.engine.docker("rmi", "loaded:latest")
 
 
-class Primitives(Builds):
+class ContainerClient(Builds):
     """bottle-image docker: each command, each failure policy, and names of containers."""
 
     for _name in [name for name in dir(Builds) if name.startswith("test_")]:
@@ -682,7 +682,7 @@ class Primitives(Builds):
     def create(self, name="box", *options):
         return self.command("create", "--name", name, "--option=--network=none", *options, "base:1", "--", "/bin/sleep", "600")
 
-    def test_commands(self):
+    def test_each_command(self):
         image = self.command("image-id", "base:1")
         self.assertEqual(image, self.engine.docker("image", "inspect", "--format", "{{.Id}}", "base:1").stdout.strip())
         self.assertEqual(self.command("image-id", "nothing:1", status=3), "")
@@ -701,7 +701,7 @@ class Primitives(Builds):
         self.command("rm", "box")
         self.command("exists", "box", status=3)
 
-    def test_push(self):
+    def test_push_command(self):
         with registry_fixture.DockerRegistry(self.top / "registry") as registry:
             name = f"localhost:{registry.port}/pushed:1"
             self.addCleanup(self.engine.docker, "rmi", name)
@@ -712,7 +712,7 @@ class Primitives(Builds):
                     headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"})) as answer:
                 self.assertEqual(json.load(answer)["config"]["digest"], self.command("image-id", "base:1"))
 
-    def test_connect(self):
+    def test_connect_command(self):
         network = f"bottle-test-{os.getpid()}"
         made = self.engine.docker("network", "create", "--internal", network, expect=None)
         if made.returncode != 0:
@@ -724,7 +724,7 @@ class Primitives(Builds):
         networks = self.engine.docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", "box").stdout
         self.assertIn(network, json.loads(networks))
 
-    def test_policies(self):
+    def test_failure_policies(self):
         """What each command does when it fails is said where it is called."""
         nobody = ["nobody"]
         for words in (["tag", "nothing:1", "nothing:2"], ["push", "localhost:1/nothing:1"], ["cp", *nobody, self.top / "tools", "/"],
@@ -741,14 +741,14 @@ class Primitives(Builds):
                 self.assertIn("start the daemon", self.command(*words, status=1))
         self.assertIn("warning: ", self.command("rm", "--on-failure", "ignore", "box", status=0))
 
-    def test_names(self):
+    def test_first_free_name_is_used(self):
         self.assertEqual([self.create("walk") for _ in range(3)], ["walk", "walk-2", "walk-3"])
         self.assertEqual(self.command("free-name", "walk"), "walk-4")
         self.command("rm", "walk-2")
         self.assertEqual(self.command("free-name", "walk"), "walk-2")
         self.assertEqual(self.create("walk"), "walk-2")
 
-    def test_race(self):
+    def test_concurrent_creates_get_different_names(self):
         """Builds that want one name at one time: each gets its own, and nobody fails."""
         command = [system_fixture.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
                    "/bin/sleep", "600"]
@@ -757,7 +757,7 @@ class Primitives(Builds):
         names = sorted(process.communicate(timeout=SECONDS)[0].strip() for process in processes)
         self.assertEqual(names, ["race", "race-2", "race-3", "race-4"])
 
-    def test_bound(self):
+    def test_names_are_bounded(self):
         self.wrapper("docker", 'echo "Conflict. The container name is already in use by container x" >&2; echo "$@" >> '
                                f'"{self.calls_file}"; case "$1" in container) exit 0;; esac; exit 1\n')
         for words in (["create", "--name", "n", "base:1"], ["free-name", "n"]):

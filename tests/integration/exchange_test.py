@@ -40,7 +40,7 @@ class Exchange(system_fixture.TestCase):
         self.layout = self.top / "layout"
         self.ours.export(self.layout, "--tag", "ours")
 
-    def test_layout_as_the_specification_says(self):
+    def test_layout_follows_the_specification(self):
         manifest, config = images.read_image(self.layout)
         self.assertEqual(json.loads((self.layout / "oci-layout").read_text()), {"imageLayoutVersion": "1.0.0"})
         self.assertEqual(manifest["mediaType"], images.MANIFEST)
@@ -90,7 +90,7 @@ class Exchange(system_fixture.TestCase):
         command("skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:ours", f"docker-archive:{archive}:example.org/ours:1")
         return archive
 
-    def test_docker_archive(self):
+    def test_docker_archive_is_read(self):
         with tarfile.open(self.docker_archive()) as archive:
             listed = json.load(archive.extractfile("manifest.json"))
             config = json.load(archive.extractfile(listed[0]["Config"]))
@@ -116,7 +116,7 @@ class Exchange(system_fixture.TestCase):
         self.assertEqual(set(rows), {"", "bin", "bin/a", "second", "second/a", "b"})
         self.assertEqual(rows["bin/a"][:4], ["file", "4750", 3, 4])
 
-    def test_from_a_layout_that_skopeo_wrote(self):
+    def test_base_from_a_layout_of_skopeo(self):
         system_fixture.need("skopeo")
         compress = ["--dest-compress", "--dest-compress-format"]
         for name, options in {"plain": [], "gzip": [*compress, "gzip"], "zstd": [*compress, "zstd"]}.items():
@@ -124,10 +124,10 @@ class Exchange(system_fixture.TestCase):
                 command("skopeo", "--insecure-policy", "copy", *options, f"oci:{self.layout}:ours", f"oci:{self.top}/{name}:x")
                 self.check_as_base(f"oci-layout:{self.top}/{name}")
 
-    def test_from_a_docker_archive_that_skopeo_wrote(self):
+    def test_base_from_a_docker_archive_of_skopeo(self):
         self.check_as_base(f"docker-archive:{self.docker_archive()}")
 
-    def test_from_a_layout_that_umoci_changed(self):
+    def test_base_from_a_layout_changed_by_umoci(self):
         system_fixture.need("umoci")
         system_fixture.need_root("umoci unpacks owners")
         command("umoci", "unpack", "--image", f"{self.layout}:ours", self.top / "bundle")
@@ -144,7 +144,7 @@ class Exchange(system_fixture.TestCase):
         rows = {row[0] for row in json.loads(child.tools("bottle-pack", "inspect", "--tree", child.output).stdout)}
         self.assertEqual(rows, {"", "bin", "bin/a", "second", "added"})
 
-    def test_export_replaces_a_layout_and_nothing_else(self):
+    def test_export_replaces_only_layouts(self):
         self.ours.export(self.layout, "--tag", "ours")
         first = system_fixture.tree_of(self.layout)
         self.ours.export(self.layout, "--tag", "ours")

@@ -152,12 +152,12 @@ class FaultTestCase(system_fixture.TestCase):
 
 
 class Kill(FaultTestCase):
-    def test_at_every_write(self):
+    def test_kill_at_every_write(self):
         self.check_at_every_write("kill", [KILLED])
 
 
-class Litter(FaultTestCase):
-    def test_litter_does_not_grow(self):
+class Leftovers(FaultTestCase):
+    def test_files_of_killed_steps_are_removed(self):
         """One place, killed at each moment in turn: after a build that succeeds nothing of all that is left."""
         for step in self.steps:
             with self.subTest(step.name):
@@ -176,7 +176,7 @@ class Litter(FaultTestCase):
 
 
 class Interrupt(FaultTestCase):
-    def test_at_every_write(self):
+    def test_interrupt_at_every_write(self):
         def check(build, result):
             if result.returncode:
                 self.assertIn("interrupted", result.stdout)
@@ -186,7 +186,7 @@ class Interrupt(FaultTestCase):
 
 
 class FullDisk(FaultTestCase):
-    def test_at_every_write(self):
+    def test_full_disk_at_every_write(self):
         def check(build, result):
             if result.returncode:
                 self.assert_fails(result, "No space left on device", "hint: free some space")
@@ -217,7 +217,7 @@ class SmallDisk(FaultTestCase):
         build.create()
         self.assertEqual(file_digest(build.output), self.expected)
 
-    def test_a_full_disk_for_the_output_and_for_the_store(self):
+    def test_full_disk_of_output_and_store(self):
         system_fixture.need_root("it mounts a tmpfs")
         self.build.image(*self.base)
         self.build.create()
@@ -242,7 +242,7 @@ class SmallDisk(FaultTestCase):
             build.image(*self.base)
 
 
-class Together(FaultTestCase):
+class ConcurrentBuilds(FaultTestCase):
     """Several processes at once: none waits for ever, none fails, all see the same."""
 
     def start(self, build, *arguments):
@@ -281,15 +281,15 @@ class Together(FaultTestCase):
                 self.assertEqual(build.leftovers(), [])
                 build.tools("bottle-cache", "verify", "--quiet")
 
-    def test_in_one_tree(self):
+    def test_two_builds_in_one_tree(self):
         self.check([self.build], copies=4)
 
-    def test_in_two_trees_on_one_store(self):
+    def test_two_trees_with_one_store(self):
         other = self.new_build(FILES, "another tree")
         other.cache = self.build.cache
         self.check([self.build, other], copies=2)
 
-    def test_a_collection_meanwhile(self):
+    def test_gc_during_a_build(self):
         image, pack = self.expected()
         for _ in range(5):
             shutil.rmtree(self.build.build, ignore_errors=True)
@@ -299,7 +299,7 @@ class Together(FaultTestCase):
                          (self.pack_command(self.build), ["bottle-cache", "gc", "--max-size", "1K"], ["bottle-cache", "verify"])])
             self.assertEqual((file_digest(self.build.build / "image.json"), file_digest(self.build.output)), (image, pack))
 
-    def test_readers_see_a_whole_pack(self):
+    def test_readers_see_complete_packs(self):
         """While one rewrites the pack over and over, others read it."""
         self.build.image(*self.base)
         self.build.create("--cpus", 1)

@@ -49,7 +49,7 @@ class Print(Frontend):
         self.assertEqual(stage["origin"], {"kind": "image", "name": "nowhere:1"})
         self.assertEqual([path.name for path in alone.iterdir()], ["My Dockerfile"])
 
-    def test_inputs(self):
+    def test_inputs_are_listed(self):
         project = self.new_build()
         found = self.printed(project, "inputs", "--build-arg", "NAME=second", "--build-arg", "OTHER=x")
         self.assertEqual([(each["name"], [file["path"] for file in each["files"]]) for each in found["contexts"]],
@@ -60,7 +60,7 @@ class Print(Frontend):
         self.assertEqual([(each["name"], each["used"], each["lines"], each["resolved"]) for each in found["sources"]],
                          [("https://example.com/x.tar.gz", ["ADD"], [12], False)])
 
-    def test_inputs_name_secrets_and_no_value(self):
+    def test_secrets_are_listed_without_values(self):
         project = self.new_build({"Dockerfile": "FROM debian:12\nRUN --mount=type=secret,id=word,required "
                                                 "--mount=type=ssh x\n"})
         (self.top / "secret").write_text("hush")
@@ -70,7 +70,7 @@ class Print(Frontend):
         self.assertEqual([(each["name"], each["resolved"]) for each in found["sources"]], [("debian:12", False)])
         self.assertNotIn("hush", text)
 
-    def test_plan(self):
+    def test_plan_is_ordered(self):
         found = self.printed(self.new_build(), "plan")
         self.assertEqual(found["levels"], [[0, 1], [3]])
         self.assertEqual([each["number"] for each in found["stages"]], [0, 1, 3])
@@ -84,7 +84,7 @@ class Print(Frontend):
         self.assertEqual([step["makesLayer"] for step in last["steps"]], [False, False, True, True])
         self.assertEqual(found["stages"][0]["steps"][0]["contexts"], ["context"])
 
-    def test_what_is_wrong_fails(self):
+    def test_invalid_dockerfile_is_an_error(self):
         project = self.new_build({"Dockerfile": "FROM scratch\nCOYP a /\n"})
         for what in ("ast", "stages", "inputs", "plan"):
             self.assert_fails(self.fingerprint(project, f"--print={what}"), r"Dockerfile:2:1: error: ", "did you mean COPY")
@@ -93,7 +93,7 @@ class Print(Frontend):
 
 
 class Depfile(Frontend):
-    def test_names_what_a_dockerfile_reads(self):
+    def test_lists_the_inputs_of_a_dockerfile(self):
         project = self.new_build({"Dockerfile": "FROM debian:12\nCOPY [\"a b\", \"/\"]\n", "a b": "x"}, name="with blanks")
         result = self.fingerprint(project, "--emit=depfile", "--depfile-target", "my image")
         self.assertEqual(result.returncode, 0, result.stdout)
@@ -102,19 +102,19 @@ class Depfile(Frontend):
         self.assertEqual(lines, ["my\\ image:", place, place + "/Dockerfile", place + "/a\\ b"])
         self.assertFalse(project.build.exists() and list(project.build.iterdir()))
 
-    def test_a_key_needs_to_know_the_sources(self):
+    def test_key_needs_locked_sources(self):
         project = self.new_build({"Dockerfile": "FROM debian:12\n"})
         for arguments in ((), ("--emit=text",), ("--emit=key",), ("--emit=depfile", "--json")):
             self.assert_fails(self.fingerprint(project, *arguments), r"Dockerfile:1:1: error: .*debian:12")
 
-    def test_no_dockerfile(self):
+    def test_missing_dockerfile_is_an_error(self):
         project = self.new_build()
         (project.source / "Dockerfile").unlink()
         for arguments in (("--emit=depfile",), ("--print=ast",), ("--check",)):
             self.assert_fails(self.fingerprint(project, *arguments), "source/Dockerfile: error: there is no such Dockerfile",
                               "hint: name it with --file")
 
-    def test_make_alone_as_documented(self):
+    def test_documented_makefile_works(self):
         """The makefile of the manual: each change of an input runs both rules once, a deleted file too."""
         system_fixture.need("make")
         page = (harness.SOURCE / "docs/tools/bottle-fingerprint.md").read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ RULES = ["FromAsCasing", "SecretsUsedInArgOrEnv", "JSONArgsRecommended"]
 
 
 class Check(Frontend):
-    def test_shows_what_it_found(self):
+    def test_findings_are_printed(self):
         project = self.new_build({"Dockerfile": WARNS})
         results = [self.fingerprint(project, "--check"),
                    project.tools("bottle-image", "build", "--check", "--context", project.source, expect=None)]
@@ -158,7 +158,7 @@ class Check(Frontend):
                                             r" +\| +\^\n  hint: write FROM and AS")
         self.assertFalse((project.build / "image.json").exists())
 
-    def test_as_json(self):
+    def test_findings_as_json(self):
         project = self.new_build({"Dockerfile": WARNS})
         result = self.fingerprint(project, "--check", "--json")
         self.assertEqual(result.returncode, 3, result.stdout)
@@ -167,24 +167,24 @@ class Check(Frontend):
         self.assertEqual([(each["line"], each["column"]) for each in found["warnings"]], [(1, 14), (2, 5), (4, 1)])
         self.assertNotIn("buildError", found)
 
-    def test_nothing_found(self):
+    def test_no_findings(self):
         project = self.new_build({"Dockerfile": "FROM scratch\nCOPY a /\n"})
         self.assertEqual(self.fingerprint(project, "--check").returncode, 0)
 
-    def test_unlocked_bases_do_not_matter(self):
+    def test_unlocked_bases_are_accepted(self):
         project = self.new_build({"Dockerfile": "FROM debian:12\nRUN $x\nWORKDIR y\n"})
         result = self.fingerprint(project, "--check")
         self.assertEqual(result.returncode, 3, result.stdout)
         self.assertIn("[WorkdirRelativePath]", result.stdout)
 
-    def test_what_does_not_build_is_an_error(self):
+    def test_build_errors_are_reported(self):
         project = self.new_build({"Dockerfile": "FROM scratch as a\nCOPY --from=7 x /\n"})
         result = self.fingerprint(project, "--check")
         self.assert_fails(result, r"\[FromAsCasing\]", "Dockerfile:2:1: error: invalid stage index 7")
         found = self.fingerprint(project, "--check", "--json")
         self.assertEqual((found.returncode, json.loads(found.stdout)["buildError"]["line"]), (1, 2))
 
-    def test_options(self):
+    def test_check_options(self):
         skip = "skip=FromAsCasing,SecretsUsedInArgOrEnv"
         project = self.new_build({"Dockerfile": f"# check={skip}\n" + WARNS})
         self.assertRegex(self.fingerprint(project, "--check").stdout, "(?s)JSONArgs.*: 1 warning\n")
@@ -194,7 +194,7 @@ class Check(Frontend):
         self.assert_fails(self.fingerprint(project, "--check", "--build-arg", given + "nonsense"),
                           "BUILDKIT_DOCKERFILE_CHECK.*nonsense", status=2)
 
-    def test_the_ignore_file_counts(self):
+    def test_ignore_file_is_used(self):
         project = self.new_build({"Dockerfile": "FROM scratch\nCOPY a /\n", ".dockerignore": "a\n"})
         self.assertIn("[CopyIgnoredFile]", self.fingerprint(project, "--check").stdout)
 
@@ -204,18 +204,18 @@ class Builds(Frontend):
         self.assertEqual(result.returncode, 0, result.stdout)
         return [rule for rule in RULES if f"[{rule}]" in result.stdout]
 
-    def test_warnings_come_once(self):
+    def test_warnings_are_printed_once(self):
         project = self.new_build({"Dockerfile": WARNS})
         self.assertEqual(self.rules(self.fingerprint(project, "--out", project.build)), [])
         self.assertEqual(self.rules(project.image()), RULES)
         self.assertEqual(self.rules(project.image()), [])
 
-    def test_stages_that_are_not_built_are_not_looked_at(self):
+    def test_unneeded_stages_are_not_checked(self):
         project = self.new_build({"Dockerfile": "FROM scratch AS x\nCMD run\nFROM scratch\nCOPY a /\n"})
         self.assertEqual(self.rules(project.image()), [])
         self.assertEqual(self.fingerprint(project, "--check").returncode, 3)
 
-    def test_warnings_as_errors(self):
+    def test_warnings_fail_the_build_on_request(self):
         project = self.new_build({"Dockerfile": WARNS})
         self.assertEqual(self.rules(project.image()), RULES)
         # A comment is in no key: the image is there, and nevertheless this is an error.
@@ -226,7 +226,7 @@ class Builds(Frontend):
             self.assertNotIn("[FromAsCasing]", result.stdout)
         self.assertEqual(self.rules(project.image("--build-arg", "BUILDKIT_DOCKERFILE_CHECK=")), [])
 
-    def test_a_wrong_mode_is_found_early(self):
+    def test_invalid_mode_is_found_early(self):
         for mode in ("9", "10000", "u=q", "rwx"):
             project = self.new_build({"Dockerfile": f"FROM scratch\nARG MODE\nCOPY --chmod=$MODE a /\n"}, name=f"mode {mode}")
             self.assert_fails(self.fingerprint(project, "--build-arg", f"MODE={mode}"),

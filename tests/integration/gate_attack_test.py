@@ -89,7 +89,7 @@ class Names(AttackCase):
     """Names of refs that git would take for something else. Commits may not be dropped here."""
     edit = {"allowDelete": True}
 
-    def test_a_branch_named_like_a_commit(self):
+    def test_branch_named_like_a_commit(self):
         base = self.tip()
         self.commit(a="1\n")
         old = self.tip()
@@ -101,7 +101,7 @@ class Names(AttackCase):
         self.assertEqual(refs(self.repository)["refs/heads/main"], new)
         self.assertEqual(git("--git-dir", self.repository, "rev-list", "--count", f"{old}..main").stdout, "1\n")
 
-    def test_names_that_end_like_another(self):
+    def test_name_that_ends_like_another_ref(self):
         self.commit(a="1\n")
         for ref in ("refs/heads/refs/heads/main", "refs/tags/refs/heads/main", "refs/tags/refs/x"):
             self.assert_refused(f"main:{ref}", saying="git could resolve it to another ref")
@@ -113,7 +113,7 @@ class Names(AttackCase):
         self.assertEqual(refs(self.repository), before)
         self.assert_pushed("main")
 
-    def test_lies_about_where_a_ref_was(self):
+    def test_wrong_old_value_is_refused(self):
         base = self.tip()
         self.commit(a="1\n")
         self.assert_pushed("main")
@@ -126,7 +126,7 @@ class Names(AttackCase):
         self.assertEqual(refs(self.repository), before)
         self.assertEqual(self.gate_refs(), before)
 
-    def test_lines_in_a_name(self):
+    def test_newline_in_a_name(self):
         """The hook reads lines; what a name adds to them is judged like any other."""
         tip = self.commit(a="1\n")
         before = refs(self.repository)
@@ -143,7 +143,7 @@ class Names(AttackCase):
 class Objects(AttackCase):
     """What is sent beside what is named, and histories that begin somewhere else."""
 
-    def test_an_object_that_waits_for_a_later_push(self):
+    def test_secret_sent_before_its_commit(self):
         base = self.tip()
         tip = self.commit(a="1\n")
         secret = self.blob(f"{TOKEN}\n")
@@ -155,7 +155,7 @@ class Objects(AttackCase):
         self.assertRegex(said, "gate: secret: rule github-pat: file")
         self.assertEqual(refs(self.repository)["refs/heads/main"], tip)
 
-    def test_shallow_pushes(self):
+    def test_push_from_a_shallow_clone(self):
         # One from a shallow clone is as good as any.
         shallow = self.top / "shallow"
         git("clone", "--quiet", "--depth=1", self.gate.url(self.name), shallow)
@@ -175,7 +175,7 @@ class Objects(AttackCase):
         self.assertEqual(refs(self.repository), before)
         self.assertFalse((self.gate_repository() / "shallow").exists())
 
-    def test_objects_of_the_pusher_that_replace_others(self):
+    def test_replace_refs_and_grafts_do_not_hide_objects(self):
         """Replacements and grafts of the pusher are its own: what is behind them is what is looked at."""
         secret = self.commit(config=f"{TOKEN}\n")
         git("replace", "-f", secret, self.tip("HEAD~1"), cwd=self.work)
@@ -195,7 +195,7 @@ class Objects(AttackCase):
         self.assert_refused("refs/notes/commits", saying="not among the refs")
         self.assert_refused("refs/notes/commits:refs/heads/notes", saying="rule github-pat: file")
 
-    def test_trees_that_trouble_who_checks_them_out(self):
+    def test_dangerous_trees_are_refused(self):
         file, link = self.blob("[core]\n"), self.blob("../../outside")
         inner = self.tree(f"100644 blob {file}\tconfig")
         for entries in ([f"040000 tree {inner}\t.git"], [f"040000 tree {inner}\t.GIT"], [f"040000 tree {inner}\tgit~1"],
@@ -206,7 +206,7 @@ class Objects(AttackCase):
                 self.assert_refused(f"{tip}:refs/heads/x", saying="unpack|fsck|rejected")
         self.assertEqual(list(self.top.rglob("outside")), [])
 
-    def test_pointers_and_links(self):
+    def test_submodules_and_links(self):
         """Pointers of LFS and links are text. The files behind the pointers do not come this way."""
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'1' * 64}\nsize 12345\n"
         self.commit(__gitattributes="*.bin filter=lfs diff=lfs merge=lfs -text\n", big=pointer)
@@ -216,7 +216,7 @@ class Objects(AttackCase):
 
 
 class Races(AttackCase):
-    def test_forced_at_once(self):
+    def test_concurrent_forced_pushes(self):
         works = [self.clone(f"work-{number}") for number in range(3)]
         tips = [self.commit(f"Change {number}", work=work, a=f"{number}\n") for number, work in enumerate(works)]
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
@@ -227,7 +227,7 @@ class Races(AttackCase):
         git("fetch", "--quiet", cwd=works[0])
         self.assertEqual(self.gate_refs(), refs(self.repository))
 
-    def test_the_branch_of_head_goes(self):
+    def test_deleted_head_branch(self):
         self.commit(a="1\n")
         self.assert_pushed("main:refs/heads/next")
         # The upstream does not let its current branch go, unless it is told to.
@@ -238,7 +238,7 @@ class Races(AttackCase):
         git("clone", "--quiet", "--branch=next", self.gate.url(self.name), other)
         self.assert_pushed("main")
 
-    def test_the_pusher_goes_away(self):
+    def test_client_disconnects(self):
         """Killed while the upstream thinks: the next one finds what the upstream has."""
         hook = self.repository / "hooks" / "pre-receive"
         waiting, go_on = self.top / "waiting", self.top / "go on"
@@ -260,7 +260,7 @@ class Races(AttackCase):
 
 
 class Crashes(AttackCase):
-    def test_what_a_killed_gate_left(self):
+    def test_files_of_a_killed_gate_are_removed(self):
         tip = self.commit(a="1\n")
         self.assert_pushed("main")
         here = self.gate_repository()
@@ -279,7 +279,7 @@ class Crashes(AttackCase):
         self.commit(a="2\n")
         self.assert_pushed("main", "main:refs/heads/other")
 
-    def test_a_lock_is_waited_for(self):
+    def test_push_waits_for_the_lock(self):
         """Two gates' programs never bring refs up to date at once; who holds the lock is not disturbed."""
         self.commit(a="1\n")
         with open(self.gate_repository() / "gate.lock", "wb") as lock:
@@ -296,14 +296,14 @@ class Crashes(AttackCase):
 class Services(AttackCase):
     """What the gate serves beside pushes and fetches: nothing."""
 
-    def test_archives(self):
+    def test_archive_service_is_refused(self):
         git("archive", "--remote", self.gate.url(self.name), "HEAD", expect=1)
         # Git goes on writing when the gate has closed its end, and then may not hear why.
         with socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection, connection.makefile("rb") as stream:
             said = said_at_last(connection, stream, packet(f"git-upload-archive /{self.name}.git\0host=x\0"))
         self.assertRegex(said.decode(), "not enabled|access denied|does not serve|not export")
 
-    def test_commands_of_protocol_2(self):
+    def test_protocol_2_commands(self):
         """An id is no way to what was refused, and there is nothing to read but refs and what they lead to."""
         secret = self.commit(config=f"{TOKEN}\n")
         self.assert_secret("main")
@@ -323,7 +323,7 @@ class Services(AttackCase):
                     self.assertRegex(said, f"{secret} ?\n?(0000)?$")
                 self.assert_no_credential(said)
 
-    def test_environment_of_the_gate(self):
+    def test_git_settings_of_the_caller_are_ignored(self):
         """Whoever starts the gate may have settings of its own for git; none reaches the repositories."""
         elsewhere = self.top / "elsewhere"
         git("init", "--quiet", "--bare", elsewhere)
@@ -346,7 +346,7 @@ class Services(AttackCase):
 class Sizes(AttackCase):
     edit = {"maxPushBytes": 300_000, "maxBlobBytes": 300_000}
 
-    def test_large_packs(self):
+    def test_large_pushes_are_refused(self):
         # Refused while it arrives, by what it has as a pack: the connection ends, with words or before they are read ...
         self.commit(a=os.urandom(250_000), b=os.urandom(250_000))
         self.assert_refused("main", saying="exceeds maximum allowed size|unpack|hung up")
@@ -355,7 +355,7 @@ class Sizes(AttackCase):
         self.commit(**{f"file-{number}": bytes([number]) * 200_000 for number in range(50)})
         self.assert_refused("main", saying="more than 300000 bytes")
 
-    def test_secrets_of_some_length(self):
+    def test_long_secrets_are_found(self):
         """A private key that is longer than others, wherever it begins."""
         text = b"".join(b"%d words of no meaning\n" % number for number in range(6000))
         words = b"".join(os.urandom(24).hex().encode() + b"\n" for _ in range(620))
@@ -371,7 +371,7 @@ class Sizes(AttackCase):
 class NamesOfFiles(AttackCase):
     """Rules of gitleaks that want a name and a text: those that 8.26 has."""
 
-    def test_rules_that_look_at_the_name_as_well(self):
+    def test_rules_for_names_are_applied(self):
         base = self.tip()
         word = "c3VwZXIt" + "c2VjcmV0LXdvcmQ="
         kubernetes = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: word\ntype: Opaque\ndata:\n  password: {word}\n"

@@ -6,7 +6,7 @@ import system_fixture
 
 
 class Example(system_fixture.TestCase):
-    def test_agent(self):
+    def test_agent_reaches_only_its_gate(self):
         system_fixture.need_root("the images' RUN mounts file systems")
         system_fixture.need("cmake", "ninja")
         layout = system_fixture.settings.debian / "layout"

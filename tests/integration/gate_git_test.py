@@ -117,7 +117,7 @@ class GateCase(system_fixture.TestCase):
 class Pushes(GateCase):
     """What is let through, and what the upstream says."""
 
-    def test_clean_push(self):
+    def test_clean_push_is_forwarded(self):
         tip = self.commit(a="text\n")
         self.assert_pushed("main")
         self.assertEqual(refs(self.repository)["refs/heads/main"], tip)
@@ -125,7 +125,7 @@ class Pushes(GateCase):
         self.assertEqual((again / "a").read_text(encoding="utf-8"), "text\n")
         self.assert_no_credential(self.gate.server.text())
 
-    def test_fetch_sees_what_others_pushed_upstream(self):
+    def test_fetch_has_new_upstream_commits(self):
         other = self.top / "other"
         git("clone", "--quiet", self.repository, other)
         tip = self.commit("Elsewhere", work=other, b="b\n")
@@ -146,7 +146,7 @@ class Pushes(GateCase):
         self.assert_pushed("--delete", "new/branch", "light")
         self.assertEqual(sorted(refs(self.repository)), ["refs/heads/main", "refs/tags/v1"])
 
-    def test_force(self):
+    def test_force_with_permission(self):
         self.commit(a="1\n")
         self.assert_pushed("main")
         git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
@@ -155,7 +155,7 @@ class Pushes(GateCase):
         self.assert_pushed("--force", "main")
         self.assertEqual(refs(self.repository)["refs/heads/main"], tip)
 
-    def test_force_onto_what_was_not_seen(self):
+    def test_force_over_unseen_commits_is_refused(self):
         other = self.top / "other"
         git("clone", "--quiet", self.repository, other)
         self.commit("Theirs", work=other, b="b\n")
@@ -164,7 +164,7 @@ class Pushes(GateCase):
         # The lease of the pusher is on what it saw; that of the gate on what the gate showed.
         self.assert_refused("--force-with-lease=main:main~1", "main", saying="stale|rejected", upstream=refs(self.repository))
 
-    def test_many_refs_are_all_or_nothing(self):
+    def test_many_refs_are_atomic(self):
         first = self.commit(a="1\n")
         hook = self.repository / "hooks" / "update"
         hook.write_text('#!/bin/sh\necho "not $1, says the upstream" >&2\n[ "$1" != refs/heads/three ]\n', encoding="utf-8")
@@ -175,7 +175,7 @@ class Pushes(GateCase):
         self.assert_pushed("main:one", "main:two", "main:three")
         self.assertEqual({refs(self.repository)[f"refs/heads/{name}"] for name in ("one", "two", "three")}, {first})
 
-    def test_upstream_refuses(self):
+    def test_refusal_of_the_upstream_is_passed_on(self):
         hook = self.repository / "hooks" / "pre-receive"
         hook.write_text("#!/bin/sh\necho 'closed on Sundays' >&2\nexit 1\n", encoding="utf-8")
         hook.chmod(0o755)
@@ -194,7 +194,7 @@ class Pushes(GateCase):
         self.assert_pushed("many")
         self.assertEqual(git("--git-dir", self.repository, "rev-list", "--count", "many").stdout.strip(), "1001")
 
-    def test_concurrent_pushes(self):
+    def test_concurrent_pushes_are_serialized(self):
         works = [self.clone(f"work-{number}") for number in range(4)]
         for number, work in enumerate(works):
             self.commit(f"Change {number}", work=work, **{f"file-{number}": f"{number}\n"})
@@ -234,7 +234,7 @@ class ObjectFormats(GateCase):
         self.commit(a=f"token = {TOKEN}\n")
         self.assert_refused("main", saying="gate: secret: rule github-pat")
 
-    def test_an_upstream_without_refs(self):
+    def test_empty_upstream(self):
         self.repository = self.upstream.directory / f"{self.name}.git"
         git("init", "--quiet", "--bare", "--initial-branch=main", "--object-format=sha256", self.repository)
         # Git before 2.41 clones nothing into a repository with SHA-1.
@@ -244,7 +244,7 @@ class ObjectFormats(GateCase):
         self.commit(a="a\n")
         self.assert_pushed("main")
 
-    def test_an_upstream_that_changes(self):
+    def test_changed_object_format(self):
         for number, object_format in enumerate(("sha1", "sha256", "sha1")):
             for path in self.upstream.directory.glob(f"{self.name}.*"):
                 shutil.rmtree(path)
@@ -256,7 +256,7 @@ class Refusals(GateCase):
     edit = {"refs": ["refs/heads/agent/*", "refs/heads/main", "refs/tags/v*"], "maxBlobBytes": 100_000, "maxRefs": 3,
             "maxPushBytes": 300_000}
 
-    def test_refs(self):
+    def test_refs_outside_the_patterns(self):
         self.commit(a="1\n")
         self.assert_pushed("main:refs/heads/agent/deep/branch")
         for ref in ("refs/heads/other", "refs/tags/x", "refs/notes/commits", "refs/replace/" + "0" * 39 + "1", "refs/x/y",
@@ -265,7 +265,7 @@ class Refusals(GateCase):
                 self.assert_refused(f"main:{ref}", saying="not among the refs")
         self.assert_refused(*(f"main:refs/heads/agent/{number}" for number in range(4)), saying="4 refs in one push")
 
-    def test_force_and_deletion(self):
+    def test_force_and_deletion_without_permission(self):
         self.commit(a="1\n")
         git("tag", "v1", cwd=self.work)
         self.assert_pushed("main", "v1", "main:agent/x")
@@ -276,7 +276,7 @@ class Refusals(GateCase):
         git("tag", "-f", "v1", cwd=self.work)
         self.assert_refused("--force", "v1", saying="may not be moved")
 
-    def test_sizes(self):
+    def test_files_and_pushes_beyond_the_limits(self):
         self.commit(a=os.urandom(99_000))
         self.assert_pushed("main")
         self.commit(a=os.urandom(101_000))
@@ -286,7 +286,7 @@ class Refusals(GateCase):
         self.commit(**{f"file-{number}": bytes([number]) * 90_000 for number in range(4)})
         self.assert_refused("main", saying="more than 300000 bytes")
 
-    def test_what_leads_to_no_commit(self):
+    def test_tags_without_a_commit(self):
         git("tag", "-a", "-m", "a file", "v-blob", "HEAD:README", cwd=self.work)
         self.assert_refused("v-blob", saying="does not point to a commit")
 
@@ -305,7 +305,7 @@ class Refusals(GateCase):
 class Secrets(GateCase):
     """Where a secret may hide; scanned with the newer gitleaks."""
 
-    def test_in_a_file(self):
+    def test_secret_in_a_file(self):
         self.commit(config=f"token = {TOKEN}\n")
         self.assert_secret("main", rule="github-pat", what=r"file [0-9a-f]{40} \(config\)")
         # ... also when a later commit takes it out again, and on a new branch, and behind a clean tip.
@@ -314,20 +314,20 @@ class Secrets(GateCase):
         self.assert_secret("main:refs/heads/new")
         self.assert_refused("main~2:refs/heads/clean", "main:refs/heads/new", saying="the push contains secrets")
 
-    def test_in_a_forced_push(self):
+    def test_secret_in_a_forced_push(self):
         self.commit(a="1\n")
         self.assert_pushed("main")
         git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
         self.commit(a=f"{AWS}\n")
         self.assert_secret("--force", "main", rule="aws-access-token")
 
-    def test_beside_an_allowing_comment(self):
+    def test_allow_comment_is_ignored(self):
         self.commit(config=f"token = {TOKEN} # gitleaks:allow\n", other=f"gitleaks\0:allow {AWS}\n".encode())
         said = self.assert_secret("main")
         self.assertRegex(said, r"github-pat.*\(config\)")
         self.assertRegex(said, r"aws-access-token.*\(other\)")
 
-    def test_with_settings_in_the_tree(self):
+    def test_scanner_settings_in_the_tree_are_ignored(self):
         self.commit(__gitleaks__toml='[allowlist]\npaths = [".*"]\nregexes = [".*"]\n', config=f"{TOKEN}\n")
         listing = self.assert_secret("main")
         blob = git("rev-parse", "HEAD:config", cwd=self.work).stdout.strip()
@@ -339,7 +339,7 @@ class Secrets(GateCase):
         self.commit(__gitattributes="* -diff binary\n")
         self.assert_secret("main")
 
-    def test_in_a_merge_resolution(self):
+    def test_secret_in_a_merge_resolution(self):
         self.commit(a="1\n")
         self.assert_pushed("main")
         git("checkout", "--quiet", "-b", "side", "HEAD~1", cwd=self.work)
@@ -349,7 +349,7 @@ class Secrets(GateCase):
         self.commit("Merge", a=f"both {TOKEN}\n")
         self.assert_secret("main", what="file")
 
-    def test_in_messages_and_names(self):
+    def test_secrets_in_messages_and_names(self):
         base = git("rev-parse", "HEAD", cwd=self.work).stdout.strip()
         self.commit(f"Use {TOKEN}")
         self.assert_secret("main", what="commit")
@@ -373,7 +373,7 @@ class Secrets(GateCase):
         self.commit("Link")
         self.assert_secret("main", what="file")
 
-    def test_in_binary_files(self):
+    def test_secrets_in_binary_files(self):
         noise = bytes(byte for byte in os.urandom(60_000) if byte != 10)
         for content in (b"\x7fELF\x02\x01\x01\0" + b"\0" * 300 + TOKEN.encode() + b"\0" * 99,
                         b"%PDF-1.7\n" + TOKEN.encode() + b"\n",
@@ -387,7 +387,7 @@ class Secrets(GateCase):
                 self.assert_secret("main", what="file")
                 git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
 
-    def test_across_the_borders_of_parts(self):
+    def test_secrets_across_parts(self):
         lines = b"".join(b"%d words of no meaning\n" % number for number in range(3000))
         for place in (1, 4090, 8180, 8192, 10_000 - 20, 12_288 - 10, 24_990, 35_000 - 20):
             with self.subTest(place):
@@ -397,11 +397,11 @@ class Secrets(GateCase):
                 self.assertRegex(said, r"aws-access-token.*\(one\)")
                 git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
 
-    def test_private_key(self):
+    def test_private_key_is_found(self):
         self.commit(key=self.upstream.identity.read_text(encoding="utf-8"))
         self.assert_secret("main", rule="private-key")
 
-    def test_gate_does_not_hand_out_what_it_refused(self):
+    def test_refused_objects_cannot_be_fetched(self):
         tip = self.commit(config=f"{TOKEN}\n")
         self.assert_secret("main")
         other = self.top / "other"
@@ -442,7 +442,7 @@ class TooMuchAllowed(GateCase):
     """A description whose exceptions would blind the scanner."""
     more = {"scanner": {"allow": [".*"]}}
 
-    def test_nothing_is_let_through(self):
+    def test_push_is_refused(self):
         self.commit(a="1\n")
         self.assert_refused("main", saying="read 0 of|scanner failed")
 
@@ -469,7 +469,7 @@ class HangingScanner(OtherScannerCase):
     """A time limit of its own: a scanner that does its work has all the time that a slow machine takes."""
     more = {"scanner": {"timeout": 1}}
 
-    def test_it_is_ended(self):
+    def test_scanner_is_killed(self):
         self.commit(a="1\n")
         self.use_scanner("#!/bin/sh\nexec tail -f /dev/null\n")
         self.assert_refused("main", saying=r"timed out .status 124")
@@ -490,7 +490,7 @@ class FailsClosed(OtherScannerCase):
                 self.gate.start()
             self.assertIn("cannot find the program gitleaks", self.gate.server.text())
 
-    def test_scanner_killed_or_lying(self):
+    def test_scanner_killed_or_without_findings(self):
         self.commit(a="1\n")
         report = """cat > report.json <<'END'
 [
@@ -532,7 +532,7 @@ END
         self.assert_refused("main", saying="host key differs from the pinned key")
         self.assertRegex(git("fetch", cwd=self.work, expect=1).stdout, "host key differs from the pinned key")
 
-    def test_identity_not_let_in(self):
+    def test_identity_denied_by_the_upstream(self):
         self.commit(a="1\n")
         file = self.upstream.directory / "authorized_keys"
         self.addCleanup(file.write_text, file.read_text(encoding="utf-8"), encoding="utf-8")
@@ -551,7 +551,7 @@ class Hostile(GateCase):
     def assert_nothing_ran(self):
         self.assertEqual([*self.top.rglob("ran*"), *self.place.rglob("ran*")], [])
 
-    def test_names(self):
+    def test_hostile_names(self):
         self.commit(a="1\n")
         hostile = ["$(touch${IFS}ran)", "`touch`ran`", "a;touch\u00a0ran", "a'b\"c", "--upload-pack=ran", "-x",
                    "ünïcödé", "a|b&c>d<e", "%s%n", "x" * 200]
@@ -568,7 +568,7 @@ class Hostile(GateCase):
         self.assertIn("secret $(touch ran)", said)
         self.assert_nothing_ran()
 
-    def test_hooks_and_config_in_the_tree(self):
+    def test_hooks_and_config_in_the_tree_are_data(self):
         (self.work / ".gitmodules").write_text('[submodule "x"]\n\tpath = x\n\turl = -ofoo\n', encoding="utf-8")
         self.commit("Submodule")
         self.assert_refused("main", saying="gitmodules|fsck|unpack")
@@ -587,7 +587,7 @@ class Hostile(GateCase):
         self.assert_pushed("main")
         self.assert_nothing_ran()
 
-    def test_environment_of_the_gate(self):
+    def test_environment_of_the_caller_is_ignored(self):
         self.gate.stop()
         self.addCleanup(self.gate.start)
         self.addCleanup(self.gate.stop)
@@ -597,13 +597,13 @@ class Hostile(GateCase):
         self.assert_secret("main")
         self.assert_nothing_ran()
 
-    def test_protocol_of_the_client(self):
+    def test_git_protocol_variable_is_not_executed(self):
         self.commit(a="1\n")
         environment = gate_fixture.clean_environment(GIT_PROTOCOL="version=2:$(touch ran):'")
         git("-c", "protocol.version=2", "push", "origin", "main", cwd=self.work, environment=environment)
         self.assert_nothing_ran()
 
-    def test_identities_are_the_gates_own(self):
+    def test_identities_are_private_to_the_gate(self):
         for path in [self.gate.creds / self.name, *(self.gate.root).rglob("*")]:
             if path.is_file():
                 self.assertEqual(path.stat().st_mode & (stat.S_IRWXO | stat.S_IRWXG), 0, path)

@@ -76,7 +76,7 @@ class Images(system_fixture.TestCase):
         self.addCleanup(self.gate, "down", rendered, expect=None)
         return json.loads(self.gate("up", rendered, "--egress", "host"))
 
-    def test_git_gate_and_agent(self):
+    def test_git_gate_and_agent_are_built(self):
         upstream = Upstream(self.top / "upstream")
         self.addCleanup(upstream.stop)
         repository = upstream.repository("project")
@@ -124,7 +124,7 @@ git commit --quiet --all -m Secret
         self.assertRegex(said, "gate: secret: rule github-pat: file")
         self.gate("down", rendered)
 
-    def test_ssh_gate(self):
+    def test_ssh_gate_is_built(self):
         servers = [socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) for _ in range(2)]
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()

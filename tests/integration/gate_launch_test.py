@@ -127,7 +127,7 @@ class LaunchCase(system_fixture.TestCase):
 class Steps:
     """What both engines are shown with."""
 
-    def test_a_push_through_a_container(self):
+    def test_push_through_a_container(self):
         up = self.up("--egress", "host")
         self.assertEqual((up["container"], up["state"], up["answers"]), ("gate-project", "running", True))
         work = self.top / "work"
@@ -165,14 +165,14 @@ class Steps:
         self.assertEqual(self.gate("status", expect=1).returncode, 3)
         self.assert_nothing_left()
 
-    def test_a_name_that_is_taken(self):
+    def test_taken_name_gets_a_number(self):
         self.engine.docker("create", "--name", "gate-project", "--network", "none", "project:latest")
         self.addCleanup(self.engine.docker, "rm", "--force", "gate-project")
         self.assertEqual(self.up("--egress", "host")["container"], "gate-project-2")
         self.gate("down")
         self.assertEqual(self.names("container"), ["gate-project"])
 
-    def test_a_signal_takes_back_what_was_made(self):
+    def test_signal_removes_the_container(self):
         reached = self.top / "reached"
         stand_in = self.top / "docker"
         stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then echo > "{reached}"; exec sleep 1000; fi\nexec {self.engine.client} "$@"\n',
@@ -193,7 +193,7 @@ class Steps:
                 self.assertEqual(process.returncode, 128 + number, output)
                 self.assert_nothing_left()
 
-    def test_what_a_crash_left(self):
+    def test_down_removes_containers_of_a_crash(self):
         # Killed when the container is made and its files are about to be copied.
         stand_in = self.top / "docker"
         stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then kill -9 "$PPID"; exit 1; fi\nexec {self.engine.client} "$@"\n',
@@ -209,7 +209,7 @@ class Steps:
 
 
 class Launch(LaunchCase, Steps):
-    def test_networks(self):
+    def test_networks_are_separate(self):
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
         up = self.up()
         inside = up["network"]
@@ -238,7 +238,7 @@ class Launch(LaunchCase, Steps):
         self.assertIn("did not answer within 1 s", result.stderr)
         self.assert_nothing_left()
 
-    def test_identities_that_are_secrets(self):
+    def test_identities_from_secrets(self):
         self.render({"secret": "KEY"})
         self.assertIn("--secrets", self.gate("up", "--egress", "host", expect=1).stderr)
         secrets = self.top / "secrets"
@@ -283,7 +283,7 @@ class Targets(LaunchCase):
     def make(self, target, **options):
         return self.project.make(target, **options).stdout
 
-    def test_up_and_down(self):
+    def test_up_and_down_targets(self):
         config = json.loads((self.top / "gate.json").read_text(encoding="utf-8"))
         config["listen"] = {"port": self.port}
         self.project = system_fixture.harness.Project(
@@ -376,7 +376,7 @@ class Podman(LaunchCase, Steps):
         self.engine.command("ip", "link", "set", "lo", "up")
         self.engine.command("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
 
-    def test_a_bottle_has_no_other_way(self):
+    def test_bottle_reaches_only_the_gate(self):
         """From an internal network through the gate to an upstream on the other side, and nowhere else."""
         system_fixture.need("ip", "nsenter")
         if not os.path.exists("/usr/lib/podman/netavark"):
@@ -405,7 +405,7 @@ git -C work push --quiet origin HEAD:refs/heads/other
         self.gate("down")
         self.assert_nothing_left()
 
-    def test_networks(self):
+    def test_networks_are_separate(self):
         """In a network namespace of its own, which keeps what podman does to the firewall. With CNI the machine has no address in
         an internal network, so the gate is seen to answer on the other."""
         self.own_network()

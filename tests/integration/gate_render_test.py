@@ -74,7 +74,7 @@ class Descriptions(system_fixture.TestCase):
         return subprocess.run([system_fixture.settings.tools / "bottle-gate", "check", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, check=False)
 
-    def test_the_tool(self):
+    def test_tool_refuses_invalid_descriptions(self):
         for description in (GOOD, SSH, *(changed(GOOD, *change) for change in ALSO_GOOD)):
             self.assertEqual(self.check(description).returncode, 0, self.check(description).stdout)
         for place, value in BAD + BAD_FOR_THE_TOOL:
@@ -87,7 +87,7 @@ class Descriptions(system_fixture.TestCase):
                 self.assertRegex(result.stdout, r"#.*: error: (expected|the member)")
                 self.assertNotIn("secret@", result.stdout)
 
-    def test_the_schema(self):
+    def test_schema_refuses_invalid_descriptions(self):
         try:
             import jsonschema  # pylint: disable=import-outside-toplevel
         except ImportError:
@@ -129,7 +129,7 @@ class Rendering(system_fixture.TestCase):
         self.assertEqual(list(directory.iterdir()), [])
         return result.stdout.decode()
 
-    def test_own_variables(self):
+    def test_variables_are_rendered(self):
         templates = self.top / "templates"
         templates.mkdir()
         names = [f"own_{number}" for number in range(len(HOSTILE))]
@@ -141,7 +141,7 @@ class Rendering(system_fixture.TestCase):
         said = self.run_script('"$1/show"').split("\x1e")
         self.assertEqual(said, [text for value in HOSTILE for text in (value, value, "x", value)] + ["db.example.com", "5432", KEY, ""])
 
-    def test_fields_of_a_git_gate(self):
+    def test_hostile_fields_are_quoted(self):
         templates = gate_fixture.TEMPLATES / "git-gate"
         upstreams, good = [], []
         for number, value in enumerate(HOSTILE):
@@ -175,7 +175,7 @@ class Rendering(system_fixture.TestCase):
                     said = self.render(changed(GOOD, field, value), gate_fixture.TEMPLATES / "git-gate", expect=1)
                     self.assertIn(f"#{field}: error: expected", said)
 
-    def test_the_same_every_time(self):
+    def test_rendering_is_reproducible(self):
         templates = gate_fixture.TEMPLATES / "git-gate"
         description = {**GOOD, "variables": {}}
         self.render(description, templates)
@@ -230,7 +230,7 @@ class SshGate(system_fixture.TestCase):
                                "ExitOnForwardFailure=yes", "-l", self.user, *map(str, arguments)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60, env=clean_environment())
 
-    def test_only_the_named_host(self):
+    def test_only_named_hosts_are_reachable(self):
         self.assertEqual(self.ssh("-W", f"127.0.0.1:{self.allowed}", "127.0.0.1").stdout, "hello\n")
         self.assertEqual((self.top / "etc" / "known_hosts").read_text(encoding="utf-8"), f"[127.0.0.1]:{self.allowed} {KEY}\n")
         for arguments, said in ((("-W", f"127.0.0.1:{self.other}"), "administratively prohibited"),
@@ -243,7 +243,7 @@ class SshGate(system_fixture.TestCase):
                 self.assertRegex(result.stdout, said)
                 self.assertNotIn("hello", result.stdout)
 
-    def test_no_commands_and_no_strangers(self):
+    def test_commands_and_unknown_clients_are_refused(self):
         for command in (("127.0.0.1", "touch", "ran"), ("-s", "127.0.0.1", "sftp"), ("-tt", "127.0.0.1")):
             result = self.ssh(*command)
             self.assertNotEqual(result.returncode, 0)

@@ -189,7 +189,7 @@ class Images(Case):
         shutil.rmtree(build.build)
         self.assert_fails(build.image("--platform", "linux/amd64", expect=1), "Failed to connect|connection", self.registry)
 
-    def test_layers_come_when_they_are_needed(self):
+    def test_layers_are_fetched_when_needed(self):
         self.push("one")
         other = f"{self.registry}/team/other:1"
         layout = self.push("two", other)
@@ -211,7 +211,7 @@ class Images(Case):
         build.write("file", "2")
         self.assert_fails(build.image(*options, expect=1), self.registry)
 
-    def test_a_collection_keeps_what_a_build_tree_needs(self):
+    def test_gc_keeps_blobs_of_a_build_tree(self):
         layout = self.push("one")
         web = Web()
         self.addCleanup(web.stop)
@@ -236,7 +236,7 @@ class Images(Case):
         build.write("Dockerfile", f"FROM {self.base}\n")
         self.assert_fails(build.image(*options, expect=1), self.registry)
 
-    def test_a_moved_tag_is_drift_and_not_an_input(self):
+    def test_moved_tag_is_drift_and_not_an_input(self):
         first = self.push("one")
         build = self.new(f"FROM {self.base}\n")
         self.lock(build)
@@ -370,7 +370,7 @@ class Images(Case):
         build.image(*contexts)
         self.assertEqual(self.tree(build)["copied"][1], b"one")
 
-    def test_old_archives(self):
+    def test_old_docker_archive(self):
         layout = self.push("one")
         archive = self.top / "old.tar"
         subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout}:latest", f"docker-archive:{archive}:debian:12"], check=True)
@@ -379,7 +379,7 @@ class Images(Case):
         build.image("--platform", "linux/amd64")
         self.assertEqual(self.tree(build)["etc/content"][1], b"one")
 
-    def test_updates_at_once(self):
+    def test_concurrent_updates(self):
         builds = []
         for number in range(4):
             reference = f"{self.registry}/team/image{number}:1"
@@ -396,7 +396,7 @@ class Images(Case):
         self.assertEqual(set(json.loads(lock.read_text())["sources"]), {reference for _, reference in builds})
         self.assertEqual([path.name for path in self.top.glob("*lock*")], ["bottle.lock"])
 
-    def test_a_registry_that_gives_something_else(self):
+    def test_registry_with_wrong_content(self):
         layout = self.push("one")
         build = self.new(f"FROM {self.base}\n")
         self.lock(build)
@@ -448,7 +448,7 @@ class HostileRegistries(Case):
         self.assertEqual(build.leftovers(), [])
         shutil.rmtree(build.root)
 
-    def test_documents(self):
+    def test_hostile_documents(self):
         self.web.put("/v2/base/manifests/1", "<html>welcome</html>", **{"Content-Type": "text/html"})
         self.refused(self.base.split("/")[0])
         self.document({"config": {"mediaType": "application/vnd.example+json", **self.blob({})}, "layers": []})
@@ -467,7 +467,7 @@ class HostileRegistries(Case):
         self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": [layer]})
         self.refused("layer 1 is a application/vnd.example.layer")
 
-    def test_indexes(self):
+    def test_hostile_indexes(self):
         index = "application/vnd.oci.image.index.v1+json"
         good = self.document({"config": self.config(), "layers": []}, "other")
         for platform in ({"os": "unknown", "architecture": "unknown"}, {"os": "linux", "architecture": "a/b"},
@@ -488,7 +488,7 @@ class Urls(Case):
         self.web = Web()
         self.addCleanup(self.web.stop)
 
-    def test_modes_names_and_archives(self):
+    def test_mode_name_and_unpacking(self):
         archive = images.layer([images.member("inside", content="unpacked")])
         self.web.put("/dir/a%20b", "content")
         self.web.put("/", "index")
@@ -516,7 +516,7 @@ class Urls(Case):
         build.image()
         self.assertEqual(self.tree(build)["named"], (0o700, b"content"))
 
-    def test_a_named_context(self):
+    def test_named_context(self):
         """A file at a URL lies in the root, under the URL's name."""
         self.web.put("/dir/page.txt", "one")
         build = self.new("FROM scratch\nCOPY --from=page /page.txt /copied\n")
@@ -565,7 +565,7 @@ class Urls(Case):
         shutil.rmtree(build.build)
         self.assert_fails(build.image(expect=1), "expected " + digest, "checksum")
 
-    def test_failures(self):
+    def test_failures_are_errors(self):
         build = self.new(f"FROM scratch\nADD {self.web.url}/none /\n")
         self.assert_fails(self.lock(build, expect=1), "status 404", f"{self.web.url}/none")
         self.assertFalse((build.source / "bottle.lock").exists())
@@ -577,7 +577,7 @@ class Urls(Case):
             self.assert_fails(self.lock(build, expect=1), self.web.url)
         self.assertEqual(build.leftovers(), [])
 
-    def test_credentials_stay_where_they_are(self):
+    def test_credentials_are_not_stored(self):
         self.web.put("/file", "content")
         with_credentials = self.web.url.replace("http://", "http://me:s3cret@")
         build = self.new(f"FROM scratch\nADD {with_credentials}/file /\n")
@@ -640,7 +640,7 @@ class Repositories(Case):
         self.git(name, "commit", "--quiet", "-m", "a commit")
         return self.git(name, "rev-parse", "HEAD")
 
-    def test_branches_tags_commits_directories(self):
+    def test_branches_tags_commits_and_directories(self):
         os.symlink("../a", self.repositories / "main" / "dir" / "link")
         second = self.commit("main", {"a": "two"})
         main = f"{self.url}/main"
@@ -679,7 +679,7 @@ class Repositories(Case):
         self.assertEqual(self.tree(build), tree)
         self.assertNotEqual(second, third)
 
-    def test_a_named_context(self):
+    def test_named_context(self):
         """Its files are those of an image, for FROM and COPY."""
         main = f"{self.url}/main"
         build = self.new("FROM repository AS all\nFROM scratch\nCOPY --from=repository /a /one/\nCOPY --from=all /dir/deep /two/\n")
@@ -701,7 +701,7 @@ class Repositories(Case):
         build.image(*context)
         self.assertEqual(self.tree(build)["a"], (0o644, b"one"))
 
-    def test_the_time_of_a_commit_is_that_of_the_image(self):
+    def test_epoch_from_a_commit(self):
         main = f"{self.url}/main"
         build = self.new(f"ARG SOURCE_DATE_EPOCH=when\nFROM scratch AS when\nARG REF=v1\nADD {main}#$REF /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n"
                          "COPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n")
@@ -727,7 +727,7 @@ class Repositories(Case):
         build.image(*context)
         self.assertEqual(self.tree(build)["time"][1], f"{seconds}\n".encode())
 
-    def test_a_collection_keeps_the_checkout_that_a_build_tree_needs(self):
+    def test_gc_keeps_the_checkout_of_a_build_tree(self):
         main = f"{self.url}/main"
         build = self.new(f"FROM scratch\nADD {main}#v1 /x\n")
         self.lock(build)
@@ -780,7 +780,7 @@ class Repositories(Case):
         self.assertEqual(git("status", "--porcelain", "--ignore-submodules"), "")
         git("fsck", "--strict")
 
-    def test_failures(self):
+    def test_failures_are_errors(self):
         main = f"{self.url}/main"
         build = self.new(f"FROM scratch\nADD {main}#none /x\n")
         self.assert_fails(self.lock(build, expect=1), "neither a branch nor a tag", main)
@@ -797,7 +797,7 @@ class Repositories(Case):
         self.assert_fails(self.lock(build, expect=1), 'no directory "out"')
         self.assertEqual(build.leftovers(), [])
 
-    def test_few_objects_that_stand_for_too_much_are_not_written_out(self):
+    def test_git_bombs_are_refused(self):
         def commit_of(blob, names, levels):
             """A tree of names^levels files that are one object each, in as many objects as levels."""
             entry = f"100644 blob {blob}"
@@ -824,7 +824,7 @@ class Repositories(Case):
         self.assertEqual(len([path for path in self.tree(build) if path.startswith("x/")]), 9)
         self.assertEqual(build.leftovers(), [])
 
-    def test_submodules_of_this_machine_are_refused(self):
+    def test_local_submodules_are_refused(self):
         self.git("main", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(self.repositories / "part"), "module")
         self.commit("main", {})
         build = self.new(f"FROM scratch\nADD {self.url}/main#main /x\n")
@@ -834,7 +834,7 @@ class Repositories(Case):
         build.image()
         self.assertIn("x/a", self.tree(build))
 
-    def test_hooks_filters_and_configuration_do_nothing(self):
+    def test_hooks_filters_and_configuration_are_ignored(self):
         marker = self.top / "ran"
         home = self.top / "home"
         home.mkdir()

@@ -23,7 +23,7 @@ class Manifests(system_fixture.TestCase):
     def manifest(self, pack):
         return json.loads(self.build.tools("bottle-pack", "inspect", "--json", pack).stdout)["manifest"]
 
-    def test_user(self):
+    def test_user_is_written(self):
         pack = self.create("--runtime", "none")
         self.assertEqual(self.manifest(pack)["user"], "app")
         self.assertNotIn("warning", self.said)
@@ -34,7 +34,7 @@ class Manifests(system_fixture.TestCase):
         self.assert_fails(self.build.tools("bottle-pack", "create", "--image", self.build.build, "-o", pack, "--user", "a b", expect=1),
                           "blanks and control characters")
 
-    def test_smolvm_version(self):
+    def test_smolvm_version_is_written(self):
         manifest = self.manifest(self.create("--runtime", "none"))
         self.assertRegex(manifest["smolvm_version"], r"^1\.16\.2\+bottle\.\d+\.\d+\.\d+$")
         old = self.manifest(self.create("--runtime", "none", "--smolvm-version", "1.9.3"))
@@ -44,7 +44,7 @@ class Manifests(system_fixture.TestCase):
         self.create("--smolvm-version", "1.7.0", expect=1)
         self.assertIn("expected at least 1.8.1, found 1.7.0", self.said)
 
-    def test_agent(self):
+    def test_agent_is_included(self):
         agent = self.top / "agent"
         (agent / "sbin").mkdir(parents=True)
         (agent / "usr/local/bin").mkdir(parents=True)
@@ -61,7 +61,7 @@ class Manifests(system_fixture.TestCase):
     def diff(self, one, other, *options, expect=3):
         return self.build.tools("bottle-pack", "diff", one, other, *options, expect=expect).stdout
 
-    def test_diff(self):
+    def test_diff_compares_manifests(self):
         one = self.create("--runtime", "none", name="one")
         self.assertEqual(self.diff(one, self.create("--runtime", "none", name="other"), expect=0), "")
         other = self.create("--runtime", "none", "--cpus", "2", "--memory", "64", "--user", "0", "--entrypoint", "/e", "--cmd", "c",
@@ -76,7 +76,7 @@ class Manifests(system_fixture.TestCase):
         self.assertEqual(self.diff(one, older, expect=0), "")
         self.assertIn("manifest smolvm_version: value: ", self.diff(one, older, "--all"))
 
-    def test_members_of_a_newer_smolvm(self):
+    def test_members_of_a_newer_smolvm_are_kept(self):
         one = self.create("--runtime", "none", name="one")
         data = one.read_bytes()
         size, = struct.unpack_from("<Q", data, len(data) - 64 + 28)

@@ -92,7 +92,7 @@ class Exchange(Case):
         super().setUp()
         self.registry = self.enterContext(DockerRegistry(self.top / "registry"))
 
-    def test_push_here_pull_there_and_the_reverse(self):
+    def test_push_and_pull_with_skopeo(self):
         layout = self.layout()
         name = f"{self.registry.name}/a/b:1"
         pushed = self.tool("push", "--json", "--layout", layout.directory, name)["pushes"][0]
@@ -171,7 +171,7 @@ class Exchange(Case):
         self.skopeo("copy", "--all", "--src-tls-verify=false", f"docker://{name}", f"oci:{self.top / 'there'}:1")
         self.assertEqual(self.manifest_digest(self.top / "there"), top)
 
-    def test_hosts_that_push_platforms_at_once_all_survive(self):
+    def test_concurrent_pushes_to_one_index(self):
         architectures = ["amd64", "arm64", "s390x", "riscv64", "ppc64le", "386"]
         layouts = []
         for architecture in architectures:
@@ -191,7 +191,7 @@ class Exchange(Case):
         again = self.tool("push", "--json", "--index", "--layout", layouts[0], name)["pushes"][0]
         self.assertEqual((again["outcome"], again["index"]["attempts"]), ("unchanged", 0))
 
-    def test_chunks(self):
+    def test_upload_in_chunks(self):
         layout = self.layout(compress=False, size=200_000)
         self.tool("push", "--layout", layout.directory, f"{self.registry.name}/chunks", "--chunk-size", "64K")
         wait_until(lambda: sum(1 for method, path, _ in self.registry.requests() if method == "PATCH") >= 8, "chunks")
@@ -234,7 +234,7 @@ class Exchange(Case):
         found = self.tool("inspect", "--json", name, "--artifact-type", "application/x-sbom")["referrers"]
         self.assertEqual([one["annotations"]["what"] for one in found], ["sbom"])
 
-    def test_a_build_directory(self):
+    def test_push_of_a_build_directory(self):
         build = self.new_build({"Dockerfile": "FROM scratch\nCOPY file /a/\nCOPY other /b/\nCMD [\"/a/file\"]\n",
                                 "file": "text " * 100_000, "other": hashlib.shake_128(b"x").digest(3_000_000)})
         build.image().check_returncode()
@@ -255,7 +255,7 @@ class Exchange(Case):
                 suffix = "" if compression == "none" else "+" + compression
                 self.assertEqual({layer["mediaType"] for layer in manifest["layers"]}, {images.LAYER + suffix})
 
-    def test_packs(self):
+    def test_packs_are_pushed_and_pulled(self):
         build = self.new_build({"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "text"})
         build.image().check_returncode()
         build.create().check_returncode()
@@ -288,7 +288,7 @@ class Exchange(Case):
         self.assertFalse((self.top / "no").exists())
 
 
-class Passwords(Case):
+class Credentials(Case):
     def setUp(self):
         super().setUp()
         self.registry = self.enterContext(DockerRegistry(self.top / "registry", password=True))
@@ -296,12 +296,12 @@ class Passwords(Case):
         self.image = self.layout(layers=1, size=1000)
         self.auth = auth_file(self.top / "config.json", self.registry.name)
 
-    def test_without(self):
+    def test_missing_credentials(self):
         self.assert_fails(self.tool("push", "--layout", self.image.directory, self.name, status=None), "answered 401", "docker login")
         probe = self.tool("probe", "--json", self.registry.name)
         self.assertEqual((probe["answers"], probe["authentication"], probe["authorized"]), (True, "Basic", False))
 
-    def test_ways_to_say_it(self):
+    def test_sources_of_credentials(self):
         docker = self.top / "docker"
         docker.mkdir()
         auth_file(docker / "config.json", f"http://{self.registry.name}")
@@ -319,13 +319,13 @@ class Passwords(Case):
         probe = self.tool("probe", "--json", self.registry.name, "--auth-file", self.auth)
         self.assertEqual((probe["authorized"], probe["credentials"]), (True, str(self.auth)))
 
-    def test_wrong(self):
+    def test_wrong_password(self):
         auth_file(self.top / "wrong.json", self.registry.name, password="wr0ng-" + PASSWORD[:3])
         result = self.tool("push", "--layout", self.image.directory, self.name, "--auth-file", self.top / "wrong.json", status=None)
         self.assert_fails(result, "401", "docker login")
         self.assertNotIn("wr0ng", result.stdout)
 
-    def test_nothing_of_it_is_kept(self):
+    def test_credentials_are_not_stored(self):
         self.tool("push", "--layout", self.image.directory, self.name, "--auth-file", self.auth)
         self.tool("pull", self.name, "--auth-file", self.auth)
         secrets = [PASSWORD.encode(), json.loads(pathlib.Path(self.auth).read_text(encoding="utf-8"))["auths"][self.registry.name]["auth"].encode()]
@@ -402,7 +402,7 @@ class Hostile(Case):
 
     # -- manifests
 
-    def test_manifest_with_another_digest(self):
+    def test_manifest_with_wrong_digest(self):
         body = self.image.manifest
         result = self.pull(lambda request: request.answer(200, body, {"Content-Type": images.MANIFEST, "Docker-Content-Digest": digest(b"x")}))
         self.assertIn("is not what its digest says", result.stdout)
@@ -418,10 +418,10 @@ class Hostile(Case):
                 request.wfile.write(b" " * 65536)
         self.assertIn("longer than the 4194304 bytes", self.pull(script).stdout)
 
-    def test_manifest_that_lies_about_its_kind(self):
+    def test_manifest_with_wrong_media_type(self):
         self.assertIn("contradicts", self.pull(lambda request: request.answer(200, self.image.manifest, {"Content-Type": INDEX})).stdout)
 
-    def test_manifest_that_is_none(self):
+    def test_invalid_manifest(self):
         for body in (b"", b"<html>", b"[" * 100_000, b"{}", b'{"schemaVersion":1,"fsLayers":[]}', b'{"layers":[],"manifests":[]}',
                      b'{"schemaVersion":2,"config":{"mediaType":"a/b","digest":"md5:0","size":1},"layers":[]}'):
             with self.subTest(body=body[:40]):
@@ -435,7 +435,7 @@ class Hostile(Case):
             request.end_headers()
         self.assertIn("header is longer than", self.pull(script).stdout)
 
-    def test_an_index_that_names_itself_for_ever(self):
+    def test_cyclic_index(self):
         def script(request):
             child = {"mediaType": INDEX, "digest": digest(request.path.encode()), "size": 1}
             body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).encode()
@@ -444,14 +444,14 @@ class Hostile(Case):
 
     # -- blobs
 
-    def test_blob_with_another_digest(self):
+    def test_blob_with_wrong_digest(self):
         self.pull_bad_layer(lambda request: request.answer(200, b"x" * len(self.image.layer)), "expected sha256:")
 
     def test_short_body(self):
         data = self.image.layer
         self.pull_bad_layer(lambda request: request.answer(200, data[:100]), "expected 100000 bytes, found Content-Length 100")
 
-    def test_body_cut_off_for_ever(self):
+    def test_body_always_cut_off(self):
         def answer(request):
             if request.headers.get("Range"):
                 request.cut()
@@ -468,7 +468,7 @@ class Hostile(Case):
                 request.wfile.write(b"x" * 65536)
         self.pull_bad_layer(answer, "more than the expected 100000 bytes")
 
-    def test_body_that_stops(self):
+    def test_stalled_body(self):
         stop = threading.Event()
         self.addCleanup(stop.set)
 
@@ -485,7 +485,7 @@ class Hostile(Case):
             stop.set()
         self.assert_fails(result, "Operation too slow|connection failed")
 
-    def test_range_that_is_another(self):
+    def test_wrong_range(self):
         def answer(request):
             if request.headers.get("Range"):
                 request.answer(206, self.image.layer[5001:], {"Content-Range": "bytes 5001-99999/100000"})
@@ -493,7 +493,7 @@ class Hostile(Case):
                 request.answer(200, self.image.layer[:5000], length=len(self.image.layer))
         self.pull_bad_layer(answer, "expected the bytes from 5000 on of 100000")
 
-    def test_a_broken_download_goes_on(self):
+    def test_interrupted_download_continues(self):
         for ranges in (True, False):
             with self.subTest(ranges=ranges):
                 asked = []
@@ -512,7 +512,7 @@ class Hostile(Case):
                 blob = self.top / "layout" / "blobs" / "sha256" / digest(self.image.layer).removeprefix("sha256:")
                 self.assertEqual(blob.read_bytes(), self.image.layer)
 
-    def test_the_first_failure_ends_all(self):
+    def test_first_failure_stops_all_transfers(self):
         big = 100_000_000
         stop = threading.Event()
         self.addCleanup(stop.set)
@@ -539,7 +539,7 @@ class Hostile(Case):
 
     # -- statuses
 
-    def test_what_passes_is_tried_again(self):
+    def test_temporary_failures_are_retried(self):
         for status, headers in ((503, {}), (429, {"Retry-After": "1"}), (500, {}), (None, {})):
             with self.subTest(status=status):
                 def script(request, status=status, headers=headers):
@@ -550,7 +550,7 @@ class Hostile(Case):
                 with Scripted(script) as registry:
                     self.tool("pull", f"{registry.name}/a:1", "--store", self.top / f"store {status}")
 
-    def test_what_does_not_pass_ends(self):
+    def test_permanent_failures_are_reported(self):
         self.assertIn("answered 503", self.pull(lambda request: request.answer(503)).stdout)
         self.assertEqual(self.registry.count("GET", "/manifests/"), 3)
         self.assertIn("answered 429", self.pull(lambda request: request.answer(429, headers={"Retry-After": "86400"})).stdout)
@@ -559,7 +559,7 @@ class Hostile(Case):
             lambda request: request.answer(403, b'{"errors":[{"code":"DENIED","message":"go\\u001baway"}]}')).stdout)
         self.assertEqual(self.registry.count("GET", "/manifests/"), 1)
 
-    def test_nobody_there(self):
+    def test_unreachable_registry(self):
         name = f"127.0.0.1:{system_fixture.free_port()}"
         self.assert_fails(self.tool("pull", f"{name}/a", "--retries", "1", status=1), "Failed to connect|connection failed", "is the registry running")
         probe = self.tool("probe", name, status=3)
@@ -586,7 +586,7 @@ class Hostile(Case):
                 self.tool("pull", f"{registry.name}/a:1", "--auth-file", auth)
         self.assertEqual(seen, [None, None])
 
-    def test_a_challenge_behind_a_redirect_gets_nothing(self):
+    def test_challenge_after_a_redirect_gets_no_credential(self):
         seen = []
 
         def elsewhere(request):
@@ -603,14 +603,14 @@ class Hostile(Case):
                 self.tool("pull", f"{registry.name}/a:1", "--auth-file", auth, status=1)
         self.assertEqual(seen, [None])
 
-    def test_redirects_to_nowhere(self):
+    def test_invalid_redirects(self):
         for location in ("file:///etc/passwd", "ftp://h/x", "http://user:pw@127.0.0.1/", "http://h/\x01", "//", "javascript:x"):
             with self.subTest(location=location):
                 result = self.pull(lambda request, location=location: request.answer(307, headers={"Location": location}))
                 self.assertNotIn(":pw@", result.stdout)
         self.assertIn("more than 5 redirects", self.pull(lambda request: request.answer(307, headers={"Location": request.path})).stdout)
 
-    def test_challenges(self):
+    def test_invalid_challenges(self):
         auth = self.top / "auth.json"
         for challenge in ("", "Bearer", 'Bearer realm="', 'Bearer realm="file:///etc/passwd"', 'Bearer realm="x", realm="y"', "Digest realm=x",
                           'Bearer realm="http://user:pw@h/"', "\x01"):
@@ -684,7 +684,7 @@ class Hostile(Case):
         self.assert_fails(result, registry.name)
         return result
 
-    def test_places_to_upload_to(self):
+    def test_upload_locations(self):
         for location in (None, "http://192.0.2.1/upload", "file:///etc/passwd", "//192.0.2.1/x", "http://127.0.0.1:1/x", "http://u:p@127.0.0.1/x", ""):
             with self.subTest(location=location):
                 def script(request, location=location):
@@ -694,7 +694,7 @@ class Hostile(Case):
                         request.answer(404)
                 self.assertIn("expected a Location at http://127.0.0.1", self.push(script).stdout)
 
-    def test_uploads_that_fail(self):
+    def test_failed_uploads(self):
         def script(request):
             if request.command == "POST":
                 request.answer(202, headers={"Location": "/upload/1?state=secret"})
@@ -707,7 +707,7 @@ class Hostile(Case):
         self.assertIn("answered 400 (DIGEST_INVALID)", result.stdout)
         self.assertNotIn("state=secret", result.stdout)
 
-    def test_a_range_that_cannot_be(self):
+    def test_impossible_upload_range(self):
         def script(request):
             request.body()
             if request.command in ("POST", "PATCH"):
@@ -716,7 +716,7 @@ class Hostile(Case):
                 request.answer(404)
         self.assertIn("has arrived of", self.push(script, "--chunk-size", "100").stdout)
 
-    def test_an_upload_that_breaks_goes_on(self):
+    def test_interrupted_upload_continues(self):
         layout = self.layout(layers=1, size=500_000, compress=False)
         blob = layout.layer_blob(0).read_bytes()
         arrived, ranges, done = {}, [], []
@@ -753,7 +753,7 @@ class Hostile(Case):
         self.assertEqual(ranges, [f"200000-{len(blob) - 1}"])
         self.assertIn(digest(blob), done)
 
-    def test_pages_in_circles_and_elsewhere(self):
+    def test_cyclic_and_foreign_pages(self):
         for link in ("</v2/a/tags/list>; rel=next", "<http://192.0.2.1/v2/a/tags/list>; rel=next"):
             with self.subTest(link=link):
                 with Scripted(lambda request, link=link: request.answer(200, b'{"tags":["x"]}', {"Link": link})) as registry:
@@ -773,7 +773,7 @@ class Hostile(Case):
             ready.set()
             self.assertEqual(process.wait(60), 0)
 
-    def test_wrong_use(self):
+    def test_usage_errors(self):
         for arguments in (["pull"], ["push", "x"], ["push", "x", "--layout", "a", "--pack", "b"], ["pull", "x", "--platform", "linux"],
                           ["push", "x", "--layout", "a", "--chunk-size", "none"], ["pull", "x", "--timeout", "soon"]):
             with self.subTest(arguments=arguments):
@@ -810,7 +810,7 @@ class Encrypted(Case):
     def pull(self, registry, *arguments, status=0):
         return self.tool("pull", f"{registry.name}/a:1", "--certs", self.top / "certs.d", "--retries", "0", *arguments, status=status)
 
-    def test_authorities(self):
+    def test_certificate_authorities(self):
         registry = self.serve(self.image.serve)
         self.assert_fails(self.pull(registry, status=1), f"https://{registry.name}/", "certificate", "certs.d")
         self.nothing_entered()
@@ -826,7 +826,7 @@ class Encrypted(Case):
         shutil.copy(self.top / "client.key", self.certificates / "client.key")
         self.pull(registry)
 
-    def test_nothing_secret_goes_without_tls(self):
+    def test_credentials_are_not_sent_without_tls(self):
         seen = []
 
         def plain(request):
@@ -841,11 +841,11 @@ class Encrypted(Case):
                 self.assert_fails(self.pull(registry, "--auth-file", auth, status=1), "without TLS|from https to http")
         self.assertEqual(seen, [])
 
-    def test_plain_where_tls_is_wanted(self):
+    def test_plain_http_on_a_tls_port(self):
         with Scripted(self.image.serve) as registry:
             self.assert_fails(self.tool("pull", f"{registry.name}/a", "--tls", "--retries", "0", status=1), "--plain-http")
 
-    def test_authorities_of_the_environment(self):
+    def test_certificate_authorities_of_the_environment(self):
         registry = self.serve(self.image.serve)
         self.assert_fails(self.pull(registry, status=1), "certificate")
         file, directory = self.top / "server.crt", self.top / "authorities"
@@ -891,7 +891,7 @@ class Killed(Case):
                 pass
         return sizes
 
-    def test_pull(self):
+    def test_killed_pull_continues(self):
         image = Image(size=4_000_000)
         stop = threading.Event()
         self.addCleanup(stop.set)
@@ -922,7 +922,7 @@ class Killed(Case):
         self.assertEqual(digest(blob.read_bytes()), digest(image.layer))
         self.assertEqual(list(self.store.glob("tmp/*")), [])
 
-    def test_push(self):
+    def test_killed_push_continues(self):
         layout = self.layout(layers=3, size=2_000_000, compress=False)
         blobs, stalled, stop = {}, threading.Event(), threading.Event()
         self.addCleanup(stop.set)
@@ -957,7 +957,7 @@ class Killed(Case):
         self.assertEqual({blob["digest"] for blob in report["blobs"] if blob["outcome"] == "present"}, there)
         self.assertEqual(report["bytesSent"], sum(blob["size"] for blob in report["blobs"] if blob["digest"] not in there))
 
-    def test_interrupt_leaves_no_litter_but_what_came(self):
+    def test_interrupt_leaves_only_partial_blobs(self):
         image = Image(size=2_000_000)
         stop = threading.Event()
         self.addCleanup(stop.set)

@@ -47,7 +47,7 @@ class Case(server_fixture.TestCase):
 
 
 class Docker(Case):
-    def test_there_and_back(self):
+    def test_push_and_pull_with_docker(self):
         digest, image_id = self.pushed()
         with docker_fixture.Engine() as engine:
             output = engine.docker("pull", f"{self.name}:ours").stdout
@@ -69,7 +69,7 @@ class Podman(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout.strip()
 
-    def test_there_and_back(self):
+    def test_push_and_pull_with_podman(self):
         system_fixture.need("podman")
         system_fixture.need_root("podman without privileges has another storage")
         digest, image_id = self.pushed()

@@ -29,7 +29,7 @@ class Mounts(Case):
     def push_image(self, build, reference):
         return self.tool("push", "--json", "--image", build.build, "--store", build.cache, reference)["pushes"][0]
 
-    def test_layers_of_the_base(self):
+    def test_layers_of_the_base_are_mounted(self):
         base = self.layout("base", layers=2, size=1_000_000)
         self.tool("push", "--layout", base.directory, f"{self.registry.name}/team/base:1")
         build = self.child_of(f"{self.registry.name}/team/base:1")
@@ -97,7 +97,7 @@ class CredentialFiles(Case):
         path.parent.mkdir(parents=True, exist_ok=True)
         return str(auth_file(path, *arguments, **options))
 
-    def test_places_in_their_order(self):
+    def test_files_are_read_in_order(self):
         self.registry = self.enterContext(DockerRegistry(self.top / "registry", password=True))
         self.assertIsNone(self.authorized())
         run, config = self.top / "run", self.top / "config"
@@ -142,7 +142,7 @@ class Network(Case):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
-    def test_proxy_in_capitals(self):
+    def test_upper_case_proxy_variables(self):
         def script(request):
             self.assertTrue(request.path.startswith("http://r.example/v2/"), request.path)
             self.image.serve(request)
@@ -156,7 +156,7 @@ class Network(Case):
             self.assertEqual(len(proxy.requests), before)
             self.pull("r.example/a:1", "--plain-http", environment={"HTTP_PROXY": proxy.name, "NO_PROXY": ".r.example,r.example:81,10.0.0.0/8"})
 
-    def test_options_with_lists_leave_the_reference(self):
+    def test_list_options_do_not_take_the_reference(self):
         with Scripted(self.image.serve) as registry:
             self.tool("pull", "--certs", self.top, f"{registry.name}/a:1", "--retries", "0")
             self.tool("pull", "--certs", self.top, "--certs", self.top / "x", f"{registry.name}/a:1")
@@ -183,7 +183,7 @@ class Network(Case):
             self.configure("[[registry]\n")
             self.assert_fails(self.pull("r.example/team/app:1", status=1), r"registries.conf:1:\d+")
 
-    def test_a_push_goes_where_its_name_says(self):
+    def test_push_ignores_mirrors(self):
         registry = self.enterContext(DockerRegistry(self.top / "registry"))
         layout = self.layout(layers=1, size=1000)
         with Scripted(self.image.serve) as mirror:

@@ -52,7 +52,7 @@ def can_connect(port):
 
 
 class Lifetime(server_fixture.TestCase):
-    def test_ready_and_gone(self):
+    def test_ready_line_and_shutdown(self):
         port_file = self.top / "port"
         server = self.serve("--port-file", port_file)
         self.assertEqual(port_file.read_text(), f"{server.port}\n")
@@ -62,7 +62,7 @@ class Lifetime(server_fixture.TestCase):
         self.assertFalse(port_file.exists())
         self.assertFalse(can_connect(server.port))
 
-    def test_signals(self):
+    def test_ends_on_signals(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             server = self.serve("--port-file", self.top / "port")
             busy = server.connect()  # an open connection holds nothing up
@@ -71,7 +71,7 @@ class Lifetime(server_fixture.TestCase):
             busy.close()
         self.assertEqual(os.listdir(self.top), ["root"])
 
-    def test_without_a_directory(self):
+    def test_temporary_directory_is_removed(self):
         """The directory is made, and gone at the end."""
         place = self.top / "tmp"
         place.mkdir()
@@ -82,7 +82,7 @@ class Lifetime(server_fixture.TestCase):
         self.assertEqual(server.stop()[0], 0)
         self.assertEqual(list(place.iterdir()), [])
 
-    def test_parent(self):
+    def test_ends_with_its_parent(self):
         """Killed, so that it cannot clean up."""
         script = ("import subprocess, sys, time\n"
                   "subprocess.Popen(sys.argv[1:])\n"
@@ -97,14 +97,14 @@ class Lifetime(server_fixture.TestCase):
         eventually(lambda: not port_file.exists(), "its file is gone")
         parent.stdout.close()
 
-    def test_parent_that_is_gone(self):
+    def test_ends_if_the_parent_has_ended(self):
         gone = subprocess.Popen(["true"])
         gone.wait()
         result = subprocess.run([system_fixture.settings.tools / "bottle-registry", "serve", f"--exit-with-parent={gone.pid}"],
                                 capture_output=True, timeout=DEADLINE, check=False)
         self.assertEqual((result.returncode, result.stdout), (0, b""))
 
-    def test_last_client(self):
+    def test_ends_after_the_last_client(self):
         server = self.serve("--exit-after-last-client=1s")
         client = server.connect()
         server.request("GET", "/v2/", connection=client)
@@ -113,7 +113,7 @@ class Lifetime(server_fixture.TestCase):
         client.close()
         self.assertEqual(server.process.wait(timeout=DEADLINE), 0)
 
-    def test_errors(self):
+    def test_startup_errors(self):
         def fails(*arguments, status=1):
             result = subprocess.run([system_fixture.settings.tools / "bottle-registry", "serve", *map(str, arguments)], text=True, timeout=DEADLINE,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -139,14 +139,14 @@ class Access(server_fixture.TestCase):
                 return
         self.fail("the listening socket was not found")
 
-    def test_other_addresses(self):
+    def test_listens_on_other_addresses(self):
         server = self.serve("--listen", "[::1]:0")
         self.assertEqual(server.address, f"[::1]:{server.port}")
         with socket.create_connection(("::1", server.port), timeout=DEADLINE) as client:
             client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertTrue(client.recv(64).startswith(b"HTTP/1.1 200"))
 
-    def test_token(self):
+    def test_token_is_required(self):
         server = self.serve("--token")
         token = server.ready["token"]
         self.assertRegex(token, "^[0-9a-f]{64}$")
@@ -168,7 +168,7 @@ class Access(server_fixture.TestCase):
         self.assert_status(server.request("GET", "/token", headers={"Authorization": f"Basic {wrong}"}), 401)
         self.assert_status(server.request("GET", "/v2/", headers={"Host": 'x",y="z'}), 400)
 
-    def test_token_file(self):
+    def test_token_from_a_file(self):
         file = self.top / "token"
         file.write_text("s3cret-token\nnot the token\n")
         server = self.serve("--token-file", file)
@@ -216,7 +216,7 @@ class Access(server_fixture.TestCase):
         guarded = self.serve("--token", "t")
         self.assert_status(guarded.request("GET", "/v2/", headers={"Authorization": "Bearer t", "Origin": "http://evil.example"}), 403)
 
-    def test_all_addresses_take_any_numeric_host(self):
+    def test_all_addresses_accept_any_numeric_host(self):
         server = self.serve("--listen", "0.0.0.0")
         self.assert_status(server.request("GET", "/v2/", headers={"Host": "192.0.2.7:80"}), 200)
         self.assert_status(server.request("GET", "/v2/", headers={"Host": "evil.example"}), 421)
@@ -253,7 +253,7 @@ class Access(server_fixture.TestCase):
             with self.subTest(head):
                 self.assertEqual(status(head), wanted)
 
-    def test_read_only(self):
+    def test_read_only_refuses_writes(self):
         text = self.server.push_image("a", "tag")
         self.server.stop()
         server = self.serve("--root", self.root, "--read-only")
@@ -267,7 +267,7 @@ class Access(server_fixture.TestCase):
 
 
 class Sources(server_fixture.TestCase):
-    def test_layout(self):
+    def test_layout_is_served(self):
         text = self.server.push_image("some/name", "1.0", b"data" * 1000)
         self.server.stop()
         directory = self.root / "some+name"
@@ -278,7 +278,7 @@ class Sources(server_fixture.TestCase):
                 self.assertEqual(server.request("GET", f"/v2/{name}/blobs/{digest(b'data' * 1000)}").body, b"data" * 1000)
                 self.assertEqual(server.request("GET", f"/v2/{name}/tags/list").json()["tags"], ["1.0"])
 
-    def test_names_in_layouts(self):
+    def test_names_of_a_layout_are_tags(self):
         """Whole references as names, one image without a name, children of an index that nothing else lists."""
         child = json.dumps({"schemaVersion": 2, "config": {}, "layers": []}).encode()
         index = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": MANIFEST, "digest": digest(child), "size": len(child)}]}).encode()
@@ -305,7 +305,7 @@ class Sources(server_fixture.TestCase):
         self.assert_status(server.request("GET", f"/v2/x/blobs/{digest(child)}"), 200)
         self.assertRegex(server.stop()[1], "index.json")
 
-    def test_store(self):
+    def test_store_is_served_read_only(self):
         text = json.dumps({"mediaType": MANIFEST, "config": {}, "layers": []}).encode()
         cache = self.top / "cache"
         blobs = (text, os.urandom(100000))
@@ -341,12 +341,12 @@ class Crashes(server_fixture.TestCase):
         self.assert_status(answer, 201)
         self.assertEqual(server.request("GET", answer.headers["Location"]).body, self.data)
 
-    def test_client(self):
+    def test_upload_continues_after_a_client_crash(self):
         where = self.server.session("a")
         self.half(self.server, where)
         self.rest(self.server, where)
 
-    def test_client_that_still_seems_to_be_there(self):
+    def test_client_takes_over_its_dead_connection(self):
         where = self.server.session("a")
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
             client.sendall(f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n0123456789".encode())
@@ -360,7 +360,7 @@ class Crashes(server_fixture.TestCase):
                 pass
         self.assertEqual(self.request("GET", answer.headers["Location"]).body, b"0123456789abc")
 
-    def test_server(self):
+    def test_upload_continues_after_a_server_crash(self):
         for number in (signal.SIGKILL, signal.SIGTERM):
             server = self.serve("--root", self.root)
             where = server.session("a")
@@ -370,7 +370,7 @@ class Crashes(server_fixture.TestCase):
             self.rest(again, where)
             self.assert_status(again.request("DELETE", f"/v2/a/blobs/{digest(self.data)}"), 202)
 
-    def test_pulls_go_on(self):
+    def test_pull_continues_after_a_server_crash(self):
         blob = self.server.push_blob("a", self.data)
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE) as client:
             client.sendall(f"GET /v2/a/blobs/{blob} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -380,7 +380,7 @@ class Crashes(server_fixture.TestCase):
         part = again.request("GET", f"/v2/a/blobs/{blob}", headers={"Range": "bytes=1000-"})
         self.assertEqual((part.status, part.body), (206, self.data[1000:]))
 
-    def test_old_uploads_go(self):
+    def test_old_uploads_are_removed(self):
         new, old = self.server.session("a"), self.server.session("a")
         file = self.root / "a" / ".uploads" / (old.rsplit("/", 1)[1] + ".sha256")
         self.server.stop()
@@ -389,7 +389,7 @@ class Crashes(server_fixture.TestCase):
         self.assert_status(again.request("GET", old), 404)
         self.assert_status(again.request("GET", new), 204)
 
-    def test_two_servers_of_one_root(self):
+    def test_two_servers_share_a_root(self):
         """Tags of both are kept, and an upload has one writer."""
         other = self.serve("--root", self.root)
         where = self.server.session("a")
@@ -401,13 +401,13 @@ class Crashes(server_fixture.TestCase):
         for server in (self.server, other):
             self.assertEqual(len(server.request("GET", "/v2/a/tags/list").json()["tags"]), 40)
 
-    def test_same_blob_at_once(self):
+    def test_concurrent_uploads_of_one_blob(self):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             self.assertEqual(len(set(pool.map(lambda _: self.server.push_blob("a", self.data), range(16)))), 1)
         self.assertEqual([name for name in server_fixture.files_below(self.root) if "index" not in name and "oci-layout" not in name],
                          ["a/blobs/sha256/" + digest(self.data)[7:]])
 
-    def test_full_disk(self):
+    def test_full_disk_is_an_error(self):
         """A limit on the size of files stands for it."""
         pid = self.server.process.pid
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
@@ -438,7 +438,7 @@ class Bounds(server_fixture.TestCase):
             b"", b"GET /v2/ HT", b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-A",
             f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc".encode())]
 
-    def test_nobody_waits_for_slow_clients(self):
+    def test_slow_clients_do_not_block_others(self):
         clients = self.slow_clients()
         for _ in range(10):
             self.assert_answers()
@@ -447,7 +447,7 @@ class Bounds(server_fixture.TestCase):
             with self.assertRaises(BlockingIOError):
                 client.recv(1)
 
-    def test_slow_clients_end(self):
+    def test_slow_clients_are_disconnected(self):
         """Whatever they do."""
         self.server.stop()
         self.server = self.serve("--root", self.root, "--idle-timeout", "2")
@@ -475,7 +475,7 @@ class Bounds(server_fixture.TestCase):
             except ConnectionError:
                 pass
 
-    def test_readers_that_do_not_read(self):
+    def test_stalled_readers_do_not_block_others(self):
         data = os.urandom(8 << 20)
         blob = self.server.push_blob("a", data)
         for _ in range(16):
@@ -483,7 +483,7 @@ class Bounds(server_fixture.TestCase):
         self.assert_answers()
         self.assertEqual(self.request("GET", f"/v2/a/blobs/{blob}").body, data)
 
-    def test_large_heads(self):
+    def test_large_headers_are_refused(self):
         for head in (b"GET /v2/" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
                      b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"a" * (1 << 20) + b"\r\n\r\n"):
             client = socket.create_connection(("127.0.0.1", self.server.port), timeout=DEADLINE)
@@ -495,7 +495,7 @@ class Bounds(server_fixture.TestCase):
             client.close()
             self.assert_answers()
 
-    def test_garbage(self):
+    def test_garbage_is_refused(self):
         for garbage in (b"\0" * 100, b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
                         b"GET /v2/ HTTP/9.9\r\n\r\n", b"GET /v2/\0x HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PATCH /v2/a/blobs/uploads/ HTTP/1.1\r\n"
                         b"Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: localhost\r\n"
@@ -504,7 +504,7 @@ class Bounds(server_fixture.TestCase):
         self.assert_answers()
         self.assertEqual(self.server.stop(), (0, ""))
 
-    def test_requests_that_break_off_cost_nothing(self):
+    def test_aborted_requests_leave_no_files(self):
         self.server.stop()
         self.server = self.serve("--root", self.root, *self.PATIENT)  # with places for all of them in any of its threads
         before = sockets_of(self.server.process.pid)
@@ -524,7 +524,7 @@ class Bounds(server_fixture.TestCase):
             break_off(50)
         self.assertLess(memory_of(self.server.process.pid)[0] - memory, 1024)
 
-    def test_many_at_once(self):
+    def test_clients_beyond_the_limit_wait(self):
         """More than there are places: some wait, nobody fails."""
         data = os.urandom(1 << 16)
         blob = self.server.push_blob("a", data)
@@ -535,7 +535,7 @@ class Bounds(server_fixture.TestCase):
         with concurrent.futures.ThreadPoolExecutor(100) as pool:
             list(pool.map(client, range(100)))
 
-    def test_memory(self):
+    def test_memory_is_bounded(self):
         """Of the most expensive documents and of a large blob."""
         hostile = b'{"config":{},"layers":[' + b",".join([b"[]"] * 1390000) + b"]}"
         self.assertLess(len(hostile), 4 << 20)
@@ -546,8 +546,8 @@ class Bounds(server_fixture.TestCase):
         self.assertLess(memory_of(self.server.process.pid)[1], 64 << 10)
 
 
-class Together(server_fixture.TestCase):
-    def test_200_clients(self):
+class ManyClients(server_fixture.TestCase):
+    def test_200_clients_get_right_answers(self):
         """For five seconds: no error, and no growth once all of them are there."""
         self.server.stop()
         server = self.serve("--log")
@@ -603,7 +603,7 @@ class Exchange(server_fixture.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout)
         return result.stdout
 
-    def test_there_and_back(self):
+    def test_push_and_pull_with_skopeo(self):
         for arguments, credentials in (((), []), (("--token=secret",), ["--creds", "who:secret"])):
             server = self.serve(*arguments)
             name = f"docker://{server.address}/a/b:tag"
@@ -618,7 +618,7 @@ class Exchange(server_fixture.TestCase):
             self.skopeo("delete", "--tls-verify=false", *credentials, name)
             self.assertEqual(server.stop()[0], 0)
 
-    def test_layout_in_place(self):
+    def test_pushed_layout_is_read_in_place(self):
         """What skopeo wrote is served, and what the server takes skopeo can read."""
         server = self.serve("--layout", self.source)
         self.skopeo("copy", "--src-tls-verify=false", "--dest-tls-verify=false", f"docker://{server.address}/x:latest",

@@ -19,14 +19,14 @@ class Pull(server_fixture.TestCase):
         self.blob = self.server.push_blob("some/name", self.data)
         self.url = f"/v2/some/name/blobs/{self.blob}"
 
-    def test_base(self):
+    def test_base_endpoint(self):
         for method in ("GET", "HEAD"):
             self.assert_status(self.request(method, "/v2/"), 200)
         self.assert_status(self.request("GET", "/v2"), 200)
         self.assert_status(self.request("GET", "/v1/"), 404)
         self.assertEqual(self.assert_status(self.request("POST", "/v2/"), 405, "UNSUPPORTED").headers["Allow"], "GET, HEAD")
 
-    def test_blob(self):
+    def test_get_blob(self):
         answer = self.assert_status(self.request("GET", self.url), 200)
         self.assertEqual(answer.body, self.data)
         self.assertEqual(answer.headers["Docker-Content-Digest"], self.blob)
@@ -34,12 +34,12 @@ class Pull(server_fixture.TestCase):
         self.assertEqual(answer.headers["Content-Type"], "application/octet-stream")
         self.assertEqual(self.assert_status(self.request("GET", self.url.replace(":", "%3A")), 200).body, self.data)
 
-    def test_head(self):
+    def test_head_blob(self):
         answer = self.assert_status(self.request("HEAD", self.url), 200)
         self.assertEqual((answer.body, answer.headers["Content-Length"], answer.headers["Docker-Content-Digest"]),
                          (b"", "2048", self.blob))
 
-    def test_unknown(self):
+    def test_unknown_names(self):
         self.assert_status(self.request("GET", f"/v2/some/name/blobs/{UNKNOWN}"), 404, "BLOB_UNKNOWN")
         self.assert_status(self.request("HEAD", f"/v2/some/name/blobs/{UNKNOWN}"), 404)
         self.assert_status(self.request("GET", f"/v2/no/such/blobs/{self.blob}"), 404, "NAME_UNKNOWN")
@@ -50,7 +50,7 @@ class Pull(server_fixture.TestCase):
         self.assert_status(self.request("GET", f"/v2/some/name/manifests/{self.blob}"), 404, "MANIFEST_UNKNOWN")
         self.assertEqual(server_fixture.files_below(self.root / "no+such"), [])
 
-    def test_bad_names_and_digests(self):
+    def test_invalid_names_and_digests(self):
         for name in ("UPPER", "a..b", "-a", "a_", "a//b", "a/.b", "a%2f..", "%2e%2e", "a" * 256):
             self.assert_status(self.request("GET", f"/v2/{name}/tags/list"), 400, "NAME_INVALID")
         for bad in ("sha256:short", "sha256:" + "A" * 64, "md5:" + "0" * 32, "sha256", "sha512:" + "0" * 64):
@@ -59,14 +59,14 @@ class Pull(server_fixture.TestCase):
         for path in ("/v2/a/%zz/b", "/v2/a%00/tags/list", "/v2/a/tags/list?n=%"):
             self.assert_status(self.request("GET", path), 400)
 
-    def test_names_with_words_of_the_api(self):
+    def test_names_with_api_words(self):
         for name in ("blobs", "a/manifests", "tags/list", "a/blobs/uploads", "referrers", "index.json", "v2"):
             blob = self.server.push_blob(name, name.encode())
             self.server.push_image(name, "tags")
             self.assertEqual(self.request("GET", f"/v2/{name}/blobs/{blob}").body, name.encode())
             self.assertEqual(self.request("GET", f"/v2/{name}/tags/list").json(), {"name": name, "tags": ["tags"]})
 
-    def test_ranges(self):
+    def test_range_requests(self):
         for wanted, first, last in (("500-1499", 500, 1499), ("500-", 500, 2047), ("-500", 1548, 2047), ("2000-5000", 2000, 2047),
                                     ("0-0", 0, 0), ("-9999", 0, 2047)):
             answer = self.assert_status(self.request("GET", self.url, headers={"Range": f"bytes={wanted}"}), 206)
@@ -79,7 +79,7 @@ class Pull(server_fixture.TestCase):
         for ignored in ("bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes=-", "bytes=99999999999999999999999-", "bytes 0-1"):
             self.assert_status(self.request("GET", self.url, headers={"Range": ignored}), 200)
 
-    def test_conditions(self):
+    def test_conditional_requests(self):
         tag = self.request("HEAD", self.url).headers["ETag"]
         self.assertEqual(self.assert_status(self.request("GET", self.url, headers={"If-None-Match": tag}), 304).body, b"")
         self.assert_status(self.request("GET", self.url, headers={"If-None-Match": '"other"'}), 200)
@@ -87,7 +87,7 @@ class Pull(server_fixture.TestCase):
         self.assert_status(self.request("GET", self.url, headers=ranged), 206)
         self.assert_status(self.request("GET", self.url, headers={**ranged, "If-Range": '"other"'}), 200)
 
-    def test_manifest(self):
+    def test_get_manifest(self):
         text = self.server.push_image("some/name", "1.0")
         for reference in ("1.0", digest(text)):
             for method in ("GET", "HEAD"):
@@ -128,7 +128,7 @@ class Uploads(server_fixture.TestCase):
         answer = self.request("POST", "/v2/a/blobs/uploads/", query={"digest": digest(b"other")})
         self.assert_pushed(self.request("PUT", answer.headers["Location"], b"other", query={"digest": digest(b"other")}), b"other")
 
-    def test_bad_digests(self):
+    def test_wrong_digests(self):
         for query in ({"digest": digest(b"other")}, {"digest": "sha256:bad"}, {"digest": "md5:" + "0" * 32}, {}):
             answer = self.request("PUT", self.server.session("a"), self.data, OCTETS, query)
             self.assert_status(answer, 400, "DIGEST_INVALID")
@@ -155,7 +155,7 @@ class Uploads(server_fixture.TestCase):
             where = answer.headers["Location"]
         return self.request("PUT", where, query={"digest": named})
 
-    def test_chunks(self):
+    def test_upload_in_chunks(self):
         for by_put in (False, True):
             for algorithm in ("sha256", "sha512"):
                 self.assert_pushed(self.chunks(self.server.session("a"), by_put, algorithm), self.data, algorithm)
@@ -163,7 +163,7 @@ class Uploads(server_fixture.TestCase):
         where = self.server.session("a", {"digest-algorithm": "sha512"})
         self.assert_pushed(self.chunks(where, algorithm="sha512"), self.data, "sha512")
 
-    def test_stream(self):
+    def test_streamed_upload(self):
         where = self.server.session("a")
         pieces = (self.data[i:i + 700] for i in range(0, len(self.data), 700))
         connection = self.server.connect()
@@ -174,7 +174,7 @@ class Uploads(server_fixture.TestCase):
         connection.close()
         self.assert_pushed(self.request("PUT", where, query={"digest": digest(self.data)}), self.data)
 
-    def test_out_of_order(self):
+    def test_chunks_out_of_order(self):
         where = self.server.session("a")
         refused = self.request("PATCH", where, b"x" * 10, {"Content-Range": "10-19"})
         self.assert_status(refused, 416)
@@ -188,7 +188,7 @@ class Uploads(server_fixture.TestCase):
         answer = self.request("PUT", where, b"x" * 10, {"Content-Range": "10-19"}, {"digest": digest(b"x" * 20)})
         self.assert_pushed(answer, b"x" * 20)
 
-    def test_bad_ranges(self):
+    def test_invalid_ranges(self):
         where = self.server.session("a")
         for bad in ("9-0", "a-b", "5", "-5", "0-", "bytes=0-9", "99999999999999999999-99999999999999999999"):
             answer = self.request("PATCH", where, b"x" * 10, {"Content-Range": bad})
@@ -205,7 +205,7 @@ class Uploads(server_fixture.TestCase):
         self.assertEqual(self.request("GET", where).headers["Range"], "0-0")
         self.assert_status(self.request("PATCH", where, b"x" * 10, {"Content-Range": "bytes 0-9/*"}), 202)
 
-    def test_cancel(self):
+    def test_cancelled_upload(self):
         where = self.server.session("a")
         self.request("PATCH", where, self.data)
         self.assert_status(self.request("DELETE", where), 204)
@@ -227,7 +227,7 @@ class Uploads(server_fixture.TestCase):
         self.assert_status(self.request("GET", "/v2/", connection=connection), 200)
         connection.close()
 
-    def test_mounts(self):
+    def test_mounted_blobs(self):
         for algorithm in ("sha256", "sha512"):
             named = self.server.push_blob("from/here", self.data, algorithm)
             answer = self.request("POST", "/v2/to/there/blobs/uploads/", query={"mount": named, "from": "from/here"})
@@ -239,7 +239,7 @@ class Uploads(server_fixture.TestCase):
             self.assert_status(self.request("DELETE", f"/v2/from/here/blobs/{named}"), 202)
             self.assert_status(self.request("GET", f"/v2/to/there/blobs/{named}"), 200)
 
-    def test_mounts_of_nothing(self):
+    def test_mount_of_a_missing_blob(self):
         for query in ({"mount": UNKNOWN, "from": "no/where"}, {"mount": UNKNOWN}):
             answer = self.assert_status(self.request("POST", "/v2/a/blobs/uploads/", query=query), 202)
             self.assert_status(self.request("GET", answer.headers["Location"]), 204)
@@ -267,7 +267,7 @@ class Manifests(server_fixture.TestCase):
                            {"Content-Type": MANIFEST})
         self.assert_status(lie, 400, "MANIFEST_INVALID")
 
-    def test_refused(self):
+    def test_invalid_manifests(self):
         good = b'{"config":{},"layers":[]}'
         self.assert_status(self.request("PUT", f"/v2/a/manifests/{UNKNOWN}", good), 400, "DIGEST_INVALID")
         self.assert_status(self.request("PUT", "/v2/a/manifests/sha256:baddigeststring", good), 400, "DIGEST_INVALID")
@@ -278,7 +278,7 @@ class Manifests(server_fixture.TestCase):
             self.assert_status(self.request("PUT", "/v2/a/manifests/tag", bad), 400, "MANIFEST_INVALID")
         self.assertEqual(self.request("GET", "/v2/a/tags/list").json()["tags"], [])
 
-    def test_size(self):
+    def test_large_manifests(self):
         def manifest(size):
             text = b'{"config":{},"layers":[],"x":"'
             return text + b"x" * (size - len(text) - 2) + b'"}'
@@ -290,14 +290,14 @@ class Manifests(server_fixture.TestCase):
         self.assertEqual(connection.getresponse().status, 413)
         connection.close()
 
-    def test_what_is_missing_is_accepted(self):
+    def test_missing_references_are_accepted(self):
         """Layers kept elsewhere, and images of platforms that were not copied."""
         layer = {"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", "digest": UNKNOWN, "size": 1,
                  "urls": ["https://example.com/layer"]}
         self.server.push_manifest("a", "elsewhere", {"config": {}, "layers": [layer]})
         self.server.push_manifest("a", "sparse", {"mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": UNKNOWN, "size": 2}]})
 
-    def test_sha512(self):
+    def test_sha512_manifests(self):
         text = b'{"config":{},"layers":[]}'
         named = digest(text, "sha512")
         answer = self.server.push_manifest("a", named, text)
@@ -352,10 +352,10 @@ class Tags(server_fixture.TestCase):
         self.assertEqual(answer.json()["name"], "a")
         return answer.json()["tags"], answer.headers["Link"]
 
-    def test_all(self):
+    def test_list_of_tags(self):
         self.assertEqual(self.list(), (self.names, None))
 
-    def test_pages(self):
+    def test_pages_of_tags(self):
         self.assertEqual(self.list(n=0), ([], None))
         self.assertEqual(self.list(n=3), (self.names[:3], '</v2/a/tags/list?n=3&last=_x>; rel="next"'))
         self.assertEqual(self.list(n=7), (self.names, None))
@@ -376,14 +376,14 @@ class Tags(server_fixture.TestCase):
             path = link and link[1:link.index(">")]
         self.assertEqual(found, self.names)
 
-    def test_repositories(self):
+    def test_list_of_repositories(self):
         self.server.push_blob("b/c", b"x")
         self.assertEqual(self.request("GET", "/v2/_catalog").json(), {"repositories": ["a", "b/c"]})
         self.assertEqual(self.request("GET", "/v2/_catalog?n=1").headers["Link"], '</v2/_catalog?n=1&last=a>; rel="next"')
         self.assertEqual(self.request("GET", "/v2/b/c/tags/list").json()["tags"], [])
         self.assert_status(self.request("GET", "/v2/none/tags/list"), 404, "NAME_UNKNOWN")
 
-    def test_deletes(self):
+    def test_deleted_tags_and_manifests(self):
         text = self.request("GET", "/v2/a/manifests/a").body
         self.assert_status(self.request("DELETE", "/v2/a/manifests/a"), 202)
         self.assert_status(self.request("GET", "/v2/a/manifests/a"), 404, "MANIFEST_UNKNOWN")
@@ -429,14 +429,14 @@ class Referrers(server_fixture.TestCase):
         self.assertEqual(answer.headers["OCI-Subject"], subject)
         return {"mediaType": media_type, "digest": digest(text), "size": len(text)}
 
-    def test_nothing(self):
+    def test_empty_list(self):
         self.assertEqual(self.list(UNKNOWN, "no/such/repository")[0], [])
         self.server.push_image("a", "tag")
         self.assertEqual(self.list(UNKNOWN)[0], [])
         self.assert_status(self.request("GET", "/v2/a/referrers/sha256:bad"), 400, "DIGEST_INVALID")
         self.assert_status(self.request("GET", "/v2/a/referrers/tag"), 400, "DIGEST_INVALID")
 
-    def test_descriptors(self):
+    def test_descriptors_have_annotations(self):
         """Also of a subject that is not there, and pushed before it."""
         image = self.artifact(UNKNOWN, artifactType="application/x.type", annotations={"key": "value", "other": "ü"})
         config = self.artifact(UNKNOWN)
@@ -448,7 +448,7 @@ class Referrers(server_fixture.TestCase):
         self.assertCountEqual(self.list(UNKNOWN)[0], expected)
         self.assertNotIn("OCI-Filters-Applied", self.list(UNKNOWN)[1].headers)
 
-    def test_filter(self):
+    def test_filter_by_artifact_type(self):
         named = "application/x.type+json"
         wanted = self.artifact(UNKNOWN, artifactType=named)
         self.artifact(UNKNOWN, artifactType="application/x.other")
@@ -460,7 +460,7 @@ class Referrers(server_fixture.TestCase):
         self.assertEqual(len(plus.json()["manifests"]), 1)
         self.assertEqual(self.list(UNKNOWN, artifactType="application/x.none")[0], [])
 
-    def test_deletes(self):
+    def test_deleted_referrers(self):
         one, two = self.artifact(UNKNOWN), self.artifact(UNKNOWN, artifactType="application/x.two")
         self.assertEqual(len(self.list(UNKNOWN)[0]), 2)
         self.assert_status(self.request("DELETE", f"/v2/a/manifests/{one['digest']}"), 202)
@@ -468,7 +468,7 @@ class Referrers(server_fixture.TestCase):
         self.assert_status(self.request("DELETE", f"/v2/a/manifests/{two['digest']}"), 202)
         self.assertEqual(self.list(UNKNOWN)[0], [])
 
-    def test_subject_goes_and_comes(self):
+    def test_subject_deleted_and_restored(self):
         text = self.server.push_image("a", "tag")
         self.artifact(digest(text))
         self.request("DELETE", f"/v2/a/manifests/{digest(text)}")
@@ -476,12 +476,12 @@ class Referrers(server_fixture.TestCase):
         self.server.push_image("a", "tag")
         self.assertEqual(len(self.list(digest(text))[0]), 1)
 
-    def test_sha512(self):
+    def test_sha512_subjects(self):
         subject = "sha512:" + hashlib.sha512(b"subject").hexdigest()
         self.artifact(subject)
         self.assertEqual(len(self.list(subject)[0]), 1)
 
-    def test_pages(self):
+    def test_pages_of_referrers(self):
         pushed = {self.artifact(UNKNOWN, annotations={"number": str(i)})["digest"] for i in range(5)}
         found, path = set(), f"/v2/a/referrers/{UNKNOWN}?n=2"
         while path:
@@ -491,7 +491,7 @@ class Referrers(server_fixture.TestCase):
             path = link and link[1:link.index(">")]
         self.assertEqual(found, pushed)
 
-    def test_those_of_the_tag_schema(self):
+    def test_referrers_of_the_tag_schema(self):
         """Pushed to a layout by a client that did not know of referrers: listed by an index with a tag made of the digest."""
         blobs = self.root / "a" / "blobs" / "sha256"
         self.server.push_blob("a", b"x")

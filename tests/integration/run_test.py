@@ -91,7 +91,7 @@ class Run(system_fixture.TestCase):
 
 
 class Layers(Run):
-    def test_what_changed_is_the_layer(self):
+    def test_layer_has_only_changes(self):
         self.run_build(
             "RUN busybox rm -r /data/deep /data/one; busybox mkdir /new; echo x > /new/a; busybox ln /new/a /new/b; busybox mkfifo /new/p; "
             "busybox chmod 2750 /new\n")
@@ -99,11 +99,11 @@ class Layers(Run):
             "data": ("d", "755", "0"), "data/deep": ("w", "0", "0"), "data/one": ("w", "0", "0"),
             "new": ("d", "2750", "0"), "new/a": ("f", "644", "0"), "new/b": ("h", "644", "0"), "new/p": ("p", "644", "0")}])
 
-    def test_mount_points_are_not_left(self):
+    def test_mount_points_are_not_in_the_layer(self):
         self.run_build("RUN --mount=type=tmpfs,target=/a/b --mount=type=cache,target=/c --mount=type=bind,target=/ctx true\n")
         self.assertEqual([set(layer) for layer in self.layers()], [set()])
 
-    def test_twice_from_nothing_is_the_same(self):
+    def test_layer_is_reproducible(self):
         text = "RUN busybox ls -l /data > /list; echo $SOURCE_DATE_EPOCH $HOME $PATH; busybox hostname > /name; busybox cp /name /bin/name\n"
         self.run_build(text)
         first = self.layers()
@@ -111,7 +111,7 @@ class Layers(Run):
         self.run_build(text)
         self.assertEqual(self.layers(), first)
 
-    def test_any_place_for_the_store(self):
+    def test_store_in_any_directory(self):
         text = "RUN busybox grep -q '^overlay / overlay' /proc/mounts && busybox mkdir /d && busybox chmod 2775 /d && busybox mv /data /d/ && echo x > /d/x\nRUN --mount=type=bind,from=base,target=/m busybox cp -r /m/data /again\n"
         self.run_build(text)
         first = self.layers()
@@ -120,7 +120,7 @@ class Layers(Run):
         self.assertNotIn("warning", said)
         self.assertEqual(self.layers(), first)
 
-    def test_says_that_it_copies(self):
+    def test_fallback_without_overlay_is_reported(self):
         """A store on an overlay cannot hold the upper directory of another."""
         system_fixture.need_root("to mount")
         for name in ("lower", "upper", "work"):
@@ -135,13 +135,13 @@ class Layers(Run):
         self.assertEqual(said.count("overlayfs does not work here (cannot mount overlay: "), 1, said)
         self.assertEqual([set(layer) for layer in self.layers()], [{"x"}, set()])
 
-    def test_proxies_have_two_names(self):
+    def test_proxies_in_both_cases(self):
         text = ("ENV no_proxy=image\nRUN test \"$http_proxy $HTTP_PROXY $no_proxy $NO_PROXY\" = \"p p n n\" && test -z \"${FTP_PROXY+set}\" && "
                 "test \"$(busybox env | busybox grep -c ^no_proxy=)\" = 1\n")
         self.run_build(text, "--build-arg", "http_proxy=p", "--build-arg", "NO_PROXY=n", "--build-arg", "FTP_PROXY=")
         self.assertIn("unchanged", self.run_build(text).stdout)  # they are no input
 
-    def test_without_overlay_the_same(self):
+    def test_same_layer_without_overlay(self):
         text = "RUN busybox rm -r /data/deep; busybox mkdir /data/deep; echo x > /data/deep/y; echo z >> /data/two\nRUN echo w > /w\n"
         self.run_build(text)
         first = self.layers()
@@ -152,7 +152,7 @@ class Layers(Run):
 
 
 class Mounts(Run):
-    def test_secrets_leave_no_trace(self):
+    def test_secrets_are_not_stored(self):
         (self.top / "secret").write_text(SECRET)
         result = self.run_build(
             "RUN --mount=type=secret,id=s,env=S busybox test \"$(busybox cat /run/secrets/s 2>/dev/null)$S\" = \"$S\" && busybox md5sum < /dev/null > /sum\n",
@@ -163,11 +163,11 @@ class Mounts(Run):
                 if path.is_file() and not path.is_symlink():
                     self.assertNotIn(SECRET.encode(), path.read_bytes(), path)
 
-    def test_a_required_secret_is_missed(self):
+    def test_missing_required_secret_is_an_error(self):
         result = self.run_build("RUN --mount=type=secret,id=s,required true\n", expect=1)
         self.assert_fails(result, r"Dockerfile:2:\d+: error: .*\"s\"", "--secret")
 
-    def test_bind_takes_the_context_in(self):
+    def test_bind_mounts_the_context(self):
         self.build.write("in/file", "one\n")
         text = "RUN --mount=type=bind,source=in,target=/in busybox cp /in/file /out\n"
         self.run_build(text)
@@ -183,11 +183,11 @@ class Mounts(Run):
         self.assertIn(str(self.build.source / "in" / "file"), depfile)
         self.assertNotIn(str(self.build.source / "other"), depfile)
 
-    def test_a_cache_stays(self):
+    def test_cache_is_kept(self):
         self.run_build("RUN --mount=type=cache,target=/c echo kept > /c/file\n")
         self.assertIn("#1 kept", self.run_build("RUN --mount=type=cache,target=/c busybox cat /c/file\n").stdout)
 
-    def test_a_mount_without_a_target_is_on_the_working_directory(self):
+    def test_default_target_is_the_working_directory(self):
         self.build.write("in/file", "content\n")
         found = self.run_build("WORKDIR /a\nRUN --mount=source=in busybox cat file\nRUN --mount=type=cache echo kept > f\n"
                                "WORKDIR /b\nRUN --mount=type=cache,target=. busybox cat f\n"
@@ -212,7 +212,7 @@ class Mounts(Run):
             self.assertIn("#2 444 1 2", lines)
         self.assertEqual([set(layer) for layer in self.layers()], [set()] * 4)
 
-    def test_another_secret_builds_nothing_again(self):
+    def test_changed_secret_does_not_rebuild(self):
         text = "RUN --mount=type=secret,id=s true\n"
         self.run_build(text, "--secret", "id=s,env=HOME")
         self.assertIn("unchanged", self.run_build(text, "--secret", "id=s,env=PATH").stdout)
@@ -233,7 +233,7 @@ class Mounts(Run):
         return socket, subprocess.run(["ssh-keygen", "-l", "-f", self.top / f"{name}.key.pub"], check=True, capture_output=True,
                                       text=True).stdout.split()[1]
 
-    def test_agents(self):
+    def test_ssh_agents(self):
         one, first = self.agent("one")
         two, second = self.agent("two")
         # ssh-add with its libraries, as a context.
@@ -258,7 +258,7 @@ class Mounts(Run):
         result = self.run_build("RUN --mount=type=ssh,id=third,required true\n", "--ssh", f"second={two}", expect=1)
         self.assert_fails(result, r'Dockerfile:2:1: error: the ssh agent "third" is required, and none was given', "--ssh third=")
 
-    def test_caches_are_shared_as_asked(self):
+    def test_sharing_modes_of_caches(self):
         mount = "--mount=type=cache,id=c,target=/{0},sharing={1}"
         self.run_build(f"RUN {mount.format('a', 'locked')} {mount.format('b', 'locked')} echo x > /a/f; busybox test -e /b/f\n"
                        f"RUN {mount.format('a', 'private')} {mount.format('b', 'private')} busybox test -e /a/f && busybox test ! -e /b/f\n"
@@ -266,14 +266,14 @@ class Mounts(Run):
 
 
 class Failures(Run):
-    def test_the_failure_is_told(self):
+    def test_failure_shows_the_output(self):
         result = self.run_build("RUN echo before; busybox nosuch 2>&1; exit 7\n", expect=1)  # runc copies each of two streams by itself
         self.assert_fails(result, r"Dockerfile:2:1: error: .*exit code 7", "#1 before", r"  \| before", "--debug-shell")
 
-    def test_a_program_that_is_not_there(self):
+    def test_missing_program(self):
         self.assert_fails(self.run_build('RUN ["/nosuch"]\n', expect=1), r"Dockerfile:2:1: error: .*/nosuch")
 
-    def test_killed_at_any_time(self):
+    def test_kill_at_any_time_leaves_no_files(self):
         self.run_build("RUN true\n")  # the base is unpacked
         for number in range(15):
             self.build.write("Dockerfile", f"FROM base\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t echo {number} > /x\n")
@@ -289,10 +289,10 @@ class Failures(Run):
         self.build.tools("bottle-cache", "verify", expect=0)
         self.run_build("RUN echo more > /x\n")
 
-    def test_the_network_is_off(self):
+    def test_no_network(self):
         self.assertNotRegex(self.run_build("RUN --network=none busybox ip -o link\n").stdout, r"#1 \d+: (?!lo:)")
 
-    def test_killed(self):
+    def test_kill_ends_the_command(self):
         for number in (signal.SIGINT, signal.SIGKILL):
             with self.subTest(number):
                 marker = f"{7000 + int(number)}.{os.getpid()}"
@@ -308,8 +308,8 @@ class Failures(Run):
         self.assertEqual(left, [])
 
 
-class Counters(Run):
-    def test_a_changed_line_executes_from_there(self):
+class Changes(Run):
+    def test_changed_line_executes_later_instructions(self):
         lines = ["RUN echo one > /one\n", "RUN echo two > /two\n", "RUN echo three > /three\n"]
         self.run_build("".join(lines))
         lines[1] = "RUN echo TWO > /two\n"
@@ -317,7 +317,7 @@ class Counters(Run):
         lines[0] = "# a comment\nRUN   echo one > /one\n"
         self.assertNotIn("executed", self.run_build("".join(lines)).stdout)
 
-    def test_a_mount_depends_on_what_it_shows(self):
+    def test_mount_depends_on_its_content(self):
         text = ("FROM base AS tools\nCOPY a /tools/a\nCOPY b /other/b\nFROM base\n"
                 "RUN --mount=type=bind,from=tools,source=/tools,target=/t busybox cat /t/a > /a\n")
 
@@ -333,7 +333,7 @@ class Counters(Run):
         self.build.write("a", "2")
         self.assertRegex(executed(), '"executed": [23]')
 
-    def test_an_unrelated_stage_executes_nothing(self):
+    def test_unrelated_stage_is_not_executed(self):
         text = "FROM base AS unneeded\nRUN exit 1 # {}\nFROM base\nRUN echo x > /x\n"
         for number in range(2):
             self.build.write("Dockerfile", text.format(number))
@@ -370,7 +370,7 @@ class Damage(Run):
             return
         self.fail("no blob holds the RUN's files")
 
-    def test_is_made_again(self):
+    def test_damaged_layer_is_rebuilt(self):
         layout = self.top / "layout"
         self.build.tools("bottle-image", "build", "--spec", self.spec)
         self.alter_layers()
@@ -379,7 +379,7 @@ class Damage(Run):
         self.assertTrue(any(b"two\n" in blob.read_bytes() for blob in (layout / "blobs/sha256").iterdir()))
         self.assertNotIn("damaged", self.build.tools("bottle-pack", "create", "--spec", self.spec).stdout)
 
-    def test_without_a_specification(self):
+    def test_damage_without_a_specification(self):
         """Then the error says the command that makes it again."""
         self.run_build("RUN echo one > /one; echo two > /two\n")
         self.alter_layers()
@@ -408,10 +408,10 @@ class Stages(Run):
         return (f"RUN --mount=type=cache,id=meeting,target=/m echo x > /m/{own}; i=0; "
                 f"while ! busybox test -e /m/{other}; do i=$((i+1)); busybox test $i -lt 3000 || exit 9; busybox usleep 20000; done; ")
 
-    def test_side_by_side(self):
+    def test_independent_stages_run_in_parallel(self):
         self.build_stages(self.meet("a", "b") + "echo a > /out", self.meet("b", "a") + "echo b > /out")
 
-    def test_lines_are_whole(self):
+    def test_output_lines_are_not_mixed(self):
         say = "i=0; while busybox test $i -lt 400; do busybox printf '{0}{0}{0}'; echo '{0}{0}'; i=$((i+1)); done; echo {0} > /out"
         result = self.build_stages(*(self.meet(own, other) + say.format(own * 50) for own, other in ("ab", "ba")))
         lines = [line for line in result.stdout.splitlines() if line.startswith("#")]
@@ -419,7 +419,7 @@ class Stages(Run):
             self.assertEqual(lines.count(f"#{number} " + letter * 250), 400)
         self.assertEqual(len(lines), 800)
 
-    def test_the_order_changes_nothing(self):
+    def test_order_does_not_change_the_image(self):
         stages = [f"RUN busybox usleep {wait}; echo {wait} > /out\nRUN echo more >> /out" for wait in (200000, 100000, 0)]
         found = []
         for jobs in (1, 3):
@@ -442,7 +442,7 @@ class Stages(Run):
         self.assertEqual(self.leftovers(), [])
         self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
 
-    def test_killed(self):
+    def test_kill_ends_all_commands(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number):
                 marker = f"{7200 + int(number)}.{os.getpid()}"
@@ -465,23 +465,23 @@ class Stages(Run):
         self.build.tools("bottle-cache", "verify", expect=0)
 
 
-class Frame(Run):
+class Environment(Run):
     """What a command sees of the world: nothing that differs from one machine to another."""
 
     def run_and_see(self, command, *options, more=""):
         lines = self.run_build(f"RUN {more} {command}\n", *options).stdout.splitlines()
         return [line.removeprefix("#1 ") for line in lines if line.startswith("#1 ")]
 
-    def test_environment(self):
+    def test_environment_variables(self):
         self.build.environment.update(HOST_SECRET="x", LANG="de_DE.UTF-8", SOURCE_DATE_EPOCH="86400")
         lines = [line for line in self.run_and_see("busybox env") if not line.startswith(("SHLVL=", "PWD=", "OLDPWD="))]
         self.assertEqual(sorted(lines), ["HOME=/root", "PATH=/bin", "SOURCE_DATE_EPOCH=86400"])
 
-    def test_names(self):
+    def test_host_name_and_hosts_file(self):
         self.assertEqual(self.run_and_see("busybox hostname; busybox cat /etc/hosts"),
                          ["buildkitsandbox", "127.0.0.1\tlocalhost buildkitsandbox", "::1\tlocalhost ip6-localhost ip6-loopback"])
 
-    def test_name_servers_come_with_the_network(self):
+    def test_name_servers_only_with_a_network(self):
         self.assertEqual(self.run_and_see("busybox cat /etc/resolv.conf", more="--network=none"), [])
         host = pathlib.Path("/etc/resolv.conf")
         self.assertEqual(self.run_and_see("busybox cat /etc/resolv.conf", more="--network=host"),
@@ -492,7 +492,7 @@ class Frame(Run):
         self.run_build("RUN echo x > /new; echo y > /old; busybox touch -d @1000 /old\n")
         self.assertEqual({path: row[2] for path, row in self.layers()[0].items()}, {"new": "86400", "old": "1000"})
 
-    def test_networks(self):
+    def test_network_modes(self):
         # The namespace, and not how many interfaces it has: others may make some here meanwhile.
         network = "busybox readlink /proc/self/ns/net"
         interfaces = "busybox ls /sys/class/net | busybox wc -l"
@@ -517,17 +517,17 @@ class Security(Run):
         lines = self.run_build(f"RUN {more} {self.STATUS}\n", *options).stdout.splitlines()
         return dict(line.removeprefix("#1 ").split(":\t") for line in lines if ":\t" in line)
 
-    def test_as_containers_are_by_default(self):
+    def test_default_capabilities(self):
         # Docker's default capabilities, and a filter.
         self.assertEqual(self.status(), {"CapEff": "00000000a80425fb", "CapBnd": "00000000a80425fb", "Seccomp": "2"})
 
-    def test_what_is_not_allowed(self):
+    def test_forbidden_operations(self):
         for command in ("busybox mount -t tmpfs x /data", "busybox unshare -U true", "echo x > /proc/sys/kernel/hostname",
                         "busybox dd if=/proc/kcore of=/dev/null bs=1 count=1 2>&1 | busybox grep -q '1+0 records in'"):
             with self.subTest(command):
                 self.run_build(f"RUN if {command}; then exit 3; fi\n")
 
-    def test_insecure_is_asked_for(self):
+    def test_insecure_needs_permission(self):
         result = self.run_build("RUN --security=insecure true\n", expect=1)
         self.assert_fails(result, r"Dockerfile:2:1: error: .*entitlement security\.insecure", "--allow security.insecure")
         system_fixture.need_root("else the capabilities are those of a user namespace")
@@ -536,7 +536,7 @@ class Security(Run):
         self.assertEqual((found["CapEff"], found["Seccomp"]), (own["CapBnd"], pathlib.Path("/proc/self/status").read_text()
                                                               .split("Seccomp:\t")[1].split("\n")[0]))
 
-    def test_output_cannot_steer_a_terminal(self):
+    def test_control_characters_are_shown(self):
         octal = r"a\033[2J\302\233b\377\342\202\254\n"
         said = self.run_build(f"RUN busybox printf '{octal}'; exit 3 # \x1b]0;title\x07\n", expect=1).stdout
         shown = r"a\x1b[2J\u009bb\xff" + "\u20ac\n"
@@ -545,7 +545,7 @@ class Security(Run):
         self.assertIn(r"\x1b]0;title\x07", said)
         self.assertNotRegex(said, "[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-    def test_devices(self):
+    def test_device_option_is_an_error(self):
         self.assert_fails(self.run_build("RUN --device=vendor.example/class=name true\n", expect=1),
                           r"Dockerfile:2:1: error: RUN --device=vendor.example/class=name is not supported")
 
@@ -572,7 +572,7 @@ class HostileTrees(Run):
             *(images.member(name, "symlink", link=str(target)) for name, target in links)]))
         base.finish({"Env": ["PATH=/bin"]})
 
-    def test_system_directories(self):
+    def test_links_at_system_directories(self):
         for name in ("dev", "proc", "sys"):
             for target in (self.victim, "../" * 20 + str(self.victim).lstrip("/"), "etc"):
                 with self.subTest(name=name, target=str(target)):
@@ -582,14 +582,14 @@ class HostileTrees(Run):
                                               "found a symbolic link to")
                     self.check_victim()
 
-    def test_system_directories_of_ordinary_users(self):
+    def test_links_at_system_directories_as_a_user(self):
         self.write_base(("dev", self.victim), without=["dev"])
         Users.become(self, "65534:100000:65536\n")
         os.chown(self.victim, system_fixture.NOBODY, system_fixture.NOBODY)
         self.assert_fails(self.run_build("RUN true\n", expect=1), "error: cannot mount on /dev: expected a directory in the image")
         self.check_victim()
 
-    def test_mount_targets(self):
+    def test_links_at_mount_targets(self):
         (self.top / "secret").write_text("x")
         self.write_base(("etc/hosts", self.victim / "ptmx"), ("etc/resolv.conf", "../run/resolve/stub.conf"), ("var", "/run"),
                         ("out", "../" * 20 + str(self.victim).lstrip("/")), ("kernel", "/proc/self"), ("top", "/bin/.."))
@@ -671,7 +671,7 @@ class SystemCalls(Run):
         self.check("crun")
 
 
-class Kept(Run):
+class Collection(Run):
     """What RUN keeps in the store, and bottle-cache."""
 
     def cache(self, *arguments, expect=0):
@@ -680,7 +680,7 @@ class Kept(Run):
     def stats(self):
         return json.loads(self.cache("--json", "stats").stdout)
 
-    def test_it_is_counted_and_goes(self):
+    def test_snapshots_and_caches_are_counted_and_evicted(self):
         text = "RUN --mount=type=cache,target=/c echo kept > /c/file; echo x > /x\nRUN echo y > /y\n"
         self.run_build(text)
         before = self.stats()
@@ -694,7 +694,7 @@ class Kept(Run):
         self.assertEqual((after["snapshots"]["count"], after["caches"]["count"], after["bytes"]), (0, 0, 0))
         self.run_build(text.replace("echo kept", "busybox test ! -e /c/file; echo kept"))
 
-    def test_a_cache_in_use_stays(self):
+    def test_cache_in_use_is_kept(self):
         self.run_build("RUN --mount=type=cache,target=/c echo kept > /c/file\n")
         lock, = (self.build.cache / "cache").rglob("0.lock")
         with open(lock, "rb") as file:
@@ -704,7 +704,7 @@ class Kept(Run):
         self.cache("gc", "--max-size", "0")
         self.assertEqual(self.stats()["caches"]["count"], 0)
 
-    def test_a_snapshot_without_what_it_stands_on(self):
+    def test_snapshot_without_its_parent(self):
         self.run_build("RUN echo x > /x\n")
         base, = (path.parent for path in (self.build.cache / "snapshots").rglob("parent") if path.read_text()[0] == "\n")
         shutil.rmtree(base)
@@ -712,7 +712,7 @@ class Kept(Run):
         self.run_build("RUN echo x > /x\nRUN echo y > /y\n")  # made again
         self.cache("verify")
 
-    def test_after_a_power_failure(self):
+    def test_incomplete_snapshots_after_a_power_failure(self):
         """What an earlier boot of the machine made is whole, or made again."""
         line = "RUN busybox test -s /data/two && echo x > /x\n"
         self.run_build(line)
@@ -739,7 +739,7 @@ class Kept(Run):
         written.write_bytes(b"\0\0")
         self.run_build("RUN echo y > /y\nRUN busybox grep -q y /y\n")
 
-    def test_what_was_left(self):
+    def test_scratch_directories_of_killed_runs(self):
         self.run_build("RUN true\n")
         left = self.build.cache / "run" / "1-deadbeef" / "upper"
         left.mkdir(parents=True)
@@ -782,7 +782,7 @@ class Users(Run):
         for path in (self.top, *self.top.rglob("*")):
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
-    def test_layers_are_as_those_of_root(self):
+    def test_same_layers_as_root(self):
         system_fixture.need_root("to compare with")
         self.run_build(self.TEXT)
         expected = self.layers()
@@ -802,14 +802,14 @@ class Users(Run):
                          if not path.name.startswith((".", "runtime-"))]
                 self.assertEqual(found, [])
 
-    def test_owners(self):
+    def test_owners_are_mapped(self):
         self.become("65534:100000:65536\n")
         self.run_build("RUN echo x > /x; busybox chown 1000:1001 /x\nUSER 33\nRUN busybox id -u > /tmp/id; busybox id -u\n"
                        .replace("/tmp/id", "/dev/null"))
         layer = json.loads((self.build.build / "image.json").read_text())["layers"][1]["digest"].removeprefix("sha256:")
         self.assertRegex((self.build.build / "layers" / f"{layer}.idx").read_text(), r"(?m)^f 644 1000 1001 ")
 
-    def test_interrupted(self):
+    def test_interrupt_removes_files_of_other_ids(self):
         self.become("65534:100000:65536\n")
         marker = f"7300.{os.getpid()}"
         self.build.write("Dockerfile", f"FROM base\nRUN busybox chown 33 /data; busybox chmod 0 /data; busybox sleep {marker}\n")
@@ -820,7 +820,7 @@ class Users(Run):
         self.assertEqual(self.processes(marker), [])
         self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
 
-    def test_one_id_is_not_enough_for_users(self):
+    def test_single_id_cannot_run_as_another_user(self):
         self.become()
         result = self.run_build("USER 33\nRUN true\n", expect=1)
         self.assert_fails(result, r"Dockerfile:3:1: error: the user 33:0 cannot be had: this system gives you no subordinate ids")

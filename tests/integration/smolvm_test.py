@@ -135,17 +135,17 @@ class Packs(SmolvmTestCase):
         self.assert_clean()
         return result
 
-    def test_same_as_native(self):
+    def test_same_manifest_as_the_native_packer(self):
         result = self.compare()
         self.assertIn("Assembling packed binary done", result.stdout)
         self.assertRegex(result.stdout, r"localhost:\d+/bottle/image:[0-9a-f]{16}\n")
         self.assertNotRegex(result.stdout, "[\x00-\x08\x0b-\x1f]")
 
-    def test_options(self):
+    def test_options_are_passed(self):
         self.compare("--cpus", "2", "--memory", "512", "--network", "--env", "A=other", "--env", "B=new", "--entrypoint", "/one",
                      "--cmd", "two", "--cmd", "three")
 
-    def test_unchanged_and_stored(self):
+    def test_unchanged_pack_comes_from_the_store(self):
         """The same image and options start smolvm no more."""
         self.pack()
         first = self.build.output.read_bytes()
@@ -155,7 +155,7 @@ class Packs(SmolvmTestCase):
         self.assertEqual(self.build.output.read_bytes(), first)
         self.assertIn("Starting agent", self.pack("--cpus", "3").stdout)
 
-    def test_real_smolvm(self):
+    def test_pack_with_real_smolvm(self):
         real = shutil.which("smolvm", path=os.environ["PATH"])
         if not real or not os.access("/dev/kvm", os.R_OK | os.W_OK):
             self.skipTest("needs smolvm and KVM")
@@ -168,21 +168,21 @@ class Packs(SmolvmTestCase):
 class Failures(SmolvmTestCase):
     STEPS = ["boot", "manifest", "config", "layer", "collect", "merge", "assemble", "sidecar", "end"]
 
-    def test_fails(self):
+    def test_failing_smolvm(self):
         for step in self.STEPS:
             with self.subTest(step=step):
                 self.assert_fails(self.pack(expect=1, STAND_IN=f"fail:{step}"), f"smolvm failed with exit code 1: told to fail at {step}")
                 self.assertFalse(self.build.output.exists())
                 self.assert_clean()
 
-    def test_dies(self):
+    def test_killed_smolvm(self):
         for step in self.STEPS:
             with self.subTest(step=step):
                 self.assert_fails(self.pack(expect=1, STAND_IN=f"die:{step}"), "smolvm failed with killed by signal 9")
                 self.assertFalse(self.build.output.exists())
                 self.assert_clean()
 
-    def test_hangs(self):
+    def test_interrupted_smolvm(self):
         """Interrupted, ended or killed at each step of smolvm: nothing stays, and the next build makes the pack."""
         for step in self.STEPS:
             for signal_number in stopped_test.SIGNALS:
@@ -204,7 +204,7 @@ class Failures(SmolvmTestCase):
 
 
 class Preflight(SmolvmTestCase):
-    def test_answers(self):
+    def test_each_check_has_a_hint(self):
         self.assert_fails(self.pack(expect=1, SMOLVM_AGENT_ROOTFS=str(self.top)), "agent|sbin/init")
         self.build.environment.update(self.environment)
         self.assert_fails(self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)), "libkrun.so and libkrunfw.so.5 were not found", "set SMOLVM_LIB_DIR")
@@ -217,7 +217,7 @@ class Preflight(SmolvmTestCase):
         self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "smolvm is not installed", "PACKER native")
         self.assert_clean()
 
-    def test_name(self):
+    def test_image_name_is_checked(self):
         """A slug that smolvm would refuse after it has booted a machine."""
         pack = self.build.build / "a..b.smolmachine"
         for options, said in (((), ("refused by smolvm's guest: expected no", "--name")),
@@ -228,7 +228,7 @@ class Preflight(SmolvmTestCase):
             self.assertFalse(pack.exists())
             self.assert_clean()
 
-    def test_room(self):
+    def test_free_space_is_checked(self):
         system_fixture.need_root("a small file system is mounted")
         small = self.top / "small"
         small.mkdir()
@@ -290,7 +290,7 @@ class RegistryImage(SmolvmTestCase):
         names = self.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
         self.assertEqual([name for name in names if "/bottle/" in name], [])
 
-    def test_pack(self):
+    def test_pack_with_a_registry_container(self):
         self.pack("--registry-image", self.image)
         self.build.tools("bottle-pack", "verify", self.build.output)
         self.assert_clean()
@@ -299,7 +299,7 @@ class RegistryImage(SmolvmTestCase):
         self.assert_clean()
         self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
 
-    def test_target(self):
+    def test_registry_image_of_a_target(self):
         """PACKER and REGISTRY_IMAGE of a bottle; what is missing fails the target, and not the configuring."""
         project = system_fixture.harness.Project(
             self.top / "project", f'add_bottle(hello PACKER smolvm REGISTRY_IMAGE "{self.image}" '
@@ -323,7 +323,7 @@ class RegistryImage(SmolvmTestCase):
         self.assertFalse(self.breakpoints.calls_file.exists())
         self.assert_clean()
 
-    def test_two_at_once(self):
+    def test_two_packs_at_once(self):
         """Of two builds of one name each has a registry of its own, and takes away no other."""
         self.reached.unlink(missing_ok=True)
         other = self.top / "other"
@@ -346,7 +346,7 @@ class RegistryImage(SmolvmTestCase):
                          ["bottle-registry-image", "bottle-registry-image", "bottle-registry-image-2"])
         self.assert_clean()
 
-    def test_stopped(self):
+    def test_container_is_removed_after_a_signal(self):
         """Interrupted, ended or killed at each step of the registry's life."""
         stages = ["before create", "after create", "before start", "after start", "before load", "after load", "before push", "after push",
                   "smolvm", "before rmi", "after rmi", "before rm", "after rm"]

@@ -167,13 +167,13 @@ class Stops(engines_test.Builds):
 
 
 class Docker(Stops):
-    def test_classic(self):
+    def test_classic_builder_stopped_at_each_stage(self):
         self.check("docker", DOCKER, DOCKER_BUILDKIT="0")
 
-    def test_buildkit(self):
+    def test_buildkit_stopped_at_each_stage(self):
         self.check("docker", DOCKER)
 
-    def test_daemon_that_hangs(self):
+    def test_hanging_daemon(self):
         """Cleaning up has a time limit, the build goes on, and what could not be taken out stays noted."""
         build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
         output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
@@ -203,13 +203,13 @@ class Docker(Stops):
 
 
 class Podman(Stops):
-    def test_stages(self):
+    def test_stopped_at_each_stage(self):
         self.check("podman", PODMAN)
 
-    def test_stored(self):
+    def test_cleanup_when_the_next_image_is_stored(self):
         self.check_stored("podman")
 
-    def test_images_one_at_a_time(self):
+    def test_loads_and_removals_are_serialized(self):
         """Nobody loads an image while another takes a name away, which may be the only one of the same image."""
         for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
                                              ("buildah", "pull", True), ("buildah", "rmi", True)):
@@ -229,13 +229,13 @@ class Podman(Stops):
 
 
 class Buildah(Stops):
-    def test_stages(self):
+    def test_stopped_at_each_stage(self):
         self.check("buildah", BUILDAH)
 
-    def test_stored(self):
+    def test_cleanup_when_the_next_image_is_stored(self):
         self.check_stored("buildah")
 
-    def test_runtime_that_does_not_answer(self):
+    def test_hanging_runtime(self):
         """A RUN is ended though its runtime does not say what it runs, and what the runtime keeps of it is taken away when it does."""
         self.program = "buildah"
         runtime = self.breakpoints.bin / "runc"
@@ -259,7 +259,7 @@ exec "{shutil.which('runc')}" "$@"
         build.image(*self.contexts)
         self.assert_nothing_left(build)
 
-    def test_other_peoples_containers(self):
+    def test_unrelated_containers_are_kept(self):
         """Who cleans up takes nothing that another build, in another directory, works in."""
         self.program = "buildah"
         others = self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
@@ -319,12 +319,12 @@ class Rootless(Stops):
                 os.chown(path, system_fixture.NOBODY, system_fixture.NOBODY)
         return build
 
-    def test_podman(self):
+    def test_podman_stopped_at_each_stage(self):
         self.check("podman", ROOTLESS_PODMAN)
         self.isolation = "--isolation=rootless"
         self.check("podman", [IN_RUN], in_run=[signal.SIGKILL])
 
-    def test_buildah(self):
+    def test_buildah_stopped_at_each_stage(self):
         self.check("buildah", ROOTLESS_BUILDAH)
         self.isolation = "--isolation=rootless"
         self.check("buildah", [IN_RUN], in_run=[signal.SIGKILL])
@@ -338,7 +338,7 @@ class Buildx(Stops):
         super().setUp()
         self.environment["DOCKER_CONFIG"] = str(self.plugins)
 
-    def test_stages(self):
+    def test_stopped_at_each_stage(self):
         self.check("buildx", BUILDX, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host")
 
 
@@ -354,7 +354,7 @@ class BuildxLayouts(Stops):
         super().setUp()
         self.environment["DOCKER_CONFIG"] = str(self.plugins)
 
-    def test_stages(self):
+    def test_stopped_at_each_stage(self):
         self.check("buildx", LAYOUTS, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host")
 
 

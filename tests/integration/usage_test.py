@@ -63,7 +63,7 @@ class Usage(system_fixture.TestCase):
                 shutil.rmtree(directory / "oci")
         self.assert_fails(self.build.tools("bottle-pack", "create", directory, "--image", directory, expect=1), "beside --image", status=2)
 
-    def test_what_is_missing_is_named_with_the_command(self):
+    def test_missing_inputs_name_the_command(self):
         for words, expected in ((("bottle-pack", "create"), "bottle-pack create build/bottles/<slug>"),
                                 (("bottle-pack", "create", "--image", "x"), "bottle-pack create --image x -o image.smolmachine"),
                                 (("bottle-image", "export"), "bottle-image export build/bottles/<slug>"),
@@ -71,7 +71,7 @@ class Usage(system_fixture.TestCase):
             with self.subTest(words):
                 self.assert_fails(self.build.tools(*words, expect=1), "error: ", f"hint: .*{expected}", status=2)
 
-    def test_places_that_are_not_there(self):
+    def test_missing_directories(self):
         nowhere = self.build.root / "nowhere"
         for words in (("bottle-image", "build", nowhere), ("bottle-fingerprint", nowhere), ("bottle-pack", "create", nowhere),
                       ("bottle-image", "export", nowhere), ("bottle-lock", "check", nowhere), ("bottle-pack", "verify", nowhere),
@@ -82,7 +82,7 @@ class Usage(system_fixture.TestCase):
                 self.assertNotEqual(said.returncode, 0)
                 self.assertRegex(said.stdout, f"{nowhere}.*: error: ")
 
-    def test_typos(self):
+    def test_typos_get_a_suggestion(self):
         for words, expected in TYPOS.items():
             with self.subTest(words):
                 said = self.build.tools(*words, expect=1)
@@ -94,7 +94,7 @@ class Usage(system_fixture.TestCase):
                 self.assert_fails(said, "error: unknown (option|command)", "see .* --help", status=2)
                 self.assertNotIn("did you mean", said.stdout)
 
-    def test_lock_of_a_context(self):
+    def test_lock_is_read_from_the_context(self):
         """Named contexts that only CMake knows are not looked for in a registry."""
         (self.build.source / "app/Dockerfile").write_text("FROM base\nCOPY --from=debian:12 /a /a\n")
         self.build.environment.update(HTTPS_PROXY="http://127.0.0.1:1", https_proxy="http://127.0.0.1:1")

@@ -1,6 +1,6 @@
 """Images whose documents have null, absent, empty, odd and wrong members, as a base: Bottle beside the answers of real programs.
 
-The answers are in odd_images.json, one a line, recorded with
+The answers are in image_documents.json, one a line, recorded with
 - "engine20": Docker Engine 20.10.24, `docker load` of an archive, `docker build` of FROM and LABEL by BuildKit, `docker save`;
 - "engine28": Docker Engine 28.5.2 of Debian sid with containerd's image store, the same with an image layout;
 - "skopeo": skopeo 1.9.3, `skopeo copy` and `skopeo inspect --config` of the layout.
@@ -15,7 +15,7 @@ import system_fixture
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 ABSENT = object()
-ANSWERS = json.loads(pathlib.Path(__file__).with_name("odd_images.json").read_text(encoding="utf-8"))
+ANSWERS = json.loads(pathlib.Path(__file__).with_name("image_documents.json").read_text(encoding="utf-8"))
 CONFIG = {"architecture": "amd64", "os": "linux", "created": "2001-09-09T01:46:40Z",
           "config": {"Env": ["PATH=/bin", "A=1"], "Cmd": ["c"], "WorkingDir": "/w", "User": "u", "Labels": {"a": "b"}},
           "history": [{"created": "2001-09-09T01:46:40Z", "created_by": "layer 1"}]}
@@ -30,7 +30,7 @@ KEPT = {"os.version", "os.features", "variant", "author", "config/StopTimeout", 
         "config/ExposedPorts", "config/Volumes", "config/Labels", "config/Healthcheck", "config/ArgsEscaped", "config"}
 
 
-class OddImages(system_fixture.TestCase):
+class ImageDocuments(system_fixture.TestCase):
     def setUp(self):
         super().setUp()
         self.project = self.new_build({"Dockerfile": "FROM case\nLABEL x=y\n"})
@@ -86,8 +86,8 @@ def is_broken_trigger(pointer, value):
     return pointer == "config/OnBuild" and value in ([None], [""], ["bogus"])
 
 
-class Configurations(OddImages):
-    def test_every_member(self):
+class Configurations(ImageDocuments):
+    def test_every_member_variant(self):
         for answer in ANSWERS["configurations"]:
             pointer, value = answer["member"], answer.get("value", ABSENT)
             if is_broken_trigger(pointer, value):
@@ -140,8 +140,8 @@ DIFFERENT = {
 }
 
 
-class Indexes(OddImages):
-    def test_every_shape(self):
+class Indexes(ImageDocuments):
+    def test_every_shape_of_an_index(self):
         answers = {answer["shape"]: answer["engine28"] for answer in ANSWERS["shapes"]}
         for shape, make in shapes():
             with self.subTest(shape):

@@ -55,7 +55,7 @@ def text(document):
     """For a terminal."""
     lines = [describe(document)]
     for group, result in document["results"].items():
-        lines += ["", title(group, result), f"  {'':38}{'median':>9}{'fastest':>9}{'slowest':>9}  ms{'spread':>8}{'of ours':>10}{'MiB':>7}"]
+        lines += ["", title(group, result), f"  {'':38}{'median':>9}{'fastest':>9}{'slowest':>9}  ms{'spread':>8}{'ratio':>10}{'MiB':>7}"]
         for name, median, fastest, slowest, spread, ratio, memory in rows(result):
             lines.append(f"  {name:38}" + "".join(f"{milliseconds(value):>9}" for value in (median, fastest, slowest)) + f"{spread:12.0%}" +
                          (f"{number(ratio):>10}" if ratio else f"{'':10}") + (f"{memory:7.0f}" if memory else ""))
@@ -74,8 +74,8 @@ def markdown(document):
         lines.append(f"| {aim['name'].replace('|', chr(92) + '|')} | {quantity(aim['ratio'], aim['unit'])} | {quantity(aim['aim'], aim['unit'])} | "
                      f"{'met' if aim['met'] else '**not met**'} |")
     for group, result in document["results"].items():
-        lines += ["", f"### {title(group, result)}", "", "Milliseconds; spread is half the middle half of the samples; memory is of the largest process.", "",
-                  "| | median | fastest | slowest | spread | of ours | MiB |", "|---|--:|--:|--:|--:|--:|--:|"]
+        lines += ["", f"### {title(group, result)}", "", "Milliseconds. The spread is half the interquartile range; the ratio is to Bottle's first row of the same kind; memory is that of the largest process.", "",
+                  "| | median | fastest | slowest | spread | ratio | MiB |", "|---|--:|--:|--:|--:|--:|--:|"]
         for name, median, fastest, slowest, spread, ratio, memory in rows(result):
             name = name.replace("|", "\\|")
             name = f"**{name}**" if name.replace("\\|", "|") in result["ours"] else name

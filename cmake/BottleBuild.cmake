@@ -25,9 +25,10 @@ find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(LibArchive REQUIRED)
+find_package(BZip2 REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 # Headers only: the package's library would slow down each start of a tool.
@@ -40,7 +41,7 @@ if(BOTTLE_SANITIZE)
   # Sanitizers intercept the calls between a program and its shared libraries.
   set(BOTTLE_LINK_STATIC OFF)
 endif()
-# Libraries that are loaded later (libcurl, libarchive) have their own dependencies, which must not use symbols of the tools.
+# Libraries that are loaded later (libcurl, libmicrohttpd) have their own dependencies, which must not use symbols of the tools.
 set(_bottle_quick_start -static-libstdc++ -static-libgcc LINKER:--exclude-libs,ALL LINKER:--as-needed LINKER:--gc-sections
                         LINKER:-z,noseparate-code)
 if(BOTTLE_LINK_STATIC)
@@ -80,8 +81,10 @@ function(bottle_try_link result sentence source program)
   endif()
 endfunction()
 
+bottle_library_form(bzip2 BZip2::BZip2 "${BZIP2_LIBRARIES}")
 bottle_library_form(crypto OpenSSL::Crypto "${OPENSSL_CRYPTO_LIBRARY}")
 bottle_library_form(deflate PkgConfig::DEFLATE "${DEFLATE_LINK_LIBRARIES}")
+bottle_library_form(lzma PkgConfig::LZMA "${LZMA_LINK_LIBRARIES}")
 bottle_library_form(zlib ZLIB::ZLIB "${ZLIB_LIBRARIES}")
 bottle_library_form(zstd PkgConfig::ZSTD "${ZSTD_LINK_LIBRARIES}")
 

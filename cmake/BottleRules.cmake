@@ -73,7 +73,8 @@ endmacro()
 
 # _bottle_parts(<out> <directory> <context>): the number of parts of the fingerprint's depfile for Ninja. 0 means one
 # depfile, which is fast enough for a thousand paths. key.parts has the number from the last fingerprint. Without that file,
-# the files are counted, which takes milliseconds. Too many parts cost time when configuring, too few in each build.
+# the files are counted, including those of a build directory in the context, which has few at that time. Too many parts
+# cost time when configuring, too few in each build.
 function(_bottle_parts out directory context)
   set(parts "")
   set(configurations "-")
@@ -94,9 +95,9 @@ function(_bottle_parts out directory context)
   list(LENGTH counted count)
   if(parts STREQUAL "" AND count LESS 8 AND IS_DIRECTORY "${context}")
     set_property(GLOBAL APPEND PROPERTY _BOTTLE_COUNTED "${directory}")
-    execute_process(COMMAND find "${context}/" "(" -name .git -o -path "${CMAKE_BINARY_DIR}" ")" -prune -o -printf .
-      OUTPUT_VARIABLE dots ERROR_QUIET)
-    string(LENGTH "${dots}" count)
+    file(GLOB_RECURSE files LIST_DIRECTORIES FALSE "${context}/*")
+    list(FILTER files EXCLUDE REGEX "/\\.git/")
+    list(LENGTH files count)
     if(count GREATER 1000)
       math(EXPR parts "(${count} + 249) / 250")
     endif()

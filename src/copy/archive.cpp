@@ -13,7 +13,6 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
-#include "util/shared_library.hpp"
 
 namespace bottle::image {
 namespace {
@@ -100,8 +99,6 @@ class Opener {
       oci::TarReader tar([&](std::span<std::byte> data) { return plain.read(data); }, file.name(),
                          oci::Whiteouts::literal);
       return tar.next().has_value();
-    } catch (const LibraryError&) {
-      throw;
     } catch (const Error&) {
       return false;
     }

@@ -1,18 +1,18 @@
 #include "oci/decompress.hpp"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "oci/archive_library.hpp"
 #include "oci/layer_import.hpp"
 #include "util/error.hpp"
 
@@ -71,40 +71,41 @@ class PlainCodec : public Codec {
   }
 };
 
-class GzipCodec : public Codec {
+// Members one after another, as in gzip (RFC 1952 section 2.2) and bzip2.
+class MemberCodec : public Codec {
  public:
-  GzipCodec() {
-    if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
-  }
-  ~GzipCodec() override { inflateEnd(&stream_); }
-  GzipCodec(const GzipCodec&) = delete;
-  GzipCodec& operator=(const GzipCodec&) = delete;
-
-  std::size_t read(Input& input, std::span<std::byte> data) override {
+  std::size_t read(Input& input, std::span<std::byte> data) final {
     while (true) {
-      auto from = input.available();
-      if (!in_member_ && !start_member(input, from)) return 0;
-      from = input.available();
-      if (from.empty()) input.fail("the gzip stream is cut off");
-      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(from.data()));
-      stream_.avail_in = static_cast<uInt>(from.size());
-      const auto size = static_cast<uInt>(std::min<std::size_t>(data.size(), 1u << 30));
-      stream_.next_out = reinterpret_cast<Bytef*>(data.data());
-      stream_.avail_out = size;
-      const int status = inflate(&stream_, Z_NO_FLUSH);
-      input.consume(from.size() - stream_.avail_in);
-      if (status == Z_STREAM_END)
-        in_member_ = false;
-      else if (status != Z_OK && status != Z_BUF_ERROR)
-        input.fail(std::string("the gzip stream is broken: ") +
-                   (stream_.msg != nullptr ? stream_.msg : "bad data"));
-      if (const std::size_t count = size - stream_.avail_out; count > 0) return count;
+      if (!in_member_ && !start_member(input)) return 0;
+      const auto from = input.available();
+      if (from.empty()) input.fail(std::string("the ") + name_ + " stream is cut off");
+      // The libraries count in 32 bits.
+      const Step step = decode(from, data.first(std::min<std::size_t>(data.size(), 1u << 30)));
+      input.consume(step.consumed);
+      if (step.failure != nullptr)
+        input.fail(std::string("the ") + name_ + " stream is broken: " + step.failure);
+      if (step.ended) in_member_ = false;
+      if (step.produced > 0) return step.produced;
     }
   }
 
+ protected:
+  struct Step {
+    std::size_t consumed;
+    std::size_t produced;
+    bool ended;           // the member
+    const char* failure;  // nullptr: none
+  };
+
+  explicit MemberCodec(const char* name) : name_(name) {}
+  virtual bool restart() = 0;  // before each member
+  // Consumes or produces something.
+  virtual Step decode(std::span<const std::byte> from, std::span<std::byte> data) = 0;
+
  private:
   // Zeros after the last member are padding (tape blocks); other bytes must be a member.
-  bool start_member(Input& input, std::span<const std::byte> from) {
+  bool start_member(Input& input) {
+    auto from = input.available();
     while (members_ > 0 && !from.empty() && from.front() == std::byte{0}) {
       const auto other =
           std::find_if(from.begin(), from.end(), [](std::byte byte) { return byte != std::byte{0}; });
@@ -113,17 +114,134 @@ class GzipCodec : public Codec {
       from = input.available();
     }
     if (from.empty()) return false;
-    if (padded_) input.fail("bytes that are not gzip follow the gzip stream");
-    if (inflateReset(&stream_) != Z_OK) input.fail("the gzip decoder cannot start again");
+    if (padded_) input.fail(std::string("bytes that are not ") + name_ + " follow the " + name_ + " stream");
+    if (!restart()) input.fail(std::string("the ") + name_ + " decoder cannot start again");
     ++members_;
     in_member_ = true;
     return true;
   }
 
-  z_stream stream_{};
+  const char* name_;
   bool in_member_ = false;
   bool padded_ = false;
   std::uint64_t members_ = 0;
+};
+
+class GzipCodec : public MemberCodec {
+ public:
+  GzipCodec() : MemberCodec("gzip") {
+    if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
+  }
+  ~GzipCodec() override { inflateEnd(&stream_); }
+  GzipCodec(const GzipCodec&) = delete;
+  GzipCodec& operator=(const GzipCodec&) = delete;
+
+ private:
+  bool restart() override { return inflateReset(&stream_) == Z_OK; }
+
+  Step decode(std::span<const std::byte> from, std::span<std::byte> data) override {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(from.data()));
+    stream_.avail_in = static_cast<uInt>(from.size());
+    stream_.next_out = reinterpret_cast<Bytef*>(data.data());
+    stream_.avail_out = static_cast<uInt>(data.size());
+    const int status = inflate(&stream_, Z_NO_FLUSH);
+    const bool is_sound = status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR;
+    return {.consumed = from.size() - stream_.avail_in,
+            .produced = data.size() - stream_.avail_out,
+            .ended = status == Z_STREAM_END,
+            .failure = is_sound                 ? nullptr
+                       : stream_.msg != nullptr ? stream_.msg
+                                                : "bad data"};
+  }
+
+  z_stream stream_{};
+};
+
+class Bzip2Codec : public MemberCodec {
+ public:
+  Bzip2Codec() : MemberCodec("bzip2") {}
+  ~Bzip2Codec() override { end(); }
+  Bzip2Codec(const Bzip2Codec&) = delete;
+  Bzip2Codec& operator=(const Bzip2Codec&) = delete;
+
+ private:
+  void end() {
+    if (std::exchange(is_begun_, false)) BZ2_bzDecompressEnd(&stream_);
+  }
+
+  bool restart() override {
+    end();
+    stream_ = {};
+    if (BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) throw std::bad_alloc();
+    is_begun_ = true;
+    return true;
+  }
+
+  Step decode(std::span<const std::byte> from, std::span<std::byte> data) override {
+    stream_.next_in = reinterpret_cast<char*>(const_cast<std::byte*>(from.data()));
+    stream_.avail_in = static_cast<unsigned>(from.size());
+    stream_.next_out = reinterpret_cast<char*>(data.data());
+    stream_.avail_out = static_cast<unsigned>(data.size());
+    const int status = BZ2_bzDecompress(&stream_);
+    if (status == BZ_MEM_ERROR) throw std::bad_alloc();
+    return {.consumed = from.size() - stream_.avail_in,
+            .produced = data.size() - stream_.avail_out,
+            .ended = status == BZ_STREAM_END,
+            .failure = status == BZ_OK || status == BZ_STREAM_END ? nullptr
+                       : status == BZ_DATA_ERROR_MAGIC            ? "bad magic number"
+                                                                  : "bad data"};
+  }
+
+  bz_stream stream_{};
+  bool is_begun_ = false;
+};
+
+// Streams one after another, with padding of zeros in fours: liblzma reads them itself.
+class XzCodec : public Codec {
+ public:
+  XzCodec() {
+    if (lzma_stream_decoder(&stream_, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK) throw std::bad_alloc();
+  }
+  ~XzCodec() override { lzma_end(&stream_); }
+  XzCodec(const XzCodec&) = delete;
+  XzCodec& operator=(const XzCodec&) = delete;
+
+  std::size_t read(Input& input, std::span<std::byte> data) override {
+    while (!ended_) {
+      const auto from = input.available();
+      stream_.next_in = reinterpret_cast<const std::uint8_t*>(from.data());
+      stream_.avail_in = from.size();
+      stream_.next_out = reinterpret_cast<std::uint8_t*>(data.data());
+      stream_.avail_out = data.size();
+      const lzma_ret status = lzma_code(&stream_, from.empty() ? LZMA_FINISH : LZMA_RUN);
+      input.consume(from.size() - stream_.avail_in);
+      if (status == LZMA_STREAM_END)
+        ended_ = true;
+      else if (status != LZMA_OK)
+        fail(input, status);
+      if (const std::size_t count = data.size() - stream_.avail_out; count > 0) return count;
+    }
+    return 0;
+  }
+
+ private:
+  [[noreturn]] static void fail(const Input& input, lzma_ret status) {
+    switch (status) {
+      case LZMA_MEM_ERROR:
+        throw std::bad_alloc();
+      case LZMA_BUF_ERROR:  // no more input, and the decoder wants some
+        input.fail("the xz stream is cut off");
+      case LZMA_FORMAT_ERROR:
+        input.fail("the xz stream is broken: bad magic number");
+      case LZMA_OPTIONS_ERROR:
+        input.fail("the xz stream is broken: unsupported filters or options");
+      default:
+        input.fail("the xz stream is broken: bad data");
+    }
+  }
+
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+  bool ended_ = false;
 };
 
 class ZstdCodec : public Codec {
@@ -156,67 +274,6 @@ class ZstdCodec : public Codec {
   bool frame_done_ = true;
 };
 
-// bzip2 and xz through libarchive, which reads its input by a callback.
-class ArchiveCodec : public Codec {
- public:
-  explicit ArchiveCodec(Compression compression) : archive_(library_.read_new(), library_.read_free) {
-    if (!archive_) throw std::bad_alloc();
-    library_.read_support_format_raw(archive_.get());
-    if (compression == Compression::xz)
-      library_.read_support_filter_xz(archive_.get());
-    else
-      library_.read_support_filter_bzip2(archive_.get());
-  }
-
-  std::size_t read(Input& input, std::span<std::byte> data) override {
-    input_ = &input;
-    if (!opened_) {
-      opened_ = true;
-      archive_entry* entry = nullptr;
-      if (library_.read_open(archive_.get(), this, nullptr, read_input, nullptr) != ARCHIVE_OK ||
-          library_.read_next_header(archive_.get(), &entry) != ARCHIVE_OK)
-        fail();
-      // A stream too short to be recognised would pass as uncompressed.
-      if (library_.filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE)
-        input.fail("the compressed stream is cut off");
-    }
-    const la_ssize_t count = library_.read_data(archive_.get(), data.data(), data.size());
-    if (count < 0) fail();
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  [[noreturn]] void fail() {
-    if (failure_) std::rethrow_exception(failure_);
-    const char* reason = library_.error_string(archive_.get());
-    input_->fail(std::string("the compressed stream is broken: ") +
-                 (reason != nullptr ? reason : "bad data"));
-  }
-
-  // Gives whole buffers; what was given last is consumed at the next call. Exceptions must not cross C.
-  static la_ssize_t read_input(struct archive* archive, void* self, const void** data) {
-    auto& codec = *static_cast<ArchiveCodec*>(self);
-    try {
-      codec.input_->consume(std::exchange(codec.given_, 0));
-      const auto from = codec.input_->available();
-      *data = from.data();
-      codec.given_ = from.size();
-      return static_cast<la_ssize_t>(from.size());
-    } catch (...) {
-      codec.failure_ = std::current_exception();
-      codec.library_.set_error(archive, EIO, "cannot read");
-      return ARCHIVE_FATAL;
-    }
-  }
-
-  const ArchiveLibrary& library_ = libarchive();
-  std::unique_ptr<struct archive, decltype(&::archive_read_free)> archive_;
-  Input* input_ = nullptr;
-  std::size_t given_ = 0;
-  bool opened_ = false;
-  std::exception_ptr failure_;
-};
-
 std::unique_ptr<Codec> make_codec(Compression compression) {
   switch (compression) {
     case Compression::gzip:
@@ -224,8 +281,9 @@ std::unique_ptr<Codec> make_codec(Compression compression) {
     case Compression::zstd:
       return std::make_unique<ZstdCodec>();
     case Compression::bzip2:
+      return std::make_unique<Bzip2Codec>();
     case Compression::xz:
-      return std::make_unique<ArchiveCodec>(compression);
+      return std::make_unique<XzCodec>();
     case Compression::none:
       break;
   }

@@ -18,7 +18,8 @@ const char* to_string(Compression compression);
 // By the first bytes (10 are enough). Anything unknown is `none`.
 Compression detect_compression(std::span<const std::byte> head);
 
-// Decompresses a whole source: all gzip members, all zstd frames.
+// Decompresses a whole source: all gzip and bzip2 members, all zstd frames, all
+// xz streams.
 class Decompressor {
  public:
   // More than `maximum_output` bytes of output is an Error, and so is a zstd frame with a window over 128

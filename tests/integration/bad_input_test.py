@@ -8,7 +8,6 @@ import re
 import resource
 import shutil
 import subprocess
-import tarfile
 
 import images
 import system_fixture
@@ -128,22 +127,6 @@ class Dockerfiles(BadInput):
         for place in (self.top / "nowhere", self.build.source):
             self.refuses_dockerfile("FROM other\n", re.escape(str(place)) + ".*: error: there is no image plan", "hint: ",
                                     options=["--build-context", f"other=bottle:{place}"])
-
-    def test_unreadable_archive(self):
-        """The library is loaded with the first such archive; without it the archive is not a file like any other."""
-        path = self.build.source / "tree.tar.xz"
-        with tarfile.open(path, "w:xz") as archive:
-            archive.add(self.build.source / "good", "unpacked")
-        self.build.write("Dockerfile", "FROM scratch\nADD tree.tar.xz /\n")
-        libraries = self.top / "libraries"
-        libraries.mkdir()
-        (libraries / "libarchive.so.13").write_bytes(b"not a library")
-        self.build.environment["LD_LIBRARY_PATH"] = str(libraries)
-        self.refuses(r"libarchive\.so\.13: error: cannot be loaded", "hint: .*libarchive13", tools=[("bottle-image", "build")])
-        del self.build.environment["LD_LIBRARY_PATH"]
-        self.build.image()
-        self.build.create()
-        self.assertIn("unpacked", self.build.tools("bottle-pack", "inspect", "--tree", self.build.output).stdout)
 
     def test_usage_errors(self):
         for arguments in (["build", "--no-such-option"], ["build", "--build-context", "x"], ["no-such-command"], []):

@@ -129,6 +129,20 @@ class Lifetime(server_fixture.TestCase):
         (self.top / "bad" / "index.json").write_text("{}")
         self.assertRegex(fails("--layout", self.top / "bad"), "manifests")
 
+    def test_unloadable_library(self):
+        """The library is loaded when a server starts: without it there is none, and all else works."""
+        libraries = self.top / "libraries"
+        libraries.mkdir()
+        (libraries / "libmicrohttpd.so.12").write_bytes(b"not a library")
+
+        def run(*arguments):
+            return subprocess.run([system_fixture.settings.tools / "bottle-registry", *arguments], text=True, timeout=DEADLINE, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
+        served = run("serve", "--listen", "127.0.0.1:0")
+        self.assertEqual(served.returncode, 1, served.stdout)
+        self.assertRegex(served.stdout, r"libmicrohttpd\.so\.12: error: cannot be loaded[^\n]*\n +hint: .*libmicrohttpd12")
+        self.assertEqual(run("--version").returncode, 0)
+
 
 class Access(server_fixture.TestCase):
     def test_loopback_only(self):

@@ -1,10 +1,10 @@
 #include "registry/server/http.hpp"
 
+#include "registry/server/microhttpd_library.hpp"
 #include "util/error.hpp"
 #include "util/parallel.hpp"
 #include "util/text.hpp"
 
-#include <microhttpd.h>
 #include <signal.h>
 #include <strings.h>
 
@@ -25,7 +25,7 @@ constexpr std::size_t kMemoryStep = 32u << 10;
 constexpr std::uint64_t kDrainLimit = 64u << 20;
 
 std::string header(MHD_Connection* connection, const char* name) {
-  const char* value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+  const char* value = libmicrohttpd().lookup_connection_value(connection, MHD_HEADER_KIND, name);
   return value != nullptr ? value : "";
 }
 
@@ -42,7 +42,7 @@ class Response {
   explicit Response(MHD_Response* response) : response_(response) {
     if (response_ == nullptr) throw std::bad_alloc();
   }
-  ~Response() { MHD_destroy_response(response_); }
+  ~Response() { libmicrohttpd().destroy_response(response_); }
   Response(const Response&) = delete;
   Response& operator=(const Response&) = delete;
   MHD_Response* get() const { return response_; }
@@ -54,11 +54,12 @@ class Response {
 MHD_Response* make_response(Reply& reply) {
   if (reply.file && reply.length > 0) {
     MHD_Response* response =
-        MHD_create_response_from_fd_at_offset64(reply.length, reply.file.get(), reply.offset);
+        libmicrohttpd().create_response_from_fd_at_offset64(reply.length, reply.file.get(), reply.offset);
     if (response != nullptr) (void)reply.file.release();  // closed with the response
     return response;
   }
-  return MHD_create_response_from_buffer(reply.body.size(), reply.body.data(), MHD_RESPMEM_MUST_COPY);
+  return libmicrohttpd().create_response_from_buffer(reply.body.size(), reply.body.data(),
+                                                     MHD_RESPMEM_MUST_COPY);
 }
 
 }  // namespace
@@ -118,7 +119,8 @@ struct HttpDaemon::Callbacks {
   static HttpDaemon& self(void* cls) { return *static_cast<HttpDaemon*>(cls); }
 
   static int socket_of(MHD_Connection* connection) {
-    const MHD_ConnectionInfo* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const MHD_ConnectionInfo* info =
+        libmicrohttpd().get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info != nullptr ? info->connect_fd : -1;
   }
 
@@ -162,7 +164,7 @@ struct HttpDaemon::Callbacks {
   // which goes before it, has a host itself. HTTP/1.0 knows none.
   static void read_host(MHD_Connection* connection, std::string_view version, Exchange& exchange) {
     std::vector<std::string> hosts;
-    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &collect_host, &hosts);
+    (void)libmicrohttpd().get_connection_values_n(connection, MHD_HEADER_KIND, &collect_host, &hosts);
     const RequestTarget target = split_request_target(exchange.target);
     if (hosts.empty() && version == MHD_HTTP_VERSION_1_1)
       exchange.fault = "HTTP/1.1 needs a Host header (RFC 9112 section 3.2)";
@@ -196,9 +198,10 @@ struct HttpDaemon::Callbacks {
     exchange.queued = true;
     const Response response(make_response(reply));
     for (const auto& [name, value] : reply.headers)
-      (void)MHD_add_response_header(response.get(), name.c_str(), value.c_str());
-    (void)MHD_add_response_header(response.get(), "Docker-Distribution-API-Version", "registry/2.0");
-    return MHD_queue_response(connection, static_cast<unsigned>(reply.status), response.get());
+      (void)libmicrohttpd().add_response_header(response.get(), name.c_str(), value.c_str());
+    (void)libmicrohttpd().add_response_header(response.get(), "Docker-Distribution-API-Version",
+                                              "registry/2.0");
+    return libmicrohttpd().queue_response(connection, static_cast<unsigned>(reply.status), response.get());
   }
 
   static MHD_Result handle(void* cls, MHD_Connection* connection, const char*, const char* method,
@@ -239,11 +242,11 @@ struct HttpDaemon::Callbacks {
     }
     http.connections_.enter(socket_of(connection), Connections::Phase::answer);
     if (exchange.reply) return exchange.queued ? MHD_YES : send(connection, exchange);
-    MHD_suspend_connection(connection);
+    libmicrohttpd().suspend_connection(connection);
     Exchange* const waiting = &exchange;
     const auto job = [&http, connection, waiting] {
       http.finish(*waiting);
-      MHD_resume_connection(connection);
+      libmicrohttpd().resume_connection(connection);
     };
     if (!http.workers_.submit(job)) job();
     return MHD_YES;
@@ -291,17 +294,18 @@ HttpDaemon::HttpDaemon(ListeningSocket listening, Service& service, const Server
       connections_(std::chrono::seconds(limits.idle_seconds)),
       workers_(std::clamp(static_cast<unsigned>(default_threads()), 2u, 4u)) {
   const unsigned threads = std::clamp(static_cast<unsigned>(default_threads()), 2u, 8u);
-  daemon_ = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
-                             &Callbacks::handle, this, MHD_OPTION_LISTEN_SOCKET, listening.socket.get(),  //
-                             MHD_OPTION_THREAD_POOL_SIZE, threads,                                        //
-                             MHD_OPTION_CONNECTION_LIMIT, std::max(limits.connections, threads),          //
-                             MHD_OPTION_CONNECTION_TIMEOUT, limits.idle_seconds,                          //
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                       //
-                             MHD_OPTION_CONNECTION_MEMORY_INCREMENT, kMemoryStep,                         //
-                             MHD_OPTION_URI_LOG_CALLBACK, &Callbacks::begin, this,                        //
-                             MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::completed, this,                    //
-                             MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::connection, this,                  //
-                             MHD_OPTION_END);
+  daemon_ = libmicrohttpd().start_daemon(
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Callbacks::handle, this,
+      MHD_OPTION_LISTEN_SOCKET, listening.socket.get(),                    //
+      MHD_OPTION_THREAD_POOL_SIZE, threads,                                //
+      MHD_OPTION_CONNECTION_LIMIT, std::max(limits.connections, threads),  //
+      MHD_OPTION_CONNECTION_TIMEOUT, limits.idle_seconds,                  //
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,               //
+      MHD_OPTION_CONNECTION_MEMORY_INCREMENT, kMemoryStep,                 //
+      MHD_OPTION_URI_LOG_CALLBACK, &Callbacks::begin, this,                //
+      MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::completed, this,            //
+      MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::connection, this,          //
+      MHD_OPTION_END);
   if (daemon_ == nullptr)
     throw Error("cannot start the HTTP server",
                 {.where = listening.address, .hint = "see the limits of this process (ulimit -a)"});
@@ -311,7 +315,7 @@ HttpDaemon::HttpDaemon(ListeningSocket listening, Service& service, const Server
 HttpDaemon::~HttpDaemon() {
   // Suspended connections may not be when the daemon stops.
   workers_.drain();
-  MHD_stop_daemon(daemon_);
+  libmicrohttpd().stop_daemon(daemon_);
 }
 
 ServerCounts HttpDaemon::counts() const {

@@ -1,7 +1,7 @@
 #include "compressed.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
+#include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -40,22 +40,24 @@ std::string zstd(std::string_view data, int window_log) {
   return out;
 }
 
-std::string archive_filter(std::string_view data, const char* filter) {
-  const std::unique_ptr<struct archive, decltype(&archive_write_free)> archive(archive_write_new(),
-                                                                               archive_write_free);
-  const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
-                                                                            archive_entry_free);
-  std::string out(data.size() + (1u << 16), '\0');
-  std::size_t used = 0;
-  archive_write_add_filter_by_name(archive.get(), filter);
-  archive_write_set_format_raw(archive.get());
-  archive_write_open_memory(archive.get(), out.data(), out.size(), &used);
-  archive_entry_set_filetype(entry.get(), AE_IFREG);
-  archive_entry_set_pathname(entry.get(), "data");
-  archive_write_header(archive.get(), entry.get());
-  archive_write_data(archive.get(), data.data(), data.size());
-  if (archive_write_close(archive.get()) != ARCHIVE_OK) throw std::runtime_error("libarchive");
-  out.resize(used);
+std::string bzip2(std::string_view data) {
+  std::string out(data.size() + data.size() / 100 + 600, '\0');
+  auto size = static_cast<unsigned>(out.size());
+  if (BZ2_bzBuffToBuffCompress(out.data(), &size, const_cast<char*>(data.data()),
+                               static_cast<unsigned>(data.size()), 9, 0, 0) != BZ_OK)
+    throw std::runtime_error("bzip2");
+  out.resize(size);
+  return out;
+}
+
+std::string xz(std::string_view data) {
+  std::string out(lzma_stream_buffer_bound(data.size()), '\0');
+  std::size_t size = 0;
+  if (lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, nullptr,
+                              reinterpret_cast<const std::uint8_t*>(data.data()), data.size(),
+                              reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()) != LZMA_OK)
+    throw std::runtime_error("xz");
+  out.resize(size);
   return out;
 }
 

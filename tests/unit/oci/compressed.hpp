@@ -8,7 +8,7 @@ namespace bottle::oci::testing {
 
 std::string gzip(std::string_view data);
 std::string zstd(std::string_view data, int window_log = 0);
-// By libarchive: "xz" or "bzip2".
-std::string archive_filter(std::string_view data, const char* filter);
+std::string bzip2(std::string_view data);
+std::string xz(std::string_view data);
 
 }  // namespace bottle::oci::testing

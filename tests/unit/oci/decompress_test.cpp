@@ -48,10 +48,8 @@ INSTANTIATE_TEST_SUITE_P(
     Decompress, Forms,
     ::testing::Values(Form{"gzip", Compression::gzip, [](const std::string& data) { return gzip(data); }},
                       Form{"zstd", Compression::zstd, [](const std::string& data) { return zstd(data); }},
-                      Form{"bzip2", Compression::bzip2,
-                           [](const std::string& data) { return archive_filter(data, "bzip2"); }},
-                      Form{"xz", Compression::xz,
-                           [](const std::string& data) { return archive_filter(data, "xz"); }}),
+                      Form{"bzip2", Compression::bzip2, [](const std::string& data) { return bzip2(data); }},
+                      Form{"xz", Compression::xz, [](const std::string& data) { return xz(data); }}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
 
 TEST_P(Forms, SurvivesARoundTrip) {
@@ -113,6 +111,18 @@ TEST(Decompress, GzipMayBePaddedWithZerosOnly) {
   EXPECT_EQ(expand(gzip("data") + std::string(1000, '\0')), "data");
   EXPECT_NE(error_of([] { expand(gzip("data") + "garbage"); }), "");
   EXPECT_NE(error_of([] { expand(gzip("data") + std::string(10, '\0') + gzip("more")); }), "");
+}
+
+TEST(Decompress, Bzip2MayBePaddedWithZerosOnly) {
+  EXPECT_EQ(expand(bzip2("data") + std::string(1000, '\0')), "data");
+  EXPECT_THAT(error_of([] { expand(bzip2("data") + "garbage"); }), HasSubstr("bad magic number"));
+  EXPECT_THAT(error_of([] { expand(bzip2("data") + bzip2("more").substr(0, 3)); }), HasSubstr("cut off"));
+}
+
+TEST(Decompress, XzMayBePaddedWithZerosInFoursOnly) {
+  EXPECT_EQ(expand(xz("data") + std::string(1000, '\0') + xz("more")), "datamore");
+  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(3, '\0')); }), HasSubstr("xz stream is broken"));
+  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(20, 'x')); }), HasSubstr("xz stream is broken"));
 }
 
 TEST(Decompress, SkippableZstdFrames) {

@@ -31,16 +31,16 @@ std::string amount(std::uint64_t count, const char* singular, const char* plural
 struct Kept {
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
-  void add(const image::CachedTree& tree) {
+  void add(const run::CachedTree& tree) {
     ++count;
     bytes += tree.bytes;
   }
   OrderedJson json() const { return {{"count", count}, {"bytes", bytes}}; }
 };
 
-std::vector<image::CachedTree> cached_trees(const fs::path& directory) {
+std::vector<run::CachedTree> cached_trees(const fs::path& directory) {
   try {
-    return image::cached_trees(directory);
+    return run::cached_trees(directory);
   } catch (const Error& error) {
     fmt::print(stderr, "bottle-cache: warning: what RUN keeps in {} cannot be looked at: {}\n",
                directory.native(), error.message());
@@ -53,10 +53,10 @@ int stats(const fs::path& directory, const CommonOptions& common) {
   Kept snapshots;
   Kept caches;
   Kept left;
-  for (const image::CachedTree& tree : cached_trees(directory))
-    (tree.kind == image::CachedTree::Kind::snapshot ? snapshots
-     : tree.kind == image::CachedTree::Kind::cache  ? caches
-                                                    : left)
+  for (const run::CachedTree& tree : cached_trees(directory))
+    (tree.kind == run::CachedTree::Kind::snapshot ? snapshots
+     : tree.kind == run::CachedTree::Kind::cache  ? caches
+                                                  : left)
         .add(tree);
   const std::uint64_t size =
       figures.blob_bytes + figures.action_bytes + snapshots.bytes + caches.bytes + left.bytes;
@@ -108,14 +108,14 @@ int collect(const fs::path& directory, store::CollectOptions options, const Comm
   };
   options.trees = [&] {
     std::vector<store::Tree> trees;
-    for (const image::CachedTree& tree : cached_trees(directory))
+    for (const run::CachedTree& tree : cached_trees(directory))
       if (!tree.is_locked)
         trees.push_back(
             {.name = tree.name, .bytes = tree.bytes, .used = tree.used, .is_garbage = !tree.problem.empty()});
     return trees;
   };
   options.remove_trees = [&](const std::vector<std::string>& names) {
-    image::remove_cached_trees(directory, names);
+    run::remove_cached_trees(directory, names);
   };
   const store::CollectReport report = store::collect(directory, options);
   if (common.json) {
@@ -175,7 +175,7 @@ int verify(const fs::path& directory, const CommonOptions& common) {
   store::Verification result;
   if (fs::exists(directory))
     result = store::verify(store::Store::open(directory), directory, default_threads());
-  for (const image::CachedTree& tree : cached_trees(directory))
+  for (const run::CachedTree& tree : cached_trees(directory))
     if (!tree.problem.empty())
       result.findings.push_back({.kind = store::Finding::Kind::stray,
                                  .name = (directory / tree.name).native(),

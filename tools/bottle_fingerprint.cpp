@@ -7,7 +7,7 @@
 #include "image/context/depfile.hpp"
 #include "image/context/input_record.hpp"
 #include "image/describe.hpp"
-#include "image/engine/engine.hpp"
+#include "image/engine/engines.hpp"
 #include "image/resolve/resolve.hpp"
 #include "memory.hpp"
 #include "util/command_line.hpp"
@@ -22,7 +22,7 @@ void print_document(const OrderedJson& document) {
   fmt::print("{}\n", document.dump(1, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
-void print(const std::string& emit, const image::DepfileOptions& depfiles,
+void print(const std::string& emit, const image::context::DepfileOptions& depfiles,
            const image::FingerprintResult& result, bool json) {
   if (json) {
     OrderedJson document{{"key", result.key.hex()},
@@ -30,29 +30,30 @@ void print(const std::string& emit, const image::DepfileOptions& depfiles,
                          {"filesRead", result.files_read},
                          {"milliseconds", result.milliseconds}};
     document["dependencies"] = OrderedJson::array();
-    for (const image::Dependency& dependency : result.dependencies)
+    for (const image::context::Dependency& dependency : result.dependencies)
       document["dependencies"].push_back(dependency.path);
     print_document(document);
   } else if (emit == "text") {
     fmt::print("{}", result.key_text);
   } else if (emit == "depfile") {
     std::vector<std::string_view> paths;
-    for (const image::Dependency& dependency : result.dependencies)
+    for (const image::context::Dependency& dependency : result.dependencies)
       paths.push_back(dependency.path);
-    fmt::print("{}", image::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths,
-                                    depfiles.empty_rules));
+    fmt::print("{}", image::context::depfile(depfiles.target.empty() ? "image" : depfiles.target, paths,
+                                             depfiles.empty_rules));
   } else {
     fmt::print("{}\n", result.key.hex());
   }
 }
 
-using Unlocked = image::Resolved::Unlocked;
+using Unlocked = image::resolve::Resolved::Unlocked;
 
 void describe(const std::string& what, const image::BuildSpec& spec) {
   if (what == "ast") return print_document(image::describe_syntax(spec));
   if (what == "stages") return print_document(image::describe_stages(spec));
   const store::Store store = store::Store::open(spec.store);
-  const image::Resolved resolved(image::with_engine_programs(spec), store, Unlocked::left_open);
+  const image::resolve::Resolved resolved(image::engine::with_engine_programs(spec), store,
+                                          Unlocked::left_open);
   print_document(what == "inputs" ? image::describe_inputs(resolved) : image::describe_plan(resolved));
 }
 
@@ -74,7 +75,7 @@ int main(int argc, char** argv) {
     std::string emit;
     std::string what;
     bool check = false;
-    image::DepfileOptions depfiles;
+    image::context::DepfileOptions depfiles;
     CLI::Option* emit_option =
         app.add_option("--emit", emit,
                        "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
@@ -104,7 +105,7 @@ int main(int argc, char** argv) {
         "there now, and touch inputs.stamp where it differs");
     if (const auto status = parse_command_line(app, argc, argv)) return *status;
     if (!scan.empty()) {
-      image::scan_inputs(scan);
+      image::context::scan_inputs(scan);
       return static_cast<int>(kSuccess);
     }
 
@@ -126,9 +127,9 @@ int main(int argc, char** argv) {
     const store::Store store = store::Store::open(spec.store);
     // What a build reads can be told without knowing what the outside sources are; a key cannot.
     const bool only_files = emit == "depfile" && !common.json;
-    const image::Resolved resolved(
-        only_files ? image::with_engine_programs(spec) : image::with_engine(spec, store), store,
-        only_files ? Unlocked::left_open : Unlocked::refused);
+    const image::resolve::Resolved resolved(
+        only_files ? image::engine::with_engine_programs(spec) : image::engine::with_engine(spec, store),
+        store, only_files ? Unlocked::left_open : Unlocked::refused);
     image::FingerprintResult result;
     if (!only_files) {
       result.key_text = resolved.key_text();

@@ -45,7 +45,7 @@ struct StepOptions {
   static std::vector<std::string> with_surroundings(const std::vector<std::string>& inputs) {
     std::set<std::string> paths(inputs.begin(), inputs.end());
     for (const std::string& input : inputs) {
-      for (std::string& directory : image::link_directories(input))
+      for (std::string& directory : image::context::link_directories(input))
         paths.insert(std::move(directory));
       std::error_code none;
       if (!fs::is_directory(input, none)) paths.insert(fs::path(input).parent_path().native());
@@ -57,8 +57,8 @@ struct StepOptions {
     if (!depfile.empty()) {
       if (stamp.empty()) throw UsageError("--depfile needs --stamp");
       const std::vector<std::string> plain =
-          image::plain_paths(with_surroundings(inputs), depfile + ".links");
-      write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
+          image::context::plain_paths(with_surroundings(inputs), depfile + ".links");
+      write_file_if_changed(depfile, image::context::depfile(stamp, {plain.begin(), plain.end()}));
     }
     if (!result.empty()) write_file_if_changed(result, list);
     if (!stamp.empty()) touch(stamp);

@@ -7,10 +7,10 @@
 #include <cstdlib>
 
 #include "build_options.hpp"
-#include "image/engine/container_name.hpp"
-#include "image/engine/docker_client.hpp"
+#include "container/client.hpp"
+#include "container/name.hpp"
+#include "image/build_steps.hpp"
 #include "image/engine/load.hpp"
-#include "image/repair.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
@@ -18,9 +18,9 @@
 namespace bottle::tools {
 namespace {
 
-using image::DockerClient;
-using image::DockerStatus;
-using image::OnFailure;
+using container::Client;
+using container::CommandStatus;
+using container::OnFailure;
 
 struct DockerOptions {
   std::string program = "docker";
@@ -37,13 +37,13 @@ struct DockerOptions {
            : on_failure == "status" ? OnFailure::status
                                     : OnFailure::best_effort;
   }
-  DockerClient client() const {
-    return DockerClient(program, [](const std::string& text) { fmt::print(stderr, "warning: {}\n", text); });
+  Client client() const {
+    return Client(program, [](const std::string& text) { fmt::print(stderr, "warning: {}\n", text); });
   }
 };
 
 // What a failure that was no Error comes to: with "status" the exit status 3, with "ignore" nothing.
-int exit_status(const DockerOptions& options, const DockerStatus& status, const CommonOptions& common) {
+int exit_status(const DockerOptions& options, const CommandStatus& status, const CommonOptions& common) {
   if (common.json)
     fmt::print(
         "{}\n",
@@ -111,7 +111,7 @@ std::vector<DockerCommand> docker_commands() {
        [](const DockerOptions& options, const CommonOptions&) -> int {
          fmt::print(
              "{}\n",
-             image::create_with_free_name(
+             container::create_with_free_name(
                  options.client(),
                  {.image = options.first, .name = {}, .options = options.options, .command = options.words},
                  options.name));
@@ -120,7 +120,7 @@ std::vector<DockerCommand> docker_commands() {
       {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has now.",
        [](CLI::App& app, DockerOptions& options) { app.add_option("name", options.first)->required(); },
        [](const DockerOptions& options, const CommonOptions&) -> int {
-         fmt::print("{}\n", image::free_container_name(options.client(), options.first));
+         fmt::print("{}\n", container::free_container_name(options.client(), options.first));
          return kSuccess;
        }},
       {"cp", "Copy a file or directory into a container.",
@@ -174,10 +174,10 @@ struct LoadOptions {
     const image::BuildSpec spec = build.resolve();
     const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
     const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
-    image::LoadReport loaded;
+    container::LoadReport loaded;
     image::with_repair(
         spec, image::OwnImage::is_read, [](const std::string& text) { fmt::print(stderr, "{}\n", text); },
-        [&] { loaded = image::load_step(spec, name, program); });
+        [&] { loaded = image::engine::load_step(spec, name, program); });
     if (common.json)
       fmt::print("{}\n", OrderedJson{{"name", name},
                                      {"imageId", loaded.image_id},

@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 
 #include "build_options.hpp"
+#include "image/build_steps.hpp"
 #include "image/model/machine_spec.hpp"
 #include "image/model/spec.hpp"
-#include "image/repair.hpp"
 #include "memory.hpp"
 #include "pack/extract.hpp"
 #include "pack/manifest_diff.hpp"

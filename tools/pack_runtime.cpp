@@ -52,8 +52,9 @@ int RuntimeOptions::run(bool json) const {
   }
   const pack::Runtime runtime = pack::read_runtime(fs::absolute(*found), store::Store::open(store));
   if (!depfile.empty()) {
-    const std::vector<std::string> plain = image::plain_paths(dependencies(runtime), depfile + ".links");
-    write_file_if_changed(depfile, image::depfile(stamp, {plain.begin(), plain.end()}));
+    const std::vector<std::string> plain =
+        image::context::plain_paths(dependencies(runtime), depfile + ".links");
+    write_file_if_changed(depfile, image::context::depfile(stamp, {plain.begin(), plain.end()}));
   }
   if (!result.empty())
     write_file_if_changed(

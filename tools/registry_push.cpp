@@ -6,8 +6,8 @@
 
 #include <optional>
 
+#include "image/build_steps.hpp"
 #include "image/model/plan.hpp"
-#include "image/repair.hpp"
 #include "pack/artifact.hpp"
 #include "registry/blob_sources.hpp"
 #include "registry/sources.hpp"

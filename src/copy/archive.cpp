@@ -14,7 +14,7 @@
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 constexpr const char* kIndex = "index";
@@ -191,4 +191,4 @@ ArchiveOpener make_archive_opener(const store::Store& store, const oci::ContentR
   };
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -16,7 +16,7 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 // The members of the archive that a file is, or nullopt if it is none. `roots` is the table that the entry's
 // place refers to. Members are in the archive's order, as they are written: a path may pass through a
@@ -41,4 +41,4 @@ struct ArchiveLimits {
 ArchiveOpener make_archive_opener(const store::Store& store, const oci::ContentReader& reader,
                                   const ArchiveLimits& limits = {});
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

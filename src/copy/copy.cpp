@@ -12,7 +12,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using oci::Entry;
@@ -32,7 +32,7 @@ std::string shown(std::string_view path) {
 struct Plan {
   std::string destination;  // from the root, links not followed
   bool into_directory;      // the destination is written as a directory: "dir/" or "dir/."
-  std::optional<Owner> owner;
+  std::optional<image::Owner> owner;
   std::optional<ModeChange> mode;
   bool unpack;
 };
@@ -57,7 +57,7 @@ Plan understand(const CopyRequest& request, const oci::MergedTree& destination) 
   }
   if (request.chmod && !request.chmod->empty()) plan.mode = ModeChange::parse(*request.chmod);
   if (request.chown && !request.chown->empty()) {
-    plan.owner = resolve_owner(*request.chown, destination, request.read_destination, request.warn);
+    plan.owner = image::resolve_owner(*request.chown, destination, request.read_destination, request.warn);
   }
   plan.unpack = request.unpack.value_or(request.is_add);
   return plan;
@@ -340,4 +340,4 @@ oci::LayerIndex copy(oci::MergedTree&& source, const oci::MergedTree& destinatio
   return copy_from(source, true, destination, request, open_archive);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -17,7 +17,7 @@
 #include "oci/merged_tree.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 struct CopyRequest {
   bool is_add = false;
@@ -54,8 +54,8 @@ struct CopyRequest {
   };
   std::map<std::size_t, Apart> apart;
 
-  ReadContent read_destination;  // for --chown by name: a file of `destination`
-  Warn warn;                     // may be empty
+  image::ReadContent read_destination;  // for --chown by name: a file of `destination`
+  image::Warn warn;                     // may be empty
 
   // Whether the layer does not depend on the destination. With --chmod BuildKit ignores --link.
   bool is_independent() const { return link && (!chmod || chmod->empty()); }
@@ -78,4 +78,4 @@ oci::LayerIndex copy(const oci::MergedTree& source, const oci::MergedTree& desti
 oci::LayerIndex copy(oci::MergedTree&& source, const oci::MergedTree& destination, const CopyRequest& request,
                      const ArchiveOpener& open_archive);
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

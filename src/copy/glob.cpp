@@ -8,7 +8,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 struct Rune {
@@ -267,4 +267,4 @@ bool PathPatterns::could_match_below(std::string_view directory) const {
          });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

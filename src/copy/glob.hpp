@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace bottle::image {
+namespace bottle::copy {
 
 // True if the text holds an unescaped '*', '?' or '['.
 bool has_wildcards(std::string_view text);
@@ -67,4 +67,4 @@ class PathPatterns {
   bool has_exceptions_ = false;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

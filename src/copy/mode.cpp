@@ -5,7 +5,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 constexpr std::uint16_t kSetIds = 06000;
@@ -179,4 +179,4 @@ bool ModeChange::replaces_mode() const {
   return true;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

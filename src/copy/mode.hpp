@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace bottle::image {
+namespace bottle::copy {
 
 class ModeChange {
  public:
@@ -36,4 +36,4 @@ class ModeChange {
   std::vector<Step> steps_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -9,7 +9,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using Node = oci::MergedTree::Node;
@@ -154,4 +154,4 @@ Digest subtree_digest(const oci::MergedTree& tree, const std::string& source) {
   return index.digest();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -11,7 +11,7 @@
 #include "oci/merged_tree.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 // Which attributes of the entries decide the result. The others are left out of keys.
 struct EntryDetail {
@@ -36,4 +36,4 @@ oci::LayerIndex selected_entries(const oci::MergedTree& tree, const CopyRequest&
 // What is at and below `source`, links in the way followed, as a mount shows it.
 Digest subtree_digest(const oci::MergedTree& tree, const std::string& source);
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

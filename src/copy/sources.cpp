@@ -7,7 +7,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 // Linux follows 40; containerd's RootPath, which BuildKit uses, 255.
@@ -166,4 +166,4 @@ std::vector<SourceMatch> find_matches(const SourceTree& tree, const SourcePatter
   return matches;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

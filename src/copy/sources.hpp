@@ -13,7 +13,7 @@
 #include "copy/glob.hpp"
 #include "oci/merged_tree.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 // One source path, cleaned: relative to the root of the tree it is looked up in.
 struct SourcePattern {
@@ -96,4 +96,4 @@ std::vector<SourceMatch> find_matches(const SourceTree& tree, const SourcePatter
 // Follows symbolic links inside the root as chroot would; what does not exist is kept as it is.
 std::string follow_links(const SourceTree& tree, std::string_view path, bool follow_last = true);
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -7,7 +7,7 @@
 
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using oci::Entry;
@@ -285,4 +285,4 @@ oci::LayerIndex CopyTarget::changes() && {
   return result;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -12,7 +12,7 @@
 #include "oci/layer_index.hpp"
 #include "oci/merged_tree.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 // Paths are literal (no link is followed) and relative to the root, as oci::Entry::path.
 class CopyTarget final : public SourceTree {
@@ -72,4 +72,4 @@ class CopyTarget final : public SourceTree {
   oci::LayerIndex layer_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

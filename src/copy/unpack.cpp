@@ -8,7 +8,7 @@
 #include "util/path.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using oci::Entry;
@@ -106,7 +106,7 @@ class Unpacker {
   void merge(const Entry& member, const std::string& path) { set_attributes(*target_.change(path), member); }
 
   void set_attributes(Entry& inode, const Entry& member) const {
-    const Owner owner = options_.owner.value_or(Owner{member.uid, member.gid});
+    const image::Owner owner = options_.owner.value_or(image::Owner{member.uid, member.gid});
     inode.uid = owner.uid;
     inode.gid = owner.gid;
     inode.mode = inode.type == EntryType::symlink ? 0777 : member.mode;
@@ -143,4 +143,4 @@ void keep_layer_xattrs(oci::Entry& entry) {
   entry.xattrs.remove_if([](const auto& xattr) { return xattr.first != kCapability; });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

@@ -9,12 +9,12 @@
 #include "image/model/users.hpp"
 #include "oci/layer_index.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 
 struct UnpackOptions {
-  std::optional<Owner> owner;  // of all members; absent: each keeps its own
-  std::int64_t epoch = 0;      // mtime of directories that no member stands for
-  bool keep_times = false;     // members keep their mtime
+  std::optional<image::Owner> owner;  // of all members; absent: each keeps its own
+  std::int64_t epoch = 0;             // mtime of directories that no member stands for
+  bool keep_times = false;            // members keep their mtime
 };
 
 // `directory` is an existing directory; links in members' paths are followed inside it as if it were the
@@ -25,4 +25,4 @@ void unpack(const oci::LayerIndex& archive, CopyTarget& target, const std::strin
 // Of an entry's attributes only those that BuildKit writes into layers: see copy().
 void keep_layer_xattrs(oci::Entry& entry);
 
-}  // namespace bottle::image
+}  // namespace bottle::copy

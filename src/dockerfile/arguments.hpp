@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dockerfile/instructions.hpp"
+#include "dockerfile/instruction.hpp"
 
 namespace bottle::dockerfile {
 

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "dockerfile/directives.hpp"
-#include "dockerfile/lint.hpp"
+#include "dockerfile/lint_options.hpp"
 #include "dockerfile/text.hpp"
 
 namespace bottle::dockerfile {

@@ -5,7 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "dockerfile/lint.hpp"
+#include "dockerfile/instructions.hpp"
+#include "dockerfile/lint_options.hpp"
 
 namespace bottle::dockerfile {
 

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kMaximumTable = 128;  // states; larger automata are simulated
 constexpr std::size_t kMaximumSteps = 500;  // beyond it not even tried
 
-bool contains(const Regex::Set& set, char32_t rune) {
-  for (const Regex::Range& range : set) {
+bool contains(const RegexSet& set, char32_t rune) {
+  for (const RegexRange& range : set) {
     if (rune >= range.first && rune <= range.last) return true;
   }
   return false;
@@ -34,8 +34,8 @@ Regex::Regex(std::string_view expression) {
 
 void Regex::divide_runes() {
   boundaries_ = {0};
-  for (const Set& set : sets_) {
-    for (const Range& range : set) {
+  for (const RegexSet& set : sets_) {
+    for (const RegexRange& range : set) {
       boundaries_.push_back(range.first);
       boundaries_.push_back(range.last + 1);
     }
@@ -63,23 +63,23 @@ void Regex::add(States& states, std::vector<char>& seen, std::int32_t step, bool
     open.pop_back();
     if (seen[static_cast<std::size_t>(each)]) continue;
     seen[static_cast<std::size_t>(each)] = 1;
-    const Step& here = steps_[static_cast<std::size_t>(each)];
+    const RegexStep& here = steps_[static_cast<std::size_t>(each)];
     switch (here.kind) {
-      case Step::Kind::set:
-      case Step::Kind::accept:
+      case RegexStep::Kind::set:
+      case RegexStep::Kind::accept:
         states.push_back(each);
         break;
-      case Step::Kind::split:
+      case RegexStep::Kind::split:
         open.push_back(here.other);
         open.push_back(here.next);
         break;
-      case Step::Kind::jump:
+      case RegexStep::Kind::jump:
         open.push_back(here.next);
         break;
-      case Step::Kind::text_start:
+      case RegexStep::Kind::text_start:
         if (at_start) open.push_back(here.next);
         break;
-      case Step::Kind::text_end:
+      case RegexStep::Kind::text_end:
         states.push_back(each);  // decided when the text ends
         if (at_end) open.push_back(here.next);
         break;
@@ -91,11 +91,11 @@ Regex::States Regex::advance(const States& states, char32_t rune) const {
   States next;
   std::vector<char> seen(steps_.size(), 0);
   for (const std::int32_t each : states) {
-    const Step& step = steps_[static_cast<std::size_t>(each)];
-    if (step.kind == Step::Kind::accept) {
+    const RegexStep& step = steps_[static_cast<std::size_t>(each)];
+    if (step.kind == RegexStep::Kind::accept) {
       if (!seen[static_cast<std::size_t>(each)]) next.push_back(each);  // a match that is found stays found
       seen[static_cast<std::size_t>(each)] = 1;
-    } else if (step.kind == Step::Kind::set && contains(sets_[step.set], rune)) {
+    } else if (step.kind == RegexStep::Kind::set && contains(sets_[step.set], rune)) {
       add(next, seen, step.next, false, false);
     }
   }
@@ -111,7 +111,7 @@ bool Regex::accepts(const States& states, bool at_start) const {
   for (const std::int32_t each : states)
     add(ends, seen, each, at_start, true);
   return std::any_of(ends.begin(), ends.end(), [this](std::int32_t each) {
-    return steps_[static_cast<std::size_t>(each)].kind == Step::Kind::accept;
+    return steps_[static_cast<std::size_t>(each)].kind == RegexStep::Kind::accept;
   });
 }
 

@@ -11,14 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "util/error.hpp"
+#include "dockerfile/regex_program.hpp"
 
 namespace bottle::dockerfile {
-
-class RegexError : public Error {
- public:
-  using Error::Error;
-};
 
 class Regex {
  public:
@@ -26,18 +21,6 @@ class Regex {
   explicit Regex(std::string_view expression);
   // Whether the whole text matches, if the expression says so with ^ and $, else whether a part does.
   bool matches(std::string_view text) const;
-
-  struct Range {
-    char32_t first;
-    char32_t last;
-  };
-  struct Step {
-    enum class Kind : std::uint8_t { set, split, jump, text_start, text_end, accept } kind;
-    std::int32_t next = -1;   // split: the first way
-    std::int32_t other = -1;  // split: the second way
-    std::uint32_t set = 0;    // an index into sets_
-  };
-  using Set = std::vector<Range>;  // sorted, disjoint
 
  private:
   using States = std::vector<std::int32_t>;
@@ -49,8 +32,8 @@ class Regex {
   void build_table();
   std::size_t class_of(char32_t rune) const;
 
-  std::vector<Step> steps_;
-  std::vector<Set> sets_;
+  std::vector<RegexStep> steps_;
+  std::vector<RegexSet> sets_;
   std::string prefix_;  // every match starts and ends with these
   std::string suffix_;
   std::string needle_;  // every match holds it

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "dockerfile/text.hpp"
@@ -18,11 +19,11 @@ constexpr std::size_t kMaximumSteps = 200000;
   throw RegexError(message);
 }
 
-Regex::Set sorted(Regex::Set set) {
+RegexSet sorted(RegexSet set) {
   std::sort(set.begin(), set.end(),
-            [](const Regex::Range& left, const Regex::Range& right) { return left.first < right.first; });
-  Regex::Set merged;
-  for (const Regex::Range& range : set) {
+            [](const RegexRange& left, const RegexRange& right) { return left.first < right.first; });
+  RegexSet merged;
+  for (const RegexRange& range : set) {
     if (!merged.empty() && range.first <= merged.back().last + 1) {
       merged.back().last = std::max(merged.back().last, range.last);
     } else {
@@ -32,10 +33,10 @@ Regex::Set sorted(Regex::Set set) {
   return merged;
 }
 
-Regex::Set complement(const Regex::Set& set) {
-  Regex::Set result;
+RegexSet complement(const RegexSet& set) {
+  RegexSet result;
   char32_t next = 0;
-  for (const Regex::Range& range : sorted(set)) {
+  for (const RegexRange& range : sorted(set)) {
     if (range.first > next) result.push_back({next, range.first - 1});
     next = range.last + 1;
   }
@@ -45,7 +46,7 @@ Regex::Set complement(const Regex::Set& set) {
 
 struct NamedSet {
   std::string_view name;
-  Regex::Set set;
+  RegexSet set;
 };
 
 // The classes of POSIX brackets, ASCII only.
@@ -67,14 +68,14 @@ const std::vector<NamedSet>& named_sets() {
   return kSets;
 }
 
-std::optional<Regex::Set> perl_set(char32_t letter) {
+std::optional<RegexSet> perl_set(char32_t letter) {
   switch (letter) {
     case 'd':
-      return Regex::Set{{'0', '9'}};
+      return RegexSet{{'0', '9'}};
     case 's':
-      return Regex::Set{{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
+      return RegexSet{{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
     case 'w':
-      return Regex::Set{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+      return RegexSet{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
     case 'D':
     case 'S':
     case 'W':
@@ -86,7 +87,7 @@ std::optional<Regex::Set> perl_set(char32_t letter) {
 
 struct Tree {
   enum class Kind { set, sequence, choice, repeat, text_start, text_end } kind;
-  Regex::Set set = {};
+  RegexSet set = {};
   std::vector<Tree> parts = {};
   int least = 0;
   int most = -1;  // -1 without a limit
@@ -122,7 +123,7 @@ class Parser {
     return tree.parts.size() == 1 ? std::move(tree.parts.front()) : tree;
   }
 
-  static Tree of_set(Regex::Set set) { return {Tree::Kind::set, sorted(std::move(set))}; }
+  static Tree of_set(RegexSet set) { return {Tree::Kind::set, sorted(std::move(set))}; }
   static Tree of_rune(char32_t rune) {
     Tree tree{Tree::Kind::set, {{rune, rune}}};
     tree.literal = true;
@@ -280,7 +281,7 @@ class Parser {
     return rune;
   }
 
-  bool named(Regex::Set& set) {
+  bool named(RegexSet& set) {
     if (!next_is('[') || !next_is(':', 1)) return false;
     const std::size_t end = text_.find(U":]", at_ + 2);
     if (end == std::u32string::npos) return false;
@@ -289,7 +290,7 @@ class Parser {
     if (negated) name.erase(0, 1);
     for (const NamedSet& each : named_sets()) {
       if (each.name != name) continue;
-      const Regex::Set found = negated ? complement(each.set) : each.set;
+      const RegexSet found = negated ? complement(each.set) : each.set;
       set.insert(set.end(), found.begin(), found.end());
       at_ = end + 2;
       return true;
@@ -302,11 +303,11 @@ class Parser {
     return peek() == '\\' ? escape() : text_[at_++];
   }
 
-  Regex::Set bracket() {
+  RegexSet bracket() {
     ++at_;
     const bool negated = next_is('^');
     if (negated) ++at_;
-    Regex::Set set;
+    RegexSet set;
     for (bool first = true;; first = false) {
       if (!more()) fail("missing closing ]");
       if (peek() == ']' && !first) break;
@@ -339,14 +340,14 @@ class Compiler {
  public:
   RegexProgram compile(const Tree& tree) {
     emit(tree);
-    push({Regex::Step::Kind::accept});
+    push({RegexStep::Kind::accept});
     find_literals(tree);
     return std::move(program_);
   }
 
  private:
   std::int32_t here() const { return static_cast<std::int32_t>(program_.steps.size()); }
-  std::size_t push(Regex::Step step) {
+  std::size_t push(RegexStep step) {
     if (program_.steps.size() >= kMaximumSteps) fail("expression is too large");
     program_.steps.push_back(step);
     return program_.steps.size() - 1;
@@ -356,7 +357,7 @@ class Compiler {
     switch (tree.kind) {
       case Tree::Kind::set: {
         program_.sets.push_back(tree.set);
-        const std::size_t step = push({Regex::Step::Kind::set});
+        const std::size_t step = push({RegexStep::Kind::set});
         program_.steps[step].set = static_cast<std::uint32_t>(program_.sets.size() - 1);
         program_.steps[step].next = here();
         break;
@@ -374,7 +375,7 @@ class Compiler {
       case Tree::Kind::text_start:
       case Tree::Kind::text_end: {
         const auto kind =
-            tree.kind == Tree::Kind::text_start ? Regex::Step::Kind::text_start : Regex::Step::Kind::text_end;
+            tree.kind == Tree::Kind::text_start ? RegexStep::Kind::text_start : RegexStep::Kind::text_end;
         const std::size_t step = push({kind});
         program_.steps[step].next = here();
         break;
@@ -389,10 +390,10 @@ class Compiler {
         emit(tree.parts[index]);
         break;
       }
-      const std::size_t split = push({Regex::Step::Kind::split});
+      const std::size_t split = push({RegexStep::Kind::split});
       program_.steps[split].next = here();
       emit(tree.parts[index]);
-      jumps.push_back(push({Regex::Step::Kind::jump}));
+      jumps.push_back(push({RegexStep::Kind::jump}));
       program_.steps[split].other = here();
     }
     for (const std::size_t jump : jumps)
@@ -404,17 +405,17 @@ class Compiler {
     for (int count = 0; count < tree.least; ++count)
       emit(part);
     if (tree.most < 0) {
-      const std::size_t split = push({Regex::Step::Kind::split});
+      const std::size_t split = push({RegexStep::Kind::split});
       program_.steps[split].next = here();
       emit(part);
-      const std::size_t jump = push({Regex::Step::Kind::jump});
+      const std::size_t jump = push({RegexStep::Kind::jump});
       program_.steps[jump].next = static_cast<std::int32_t>(split);
       program_.steps[split].other = here();
       return;
     }
     std::vector<std::size_t> splits;
     for (int count = tree.least; count < tree.most; ++count) {
-      splits.push_back(push({Regex::Step::Kind::split}));
+      splits.push_back(push({RegexStep::Kind::split}));
       program_.steps[splits.back()].next = here();
       emit(part);
     }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "dockerfile/text.hpp"
-#include "dockerfile/words.hpp"
+#include "dockerfile/word_error.hpp"
 
 namespace bottle::dockerfile {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "util/error.hpp"
+#include "dockerfile/word_error.hpp"
 
 namespace bottle::dockerfile {
 
@@ -48,14 +48,6 @@ struct Expansion {
   std::vector<std::string> words;
   std::vector<std::string> used;   // names that were set, sorted, each once
   std::vector<std::string> unset;  // names that were not
-};
-
-// What is wrong with a word; the caller knows the place. The message quotes the word.
-class WordError : public Error {
- public:
-  using Error::Error;
-
-  std::vector<std::string> unset;  // variables that were found unset before the error, sorted
 };
 
 // Throws WordError: a quote or brace that is not closed, an unknown modifier, a bad pattern,

@@ -6,17 +6,17 @@
 
 #include <fmt/format.h>
 
-#include "image/engine/drivers.hpp"
 #include "oci/entry.hpp"
 #include "oci/tar_writer.hpp"
 #include "util/error.hpp"
+#include "util/process.hpp"
 #include "util/text.hpp"
 
 namespace bottle::gate {
 namespace {
 
-using image::DockerClient;
-using image::OnFailure;
+using container::Client;
+using container::OnFailure;
 
 constexpr std::uint64_t kLargestIdentity = 1u << 20;
 
@@ -32,7 +32,7 @@ fs::path identity_file(const LaunchRequest& request, const RenderedGate::Identit
 }
 
 // The container's file /etc/passwd.
-std::string passwd_of(const DockerClient& client, const std::string& container) {
+std::string passwd_of(const Client& client, const std::string& container) {
   const TemporaryDirectory directory;
   const fs::path passwd = directory.path() / "passwd";
   client.command({"cp", container + ":/etc/passwd", passwd.native()}, "cp " + container + ":/etc/passwd",
@@ -41,7 +41,7 @@ std::string passwd_of(const DockerClient& client, const std::string& container) 
 }
 
 // The account that the container's programs run as: its image's USER, looked up in its own /etc/passwd.
-Owner gate_user(const DockerClient& client, const std::string& container) {
+Owner gate_user(const Client& client, const std::string& container) {
   const std::string user = client
                                .command({"container", "inspect", "--format", "{{.Config.User}}", container},
                                         "container inspect " + container, OnFailure::fatal)
@@ -91,16 +91,16 @@ class Tar {
   }
 
   // Podman gives all to the container's user unless it is told to keep the owners, which Docker does anyway.
-  void copy_into(const DockerClient& client, const std::string& container) const {
+  void copy_into(const Client& client, const std::string& container) const {
     std::string whole = text_;
     whole += oci::tar_end();
     const ProcessResult finished =
-        image::run_fed({client.program(), "cp", "--archive=false", "-", container + ":" + place_},
-                       [&](const oci::Sink& sink) {
-                         sink(std::as_bytes(std::span<const char>(whole.data(), whole.size())));
-                       });
+        run_fed({client.program(), "cp", "--archive=false", "-", container + ":" + place_},
+                [&](const oci::Sink& sink) {
+                  sink(std::as_bytes(std::span<const char>(whole.data(), whole.size())));
+                });
     if (!finished.status.success())
-      throw Error("the gate's files could not be copied: " + image::last_line(finished.output),
+      throw Error("the gate's files could not be copied: " + last_line(finished.output),
                   {.where = "container " + container});
   }
 
@@ -167,7 +167,7 @@ Owner agent_owner(const std::string& agent) {
   return {status.st_uid, status.st_gid};
 }
 
-void copy_files(const DockerClient& client, const std::string& container, const LaunchRequest& request,
+void copy_files(const Client& client, const std::string& container, const LaunchRequest& request,
                 const RenderedGate& gate, const std::map<std::string, std::string>& identities,
                 const std::optional<Owner>& other) {
   if (other) {

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "gate/launch.hpp"
+#include "container/client.hpp"
+#include "gate/launch_request.hpp"
 #include "gate/rendered_gate.hpp"
-#include "image/engine/docker_client.hpp"
 
 namespace bottle::gate {
 
@@ -27,7 +27,7 @@ Owner agent_owner(const std::string& agent);
 
 // Copies everything into a container that was created and not started. `other` is given when its programs
 // run as another account than the image's.
-void copy_files(const image::DockerClient& client, const std::string& container, const LaunchRequest& request,
+void copy_files(const container::Client& client, const std::string& container, const LaunchRequest& request,
                 const RenderedGate& gate, const std::map<std::string, std::string>& identities,
                 const std::optional<Owner>& other);
 

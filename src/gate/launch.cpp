@@ -12,23 +12,23 @@
 
 #include <fmt/format.h>
 
+#include "container/client.hpp"
+#include "container/name.hpp"
 #include "gate/container_files.hpp"
 #include "gate/rendered_gate.hpp"
-#include "image/engine/container_name.hpp"
-#include "image/engine/docker_client.hpp"
-#include "image/engine/drivers.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
+#include "util/process.hpp"
 #include "util/text.hpp"
 
 namespace bottle::gate {
 namespace {
 
-using image::DockerClient;
-using image::DockerStatus;
-using image::OnFailure;
+using container::Client;
+using container::CommandStatus;
+using container::OnFailure;
 
 std::string instance_of(const LaunchRequest& request) {
   return fs::weakly_canonical(fs::absolute(request.rendered)).native();
@@ -39,21 +39,21 @@ std::vector<std::string> labels(const LaunchRequest& request, const RenderedGate
 }
 
 // Names of all of the gate's containers or networks.
-std::vector<std::string> owned(const DockerClient& client, const char* kind, const LaunchRequest& request,
+std::vector<std::string> owned(const Client& client, const char* kind, const LaunchRequest& request,
                                const RenderedGate& gate) {
   std::vector<std::string> words{kind, "ls"};
   if (std::string_view(kind) == "container") words.push_back("--all");
   words.insert(words.end(), {"--filter", "label=bottle.gate=" + gate.slug, "--filter",
                              "label=bottle.gate.instance=" + instance_of(request), "--format",
                              std::string_view(kind) == "container" ? "{{.Names}}" : "{{.Name}}"});
-  const DockerStatus status = client.command(words, std::string(kind) + " ls", OnFailure::fatal);
+  const CommandStatus status = client.command(words, std::string(kind) + " ls", OnFailure::fatal);
   std::vector<std::string> names;
   for (const std::string_view line : split(status.output, '\n'))
     if (!line.empty()) names.emplace_back(line);
   return names;
 }
 
-std::vector<std::string> remove_owned(const DockerClient& client, const LaunchRequest& request,
+std::vector<std::string> remove_owned(const Client& client, const LaunchRequest& request,
                                       const RenderedGate& gate, OnFailure policy) {
   std::vector<std::string> removed;
   for (const std::string& name : owned(client, "container", request, gate))
@@ -66,7 +66,7 @@ std::vector<std::string> remove_owned(const DockerClient& client, const LaunchRe
 // Removes what was made unless told that all is well; also when a signal ends the tool.
 class Undo {
  public:
-  Undo(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate)
+  Undo(const Client& client, const LaunchRequest& request, const RenderedGate& gate)
       : client_(client), request_(request), gate_(gate) {}
   ~Undo() {
     if (done_) return;
@@ -81,7 +81,7 @@ class Undo {
   void keep() { done_ = true; }
 
  private:
-  const DockerClient& client_;
+  const Client& client_;
   const LaunchRequest& request_;
   const RenderedGate& gate_;
   bool done_ = false;
@@ -108,7 +108,7 @@ std::string network_name(const LaunchRequest& request, const RenderedGate& gate,
   return fmt::format("gate-{}-{}-{}", gate.slug, sha256(instance_of(request)).hex().substr(0, 8), side);
 }
 
-std::string make_network(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
+std::string make_network(const Client& client, const LaunchRequest& request, const RenderedGate& gate,
                          const char* side, const std::vector<std::string>& options) {
   std::string name = network_name(request, gate, side);
   std::vector<std::string> words{"network", "create"};
@@ -119,11 +119,11 @@ std::string make_network(const DockerClient& client, const LaunchRequest& reques
   return name;
 }
 
-GateStatus describe(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
+GateStatus describe(const Client& client, const LaunchRequest& request, const RenderedGate& gate,
                     const std::string& container, OnFailure policy) {
   GateStatus running;
   running.container = container;
-  const DockerStatus status = client.command(
+  const CommandStatus status = client.command(
       {"container", "inspect", "--format", "{{.State.Status}} {{.HostConfig.NetworkMode}}", container},
       "container inspect " + container, policy);
   const auto blank = status.output.find(' ');
@@ -160,7 +160,7 @@ GateStatus describe(const DockerClient& client, const LaunchRequest& request, co
   return running;
 }
 
-GateStatus wait_for(const DockerClient& client, const LaunchRequest& request, const RenderedGate& gate,
+GateStatus wait_for(const Client& client, const LaunchRequest& request, const RenderedGate& gate,
                     const std::string& container) {
   const auto end = std::chrono::steady_clock::now() + request.timeout;
   for (;;) {
@@ -170,8 +170,8 @@ GateStatus wait_for(const DockerClient& client, const LaunchRequest& request, co
     const bool ended = running.state != "running";
     if (ended || std::chrono::steady_clock::now() > end) {
       // What a container writes to its standard error comes on that of the client.
-      const std::string said = image::last_line(
-          run_program({.arguments = {client.program(), "logs", "--tail", "5", container}}).output);
+      const std::string said =
+          last_line(run_program({.arguments = {client.program(), "logs", "--tail", "5", container}}).output);
       throw Error(ended
                       ? fmt::format("the gate ended instead of answering{}{}", said.empty() ? "" : ": ", said)
                       : fmt::format("the gate did not answer within {} s", request.timeout.count()),
@@ -217,7 +217,7 @@ std::string slug_of(const fs::path& rendered) {
 
 GateStatus gate_up(const LaunchRequest& request) {
   const RenderedGate gate = load_rendered(request.rendered);
-  const DockerClient client(request.program, request.note);
+  const Client client(request.program, request.note);
   if (auto running = gate_status(request); running && running->answers) return *running;
   const std::map<std::string, std::string> identities = read_identities(request, gate);
   if (!client.image_id(request.image, OnFailure::fatal))
@@ -227,7 +227,7 @@ GateStatus gate_up(const LaunchRequest& request) {
   remove_owned(client, request, gate, OnFailure::fatal);
 
   Undo undo(client, request, gate);
-  image::NewContainer container;
+  container::NewContainer container;
   container.image = request.image;
   container.options = labels(request, gate);
   std::string egress = request.egress;
@@ -255,7 +255,7 @@ GateStatus gate_up(const LaunchRequest& request) {
   const std::vector<std::string> limits = confinement(request, gate, agent.has_value());
   container.options.insert(container.options.end(), limits.begin(), limits.end());
   const std::string base = request.name.empty() ? "gate-" + gate.slug : request.name;
-  const std::string name = image::create_with_free_name(client, container, base);
+  const std::string name = container::create_with_free_name(client, container, base);
 
   copy_files(client, name, request, gate, identities, agent);
   if (egress != "host") client.attach_network(egress, name, OnFailure::fatal);
@@ -267,12 +267,12 @@ GateStatus gate_up(const LaunchRequest& request) {
 
 std::vector<std::string> gate_down(const LaunchRequest& request) {
   const RenderedGate gate = load_rendered(request.rendered);
-  return remove_owned(DockerClient(request.program, request.note), request, gate, OnFailure::fatal);
+  return remove_owned(Client(request.program, request.note), request, gate, OnFailure::fatal);
 }
 
 std::optional<GateStatus> gate_status(const LaunchRequest& request) {
   const RenderedGate gate = load_rendered(request.rendered);
-  const DockerClient client(request.program, request.note);
+  const Client client(request.program, request.note);
   const std::vector<std::string> containers = owned(client, "container", request, gate);
   if (containers.empty()) return std::nullopt;
   return describe(client, request, gate, containers.front(), OnFailure::fatal);

@@ -1,5 +1,5 @@
 // Starting a gate in a container, and removing what that made. With Docker's command line or Podman's,
-// through image/engine/docker_client.hpp.
+// through container/client.hpp.
 //
 // What `up` makes carries labels: bottle.gate=<slug>, and bottle.gate.instance=<where the gate was rendered>,
 // so that `down` removes that and nothing else, whatever became of the process that made it. Containers are
@@ -13,25 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "gate/launch_request.hpp"
 #include "gate/rendered_gate.hpp"
 #include "util/file.hpp"
 
 namespace bottle::gate {
-
-struct LaunchRequest {
-  fs::path rendered;  // the directory that render wrote: gate.json and the scripts
-  std::string program = "docker";
-  std::string image;  // that the container is made of
-  std::string name;   // of the container; default: gate-<slug>
-  std::string
-      egress;  // network of the way out; "" makes one of the gate's own, "host" is the machine's own network
-  std::string memory;      // the engine's word for how much it may use ("512m"); "" is what its kind needs
-  std::string pids_limit;  // how many processes and threads it may have; "" likewise
-  fs::path secrets;        // where identities that are secrets are files, by name
-  fs::path home;           // what "~" in an identity's path stands for
-  std::chrono::seconds timeout{30};
-  std::function<void(const std::string&)> note;  // what went wrong without stopping anything
-};
 
 struct GateStatus {
   std::string container;

@@ -13,9 +13,8 @@
 #include "image/check.hpp"
 #include "image/context/depfile_parts.hpp"
 #include "image/context/input_record.hpp"
-#include "image/engine/engine.hpp"
+#include "image/engine/engines.hpp"
 #include "image/model/plan.hpp"
-#include "image/repair.hpp"
 #include "image/resolve/resolve.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
@@ -81,13 +80,13 @@ std::int64_t clock_ns() {
 
 // What is to be built, and the key of that.
 struct Wanted {
-  std::unique_ptr<Resolved> resolved;
+  std::unique_ptr<resolve::Resolved> resolved;
   std::string key_text;
   Digest key;
 };
 
 Wanted resolve(const BuildSpec& spec, const store::Store& store) {
-  Wanted wanted{.resolved = std::make_unique<Resolved>(with_engine(spec, store), store)};
+  Wanted wanted{.resolved = std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store)};
   wanted.key_text = wanted.resolved->key_text();
   wanted.key = sha256(wanted.key_text);
   return wanted;
@@ -101,7 +100,7 @@ std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store
     auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
     if (!recorded) return std::nullopt;
     std::optional<Wanted> wanted(std::in_place);
-    wanted->resolved = std::make_unique<Resolved>(spec, store, std::move(*recorded));
+    wanted->resolved = std::make_unique<resolve::Resolved>(spec, store, std::move(*recorded));
     bool is_same = false;
     both(
         text->size() > kLongText, [&] { is_same = wanted->resolved->key_text() == *text; },
@@ -115,27 +114,28 @@ std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store
 }
 
 // Runs the engine that the specification names; what it did is counted in `result`.
-LoadedPlan execute(Resolved& resolved, const store::Store& store, const Warn& warn, ImageResult& result) {
+LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, const Warn& warn,
+                   ImageResult& result) {
   const BuildSpec& spec = resolved.spec();
   if (!is_builtin(spec)) {
-    LoadedPlan image = build_with_engine(resolved, store, warn);
+    LoadedPlan image = engine::build_with_engine(resolved, store, warn);
     trace_step("bottle-image", spec.slug, "engine", "ran",
                {{"engine", spec.engine}, {"imageId", sha256(image.plan.engine_config).string()}});
     return image;
   }
-  const auto report = [&](const StepReport& step) {
-    const bool was_executed = step.outcome == StepOutcome::executed;
+  const auto report = [&](const builtin::StepReport& step) {
+    const bool was_executed = step.outcome == builtin::StepOutcome::executed;
     ++(was_executed ? result.executed : result.stored);
     trace_step("bottle-image", spec.slug, "instruction", was_executed ? "executed" : "stored",
                {{"line", std::to_string(step.step.position.line)},
                 {"stage", step.stage.name},
                 {"key", step.key.hex()}});
   };
-  return build(resolved, store, report, warn, default_threads());
+  return builtin::build(resolved, store, report, warn, default_threads());
 }
 
 // What the lock names is found without a network as long as the store has it.
-void keep_sources(const BuildSpec& spec, const Resolved& resolved, const store::Store& store) {
+void keep_sources(const BuildSpec& spec, const resolve::Resolved& resolved, const store::Store& store) {
   store.register_root(spec.directory, "sources", resolved.source_actions());
 }
 
@@ -176,29 +176,30 @@ bool save_image(const fs::path& directory, const LoadedPlan& image, const Digest
 
 // A file may change twice within a tick of the clock that file times are taken from. So what was looked at
 // less than that after a change is looked at again, unless it does not come to rest.
-InputRecord record_inputs(const BuildSpec& spec, const store::Store& store,
-                          std::shared_ptr<const Resolved>& resolved, std::int64_t begin) {
+context::InputRecord record_inputs(const BuildSpec& spec, const store::Store& store,
+                                   std::shared_ptr<const resolve::Resolved>& resolved, std::int64_t begin) {
   constexpr std::int64_t kPatience = 100'000'000;  // ns
   const std::int64_t end = begin + kPatience;
   for (;;) {
-    InputRecord record(resolved->dependencies(), begin);
+    context::InputRecord record(resolved->dependencies(), begin);
     if (record.is_settled() || begin > end) return record;
     begin = clock_ns();
-    resolved = std::make_shared<const Resolved>(with_engine(spec, store), store);
+    resolved = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
   }
 }
 
-FingerprintResult fingerprint(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+FingerprintResult fingerprint(const BuildSpec& spec, const context::DepfileOptions& depfiles,
+                              const Warn& warn) {
   const Stopwatch watch;
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   const timespec begin = time_in(spec.directory);
   const std::int64_t looked = clock_ns();
-  auto all = std::make_shared<const Resolved>(with_engine(spec, store), store);
-  std::optional<InputRecord> inputs;
+  auto all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
+  std::optional<context::InputRecord> inputs;
   if (depfiles.record) inputs.emplace(record_inputs(spec, store, all, looked));
-  const Resolved& resolved = *all;
+  const resolve::Resolved& resolved = *all;
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
   for (const std::string& note : resolved.notes())
@@ -210,7 +211,7 @@ FingerprintResult fingerprint(const BuildSpec& spec, const DepfileOptions& depfi
   both(
       result.dependencies.size() > kMany,
       [&] {
-        if (!inputs) write_depfiles(spec.directory, depfiles, result.dependencies);
+        if (!inputs) context::write_depfiles(spec.directory, depfiles, result.dependencies);
       },
       [&] {
         result.key_text = resolved.key_text();
@@ -243,7 +244,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
-  clean_up_engines(spec.directory, warn, store.directory());
+  engine::clean_up_engines(spec.directory, warn, store.directory());
   // An outside engine reads the files itself, so there they are looked at once more.
   std::optional<Wanted> wanted;
   if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
@@ -257,12 +258,12 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   store::Store::Lookup lookup = store.find_action(wanted->key);
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
   if (!is_builtin(spec) && !lookup.result &&
-      fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
+      engine::fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
     wanted = resolve(spec, store);
     lookup = store.find_action(wanted->key);
   }
   struct Work {
-    std::unique_ptr<Resolved> resolved;
+    std::unique_ptr<resolve::Resolved> resolved;
     std::optional<LoadedPlan> image;
   };
   const auto work = std::make_shared<Work>();
@@ -278,15 +279,15 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
   if (is_put_away) key_text = std::string();
   std::optional<LoadedPlan>& image = work->image;
-  const bool is_elsewhere = lookup.result && !has_present_places(*lookup.result, *work->resolved);
-  if (lookup.result && !is_elsewhere) image = stored_image(*lookup.result, *work->resolved, store);
+  const bool is_elsewhere = lookup.result && !builtin::has_present_places(*lookup.result, *work->resolved);
+  if (lookup.result && !is_elsewhere) image = builtin::stored_image(*lookup.result, *work->resolved, store);
   const bool is_stored = image.has_value() || is_elsewhere;
   if (!image) {
     if (!is_stored)
       for (const dockerfile::LintWarning& warning : found.lint.warnings)
         warn(warning.text(*found.source));
     image = execute(*work->resolved, store, warn, result);
-    store_image(*image, result.key, *work->resolved, watch.milliseconds(), store);
+    builtin::store_image(*image, result.key, *work->resolved, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();
   result.layers = image->layers.size();
@@ -302,7 +303,8 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
 
 }  // namespace
 
-FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn) {
+FingerprintResult fingerprint_step(const BuildSpec& spec, const context::DepfileOptions& depfiles,
+                                   const Warn& warn) {
   FingerprintResult result;
   with_repair(spec, OwnImage::is_made, warn, [&] { result = fingerprint(spec, depfiles, warn); });
   return result;
@@ -326,6 +328,11 @@ ExportReport export_step(const BuildSpec& spec, const fs::path& layout, const st
     touch(spec.directory / "oci.stamp");
   });
   return exported;
+}
+
+void with_repair(const BuildSpec& spec, OwnImage own, const Warn& warn, const std::function<void()>& work) {
+  const auto rebuild = [&](const BuildSpec& damaged) { (void)image_step(damaged, warn, true); };
+  repair_and_repeat(spec, own, warn, rebuild, work);
 }
 
 }  // namespace bottle::image

@@ -10,6 +10,7 @@
 #include "image/context/depfile_parts.hpp"
 #include "image/model/export.hpp"
 #include "image/model/spec.hpp"
+#include "image/repair.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
@@ -20,7 +21,7 @@ using Warn = std::function<void(const std::string&)>;
 struct FingerprintResult {
   Digest key;
   std::string key_text;
-  std::vector<Dependency> dependencies;
+  std::vector<context::Dependency> dependencies;
   bool changed = false;        // the file `key` was written
   std::size_t files_read = 0;  // not known to the stat cache
   std::uint64_t milliseconds = 0;
@@ -31,7 +32,8 @@ struct FingerprintResult {
 // is as old as its beginning, so that a file changed while it was at work is newer. The rules of the
 // Dockerfile are looked at only for "check=error=true", since no key holds what they find: warnings go to
 // `warn` and fail the step then. image_step() shows them otherwise.
-FingerprintResult fingerprint_step(const BuildSpec& spec, const DepfileOptions& depfiles, const Warn& warn);
+FingerprintResult fingerprint_step(const BuildSpec& spec, const context::DepfileOptions& depfiles,
+                                   const Warn& warn);
 
 struct ImageResult {
   Digest key;
@@ -55,5 +57,8 @@ ImageResult image_step(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
 ExportReport export_step(
     const BuildSpec& spec, const fs::path& layout, const std::string& ref_name,
     const Warn& warn = [](const std::string&) {});
+
+// Runs `work` with repair_and_repeat(): image_step() makes damaged images again.
+void with_repair(const BuildSpec& spec, OwnImage own, const Warn& warn, const std::function<void()>& work);
 
 }  // namespace bottle::image

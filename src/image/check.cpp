@@ -61,7 +61,7 @@ std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& 
   const registry::Reference reference = registry::Reference::parse(name);
   std::optional<Digest> digest = reference.digest;
   if (!digest) {
-    const auto locked = LockFile(lock_file(spec)).image(reference);
+    const auto locked = remote::LockFile(lock_file(spec)).image(reference);
     if (!locked) return std::nullopt;
     const LockedManifest* manifest = locked->find(wanted);
     // A tag that names one image is that image, for whatever platform.
@@ -70,7 +70,7 @@ std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& 
     if (manifest == nullptr) return std::nullopt;
     digest = manifest->digest;
   }
-  const auto config = stored_config(*digest, wanted, store::Store::open(directory));
+  const auto config = remote::stored_config(*digest, wanted, store::Store::open(directory));
   if (!config) return std::nullopt;
   return facts_of(*config, reference.string());
 }
@@ -108,7 +108,7 @@ CheckReport check(const BuildSpec& spec) {
   return check(spec, file.file.source, file, std::move(facts));
 }
 
-CheckReport check(const Resolved& resolved) {
+CheckReport check(const resolve::Resolved& resolved) {
   LintFacts facts;
   facts.target_only = true;
   facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {

@@ -24,7 +24,7 @@ struct CheckReport {
 // which nothing is known. Throws SourceError for wrong syntax; a wrong instruction is LintReport::error.
 CheckReport check(const BuildSpec& spec);
 // In a build: the stages that the target needs.
-CheckReport check(const Resolved& resolved);
+CheckReport check(const resolve::Resolved& resolved);
 
 // {"file", "error": bool, "warnings": [{"rule", "message", "line", "column", "lines", "hint", "url"}],
 // "buildError": {...}}

@@ -41,22 +41,22 @@ void add_source(Needs& needs, const FileSource& source) {
   }
 }
 
-Needs needs_of(const FileStep& step) {
+Needs needs_of(const resolve::FileStep& step) {
   Needs needs;
-  if (step.kind == FileStep::Kind::copy) {
+  if (step.kind == resolve::FileStep::Kind::copy) {
     bool takes_paths = false;
     for (const std::string& text : step.request.sources) {
       const RemoteOrPath source = classify_source(text);
       if (const auto* url = std::get_if<UrlSource>(&source))
-        needs.sources.insert(without_credentials(url->url));
+        needs.sources.insert(remote::without_credentials(url->url));
       else if (const auto* git = std::get_if<GitSource>(&source))
-        needs.sources.insert(git_name(*git));
+        needs.sources.insert(remote::git_name(*git));
       else
         takes_paths = true;
     }
     if (takes_paths) add_source(needs, step.source);
   }
-  for (const RunMount& mount : step.run.mounts)
+  for (const run::RunMount& mount : step.run.mounts)
     if (mount.from) add_source(needs, *mount.from);
   return needs;
 }
@@ -72,18 +72,18 @@ Json line_range(const LineRange& lines) {
 }
 
 // Calls visit(stage number, instruction as planned, line of the resolved stage, step or null) in order.
-void for_each_instruction(const Resolved& resolved, const auto& visit) {
+void for_each_instruction(const resolve::Resolved& resolved, const auto& visit) {
   for (const auto& [number, stage] : resolved.stages()) {
     const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
     std::size_t next = 0;
     for (std::size_t i = 0; i < planned.instructions.size(); ++i) {
-      const ResolvedStage::Line& line = stage.lines[i + 1];
+      const resolve::ResolvedStage::Line& line = stage.lines[i + 1];
       visit(number, planned.instructions[i], line, line.makes_layer ? &stage.steps[next++] : nullptr);
     }
   }
 }
 
-Json base_of(const Resolved& resolved, int number) {
+Json base_of(const resolve::Resolved& resolved, int number) {
   const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
   const Origin& origin = planned.base;
   switch (origin.kind) {
@@ -98,12 +98,12 @@ Json base_of(const Resolved& resolved, int number) {
   }
 }
 
-std::optional<std::string> base_source(const ResolvedStage& stage, const PlannedStage& planned) {
+std::optional<std::string> base_source(const resolve::ResolvedStage& stage, const PlannedStage& planned) {
   if (!stage.base_image.empty()) return stage.base_image;
   return planned.base.kind == Origin::Kind::image ? std::optional(planned.base.name) : std::nullopt;
 }
 
-Json files_of(const ContextScan& scan) {
+Json files_of(const context::ContextScan& scan) {
   Json files = Json::array();
   scan.for_each_entry([&](const oci::Entry& entry) {
     Json each{{"path", entry.path}};
@@ -123,7 +123,7 @@ Json files_of(const ContextScan& scan) {
   return files;
 }
 
-Json sources_of(const Resolved& resolved) {
+Json sources_of(const resolve::Resolved& resolved) {
   struct Use {
     std::set<std::string> instructions;
     std::set<int> lines;
@@ -140,14 +140,14 @@ Json sources_of(const Resolved& resolved) {
   std::map<std::string, std::string> identities;
   for (const auto& [name, image] : resolved.images())
     identities[name] = image->identity();
-  for_each_instruction(resolved,
-                       [&](int, const PlannedInstruction& planned, const auto&, const FileStep* step) {
-                         if (step == nullptr) return;
-                         for (const std::string& name : needs_of(*step).sources)
-                           note(name, planned.instruction);
-                         for (const RemoteSource& remote : step->remotes)
-                           identities[remote.name] = remote.identity();
-                       });
+  for_each_instruction(
+      resolved, [&](int, const PlannedInstruction& planned, const auto&, const resolve::FileStep* step) {
+        if (step == nullptr) return;
+        for (const std::string& name : needs_of(*step).sources)
+          note(name, planned.instruction);
+        for (const remote::RemoteSource& remote : step->remotes)
+          identities[remote.name] = remote.identity();
+      });
   Json sources = Json::array();
   for (const auto& [name, use] : uses) {
     Json each{{"name", name},
@@ -162,7 +162,7 @@ Json sources_of(const Resolved& resolved) {
 }
 
 // The arguments that the needed stages declare or their FROM uses, and the given ones that nothing declares.
-void put_arguments(Json& document, const Resolved& resolved) {
+void put_arguments(Json& document, const resolve::Resolved& resolved) {
   std::map<std::string, std::string> used;
   std::set<std::string> declared;
   for (const auto& [number, stage] : resolved.stages()) {
@@ -187,17 +187,19 @@ void put_arguments(Json& document, const Resolved& resolved) {
       document["ignoredArguments"].push_back(name);
 }
 
-void put_secrets(Json& document, const Resolved& resolved) {
+void put_secrets(Json& document, const resolve::Resolved& resolved) {
   std::map<std::string, bool> required;
   std::set<std::string> ssh;
-  for_each_instruction(resolved, [&](int, const PlannedInstruction&, const auto&, const FileStep* step) {
-    if (step == nullptr) return;
-    for (const RunMount& mount : step->run.mounts) {
-      if (mount.mount.type == Mount::Type::secret) required[mount.mount.id] |= mount.mount.required;
-      if (mount.mount.type == Mount::Type::ssh)
-        ssh.insert(mount.mount.id.empty() ? "default" : mount.mount.id);
-    }
-  });
+  for_each_instruction(resolved,
+                       [&](int, const PlannedInstruction&, const auto&, const resolve::FileStep* step) {
+                         if (step == nullptr) return;
+                         for (const run::RunMount& mount : step->run.mounts) {
+                           if (mount.mount.type == Mount::Type::secret)
+                             required[mount.mount.id] |= mount.mount.required;
+                           if (mount.mount.type == Mount::Type::ssh)
+                             ssh.insert(mount.mount.id.empty() ? "default" : mount.mount.id);
+                         }
+                       });
   document["secrets"] = Json::array();
   for (const auto& [id, is_required] : required) {
     const bool given = std::any_of(resolved.spec().secrets.begin(), resolved.spec().secrets.end(),
@@ -208,13 +210,13 @@ void put_secrets(Json& document, const Resolved& resolved) {
 }
 
 // By stage: those that it takes something from.
-std::map<int, std::set<int>> stage_needs(const Resolved& resolved) {
+std::map<int, std::set<int>> stage_needs(const resolve::Resolved& resolved) {
   std::map<int, std::set<int>> needs;
   for (const auto& [number, stage] : resolved.stages()) {
     needs[number];
     if (stage.base_stage >= 0) needs[number].insert(stage.base_stage);
   }
-  for_each_instruction(resolved, [&](int number, const auto&, const auto&, const FileStep* step) {
+  for_each_instruction(resolved, [&](int number, const auto&, const auto&, const resolve::FileStep* step) {
     if (step != nullptr) needs[number].merge(needs_of(*step).stages);
   });
   return needs;
@@ -243,7 +245,7 @@ Json describe_stages(const BuildSpec& spec) {
   return dockerfile::describe(plan_stages(file, build_values(spec), context_names(spec)));
 }
 
-Json describe_inputs(const Resolved& resolved) {
+Json describe_inputs(const resolve::Resolved& resolved) {
   const BuildSpec& spec = resolved.spec();
   Json document{
       {"dockerfile",
@@ -269,7 +271,7 @@ Json describe_inputs(const Resolved& resolved) {
   return document;
 }
 
-Json describe_plan(const Resolved& resolved) {
+Json describe_plan(const resolve::Resolved& resolved) {
   const std::map<int, std::set<int>> needs = stage_needs(resolved);
   const std::map<int, std::size_t> levels = levels_of(needs);
   std::vector<int> order;
@@ -285,7 +287,7 @@ Json describe_plan(const Resolved& resolved) {
     while (document["levels"].size() <= level)
       document["levels"].push_back(Json::array());
     document["levels"][level].push_back(number);
-    const ResolvedStage& stage = resolved.stages().at(number);
+    const resolve::ResolvedStage& stage = resolved.stages().at(number);
     const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
     stages[number] = {{"number", number},
                       {"name", planned.name},
@@ -296,20 +298,21 @@ Json describe_plan(const Resolved& resolved) {
                       {"needs", needs.at(number)},
                       {"steps", Json::array()}};
   }
-  for_each_instruction(resolved, [&](int number, const PlannedInstruction& planned,
-                                     const ResolvedStage::Line& line, const FileStep* step) {
-    Json each{{"instruction", to_upper(planned.instruction.keyword)},
-              {"lines", line_range(planned.instruction.lines)},
-              {"text", line.text},
-              {"makesLayer", line.makes_layer}};
-    if (planned.trigger) each["trigger"] = true;
-    const Needs needed = step == nullptr ? Needs{} : needs_of(*step);
-    if (!needed.stages.empty()) each["stages"] = needed.stages;
-    if (!needed.sources.empty()) each["sources"] = needed.sources;
-    for (const std::string& name : needed.contexts)
-      each["contexts"].push_back(shown_context(name));
-    stages.at(number)["steps"].push_back(std::move(each));
-  });
+  for_each_instruction(
+      resolved, [&](int number, const PlannedInstruction& planned, const resolve::ResolvedStage::Line& line,
+                    const resolve::FileStep* step) {
+        Json each{{"instruction", to_upper(planned.instruction.keyword)},
+                  {"lines", line_range(planned.instruction.lines)},
+                  {"text", line.text},
+                  {"makesLayer", line.makes_layer}};
+        if (planned.trigger) each["trigger"] = true;
+        const Needs needed = step == nullptr ? Needs{} : needs_of(*step);
+        if (!needed.stages.empty()) each["stages"] = needed.stages;
+        if (!needed.sources.empty()) each["sources"] = needed.sources;
+        for (const std::string& name : needed.contexts)
+          each["contexts"].push_back(shown_context(name));
+        stages.at(number)["steps"].push_back(std::move(each));
+      });
   for (const int number : order)
     document["stages"].push_back(std::move(stages.at(number)));
   return document;

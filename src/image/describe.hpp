@@ -21,12 +21,12 @@ nlohmann::ordered_json describe_stages(const BuildSpec& spec);
 //  "identity"}],
 //  "arguments": {name: value}, "ignoredArguments": [...],
 //  "secrets": [{"id", "required", "given"}], "ssh": [id...], "dependencies": [path...]}
-nlohmann::ordered_json describe_inputs(const Resolved& resolved);
+nlohmann::ordered_json describe_inputs(const resolve::Resolved& resolved);
 
 // What is to be done: {"target", "levels": [[stage...]...], "stages": [{"number", "name", "lines", "base",
 //  "platform", "needs", "steps": [{"instruction", "lines", "text", "makesLayer", "stages", "contexts",
 //  "sources"}]}]}. Stages are in an order in which they can be built; those of one level do not depend on one
 // another.
-nlohmann::ordered_json describe_plan(const Resolved& resolved);
+nlohmann::ordered_json describe_plan(const resolve::Resolved& resolved);
 
 }  // namespace bottle::image

@@ -22,7 +22,7 @@ OrderedJson descriptor(const std::string& media_type, const Digest& digest, std:
 }
 
 // An old `docker save` archive has no manifest. One is made, which depends on what is in it only.
-StoredDocument made_manifest(const oci::ImageSource& image, const store::Store& store) {
+remote::StoredDocument made_manifest(const oci::ImageSource& image, const store::Store& store) {
   OrderedJson json{
       {"schemaVersion", 2},
       {"mediaType", oci::kManifestType},
@@ -62,7 +62,7 @@ oci::ImageSource open_named(const ContextSpec& from, const Reference& reference,
 // Puts all of it into the store, since no registry may have it.
 LockedManifest take_in(const ContextSpec& from, const oci::ImageSource& image, const std::string& name,
                        const store::Store& store) {
-  StoredDocument document;
+  remote::StoredDocument document;
   if (image.manifest) {
     const auto files =
         fs::is_directory(from.value) ? oci::directory_files(from.value) : oci::tar_files(from.value);
@@ -74,13 +74,13 @@ LockedManifest take_in(const ContextSpec& from, const oci::ImageSource& image, c
     document = made_manifest(image, store);
   }
   const Digest digest = sha256(document.text);
-  keep_config(image.config_digest, image.config, name, store);
-  keep_document(digest, document, store);
+  remote::keep_config(image.config_digest, image.config, name, store);
+  remote::keep_document(digest, document, store);
   return {.digest = digest, .media_type = document.media_type, .size = document.text.size()};
 }
 
 // Looks each source up once.
-class Finder : public SourceLock {
+class Finder : public remote::SourceLock {
  public:
   Finder(const LockRequest& request, const Lock& before, const store::Store& store)
       : request_(request), before_(before), store_(store) {
@@ -99,21 +99,22 @@ class Finder : public SourceLock {
     // A digest needs no lock.
     if (reference.digest && from == nullptr) return std::nullopt;
     return look_up<LockedImage>(name, [&] {
-      return from != nullptr ? from_file(*from, reference) : resolve_image(reference, store_, access_);
+      return from != nullptr ? from_file(*from, reference)
+                             : remote::resolve_image(reference, store_, access_);
     });
   }
 
   std::optional<LockedUrl> url(const std::string& name, const std::string& url) override {
     return look_up<LockedUrl>(name, [&] {
-      const store::Output content = fetch_url(url, {}, store_, access_);
+      const store::Output content = remote::fetch_url(url, {}, store_, access_);
       return LockedUrl{.digest = content.digest, .size = content.size};
     });
   }
 
   std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) override {
     return look_up<LockedGit>(name, [&] {
-      LockedGit locked = resolve_git(source);
-      (void)fetch_git(source, locked, store_);
+      LockedGit locked = remote::resolve_git(source);
+      (void)remote::fetch_git(source, locked, store_);
       return locked;
     });
   }
@@ -162,14 +163,14 @@ class Finder : public SourceLock {
   const LockRequest& request_;
   const Lock& before_;
   const store::Store& store_;
-  RemoteAccess access_;
+  remote::RemoteAccess access_;
   std::vector<oci::Platform> platforms_;
   std::map<std::string, LockedSource> known_;
   FoundSources found_;
 };
 
 // The image of "# syntax=", or of the argument that goes before it.
-std::string frontend_of(const Resolved& resolved) {
+std::string frontend_of(const resolve::Resolved& resolved) {
   for (const auto& [name, value] : resolved.spec().build_args)
     if (name == "BUILDKIT_SYNTAX") return value.substr(0, value.find(' '));
   const auto& syntax = resolved.file().directives.syntax;
@@ -181,8 +182,8 @@ std::string frontend_of(const Resolved& resolved) {
 std::string canonical_source(const std::string& text) {
   try {
     const dockerfile::RemoteOrPath source = dockerfile::classify_source(text);
-    if (std::holds_alternative<dockerfile::UrlSource>(source)) return without_credentials(text);
-    if (const auto* git = std::get_if<dockerfile::GitSource>(&source)) return git_name(*git);
+    if (std::holds_alternative<dockerfile::UrlSource>(source)) return remote::without_credentials(text);
+    if (const auto* git = std::get_if<dockerfile::GitSource>(&source)) return remote::git_name(*git);
     return Reference::parse(text).string();
   } catch (const Error& error) {
     throw UsageError(error.message(), {.where = text, .hint = error.hint()});
@@ -192,11 +193,11 @@ std::string canonical_source(const std::string& text) {
 FoundSources find_sources(const LockRequest& request, const Lock& before, const store::Store& store) {
   Finder finder(request, before, store);
   for (const BuildSpec& spec : request.specs) {
-    const Resolved resolved(spec, store,
-                            Survey{.lock = finder,
-                                   .all_stages = request.all_stages,
-                                   .warn = request.warn,
-                                   .locked_only = request.locked_only});
+    const resolve::Resolved resolved(spec, store,
+                                     resolve::Survey{.lock = finder,
+                                                     .all_stages = request.all_stages,
+                                                     .warn = request.warn,
+                                                     .locked_only = request.locked_only});
     const std::string frontend = frontend_of(resolved);
     if (frontend.empty()) continue;
     try {

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "image/build_steps.hpp"
 #include "oci/damage.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
@@ -58,9 +57,9 @@ class Family {
 };
 
 void make_again(const BuildSpec& spec, oci::Damage damage,
-                const std::function<void(const std::string&)>& warn) {
+                const std::function<void(const BuildSpec&)>& rebuild) {
   if (damage == oci::Damage::blob) drop_damaged_blobs(spec.directory, store::Store::open(spec.store));
-  (void)image_step(spec, warn, true);
+  rebuild(spec);
 }
 
 void remove_stamps(const fs::path& directory) {
@@ -72,8 +71,10 @@ void remove_stamps(const fs::path& directory) {
 
 }  // namespace
 
-void with_repair(const BuildSpec& spec, OwnImage own, const std::function<void(const std::string&)>& warn,
-                 const std::function<void()>& work) {
+void repair_and_repeat(const BuildSpec& spec, OwnImage own,
+                       const std::function<void(const std::string&)>& warn,
+                       const std::function<void(const BuildSpec&)>& rebuild,
+                       const std::function<void()>& work) {
   const auto look_again = [&] {
     const Family family(spec);
     for (const BuildSpec& base : family.bases())
@@ -94,9 +95,9 @@ void with_repair(const BuildSpec& spec, OwnImage own, const std::function<void(c
     repairs = makes_own || !family.bases().empty();
     if (repairs) warn(error.where() + ": warning: " + error.message() + "; making it again");
     for (const BuildSpec& base : family.bases())
-      make_again(base, error.damage(), warn);
+      make_again(base, error.damage(), rebuild);
     if (makes_own)
-      make_again(spec, error.damage(), warn);
+      make_again(spec, error.damage(), rebuild);
     else if (error.damage() == oci::Damage::blob)
       drop_damaged_blobs(spec.directory, store::Store::open(spec.store));
   }

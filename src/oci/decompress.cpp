@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "oci/layer_import.hpp"
+#include "oci/archive_library.hpp"
+#include "oci/inflation_bound.hpp"
 #include "util/error.hpp"
 
 namespace bottle::oci {

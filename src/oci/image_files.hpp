@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "oci/image_source.hpp"
+#include "oci/source_image.hpp"
 
 namespace bottle::oci {
 

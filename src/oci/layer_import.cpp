@@ -115,23 +115,6 @@ class TarImport {
 
 }  // namespace
 
-std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, std::uint64_t ratio,
-                               std::uint64_t ratio_from) {
-  if (ratio == 0 || compressed > maximum / ratio) return maximum;
-  return std::min(maximum, std::max(compressed * ratio, ratio_from));
-}
-
-std::uint64_t ratio_bound() {
-  const char* text = std::getenv("BOTTLE_MAXIMUM_RATIO");
-  if (text == nullptr || *text == '\0') return kMaximumRatio;
-  if (std::string_view(text) == "none") return 0;
-  const auto ratio = parse_unsigned(text);
-  if (!ratio || *ratio == 0)
-    throw UsageError("expected a number of at least 1, or none, found \"" + escape_word(text) + "\"",
-                     {.where = "BOTTLE_MAXIMUM_RATIO"});
-  return *ratio;
-}
-
 ImportedLayer import_layer(const Source& blob, const std::string& name, const LayerImportOptions& options,
                            const Sink& uncompressed) {
   ImportedLayer result;

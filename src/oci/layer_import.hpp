@@ -8,24 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "oci/inflation_bound.hpp"
 #include "oci/layer_index.hpp"
 #include "oci/stream.hpp"
 #include "util/digest.hpp"
 
 namespace bottle::oci {
-
-// 64 GiB uncompressed: far more than real layers, and an end for a bomb.
-inline constexpr std::uint64_t kMaximumLayer = std::uint64_t{64} << 30;
-// gzip reaches 1,032 to 1, and only with nothing but zeros. $BOTTLE_MAXIMUM_RATIO is another bound, "none" no
-// bound (docs/limits.md).
-inline constexpr std::uint64_t kMaximumRatio = 2000;
-inline constexpr std::uint64_t kRatioFrom = 256u << 20;
-
-// The most that `compressed` bytes may decompress to.
-std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, std::uint64_t ratio,
-                               std::uint64_t ratio_from);
-// kMaximumRatio, or what the environment says. Throws UsageError for anything but a number or "none".
-std::uint64_t ratio_bound();
 
 // Puts what `produce` gives to its sink where "blob:<digest>" finds it, and returns the digest. For contents
 // that are not in the layer's tar in one piece.

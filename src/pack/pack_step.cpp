@@ -9,7 +9,7 @@
 #include <system_error>
 #include <thread>
 
-#include "image/engine/engine.hpp"
+#include "container/cleanup_log.hpp"
 #include "image/model/plan.hpp"
 #include "oci/damage.hpp"
 #include "pack/smolvm_command.hpp"
@@ -209,7 +209,7 @@ void write_records(const PackRequest& request, const std::string& text, const Pa
 PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   const auto begin = std::chrono::steady_clock::now();
   check_options(request.options);
-  if (!request.records.empty()) image::clean_up_engines(request.records);
+  if (!request.records.empty()) container::remove_leftovers(request.records);
   PackOutcome outcome;
   outcome.plan_digest = read_plan(request.plan_directory).digest();
   if (request.packer != "native" && !is_smolvm(request))

@@ -10,10 +10,10 @@
 #include <chrono>
 #include <thread>
 
-#include "image/engine/cleanup_log.hpp"
-#include "image/engine/container_name.hpp"
-#include "image/engine/docker_client.hpp"
-#include "image/engine/load.hpp"
+#include "container/cleanup_log.hpp"
+#include "container/client.hpp"
+#include "container/load.hpp"
+#include "container/name.hpp"
 #include "registry/server/server.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -80,18 +80,18 @@ class ContainerRegistry : public PackRegistry {
     const std::uint16_t port = free_port();
     reference_ = reference_at(port, request);
     const std::string name =
-        image::create_with_free_name(client_,
-                                     {.image = image,
-                                      .name = {},
-                                      .options = {"--label", label, "--network", "host", "--env",
-                                                  fmt::format("REGISTRY_HTTP_ADDR=127.0.0.1:{}", port)},
-                                      .command = {}},
-                                     "bottle-registry-" + request.slug);
-    client_.start(name, image::OnFailure::fatal);
+        container::create_with_free_name(client_,
+                                         {.image = image,
+                                          .name = {},
+                                          .options = {"--label", label, "--network", "host", "--env",
+                                                      fmt::format("REGISTRY_HTTP_ADDR=127.0.0.1:{}", port)},
+                                          .command = {}},
+                                         "bottle-registry-" + request.slug);
+    client_.start(name, container::OnFailure::fatal);
     await(port, name);
     cleanup_log_.note_image(client_.program(), reference_);
-    image::load_layout(request.layout, std::nullopt, reference_, client_, store);
-    client_.push(reference_, image::OnFailure::fatal);
+    container::load_layout(request.layout, std::nullopt, reference_, client_, store);
+    client_.push(reference_, container::OnFailure::fatal);
   }
   std::string reference() const override { return reference_; }
 
@@ -102,7 +102,7 @@ class ContainerRegistry : public PackRegistry {
     while (!accepts(port)) {
       check_interrupted();
       const auto running = client_.command({"container", "inspect", "--format", "{{.State.Running}}", name},
-                                           "inspect " + name, image::OnFailure::fatal);
+                                           "inspect " + name, container::OnFailure::fatal);
       if (running.output != "true" || std::chrono::steady_clock::now() > end)
         throw Error("the registry in the container does not answer",
                     {.where = fmt::format("127.0.0.1:{}", port), .hint = "see docker logs " + name});
@@ -110,8 +110,8 @@ class ContainerRegistry : public PackRegistry {
     }
   }
 
-  image::DockerClient client_;
-  image::CleanupLog cleanup_log_;
+  container::Client client_;
+  container::CleanupLog cleanup_log_;
   std::string reference_;
 };
 

@@ -3,7 +3,8 @@
 
 #include <random>
 
-#include "registry/http.hpp"
+#include "registry/http_types.hpp"
+#include "registry/http_values.hpp"
 
 namespace bottle::registry {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "registry/http.hpp"
+#include "registry/http_types.hpp"
 
 namespace bottle::registry {
 

@@ -6,8 +6,8 @@
 #include <span>
 
 #include "oci/index_choice.hpp"
+#include "registry/client_state.hpp"
 #include "registry/manifest_type.hpp"
-#include "registry/session.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -79,7 +79,7 @@ std::optional<FetchedManifest> find_manifest_at(const Session& session, const Pl
 
 }  // namespace
 
-Client::Client(ClientOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Client::Client(ClientOptions options) : state_(std::make_unique<ClientState>(std::move(options))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 

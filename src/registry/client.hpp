@@ -13,24 +13,13 @@
 
 #include "oci/descriptor.hpp"
 #include "oci/image_source.hpp"
+#include "registry/client_options.hpp"
 #include "registry/http.hpp"
 #include "registry/reference.hpp"
 #include "store/store.hpp"
 #include "util/progress.hpp"
 
 namespace bottle::registry {
-
-struct ClientOptions {
-  bool plain_http = false;  // for every registry; loopback is plain anyway
-  bool tls = false;         // for every registry, also loopback
-  // Docker's config.json or another file of its form. Empty: where Podman, Skopeo and Docker look
-  // (registry/auth_files.hpp).
-  fs::path auth_file;
-  HttpOptions http;                    // certificate_directories empty: those of Docker and containers
-  std::uint64_t chunk_size = 0;        // blobs are uploaded in chunks of so many bytes; 0: in one piece
-  std::size_t threads = 4;             // blobs at once, where a function moves several
-  std::shared_ptr<Progress> progress;  // of blobs that come or go; nullptr: is not told
-};
 
 struct FetchedManifest {
   Digest digest;
@@ -89,6 +78,8 @@ void for_each_blob(std::size_t count, std::size_t threads,
 // Whether a manifest may come from a mirror of its registry (registries.conf, hosts.toml).
 enum class Via { mirrors, registry };
 
+struct ClientState;
+
 // May be used by several threads at once. Connections and tokens are kept for the client's life; nothing else
 // remembers a credential. Every Error names the URL, redacted.
 class Client {
@@ -141,8 +132,7 @@ class Client {
   const ClientOptions& options() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<ClientState> state_;
 };
 
 }  // namespace bottle::registry

@@ -6,7 +6,8 @@
 #include <mutex>
 
 #include "registry/attempts.hpp"
-#include "registry/session.hpp"
+#include "registry/client.hpp"
+#include "registry/client_state.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"

@@ -5,7 +5,7 @@
 #include <array>
 #include <cctype>
 
-#include "registry/http.hpp"
+#include "registry/http_values.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {

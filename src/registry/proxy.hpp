@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "registry/http.hpp"
+#include "registry/http_types.hpp"
 
 namespace bottle::registry {
 

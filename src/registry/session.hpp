@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "registry/authorizer.hpp"
-#include "registry/client.hpp"
+#include "registry/client_options.hpp"
+#include "registry/http.hpp"
+#include "registry/reference.hpp"
 #include "registry/routes.hpp"
 #include "util/error.hpp"
 
@@ -86,12 +88,6 @@ class MountRefusals {
  private:
   mutable std::mutex mutex_;
   std::set<std::pair<std::string, std::string>> refused_;
-};
-
-struct Client::State {
-  explicit State(ClientOptions options) : session(std::move(options)) {}
-  Session session;
-  MountRefusals mount_refusals;
 };
 
 // "ABC: text; DEF: text" of a registry's error document (distribution-spec "Error Codes"), made safe to show;

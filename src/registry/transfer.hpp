@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "registry/certificates.hpp"
-#include "registry/http.hpp"
+#include "registry/http_types.hpp"
 #include "registry/proxy.hpp"
 
 namespace bottle::registry {

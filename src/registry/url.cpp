@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "registry/http.hpp"
+#include "registry/http_types.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {

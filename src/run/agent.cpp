@@ -17,7 +17,7 @@
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr std::size_t kMaximumConnections = 64;
@@ -121,4 +121,4 @@ AgentRelay::AgentRelay(const std::string& agent, const fs::path& directory, cons
   child_.emplace(pid, false);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -12,7 +12,7 @@
 #include "util/file.hpp"
 #include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 class AgentRelay {
  public:
@@ -27,4 +27,4 @@ class AgentRelay {
   std::optional<Child> child_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

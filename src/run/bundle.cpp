@@ -9,7 +9,7 @@
 #include "run/seccomp.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 Json mount(const std::string& target, const std::string& type, const std::string& source,
@@ -178,7 +178,7 @@ Json linux_part(const Bundle& bundle) {
 // An unlimited one is RLIM_INFINITY (runtime-spec, config.md "POSIX process").
 Json resource_limits(const Bundle& bundle) {
   Json limits = Json::array();
-  for (const ResourceLimit& limit : bundle.limits) {
+  for (const image::ResourceLimit& limit : bundle.limits) {
     std::string type = "RLIMIT_";
     for (const char c : limit.name)
       type += static_cast<char>(c - 'a' + 'A');
@@ -221,4 +221,4 @@ std::string bundle_config(const Bundle& bundle) {
   return config.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -11,7 +11,7 @@
 #include "run/confinement.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 struct BundleMount {
   std::string target;  // absolute, in the container
@@ -33,8 +33,8 @@ struct Bundle {
   bool has_network = true;          // the host's; else one of its own with nothing in it
   std::vector<BundleMount> mounts;  // after those that every container has
   IdMapping id_mapping = IdMapping::root;
-  std::uint64_t shm_size = RunSettings::kDefaultShmSize;
-  std::vector<ResourceLimit> limits;
+  std::uint64_t shm_size = image::RunSettings::kDefaultShmSize;
+  std::vector<image::ResourceLimit> limits;
   bool has_seccomp = true;    // the runtime can limit the system calls
   bool is_insecure = false;   // --security=insecure: all that this process may do
   bool has_terminal = false;  // the caller's, through one of its own
@@ -46,4 +46,4 @@ std::string bundle_config(const Bundle& bundle);
 // The directories that every container mounts something on, in the order of the mounts.
 const std::vector<std::string>& system_mount_points();
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -25,7 +25,7 @@
 #include "util/process.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 struct Range {
@@ -362,4 +362,4 @@ std::string run_confined(IdMapping id_mapping, Terminal terminal, const std::fun
   return child.result();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -12,7 +12,7 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 // Whose files the child can make.
 enum class IdMapping {
@@ -65,4 +65,4 @@ std::string run_confined(IdMapping id_mapping, Terminal terminal,
                          const std::function<std::string(int output)>& body,
                          const std::function<void(std::string_view)>& on_output);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

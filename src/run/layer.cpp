@@ -8,7 +8,7 @@
 #include "run/unpack.hpp"
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr const char* kRoot = "context:run";
@@ -88,7 +88,7 @@ oci::LayerIndex LayerMaker::with_blob(oci::LayerIndex layer, const Changes& chan
     layer.roots.clear();
     return layer;
   }
-  LoadedPlan places;
+  image::LoadedPlan places;
   places.context_roots = context_.image.context_roots;
   places.context_roots[kRoot] = changes.directory;
   places.blob_directories = context_.image.blob_directories;
@@ -110,4 +110,4 @@ oci::LayerIndex LayerMaker::with_blob(oci::LayerIndex layer, const Changes& chan
   return layer;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "run/confinement.hpp"
-#include "run/run.hpp"
+#include "run/context.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 // Where to look for what changed.
 struct Changes {
@@ -34,4 +34,4 @@ class LayerMaker {
   IdMapping id_mapping_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

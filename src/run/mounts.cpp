@@ -10,13 +10,13 @@
 #include <cstdlib>
 #include <map>
 
-#include "run/run_gc.hpp"
+#include "run/run_directory.hpp"
 #include "run/targets.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 using dockerfile::Mount;
@@ -282,8 +282,8 @@ void RunMounts::tmpfs(const RunMount& item) {
 void RunMounts::secret(const RunMount& item, int number) {
   const Mount& mount = item.mount;
   const std::string& id = mount.id;
-  const SecretSpec* found = nullptr;
-  for (const SecretSpec& secret : context_.secrets)
+  const image::SecretSpec* found = nullptr;
+  for (const image::SecretSpec& secret : context_.secrets)
     if (secret.id == id) found = &secret;
   if (found == nullptr) {
     if (!mount.required) return;
@@ -321,7 +321,7 @@ void RunMounts::ssh(const RunMount& item, int number) {
   const std::string id = mount.id.empty() ? "default" : mount.id;
   const char* variable = std::getenv("SSH_AUTH_SOCK");
   std::string agent = id == "default" && variable != nullptr ? variable : "";
-  for (const SshSpec& given : context_.agents)
+  for (const image::SshSpec& given : context_.agents)
     if (given.id == id) agent = given.socket;
   struct stat status {};
   const bool is_there = !agent.empty() && ::stat(agent.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
@@ -341,4 +341,4 @@ void RunMounts::ssh(const RunMount& item, int number) {
                      .options = {"bind", "rw", "nosuid", "nodev", "noexec"}});
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -10,10 +10,11 @@
 
 #include "run/agent.hpp"
 #include "run/bundle.hpp"
-#include "run/run.hpp"
+#include "run/context.hpp"
+#include "run/request.hpp"
 #include "run/snapshot.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 // A mounted file system; the destructor unmounts it.
 class MountPoint {
@@ -77,4 +78,4 @@ class RunMounts {
   std::vector<std::string> environment_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -3,7 +3,7 @@
 #include "util/digest.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 using dockerfile::Mount;
@@ -60,4 +60,4 @@ std::string RunRequest::text() const {
   return text;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

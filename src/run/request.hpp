@@ -11,13 +11,13 @@
 #include "image/model/file_source.hpp"
 #include "image/model/run_settings.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 struct RunMount {
-  dockerfile::Mount mount;           // as parsed
-  std::string target;                // absolute; "" for a secret that is a variable only, and for ssh
-  std::string source = "/";          // of bind and cache: the path in the tree that `from` is
-  std::optional<FileSource> from{};  // of bind always, of cache if given
+  dockerfile::Mount mount;                  // as parsed
+  std::string target;                       // absolute; "" for a secret that is a variable only, and for ssh
+  std::string source = "/";                 // of bind and cache: the path in the tree that `from` is
+  std::optional<image::FileSource> from{};  // of bind always, of cache if given
   std::string from_name{};  // of `from`, for the key: stages by number, since their names are no input
 };
 
@@ -30,11 +30,11 @@ struct RunRequest {
   std::string workdir = "/";
   bool has_network = true;   // the host's
   bool is_insecure = false;  // --security=insecure
-  RunSettings settings;
+  image::RunSettings settings;
   std::vector<RunMount> mounts;
 
   // All that decides the result, on one line: part of the instruction's key.
   std::string text() const;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

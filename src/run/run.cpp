@@ -10,13 +10,13 @@
 #include "dockerfile/words.hpp"
 #include "run/layer.hpp"
 #include "run/mounts.hpp"
-#include "run/run_gc.hpp"
+#include "run/run_directory.hpp"
 #include "run/runtime.hpp"
 #include "run/targets.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr std::size_t kLinesKept = 20;
@@ -219,7 +219,7 @@ class Execution {
           {.target = target, .source = path.native(), .options = {"rbind", "ro"}, .gives_way = gives_way});
     };
     std::string hosts = kHosts;
-    for (const HostEntry& host : request_.settings.hosts)
+    for (const image::HostEntry& host : request_.settings.hosts)
       hosts += host.address + "\t" + host.name + "\n";
     file("hosts", hosts, 0644, "/etc/hosts", true);
     const std::string servers =
@@ -235,7 +235,7 @@ class Execution {
 
   // What the command left is the next instruction's lower directory already.
   void publish(const oci::LayerIndex& layer, const fs::path& upper) {
-    LoadedPlan above;
+    image::LoadedPlan above;
     above.plan.layers = context_.image.plan.layers;
     above.plan.layers.push_back(
         {.digest = layer.digest(), .scope = {}, .diff_id = {}, .blob_media_type = {}, .blob = {}});
@@ -327,4 +327,4 @@ oci::LayerIndex RunExecution::finish() {
                                            : "bottle-image build --debug-shell opens a shell at this point"});
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -21,33 +21,12 @@
 #include "image/model/spec.hpp"
 #include "oci/layer_index.hpp"
 #include "run/confinement.hpp"
+#include "run/context.hpp"
 #include "run/request.hpp"
 #include "run/user.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
-
-// What a mount shows: the tree of a stage or image, or files of a context.
-struct RunTree {
-  LoadedPlan image;
-  std::size_t base_layers = 0;
-  std::optional<oci::LayerIndex> taken;  // of a context, whose roots image.context_roots knows
-};
-
-struct RunContext {
-  const store::Store& store;
-  const LoadedPlan& image;      // the layers below
-  const oci::MergedTree& tree;  // what they make
-  std::size_t base_layers = 0;  // how many of them the base brought
-  std::int64_t epoch = 0;
-  std::vector<std::optional<RunTree>> mounts;  // one for each of the request's
-  std::vector<SecretSpec> secrets;
-  std::vector<SshSpec> agents;
-  std::function<void(std::string_view line)> on_line;  // of what the command says, without the line's end
-  Warn warn;
-  bool debug_shell =
-      false;  // a command that fails is followed by a shell where it was, if there is a terminal
-};
+namespace bottle::run {
 
 // A RUN instruction at work. Several may be so at once; see ConfinedProcess::wait().
 class RunExecution {
@@ -72,4 +51,4 @@ class RunExecution {
   std::string why_copied_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -10,31 +10,17 @@
 #include <set>
 #include <tuple>
 
-#include "run/runtime.hpp"
+#include "run/run_directory.hpp"
 #include "run/snapshot.hpp"
 #include "run/unpack.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr std::uint64_t kStatBlock = 512;  // stat(2), st_blocks
-
-// The directories in it, but for those that begin with a dot: locks.
-std::vector<std::string> names_in(const fs::path& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator item(directory, error), end; !error && item != end; item.increment(error)) {
-    std::error_code ignored;
-    const std::string name = item->path().filename().native();
-    if (name.front() != '.' && item->symlink_status(ignored).type() == fs::file_type::directory)
-      names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 // What the tree takes on the disk, names of one inode counted once.
 std::uint64_t disk_usage(const fs::path& top) {
@@ -74,7 +60,7 @@ struct Found {
 void find_snapshots(const fs::path& store, const std::string& owner, std::vector<Found>& all) {
   const std::string folder = "snapshots/" + owner;
   std::map<std::string, Found> found;
-  for (const std::string& name : names_in(store / folder)) {
+  for (const std::string& name : directory_names(store / folder)) {
     const fs::path place = store / folder / name;
     Found item;
     item.tree = {.kind = CachedTree::Kind::snapshot,
@@ -132,7 +118,7 @@ std::optional<std::vector<FileLock>> lock_cache(const fs::path& place) {
 
 void find_caches(const fs::path& store, const std::string& owner, std::vector<Found>& all) {
   const std::string folder = "cache/" + owner;
-  for (const std::string& name : names_in(store / folder)) {
+  for (const std::string& name : directory_names(store / folder)) {
     const fs::path place = store / folder / name;
     Found item;
     item.tree = {.kind = CachedTree::Kind::cache,
@@ -150,7 +136,7 @@ void find_left(const fs::path& store, std::vector<Found>& all) {
   if (!fs::exists(runs)) return;
   // A directory without a lock is not a new one while this is held.
   const FileLock making(runs / ".lock", FileLock::Mode::exclusive);
-  for (const std::string& name : names_in(runs)) {
+  for (const std::string& name : directory_names(runs)) {
     if (!FileLock::try_lock(runs / name / "lock", FileLock::Mode::exclusive)) continue;
     Found item;
     item.tree = {.kind = CachedTree::Kind::leftover,
@@ -166,9 +152,9 @@ void find_left(const fs::path& store, std::vector<Found>& all) {
 std::vector<CachedTree> find_all(const fs::path& store, IdMapping id_mapping, unsigned user) {
   std::vector<Found> found;
   find_left(store, found);
-  for (const std::string& owner : names_in(store / "snapshots"))
+  for (const std::string& owner : directory_names(store / "snapshots"))
     if (may_look_at(owner, id_mapping, user)) find_snapshots(store, owner, found);
-  for (const std::string& owner : names_in(store / "cache"))
+  for (const std::string& owner : directory_names(store / "cache"))
     if (may_look_at(owner, id_mapping, user)) find_caches(store, owner, found);
   std::vector<CachedTree> trees;
   trees.reserve(found.size());
@@ -203,18 +189,11 @@ std::vector<CachedTree> parse(const std::string& text) {
   return trees;
 }
 
-void remove_left(const fs::path& directory) {
-  const std::string name = directory.filename().native();
-  remove_control_groups(run_container(name));
-  remove_control_groups(run_container("probe-" + name));
-  remove_tree(directory);
-}
-
 void remove_one(const fs::path& store, const std::string& name) {
   const fs::path path = store / name;
   if (name.starts_with("run/")) {
     const FileLock making(store / "run" / ".lock", FileLock::Mode::exclusive);
-    if (FileLock::try_lock(path / "lock", FileLock::Mode::exclusive)) remove_left(path);
+    if (FileLock::try_lock(path / "lock", FileLock::Mode::exclusive)) remove_run(path);
     return;
   }
   std::optional<std::vector<FileLock>> locks;
@@ -240,42 +219,11 @@ std::string where_allowed(IdMapping id_mapping, const std::function<std::string(
 }
 
 bool is_empty_of_runs(const fs::path& store) {
-  return names_in(store / "run").empty() && names_in(store / "snapshots").empty() &&
-         names_in(store / "cache").empty();
+  return directory_names(store / "run").empty() && directory_names(store / "snapshots").empty() &&
+         directory_names(store / "cache").empty();
 }
 
 }  // namespace
-
-std::string cache_owner(IdMapping id_mapping, unsigned user) {
-  return id_mapping == IdMapping::root ? "root" : std::to_string(user) + "-" + to_string(id_mapping);
-}
-
-std::string run_container(const std::string& name) {
-  return "bottle-" + name;
-}
-
-RunDirectory::RunDirectory(const fs::path& store, const std::string& name) : path_(store / "run" / name) {
-  const fs::path all = store / "run";
-  make_directories(all);
-  const FileLock making(all / ".lock", FileLock::Mode::exclusive);
-  for (const std::string& left : names_in(all)) {
-    try {
-      if (FileLock::try_lock(all / left / "lock", FileLock::Mode::exclusive)) remove_left(all / left);
-    } catch (const Error&) {
-      // Another user's: no obstacle here.
-    }
-  }
-  fs::create_directory(path_);
-  lock_.emplace(path_ / "lock", FileLock::Mode::exclusive);
-}
-
-RunDirectory::~RunDirectory() {
-  try {
-    remove_tree(path_);
-  } catch (const Error&) {
-    // The next RUN tries again.
-  }
-}
 
 std::vector<CachedTree> cached_trees(const fs::path& store) {
   if (is_empty_of_runs(store)) return {};
@@ -303,4 +251,4 @@ void remove_cached_trees(const fs::path& store, const std::vector<std::string>& 
   });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -15,26 +15,7 @@
 #include "run/confinement.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
-
-// "root", "1000-subordinate": see above. `user` is the caller's id outside of all namespaces.
-std::string cache_owner(IdMapping id_mapping, unsigned user);
-
-// The directory of one RUN, made and locked; gone with all it holds afterwards. What killed processes left
-// goes first. To be used where the files can be removed: in a process of run_confined().
-class RunDirectory {
- public:
-  RunDirectory(const fs::path& store, const std::string& name);
-  ~RunDirectory();
-  RunDirectory(RunDirectory&&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-  std::optional<FileLock> lock_;
-};
-// The name of the container, and with it of the control groups, of the RUN with this directory name.
-std::string run_container(const std::string& name);
+namespace bottle::run {
 
 struct CachedTree {
   enum class Kind { snapshot, cache, leftover } kind = Kind::snapshot;
@@ -52,4 +33,4 @@ void remove_leftover_runs(const fs::path& store);
 // Removes those of the trees, unless a RUN is using them now.
 void remove_cached_trees(const fs::path& store, const std::vector<std::string>& names);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -11,7 +11,7 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr const char* kVariable = "BOTTLE_OCI_RUNTIME";
@@ -164,4 +164,4 @@ void remove_control_groups(const std::string& container) {
   }
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -10,7 +10,7 @@
 #include "run/confinement.hpp"
 #include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 struct RuntimeResult {
   ExitStatus status;
@@ -39,4 +39,4 @@ Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::pat
 // The control groups that a container of this name left, removed. They are empty.
 void remove_control_groups(const std::string& container);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

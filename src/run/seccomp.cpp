@@ -21,7 +21,7 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr const char* kFiles =
@@ -168,4 +168,4 @@ Json seccomp_profile() {
   return profile;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -3,10 +3,10 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-namespace bottle::image {
+namespace bottle::run {
 
 // The member linux.seccomp of a container's configuration, for this machine's architecture and the
 // capabilities of run/bundle.cpp.
 nlohmann::json seccomp_profile();
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -6,19 +6,19 @@
 #include <ctime>
 
 #include "oci/diff.hpp"
-#include "run/run_gc.hpp"
+#include "run/run_directory.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr std::size_t kNameLength = 32;  // hex digits: overlayfs takes all names in one page of memory
 constexpr std::size_t kMaximumDepth = 48;
 
-LoadedPlan first_layers(const LoadedPlan& image, std::size_t count) {
-  LoadedPlan part;
+image::LoadedPlan first_layers(const image::LoadedPlan& image, std::size_t count) {
+  image::LoadedPlan part;
   part.context_roots = image.context_roots;
   part.blob_directories = image.blob_directories;
   part.plan.layers.assign(image.plan.layers.begin(),
@@ -72,7 +72,7 @@ std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot) {
                        .is_of_command = lines.size() > 2 && lines[2] == "command"};
 }
 
-Digest chain_digest(const LoadedPlan& image, std::size_t count) {
+Digest chain_digest(const image::LoadedPlan& image, std::size_t count) {
   std::string text;
   for (std::size_t i = 0; i < count; ++i)
     text += image.plan.layers[i].digest.hex() + "\n";
@@ -117,7 +117,7 @@ void Snapshots::use(const fs::path& snapshot) const {
     touch(file);
 }
 
-std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t base) {
+std::vector<fs::path> Snapshots::lowers(const image::LoadedPlan& image, std::size_t base) {
   const std::size_t count = image.layers.size();
   const Digest whole = chain_digest(image, count);
   check_after_boot(image);
@@ -139,7 +139,7 @@ std::vector<fs::path> Snapshots::lowers(const LoadedPlan& image, std::size_t bas
   return made;
 }
 
-void Snapshots::check_after_boot(const LoadedPlan& image) const {
+void Snapshots::check_after_boot(const image::LoadedPlan& image) const {
   for (std::size_t count = image.layers.size(); count > 0; --count) {
     const auto found = chain_of(chain_digest(image, count));
     if (found.empty()) continue;
@@ -170,7 +170,7 @@ void Snapshots::check_after_boot(const LoadedPlan& image) const {
   }
 }
 
-void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t count) {
+void Snapshots::make(const image::LoadedPlan& image, std::size_t below, std::size_t count) {
   const Digest chain = chain_digest(image, count);
   make_directories(directory_ / ".locks");
   const FileLock making(directory_ / ".locks" / chain.hex().substr(0, 2), FileLock::Mode::exclusive);
@@ -178,7 +178,7 @@ void Snapshots::make(const LoadedPlan& image, std::size_t below, std::size_t cou
   if (!chain_of(chain).empty()) return;
   const fs::path directory = work_ / ("snapshot" + std::to_string(++made_));
   make_directories(directory);
-  const LoadedPlan whole = first_layers(image, count);
+  const image::LoadedPlan whole = first_layers(image, count);
   const oci::MergedTree tree = whole.merged();
   const oci::ContentReader reader = whole.reader(store_);
   std::optional<Digest> parent;
@@ -213,4 +213,4 @@ void Snapshots::publish(const fs::path& directory, const Digest& chain, const Sn
   remove_tree(broken);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

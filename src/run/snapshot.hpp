@@ -27,10 +27,10 @@
 #include "run/unpack.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 // What identifies the first `count` layers of an image.
-Digest chain_digest(const LoadedPlan& image, std::size_t count);
+Digest chain_digest(const image::LoadedPlan& image, std::size_t count);
 
 // What the file `parent` of a snapshot says; nullopt if there is no snapshot.
 struct SnapshotFacts {
@@ -48,7 +48,7 @@ class Snapshots {
   // The lower directories of the image's tree, the uppermost first. Makes what is missing: the first `base`
   // layers as one snapshot, so that all that starts from the same base shares it, and the rest as another on
   // top.
-  std::vector<fs::path> lowers(const LoadedPlan& image, std::size_t base);
+  std::vector<fs::path> lowers(const image::LoadedPlan& image, std::size_t base);
 
   // Takes over `directory`, as a command left it, as what `chain` adds to `parent`. If somebody else was
   // first, his is kept.
@@ -63,9 +63,9 @@ class Snapshots {
   void publish(const fs::path& directory, const Digest& chain, const SnapshotFacts& facts);
   fs::path place(const Digest& chain) const;
   std::vector<fs::path> chain_of(const Digest& chain) const;
-  void check_after_boot(const LoadedPlan& image) const;
+  void check_after_boot(const image::LoadedPlan& image) const;
   void use(const fs::path& snapshot) const;
-  void make(const LoadedPlan& image, std::size_t below, std::size_t count);
+  void make(const image::LoadedPlan& image, std::size_t below, std::size_t count);
 
   const store::Store& store_;
   fs::path directory_;
@@ -75,4 +75,4 @@ class Snapshots {
   int made_ = 0;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -16,7 +16,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr int kMaximumLinks = 255;  // as oci::MergedTree::resolve()
@@ -123,4 +123,4 @@ void settle_targets(Bundle& bundle) {
   bundle.mounts = std::move(settled);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

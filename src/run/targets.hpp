@@ -11,7 +11,7 @@
 #include "run/bundle.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 // The path inside `root` ("a/b", "" for the root) with all links followed, none of them out of it. Parts that
 // do not exist are kept as they are. Throws for a loop of links.
@@ -23,4 +23,4 @@ std::string resolve_in_root(const fs::path& root, std::string_view path);
 // then.
 void settle_targets(Bundle& bundle);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

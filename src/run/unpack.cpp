@@ -18,7 +18,7 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 using oci::Entry;
@@ -323,4 +323,4 @@ void remove_tree(const fs::path& path) {
     throw_errno("cannot remove", path.native(), error.value());
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -13,7 +13,7 @@
 #include "oci/layer_index.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 struct UnpackOptions {
   bool single_owner = false;  // owners are not written: there is only one
@@ -46,4 +46,4 @@ Digest file_digest(const fs::path& path);
 // Removes a tree, making directories accessible that are not.
 void remove_tree(const fs::path& path);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

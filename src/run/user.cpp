@@ -8,12 +8,12 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 constexpr std::uint64_t kMaximumFile = 10u << 20;
 
-std::string text_of(const char* path, const oci::MergedTree& tree, const ReadContent& read) {
+std::string text_of(const char* path, const oci::MergedTree& tree, const image::ReadContent& read) {
   const auto resolved = tree.resolve(path, true);
   const oci::MergedTree::Node* node = resolved ? tree.find(*resolved) : nullptr;
   if (node == nullptr || node->inode->type != oci::EntryType::file || node->inode->size == 0 ||
@@ -30,7 +30,7 @@ std::optional<std::uint32_t> number(std::string_view text) {
 
 }  // namespace
 
-RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, const ReadContent& read) {
+RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, const image::ReadContent& read) {
   const std::size_t colon = text.find(':');
   std::string_view user = text.substr(0, colon);
   if (user.empty()) user = "0";
@@ -61,7 +61,7 @@ RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, con
   if (colon != std::string_view::npos && colon + 1 < text.size()) {
     const std::string_view group = text.substr(colon + 1);
     std::optional<std::uint32_t> gid = number(group);
-    if (!gid) gid = find_in_group(groups, group);
+    if (!gid) gid = image::find_in_group(groups, group);
     if (!gid)
       throw Error(fmt::format("the group \"{}\" is not in /etc/group of the image", group),
                   {.hint = "make the group first (RUN addgroup ...), or give its number"});
@@ -81,4 +81,4 @@ RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, con
   return result;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -10,7 +10,7 @@
 #include "image/model/users.hpp"
 #include "oci/merged_tree.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 
 struct RunUser {
   std::uint32_t uid = 0;
@@ -21,6 +21,6 @@ struct RunUser {
 
 // "", "user", "user:group", with names or numbers. A number that is not in /etc/passwd has the group 0 and
 // the home "/". Throws for a name that is not there.
-RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, const ReadContent& read);
+RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, const image::ReadContent& read);
 
-}  // namespace bottle::image
+}  // namespace bottle::run

@@ -2,10 +2,11 @@
 // a checksum of all that precedes it, so that a short, zeroed or altered file is never taken for a result.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "store/store.hpp"
+#include "store/action.hpp"
 
 namespace bottle::store {
 

@@ -11,27 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "store/action.hpp"
 #include "util/digest.hpp"
 #include "util/file.hpp"
 
 namespace bottle::store {
 
 struct Shared;
-
-struct Output {
-  Digest digest;
-  std::uint64_t size = 0;
-};
-
-// What an action made. Stored as JSON under actions/<2>/<62 hex of the key>.
-struct ActionResult {
-  std::string kind;                          // "instruction", "image", "pack", "frame", ...
-  std::string label;                         // for people: slug, "Dockerfile:9 COPY a b"
-  std::map<std::string, Output> outputs;     // name -> blob
-  std::map<std::string, std::string> facts;  // small values: CRC-32 of a frame, plan digest of an image
-  std::string tool_version;
-  std::uint64_t milliseconds = 0;
-};
 
 // Why a lookup did not give a result: four different answers to "why did this run?".
 enum class Presence { present, never, evicted, damaged };

@@ -22,8 +22,6 @@
 namespace bottle {
 namespace {
 
-constexpr std::size_t kOutputKept = 64u << 10;
-
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
   result.reserve(texts.size() + 1);
@@ -168,22 +166,6 @@ void drain(int descriptor, const std::function<void(std::string_view)>& on_outpu
     else if (errno != EINTR)
       throw_errno("cannot read output", "pipe");
   }
-}
-
-ProcessResult run_program(Command command, const std::function<void(std::string_view)>& on_output) {
-  Pipe pipe = make_pipe();
-  command.output = pipe.writer.get();
-  Child child = start(command);
-  pipe.writer.reset();
-  ProcessResult finished;
-  drain(pipe.reader.get(), [&](std::string_view text) {
-    finished.output += text;
-    if (finished.output.size() > 2 * kOutputKept)
-      finished.output.erase(0, finished.output.size() - kOutputKept);
-    if (on_output) on_output(text);
-  });
-  finished.status = child.wait();
-  return finished;
 }
 
 }  // namespace bottle

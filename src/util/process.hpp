@@ -4,9 +4,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,10 +64,44 @@ Child start(const Command& command);
 
 struct ProcessResult {
   ExitStatus status;
-  std::string output;  // standard output and error, the last 64 KiB
+  std::string output;        // standard output and error, the last 64 KiB; of capture() standard output alone
+  std::string message = {};  // of capture(): the last line of standard error
 };
 // Runs it to its end. `on_output` (may be empty) gets its output as it comes.
 ProcessResult run_program(Command command, const std::function<void(std::string_view)>& on_output = {});
+// Runs a program that writes what people read, line by line, without colours. Interrupted, it is asked to
+// stop, and ended when it does not.
+ProcessResult run_shown(const std::vector<std::string>& arguments,
+                        const std::vector<std::string>& environment,
+                        const std::function<void(const std::string&)>& on_line);
+// Fills a program's standard input. A program that stops reading is judged by its exit status.
+using WriteInput = std::function<void(std::span<const std::byte>)>;
+ProcessResult run_fed(const std::vector<std::string>& arguments,
+                      const std::function<void(const WriteInput&)>& produce,
+                      const std::vector<std::string>& environment = {});
+// A short program, waited for whatever signals come: for cleaning up. nullopt if it could not be started, or
+// had not ended when the time was over; then it is ended.
+std::optional<ProcessResult> run_uninterrupted(const std::vector<std::string>& arguments,
+                                               std::chrono::milliseconds limit) noexcept;
+
+// Runs a program whose output is short, and takes it without the last line end. `environment` is added to
+// this process's, here and below. Throws only if it cannot be started.
+ProcessResult capture(const std::vector<std::string>& arguments,
+                      const std::vector<std::string>& environment = {});
+// Standard output of a command that has to succeed; its standard error is the Error's message.
+std::string output_of(const std::vector<std::string>& arguments, const std::string& hint,
+                      const std::vector<std::string>& environment = {});
+// Standard output into a file, for large ones.
+void output_into(const std::vector<std::string>& arguments, const fs::path& file);
+
+// The program and its first argument, for messages: "docker build".
+std::string command_text(const std::vector<std::string>& arguments);
+// The last line with anything on it.
+std::string last_line(std::string_view text);
+// This process's environment with these "NAME=value" lines put in.
+std::vector<std::string> environment_with(const std::vector<std::string>& lines);
+// $<name>, or "" when it is not set.
+std::string environment_value(const char* name);
 
 // Reads a pipe to its end, handing on what comes; an interrupt throws.
 void drain(int descriptor, const std::function<void(std::string_view)>& on_output);

@@ -7,12 +7,12 @@ using namespace bottle;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::text_of(data, size);
-  for (const auto& [ref, commit] : image::parse_ls_remote(text)) {
+  for (const auto& [ref, commit] : image::remote::parse_ls_remote(text)) {
     fuzz::check(dockerfile::is_commit(commit) && ref.find('\n') == std::string::npos);
   }
-  image::TreeSize whole;
+  image::remote::TreeSize whole;
   whole.read(text);
-  image::TreeSize parts;
+  image::remote::TreeSize parts;
   for (std::size_t at = 0; at < text.size(); at += 7)
     parts.read(text.substr(at, 7));
   fuzz::check(whole.bytes() == parts.bytes());

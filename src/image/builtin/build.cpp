@@ -20,7 +20,7 @@
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 namespace {
 
 constexpr const char* kCopiedSchema = "bottle-copied 1";
@@ -36,21 +36,21 @@ void give_back_memory(std::size_t files) {
 
 // A stage on its way.
 struct StageWork {
-  const ResolvedStage* stage = nullptr;
+  const resolve::ResolvedStage* stage = nullptr;
   StageImage image;
   bool is_begun = false;  // `image` is what the base is
   std::size_t next = 0;   // step
   std::size_t first_ordinal = 0;
-  std::optional<Digest> run_key;      // of the next step, if that is a RUN that has to wait or is at work
-  bool is_missing = false;            // the store does not have its result
-  std::unique_ptr<RunExecution> run;  // at work
+  std::optional<Digest> run_key;  // of the next step, if that is a RUN that has to wait or is at work
+  bool is_missing = false;        // the store does not have its result
+  std::unique_ptr<run::RunExecution> run;  // at work
 
   bool is_done() const { return is_begun && next == stage->steps.size(); }
 };
 
 class ImageBuilder {
  public:
-  ImageBuilder(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+  ImageBuilder(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
                const std::function<void(const std::string&)>& warn, std::size_t runs)
       : resolved_(resolved),
         store_(store),
@@ -66,7 +66,7 @@ class ImageBuilder {
       work.stage = &stage;
       work.first_ordinal = ordinal + 1;
       ordinal += stage.steps.size();
-      for (const FileStep& step : stage.steps)
+      for (const resolve::FileStep& step : stage.steps)
         for_each_scan(step, [this](const std::string& name) { ++scan_uses_[name]; });
     }
   }
@@ -94,11 +94,11 @@ class ImageBuilder {
  private:
   // The contexts that the instruction takes files from.
   template <typename Visit>
-  static void for_each_scan(const FileStep& step, const Visit& visit) {
-    if (step.kind == FileStep::Kind::copy && step.source.kind == FileSource::Kind::scan)
+  static void for_each_scan(const resolve::FileStep& step, const Visit& visit) {
+    if (step.kind == resolve::FileStep::Kind::copy && step.source.kind == FileSource::Kind::scan)
       visit(step.source.name);
-    if (step.kind != FileStep::Kind::run) return;
-    for (const RunMount& mount : step.run.mounts)
+    if (step.kind != resolve::FileStep::Kind::run) return;
+    for (const run::RunMount& mount : step.run.mounts)
       if (mount.from && mount.from->kind == FileSource::Kind::scan) visit(mount.from->name);
   }
 
@@ -111,10 +111,10 @@ class ImageBuilder {
   // What the commands at work have said meanwhile; waits for it if there is nothing else to do.
   void take_in(int timeout_milliseconds) {
     check_interrupted();
-    std::vector<ConfinedProcess*> children;
+    std::vector<run::ConfinedProcess*> children;
     for (auto& [number, work] : works_)
       if (work.run && !work.run->process().finished()) children.push_back(&work.run->process());
-    if (!children.empty()) ConfinedProcess::wait(children, timeout_milliseconds);
+    if (!children.empty()) run::ConfinedProcess::wait(children, timeout_milliseconds);
   }
 
   // Kills what is at work, and removes what that could not remove any more.
@@ -126,7 +126,7 @@ class ImageBuilder {
     }
     if (!was_running) return;
     try {
-      remove_leftover_runs(store_.directory());
+      run::remove_leftover_runs(store_.directory());
     } catch (const std::exception&) {
       // The next RUN tries again.
     }
@@ -140,7 +140,7 @@ class ImageBuilder {
       begin(work);
       return true;
     }
-    const FileStep& step = work.stage->steps[work.next];
+    const resolve::FileStep& step = work.stage->steps[work.next];
     if (!has_sources(step)) return false;
     try {
       return work.run ? finish_run(work, step) : advance(work, step);
@@ -161,23 +161,23 @@ class ImageBuilder {
     work.is_begun = true;
   }
 
-  bool has_sources(const FileStep& step) const {
+  bool has_sources(const resolve::FileStep& step) const {
     const auto is_there = [this](const FileSource& source) {
       return source.kind != FileSource::Kind::stage || works_.at(source.stage).is_done();
     };
-    if (step.kind == FileStep::Kind::copy) return is_there(step.source);
-    for (const RunMount& mount : step.run.mounts)
+    if (step.kind == resolve::FileStep::Kind::copy) return is_there(step.source);
+    for (const run::RunMount& mount : step.run.mounts)
       if (mount.from && !is_there(*mount.from)) return false;
     return true;
   }
 
   // Of the instruction; the files of its context go to `taken`.
-  Digest key_of(const StageImage& state, const FileStep& step, oci::MergedTree& taken) {
-    const bool is_independent = step.kind == FileStep::Kind::copy && step.request.is_independent();
+  Digest key_of(const StageImage& state, const resolve::FileStep& step, oci::MergedTree& taken) {
+    const bool is_independent = step.kind == resolve::FileStep::Kind::copy && step.request.is_independent();
     std::string key_text = std::string("schema = ") + kInstructionSchema +
                            "\nparent = " + (is_independent ? "any" : state.identity().hex()) +
                            "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
-    if (step.kind == FileStep::Kind::copy) {
+    if (step.kind == resolve::FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
         const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
         // Many files are held twice at a time: as what was seen and as a list, then as a list and as a tree.
@@ -187,13 +187,13 @@ class ImageBuilder {
         key_text += "source = " + copied_digest(step).hex() + "\n";
       }
     }
-    if (step.kind == FileStep::Kind::run) key_text += mounts_text(step);
+    if (step.kind == resolve::FileStep::Kind::run) key_text += mounts_text(step);
     return sha256(key_text);
   }
 
   // Of what the instruction copies from a stage or an image, with the places of the bytes. The store keeps it
   // by what the whole source is: so nothing is merged for what was copied before, and nothing loaded.
-  Digest copied_digest(const FileStep& step) {
+  Digest copied_digest(const resolve::FileStep& step) {
     StageImage& source = source_image(step);
     const Digest key = sha256(std::string("schema = ") + kCopiedSchema + "\nsource = " +
                               source.identity_with_places().hex() + "\nstep = " + step.text + "\n");
@@ -221,18 +221,19 @@ class ImageBuilder {
     return digest;
   }
 
-  bool advance(StageWork& work, const FileStep& step) {
-    if (step.kind == FileStep::Kind::run) return begin_run(work, step);
+  bool advance(StageWork& work, const resolve::FileStep& step) {
+    if (step.kind == resolve::FileStep::Kind::run) return begin_run(work, step);
     oci::MergedTree taken;
     const Digest key = key_of(work.image, step, taken);
     if (take_stored(work, step, key)) return true;
     save_step(work, step, key,
-              step.kind == FileStep::Kind::workdir ? execute_workdir(work.image, step)
-                                                   : execute_copy(work.image, step, std::move(taken)));
+              step.kind == resolve::FileStep::Kind::workdir
+                  ? execute_workdir(work.image, step)
+                  : execute_copy(work.image, step, std::move(taken)));
     return true;
   }
 
-  bool take_stored(StageWork& work, const FileStep& step, const Digest& key) {
+  bool take_stored(StageWork& work, const resolve::FileStep& step, const Digest& key) {
     const store::Store::Lookup lookup = store_.find_action(key);
     if (!lookup.result) return false;
     auto stored = read_stored_index(lookup.result->outputs.at("index").digest, store_);
@@ -241,7 +242,7 @@ class ImageBuilder {
     return true;
   }
 
-  bool begin_run(StageWork& work, const FileStep& step) {
+  bool begin_run(StageWork& work, const resolve::FileStep& step) {
     if (!work.run_key) {
       oci::MergedTree none;
       work.run_key = key_of(work.image, step, none);
@@ -254,13 +255,13 @@ class ImageBuilder {
     if (!work.is_missing && take_stored(work, step, *work.run_key)) return true;
     work.is_missing = true;
     if (free_runs_ == 0) return false;
-    work.run = std::make_unique<RunExecution>(step.run, run_context(work, step));
+    work.run = std::make_unique<run::RunExecution>(step.run, run_context(work, step));
     at_work_.insert(*work.run_key);
     --free_runs_;
     return true;
   }
 
-  bool finish_run(StageWork& work, const FileStep& step) {
+  bool finish_run(StageWork& work, const resolve::FileStep& step) {
     if (!work.run->process().finished()) return false;
     oci::LayerIndex layer = work.run->finish();
     if (const std::string& why = work.run->why_copied(); !why.empty() && !std::exchange(has_copied_, true))
@@ -275,7 +276,7 @@ class ImageBuilder {
     return true;
   }
 
-  void save_step(StageWork& work, const FileStep& step, const Digest& key, oci::LayerIndex layer) {
+  void save_step(StageWork& work, const resolve::FileStep& step, const Digest& key, oci::LayerIndex layer) {
     store::ActionResult result{.kind = "instruction", .label = step.where + " " + step.text};
     give_back_memory(layer.entries.size());
     StoredIndex stored = store_index(std::move(layer), store_);
@@ -286,7 +287,7 @@ class ImageBuilder {
     end_step(work, step, StepOutcome::executed, key, std::move(stored));
   }
 
-  void end_step(StageWork& work, const FileStep& step, StepOutcome outcome, const Digest& key,
+  void end_step(StageWork& work, const resolve::FileStep& step, StepOutcome outcome, const Digest& key,
                 StoredIndex layer) {
     adopt(work.image, step);
     for_each_scan(step, [this](const std::string& name) { --scan_uses_[name]; });
@@ -306,62 +307,62 @@ class ImageBuilder {
     };
   }
 
-  Warn warn_at(const FileStep& step) const {
+  Warn warn_at(const resolve::FileStep& step) const {
     return [this, &step](const std::string& text) { warn_(step.where + ": warning: " + text); };
   }
 
-  oci::LayerIndex execute_workdir(StageImage& state, const FileStep& step) {
+  oci::LayerIndex execute_workdir(StageImage& state, const resolve::FileStep& step) {
     Owner owner;
     if (!step.user.empty()) owner = resolve_owner(step.user, merged(state), content_of(state), warn_at(step));
     return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
   }
 
-  oci::LayerIndex execute_copy(StageImage& state, const FileStep& step, oci::MergedTree taken) {
+  oci::LayerIndex execute_copy(StageImage& state, const resolve::FileStep& step, oci::MergedTree taken) {
     for (const std::string& content : step.inline_contents)
       (void)store_.put(content);
     const oci::ContentReader source_reader = source_reader_of(step);
-    CopyRequest request = step.request;
+    copy::CopyRequest request = step.request;
     request.read_destination = content_of(state);
     request.warn = warn_at(step);
     std::vector<oci::MergedTree> fetched;
     fetched.reserve(step.remotes.size());
     for (const oci::LayerIndex& layer : resolved_.fetch(step, store_)) {
-      const RemoteSource& remote = step.remotes[fetched.size()];
+      const remote::RemoteSource& remote = step.remotes[fetched.size()];
       fetched.emplace_back().apply(layer, remote.name);
       // Archives from URLs stay what they are unless --unpack says otherwise.
       request.apart[remote.number] = {.tree = &fetched.back(),
                                       .path = remote.path(),
                                       .unpack = remote.is_url() && request.unpack.value_or(false)};
     }
-    const ArchiveOpener open_archive = make_archive_opener(store_, source_reader);
+    const copy::ArchiveOpener open_archive = copy::make_archive_opener(store_, source_reader);
     return step.source.kind == FileSource::Kind::scan
-               ? copy(std::move(taken), merged(state), request, open_archive)
-               : copy(merged(source_image(step)), merged(state), request, open_archive);
+               ? copy::copy(std::move(taken), merged(state), request, open_archive)
+               : copy::copy(merged(source_image(step)), merged(state), request, open_archive);
   }
 
   // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
   // is at the source; a cache begins as all of it.
-  std::string mounts_text(const FileStep& step) {
+  std::string mounts_text(const resolve::FileStep& step) {
     std::string text;
-    for (const RunMount& mount : step.run.mounts) {
+    for (const run::RunMount& mount : step.run.mounts) {
       if (!mount.from) continue;
       const bool is_bind = mount.mount.type == dockerfile::Mount::Type::bind;
       const Digest digest = mount.from->kind == FileSource::Kind::scan
                                 ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
-                            : is_bind ? subtree_digest(merged(source_image(*mount.from)), mount.source)
+                            : is_bind ? copy::subtree_digest(merged(source_image(*mount.from)), mount.source)
                                       : source_image(*mount.from).identity();
       text += "source = " + digest.hex() + "\n";
     }
     return text;
   }
 
-  std::optional<RunTree> mounted_tree(const RunMount& mount) {
+  std::optional<run::RunTree> mounted_tree(const run::RunMount& mount) {
     if (!mount.from) {
       // An empty one: bind,from=scratch.
-      if (mount.mount.type == dockerfile::Mount::Type::bind) return RunTree{};
+      if (mount.mount.type == dockerfile::Mount::Type::bind) return run::RunTree{};
       return std::nullopt;
     }
-    RunTree tree;
+    run::RunTree tree;
     if (mount.from->kind == FileSource::Kind::scan) {
       tree.image.context_roots = resolved_.context_roots();
       tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
@@ -373,10 +374,10 @@ class ImageBuilder {
     return tree;
   }
 
-  RunContext run_context(StageWork& work, const FileStep& step) {
+  run::RunContext run_context(StageWork& work, const resolve::FileStep& step) {
     const std::string prefix = "#" + std::to_string(work.first_ordinal + work.next) + " ";
     const oci::MergedTree& tree = merged(work.image);
-    RunContext context{
+    run::RunContext context{
         .store = store_,
         .image = work.image.image,
         .tree = tree,
@@ -388,12 +389,12 @@ class ImageBuilder {
         .on_line = [this, prefix](std::string_view line) { warn_(prefix + std::string(line)); },
         .warn = warn_at(step),
         .debug_shell = resolved_.spec().debug_shell};
-    for (const RunMount& mount : step.run.mounts)
+    for (const run::RunMount& mount : step.run.mounts)
       context.mounts.push_back(mounted_tree(mount));
     return context;
   }
 
-  oci::ContentReader source_reader_of(const FileStep& step) {
+  oci::ContentReader source_reader_of(const resolve::FileStep& step) {
     if (step.source.kind != FileSource::Kind::scan) return source_image(step).image.reader(store_);
     LoadedPlan contexts;
     contexts.context_roots = resolved_.context_roots();
@@ -401,8 +402,8 @@ class ImageBuilder {
   }
 
   // Where the bytes of a source lie must be known to the image that copies from it.
-  void adopt(StageImage& state, const FileStep& step) {
-    if (step.kind != FileStep::Kind::copy || step.source.kind == FileSource::Kind::scan) return;
+  void adopt(StageImage& state, const resolve::FileStep& step) {
+    if (step.kind != resolve::FileStep::Kind::copy || step.source.kind == FileSource::Kind::scan) return;
     const LoadedPlan& source = source_image(step).image;
     for (const auto& root : source.context_roots)
       state.image.context_roots.insert(root);
@@ -410,7 +411,7 @@ class ImageBuilder {
       state.image.blob_directories.push_back(path);
   }
 
-  StageImage& source_image(const FileStep& step) { return source_image(step.source); }
+  StageImage& source_image(const resolve::FileStep& step) { return source_image(step.source); }
   StageImage& source_image(const FileSource& source) {
     return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image
                                                   : outside_.image(source.name);
@@ -418,7 +419,7 @@ class ImageBuilder {
 
   const oci::MergedTree& merged(StageImage& state) { return outside_.loaded(state).merged(); }
 
-  Resolved& resolved_;
+  resolve::Resolved& resolved_;
   const store::Store& store_;
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
@@ -432,9 +433,9 @@ class ImageBuilder {
 
 }  // namespace
 
-LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs) {
   return ImageBuilder(resolved, store, on_step, warn, runs).run();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

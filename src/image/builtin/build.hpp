@@ -9,14 +9,14 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 enum class StepOutcome { executed, stored };
 
 // What happened to one instruction, as it happens.
 struct StepReport {
-  const ResolvedStage& stage;
-  const FileStep& step;
+  const resolve::ResolvedStage& stage;
+  const resolve::FileStep& step;
   StepOutcome outcome;
   Digest key;
 };
@@ -29,7 +29,7 @@ using OnStep = std::function<void(const StepReport&)>;
 // error stops the others. What `resolved` knows of the files of a context is released with the last
 // instruction that takes some. The result is not saved anywhere (see save_plan()); the layers are in the
 // store.
-LoadedPlan build(Resolved& resolved, const store::Store& store, const OnStep& on_step,
+LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
                  const std::function<void(const std::string&)>& warn, std::size_t runs = 1);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

@@ -1,6 +1,6 @@
 #include "image/builtin/outside_images.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 StageImage& OutsideImages::image(const std::string& name) {
   const auto [found, is_new] = images_.try_emplace(name);
@@ -23,4 +23,4 @@ StageImage& OutsideImages::loaded(StageImage& state) {
   return state;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

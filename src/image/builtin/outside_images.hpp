@@ -9,12 +9,13 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 class OutsideImages {
  public:
   // Refers to both.
-  OutsideImages(const Resolved& resolved, const store::Store& store) : resolved_(resolved), store_(store) {}
+  OutsideImages(const resolve::Resolved& resolved, const store::Store& store)
+      : resolved_(resolved), store_(store) {}
 
   // By its name in `resolved`; lives as long as this does.
   StageImage& image(const std::string& name);
@@ -22,10 +23,10 @@ class OutsideImages {
   StageImage& loaded(StageImage& state);
 
  private:
-  const Resolved& resolved_;
+  const resolve::Resolved& resolved_;
   const store::Store& store_;
   std::map<std::string, StageImage> images_;
   std::map<const OutsideImage*, LoadedPlan> plans_;  // loaded
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 StageImage StageImage::on(const StageImage& base) {
   StageImage image;
@@ -75,4 +75,4 @@ void StageImage::append(PlanLayer added, oci::LayerIndex layer) {
   image.layers.push_back(std::move(layer));
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

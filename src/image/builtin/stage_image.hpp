@@ -10,7 +10,7 @@
 #include "oci/merged_tree.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 struct StageImage {
   LoadedPlan image;             // without the layers of the outside image until that is loaded
@@ -40,4 +40,4 @@ struct StageImage {
   std::size_t in_tree_ = 0;  // layers
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

@@ -4,7 +4,7 @@
 
 #include "image/model/stored_index.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 namespace {
 
 constexpr const char* kPlaces = "places";
@@ -22,7 +22,7 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
   }
 }
 
-void store_image(const LoadedPlan& image, const Digest& key, const Resolved& resolved,
+void store_image(const LoadedPlan& image, const Digest& key, const resolve::Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store) {
   store::ActionResult result{.kind = "image", .label = resolved.spec().slug};
   if (is_builtin(resolved.spec())) result.facts[kPlaces] = resolved.places();
@@ -42,12 +42,12 @@ void store_image(const LoadedPlan& image, const Digest& key, const Resolved& res
   store.put_action(key, result);
 }
 
-bool has_present_places(const store::ActionResult& result, const Resolved& resolved) {
+bool has_present_places(const store::ActionResult& result, const resolve::Resolved& resolved) {
   const auto places = result.facts.find(kPlaces);
   return places == result.facts.end() || places->second == resolved.places();
 }
 
-std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
+std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const resolve::Resolved& resolved,
                                        const store::Store& store) {
   const auto plan = result.outputs.find("plan");
   const auto text = plan == result.outputs.end() ? std::nullopt : read_stored(plan->second.digest, store);
@@ -73,4 +73,4 @@ std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const 
   return image;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

@@ -10,7 +10,7 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 // The blobs that an index refers to, as outputs of the action that made it: so they are checked and kept with
 // it.
@@ -18,13 +18,13 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
                       std::map<std::string, store::Output>& outputs);
 
 // The whole image as the store keeps it by its key.
-void store_image(const LoadedPlan& image, const Digest& key, const Resolved& resolved,
+void store_image(const LoadedPlan& image, const Digest& key, const resolve::Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store);
 // Whether the stored image says where the bytes lie now. What it copied from another bottle may lie elsewhere
 // since: then the instructions are to be looked at again, and only those are executed that take such files.
-bool has_present_places(const store::ActionResult& result, const Resolved& resolved);
+bool has_present_places(const store::ActionResult& result, const resolve::Resolved& resolved);
 // The reverse; nullopt if a part is not there any more. Roots are those of this build.
-std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const Resolved& resolved,
+std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const resolve::Resolved& resolved,
                                        const store::Store& store);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

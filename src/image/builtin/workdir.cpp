@@ -3,7 +3,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch) {
@@ -34,4 +34,4 @@ oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& dir
   return layer;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

@@ -8,7 +8,7 @@
 #include "oci/layer_index.hpp"
 #include "oci/merged_tree.hpp"
 
-namespace bottle::image {
+namespace bottle::image::builtin {
 
 // The layer of WORKDIR: `directory` and what is missing above it, for `owner`, with the time `epoch`
 // (seconds). Without entries where nothing is missing: that is an empty layer, not a missing one, since the
@@ -16,4 +16,4 @@ namespace bottle::image {
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::builtin

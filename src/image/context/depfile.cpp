@@ -6,7 +6,7 @@
 #include "util/digest.hpp"
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 bool is_plain(char c) {
@@ -106,4 +106,4 @@ std::vector<std::string> plain_paths(const std::vector<std::string>& paths, cons
   return result;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

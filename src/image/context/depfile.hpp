@@ -11,7 +11,7 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 // A file or directory that a result depends on.
 struct Dependency {
@@ -51,4 +51,4 @@ class PlainPaths {
   std::deque<std::string> texts_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -11,7 +11,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 constexpr std::size_t kFew = 1000;     // paths: one depfile is good enough
@@ -145,4 +145,4 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
                         std::to_string(next_parts(files, dependencies.size())) + "\n");
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -20,7 +20,7 @@
 #include "image/context/depfile.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 struct DepfileOptions {
   std::string target;  // what the one depfile is for; empty: `key.stamp`
@@ -40,4 +40,4 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
 // (_bottle_parts in BottleRules.cmake).
 std::size_t wanted_parts(std::size_t paths);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

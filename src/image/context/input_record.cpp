@@ -14,7 +14,7 @@
 #include "util/parallel.hpp"
 #include "util/trace.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 namespace {
 
@@ -148,4 +148,4 @@ std::size_t scan_inputs(const fs::path& list) {
   return touched;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -16,7 +16,7 @@
 #include "image/context/stat_cache.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 struct RecordedInput {
   FileStatus status;
@@ -47,4 +47,4 @@ class InputRecord {
 // `inputs.stamp` in those in which something differs or which have no stamp. Returns how many it touched.
 std::size_t scan_inputs(const fs::path& list);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

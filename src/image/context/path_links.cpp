@@ -9,7 +9,7 @@
 
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 constexpr int kMostLinks = 40;  // as Linux: path_resolution(7)
@@ -70,4 +70,4 @@ std::vector<std::string> link_directories(const std::string& path) {
   return directories;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 struct PathLinks {
   std::vector<std::string> links;  // each link that is followed, by a path without links
@@ -20,4 +20,4 @@ PathLinks links_on(const std::string& path);
 // way, and the one in which a missing name may appear. May name a directory twice.
 std::vector<std::string> link_directories(const std::string& path);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

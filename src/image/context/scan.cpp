@@ -19,7 +19,7 @@
 #include "util/parallel.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 std::int64_t now_ns() {
@@ -62,13 +62,13 @@ std::string ContextScan::absolute(const std::string& path) const {
   return file != options_.files.end() ? file->second.native() : join_path(options_.root.native(), path);
 }
 
-const ContextScan::Node* ContextScan::look(const std::string& path) const {
+const WalkNode* ContextScan::look(const std::string& path) const {
   if (options_.recorded) {
     const auto found = walk_cache_->nodes.find(path);
     return found == walk_cache_->nodes.end() ? nullptr : &found->second;
   }
   auto [found, is_new] = walk_cache_->nodes.try_emplace(path);
-  Node& node = found->second;
+  WalkNode& node = found->second;
   if (is_new) {
     // What lies below something that is left out is left out too.
     if (!path.empty() && look(std::string(oci::parent_path(path))) == nullptr) return nullptr;
@@ -106,7 +106,7 @@ const ContextScan::Node* ContextScan::look(const std::string& path) const {
   return node.exists ? &node : nullptr;
 }
 
-bool ContextScan::is_left_out(const std::string& path, const Node& node) const {
+bool ContextScan::is_left_out(const std::string& path, const WalkNode& node) const {
   if (path.empty() || !S_ISDIR(node.mode) || !options_.files.empty()) return false;
   if (walk_cache_->is_excluded(node.status)) return true;
   const std::string file = join_path(path, kBuildTreeFile);
@@ -147,7 +147,7 @@ bool ContextScan::matches_rules(const std::string& path) const {
   const std::string parent(oci::parent_path(path));
   if (!parent.empty()) (void)matches_rules(parent);
   const dockerfile::IgnoreMatcher::Results& above = walk_cache_->rules[parent].results;
-  const Node* node = look(path);
+  const WalkNode* node = look(path);
   if (node == nullptr || !S_ISDIR(node->mode)) return options_.ignore->matches(path, above, nullptr);
   WalkCache::Rules own;
   own.ignored = options_.ignore->matches(path, above, &own.results);
@@ -173,8 +173,8 @@ bool ContextScan::holds_anything(const std::string& directory) const {
   return holds;
 }
 
-SourceTree::Kind ContextScan::kind(const std::string& path) const {
-  const Node* node = look(path);
+copy::SourceTree::Kind ContextScan::kind(const std::string& path) const {
+  const WalkNode* node = look(path);
   if (node == nullptr || ignored(path, S_ISDIR(node->mode))) return Kind::missing;
   if (S_ISDIR(node->mode)) return Kind::directory;
   return S_ISLNK(node->mode) ? Kind::symlink : Kind::other;
@@ -192,22 +192,22 @@ std::vector<std::string> ContextScan::list(const std::string& path) const {
   return names;
 }
 
-void ContextScan::take(const Source& source) {
+void ContextScan::take(const copy::Source& source) {
   sources_.back().push_back(source);
   name(source);
   take_one(source);
 }
 
 // A source that names a build tree brings it into the context, also for the sources before.
-void ContextScan::name(const Source& source) {
+void ContextScan::name(const copy::Source& source) {
   if (options_.recorded || !options_.files.empty()) return;
   const std::string written = path_in_root(source.written);
   std::string literal;
   for (const std::string_view part : path_components(std::string_view(written))) {
-    if (has_wildcards(part)) break;
+    if (copy::has_wildcards(part)) break;
     literal = join_path(literal, part);
   }
-  literal = follow_links(*this, literal);
+  literal = copy::follow_links(*this, literal);
   if (literal.empty() || !walk_cache_->named.insert(literal).second) return;
   const auto is_named = [&](const std::string& tree) { return is_within(literal, tree); };
   bool was_left_out = false;
@@ -220,7 +220,7 @@ void ContextScan::name(const Source& source) {
     }
   if (!was_left_out) return;
   walk_cache_->holds_anything.clear();
-  const std::vector<std::vector<Source>> sources = std::exchange(sources_, {{}});
+  const std::vector<std::vector<copy::Source>> sources = std::exchange(sources_, {{}});
   const std::vector<Set> before = std::exchange(sets_, {});
   all_.clear();
   current_.clear();
@@ -235,7 +235,7 @@ void ContextScan::name(const Source& source) {
   }
 }
 
-void ContextScan::take_one(const Source& source) {
+void ContextScan::take_one(const copy::Source& source) {
   const auto refuse_missing = [&](const std::string& path) {
     std::string hint = "sources are relative to the context " + options_.root.native();
     if (options_.ignore != nullptr && ::faccessat(root_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -248,15 +248,15 @@ void ContextScan::take_one(const Source& source) {
   };
   // Links that lead to a source are inputs like the source: the copy follows them again.
   walk_cache_->links.clear();
-  const std::vector<SourceMatch> matches = find_matches(*this, source.pattern);
+  const std::vector<copy::SourceMatch> matches = copy::find_matches(*this, source.pattern);
   for (const std::string& tree : walk_cache_->build_trees)
     if (source.pattern.match(tree)) walk_cache_->noted.insert(tree);
   // A wildcard that matches nothing is no error as long as the directory it looks in exists.
   matches_ += matches.size();
   if (matches.empty())
-    if (const std::string directory = follow_links(*this, source.pattern.literal); !directory.empty())
+    if (const std::string directory = copy::follow_links(*this, source.pattern.literal); !directory.empty())
       take_path(directory);
-  for (const SourceMatch& match : matches) {
+  for (const copy::SourceMatch& match : matches) {
     const Kind found = kind(match.path);
     if (found == Kind::missing) {
       if (!source.pattern.is_wildcard()) refuse_missing(match.path);
@@ -277,14 +277,15 @@ void ContextScan::take_one(const Source& source) {
     // Before the pivot links are followed, behind it they are not.
     std::string_view below = std::string_view(*source.required).substr(source.pattern.path.size());
     if (below.starts_with('/')) below.remove_prefix(1);
-    if (kind(join_path(follow_links(*this, source.pattern.path), below)) == Kind::missing)
+    if (kind(join_path(copy::follow_links(*this, source.pattern.path), below)) == Kind::missing)
       refuse_missing(*source.required);
   }
   for (const std::string& path : walk_cache_->links)
     take_path(path);
 }
 
-bool ContextScan::take_below(const Source& source, const std::string& root, const std::string& relative) {
+bool ContextScan::take_below(const copy::Source& source, const std::string& root,
+                             const std::string& relative) {
   bool took_any = false;
   const bool takes_all = !source.includes && !source.excludes.could_match_below("");
   for (const std::string& name : raw_list(join_path(root, relative))) {
@@ -295,7 +296,7 @@ bool ContextScan::take_below(const Source& source, const std::string& root, cons
       (void)look(path);
       item = walk_cache_->nodes.find(path);
     }
-    const Node& node = item->second;
+    const WalkNode& node = item->second;
     if (!node.exists) {
       if (walk_cache_->build_trees.contains(path) && (takes_all || source.takes(below)))
         walk_cache_->noted.insert(path);
@@ -326,14 +327,14 @@ static void put_in_order(Items& items) {
   items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
-std::size_t ContextScan::close(const EntryDetail& detail) {
+std::size_t ContextScan::close(const copy::EntryDetail& detail) {
   put_in_order(current_);
   all_.insert(all_.end(), current_.begin(), current_.end());
   // With several matches the directory may also lie below another one.
   Item* named = matches_ == 1 && !detail.named ? named_ : nullptr;
   for (Item* item : current_) {
     if (item == named) continue;
-    EntryDetail& needed = item->second.detail;
+    copy::EntryDetail& needed = item->second.detail;
     needed.modes |= detail.modes;
     needed.user_xattrs |= detail.user_xattrs;
     needed.named = true;
@@ -406,4 +407,4 @@ void ContextScan::digest(Item& item) const {
               {.where = name, .hint = "build again when it is no longer written to"});
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

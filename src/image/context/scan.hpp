@@ -22,9 +22,11 @@ namespace bottle::dockerfile {
 class IgnoreMatcher;
 }
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 class StatCache;
+struct WalkCache;
+struct WalkNode;
 
 struct ScanOptions {
   fs::path root;                      // the context directory, absolute
@@ -44,21 +46,17 @@ struct ScanOptions {
 
 // Build trees are not part of a context: those in ScanOptions::excludes, and directories in it that are
 // CMake's (they hold CMakeCache.txt), unless one of the sources names such a tree or something in it.
-class ContextScan : public SourceTree {
+class ContextScan : public copy::SourceTree {
  public:
-  static constexpr std::string_view kBuildTreeFile = "CMakeCache.txt";
-  struct Node;
-  struct WalkCache;
-
   ContextScan(ScanOptions options, const fs::path& store_directory);
   ~ContextScan() override;
 
   // Takes in what one source of COPY or ADD names; the calls up to the next close() are one set. Throws if a
   // source without wildcards names nothing; the hint says so if an ignore rule hides it.
-  void take(const Source& source);
+  void take(const copy::Source& source);
   // Ends a set (one instruction's sources) and returns its number. What `detail` leaves out has a fixed value
   // in the set's entries.
-  std::size_t close(const EntryDetail& detail = {});
+  std::size_t close(const copy::EntryDetail& detail = {});
 
   // Digests what was taken. Throws when a file keeps changing while it is read.
   void digest_files();
@@ -92,23 +90,23 @@ class ContextScan : public SourceTree {
   std::vector<std::string> list(const std::string& path) const override;
 
  private:
-  using Item = std::pair<const std::string, Node>;
+  using Item = std::pair<const std::string, WalkNode>;
   using Items = std::vector<Item*>;  // sorted by path, each one once
   struct Set {
     Items items;
-    EntryDetail detail;
+    copy::EntryDetail detail;
     const Item* named = nullptr;  // a directory of which only what is below it matters
   };
 
-  const Node* look(const std::string& path) const;
+  const WalkNode* look(const std::string& path) const;
   const std::vector<std::string>& raw_list(const std::string& path) const;
-  bool is_left_out(const std::string& path, const Node& node) const;
-  void name(const Source& source);
-  void take_one(const Source& source);
+  bool is_left_out(const std::string& path, const WalkNode& node) const;
+  void name(const copy::Source& source);
+  void take_one(const copy::Source& source);
   bool ignored(const std::string& path, bool is_directory) const;
   bool matches_rules(const std::string& path) const;
   bool holds_anything(const std::string& directory) const;
-  bool take_below(const Source& source, const std::string& root, const std::string& relative);
+  bool take_below(const copy::Source& source, const std::string& root, const std::string& relative);
   std::string absolute(const std::string& path) const;
   void digest(Item& item) const;
   oci::Place place(const std::string& path, oci::LayerIndex& index) const;
@@ -119,13 +117,13 @@ class ContextScan : public SourceTree {
   Fd root_;
   std::unique_ptr<StatCache> cache_;
   std::unique_ptr<WalkCache> walk_cache_;
-  std::vector<std::vector<Source>> sources_{1};  // of each set; the last is open
-  Items current_;                                // as taken: not sorted yet
-  std::size_t matches_ = 0;                      // of sources in it
-  Item* named_ = nullptr;                        // the directory that the last of them is
+  std::vector<std::vector<copy::Source>> sources_{1};  // of each set; the last is open
+  Items current_;                                      // as taken: not sorted yet
+  std::size_t matches_ = 0;                            // of sources in it
+  Item* named_ = nullptr;                              // the directory that the last of them is
   std::vector<Set> sets_;
   Items all_;  // all sets together
   std::size_t files_read_ = 0;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

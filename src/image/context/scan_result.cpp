@@ -10,7 +10,7 @@
 #include "image/context/walk_cache.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 // Into an entry that may have been another's, so that its memory serves again.
@@ -77,7 +77,7 @@ oci::LayerIndex ContextScan::index(std::size_t set) const {
   for (const Item* item : taken.items) {
     oci::Entry& entry = index.entries.emplace_back();
     fill(*item, options_.git_modes, entry);
-    remove_detail(taken.detail, item == taken.named, entry);
+    copy::remove_detail(taken.detail, item == taken.named, entry);
     if (entry.size > 0) entry.place = place(item->first, index);
   }
   return index;
@@ -87,7 +87,7 @@ void ContextScan::for_each_entry(const std::function<void(const oci::Entry&)>& v
   oci::Entry entry;
   for (const Item* item : all_) {
     fill(*item, options_.git_modes, entry);
-    remove_detail(item->second.detail, true, entry);
+    copy::remove_detail(item->second.detail, true, entry);
     visit(entry);
   }
 }
@@ -138,4 +138,4 @@ std::vector<Dependency> ContextScan::dependencies() const {
   return found;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -5,7 +5,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 constexpr std::string_view kMagic = "bottle-stat-cache 3\n";
@@ -190,4 +190,4 @@ void StatCache::save() {
   added_.clear();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -20,7 +20,7 @@
 #include "util/digest.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 // What must be equal for a file to count as unchanged.
 struct FileStatus {
@@ -72,4 +72,4 @@ class StatCache {
   mutable FileContent found_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

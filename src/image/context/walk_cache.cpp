@@ -15,11 +15,11 @@
 #include "util/parallel.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
-void ContextScan::WalkCache::take_record(std::vector<oci::Entry> entries) {
+void WalkCache::take_record(std::vector<oci::Entry> entries) {
   nodes.reserve(entries.size() + entries.size() / 8);
-  const auto add = [&](std::string path, mode_t mode) -> Node& {
+  const auto add = [&](std::string path, mode_t mode) -> WalkNode& {
     const auto [found, is_new] = nodes.try_emplace(std::move(path));
     found->second.exists = true;
     found->second.mode = mode;
@@ -40,9 +40,10 @@ void ContextScan::WalkCache::take_record(std::vector<oci::Entry> entries) {
       known = parent;
     }
     const bool is_directory = entry.type == oci::EntryType::directory;
-    Node& node = add(std::move(entry.path), entry.mode | (is_directory                            ? S_IFDIR
-                                                          : entry.type == oci::EntryType::symlink ? S_IFLNK
-                                                                                                  : S_IFREG));
+    WalkNode& node =
+        add(std::move(entry.path), entry.mode | (is_directory                            ? S_IFDIR
+                                                 : entry.type == oci::EntryType::symlink ? S_IFLNK
+                                                                                         : S_IFREG));
     node.status.size = entry.size;
     node.link = entry.link;
     node.content = {entry.digest, std::move(entry.xattrs)};
@@ -51,7 +52,7 @@ void ContextScan::WalkCache::take_record(std::vector<oci::Entry> entries) {
     std::sort(names.begin(), names.end());
 }
 
-std::vector<std::string> ContextScan::WalkCache::names_in(const Fd& directory, const std::string& name) {
+std::vector<std::string> WalkCache::names_in(const Fd& directory, const std::string& name) {
   const int copy = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
   if (!stream) throw_errno("cannot read the directory", name);
@@ -68,21 +69,21 @@ std::vector<std::string> ContextScan::WalkCache::names_in(const Fd& directory, c
 
 namespace {
 
-bool is_build_tree(const std::vector<ContextScan::WalkCache::Child>& children) {
+bool is_build_tree(const std::vector<WalkCache::Child>& children) {
   const auto found =
-      std::lower_bound(children.begin(), children.end(), ContextScan::kBuildTreeFile,
+      std::lower_bound(children.begin(), children.end(), kBuildTreeFile,
                        [](const auto& child, std::string_view name) { return child.name < name; });
-  return found != children.end() && found->name == ContextScan::kBuildTreeFile;
+  return found != children.end() && found->name == kBuildTreeFile;
 }
 
 }  // namespace
 
-bool ContextScan::WalkCache::is_named(const std::string& directory) const {
+bool WalkCache::is_named(const std::string& directory) const {
   const auto first = named.lower_bound(directory);
   return first != named.end() && is_within(*first, directory);
 }
 
-void ContextScan::WalkCache::look_ahead(int root, const std::string& root_name, const std::string& top) {
+void WalkCache::look_ahead(int root, const std::string& root_name, const std::string& top) {
   std::vector<std::string> level{top};
   std::size_t count = 0;
   while (!level.empty()) {
@@ -125,7 +126,7 @@ void ContextScan::WalkCache::look_ahead(int root, const std::string& root_name, 
   nodes.reserve(nodes.size() + count + 1);
 }
 
-void ContextScan::WalkCache::remember(const std::string& directory, const Child& child) {
+void WalkCache::remember(const std::string& directory, const Child& child) {
   if (child.mode == 0 || S_ISLNK(child.mode) || S_ISSOCK(child.mode)) return;
   std::string path = join_path(directory, child.name);
   if (S_ISDIR(child.mode)) {
@@ -135,11 +136,11 @@ void ContextScan::WalkCache::remember(const std::string& directory, const Child&
   }
   const auto [found, is_new] = nodes.try_emplace(std::move(path));
   if (!is_new) return;
-  Node& node = found->second;
+  WalkNode& node = found->second;
   node.exists = true;
   node.mode = child.mode;
   node.status = child.status;
   node.device = child.device;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

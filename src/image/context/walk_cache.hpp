@@ -8,17 +8,23 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "copy/selection.hpp"
 #include "dockerfile/ignore.hpp"
-#include "image/context/scan.hpp"
 #include "image/context/stat_cache.hpp"
+#include "oci/entry.hpp"
+#include "util/file.hpp"
+#include "util/shared_text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
-struct ContextScan::Node {
+inline constexpr std::string_view kBuildTreeFile = "CMakeCache.txt";
+
+struct WalkNode {
   bool exists = false;
   mode_t mode = 0;
   FileStatus status;
@@ -26,17 +32,18 @@ struct ContextScan::Node {
   SharedText link;
   FileContent content;
   std::int64_t read_at = 0;  // when reading the content began; ns since 1970
-  EntryDetail detail{.modes = false, .user_xattrs = false, .named = false};  // what some set needs of it
+  copy::EntryDetail detail{
+      .modes = false, .user_xattrs = false, .named = false};  // what some set needs of it
 };
 
 // What was looked at, remembered: an answer is the same however often it is asked for, and all of it is a
 // dependency.
-struct ContextScan::WalkCache {
+struct WalkCache {
   struct Rules {
     bool ignored = false;
     dockerfile::IgnoreMatcher::Results results;
   };
-  std::unordered_map<std::string, Node> nodes;               // absent ones too
+  std::unordered_map<std::string, WalkNode> nodes;           // absent ones too
   std::map<std::string, std::vector<std::string>> listings;  // searched directories
   std::map<std::string, bool> holds_anything;                // of ignored directories
   std::map<std::string, Rules> rules;                        // of directories
@@ -74,4 +81,4 @@ struct ContextScan::WalkCache {
   void take_record(std::vector<oci::Entry> entries);
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -9,7 +9,7 @@
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 namespace {
 
 bool is_portable(std::string_view name) {
@@ -64,4 +64,4 @@ oci::Xattrs xattrs_of(const Fd& file, const std::string& path) {
       });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

@@ -8,7 +8,7 @@
 #include "oci/xattrs.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::context {
 
 // The attributes that belong to a file's content rather than to the host it lies on: "user.*" and
 // security.capability. security.selinux, system.posix_acl_* and trusted.* describe this machine. Sorted by
@@ -17,4 +17,4 @@ oci::Xattrs xattrs_of(const std::string& path);
 // Of an open file; `path` is for messages.
 oci::Xattrs xattrs_of(const Fd& file, const std::string& path);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::context

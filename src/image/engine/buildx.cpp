@@ -1,15 +1,14 @@
 // The engine "buildx": BuildKit through any of its builders (`--builder` in ENGINE_OPTIONS or
 // $BUILDX_BUILDER), local, remote or Kubernetes. Inputs travel as named contexts, the result as an OCI
 // layout.
-#include "image/engine/cleanup_log.hpp"
-#include "image/engine/docker_client.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 // The builder that the options name; "" is the client's default.
@@ -86,8 +85,8 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
-    CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
-    load_inputs(request, input, DockerClient("docker"), log);
+    container::CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    load_inputs(request, input, container::Client("docker"), log);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";
     std::vector<std::string> arguments = command(request, input);
@@ -109,7 +108,7 @@ class BuildxEngine : public Engine {
                                                 exported.image_digest.string()});
     }
     arguments.push_back(input.context.native());
-    CleanupLog log(request.resolved.spec().directory, request.on_line);
+    container::CleanupLog log(request.resolved.spec().directory, request.on_line);
     run_client(request, log, arguments);
     return import_engine_image(archive, request.resolved, request.store);
   }
@@ -135,4 +134,4 @@ std::unique_ptr<Engine> make_buildx_engine(const BuildSpec& spec) {
   return std::make_unique<BuildxEngine>(spec);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

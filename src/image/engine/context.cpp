@@ -14,7 +14,7 @@
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr const char* kTree = "tree";
@@ -243,4 +243,4 @@ fs::path stage_context(const oci::LayerIndex& index, const oci::ContentReader& r
   return ContextWriter(index, reader, directory, seconds, times).run();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

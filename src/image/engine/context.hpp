@@ -8,7 +8,7 @@
 #include "oci/layer_index.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 enum class ContextTimes {
   whole,       // each entry's own
@@ -24,4 +24,4 @@ enum class ContextTimes {
 fs::path stage_context(const oci::LayerIndex& index, const oci::ContentReader& reader,
                        const fs::path& directory, std::int64_t seconds, ContextTimes times);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -10,7 +10,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr std::string_view kSchema = "bottle-sent 1 ";
@@ -67,4 +67,4 @@ std::string ContextHistory::name() {
   return sha256(random_ + " " + fs::absolute(file_).native()).hex().substr(0, kNameLength);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -6,7 +6,7 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 // BuildKit takes a file for the one that it has if path, size and time are the same (fsutil, sameFile()), and
 // keeps what it was sent under the name of the context's directory: `docker build` under the whole path,
@@ -37,4 +37,4 @@ class ContextHistory {
   bool is_ambiguous_ = false;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -1,16 +1,16 @@
 // The engine "docker": `docker build`, by the classic builder or the daemon's BuildKit.
 #include <algorithm>
 
-#include "image/engine/cleanup_log.hpp"
+#include "container/load.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
-#include "image/engine/load.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/process.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr const char* kProgram = "docker";
@@ -53,8 +53,8 @@ class DockerEngine : public Engine {
     const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work,
                                             buildkit ? ContextTimes::by_content : ContextTimes::whole);
-    CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
-    load_inputs(request, input, DockerClient(kProgram), log);
+    container::CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    load_inputs(request, input, container::Client(kProgram), log);
 
     const fs::path id_file = request.work / "image.id";
     std::vector<std::string> arguments{kProgram,    "build",         "--file", input.dockerfile.native(),
@@ -91,7 +91,7 @@ void append(std::vector<std::string>& words, const std::vector<std::string>& mor
   words.insert(words.end(), more.begin(), more.end());
 }
 
-std::vector<std::string> secret_options(const Resolved& resolved, bool has_secrets) {
+std::vector<std::string> secret_options(const resolve::Resolved& resolved, bool has_secrets) {
   std::vector<std::string> options;
   for (const SecretSpec& secret : resolved.spec().secrets) {
     if (!has_secrets)
@@ -112,21 +112,21 @@ oci::Platform platform_of(const LoadedPlan& image) {
           .variant = view.string_or("variant", "")};
 }
 
-void load_inputs(const EngineRequest& request, const EngineInput& input, const DockerClient& client,
-                 CleanupLog& log) {
+void load_inputs(const EngineRequest& request, const EngineInput& input, const container::Client& client,
+                 container::CleanupLog& log) {
   const fs::path layout = request.work / "input";
   for (const EngineImage& item : input.images) {
     export_layout(item.image, request.store, layout, item.reference);
     log.note_image(client.program(), item.reference);
     const auto held = log.lock(client.program());
-    load_layout(layout, platform_of(item.image), item.reference, client, request.store);
+    container::load_layout(layout, platform_of(item.image), item.reference, client, request.store);
   }
 }
 
-void run_client(const EngineRequest& request, CleanupLog& log, const std::vector<std::string>& arguments,
-                std::vector<std::string> environment) {
+void run_client(const EngineRequest& request, container::CleanupLog& log,
+                const std::vector<std::string>& arguments, std::vector<std::string> environment) {
   environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch()));
-  environment.push_back(CleanupLog::client_mark(request.resolved.spec().directory));
+  environment.push_back(container::CleanupLog::client_mark(request.resolved.spec().directory));
   log.note_client(arguments[0]);
   run_build(request, arguments, environment);
   log.forget_builder();
@@ -136,4 +136,4 @@ std::unique_ptr<Engine> make_docker_engine(const BuildSpec&) {
   return std::make_unique<DockerEngine>();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -7,7 +7,7 @@
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr std::string_view kFrom = "--from=";
@@ -27,7 +27,7 @@ std::string upper(std::string text) {
 }
 
 // Names for the needed stages that are words and each of them once: a Dockerfile may use one name twice.
-std::map<int, std::string> stage_names(const Resolved& resolved) {
+std::map<int, std::string> stage_names(const resolve::Resolved& resolved) {
   std::map<int, std::string> names;
   std::set<std::string> taken;
   for (const auto& [number, stage] : resolved.stages()) {
@@ -43,7 +43,7 @@ std::map<int, std::string> stage_names(const Resolved& resolved) {
 
 class Writer {
  public:
-  Writer(const Resolved& resolved, const OutsideNames& names)
+  Writer(const resolve::Resolved& resolved, const OutsideNames& names)
       : resolved_(resolved),
         names_(names),
         stage_names_(stage_names(resolved)),
@@ -59,7 +59,7 @@ class Writer {
     for (const auto& directive : {directives.syntax, directives.check, directives.escape})
       if (directive) copy_lines({directive->line, directive->line});
     int number = -1;
-    const ResolvedStage* stage = nullptr;
+    const resolve::ResolvedStage* stage = nullptr;
     for (const dockerfile::Node& node : tree.nodes) {
       if (upper(node.keyword) == "FROM") {
         ++number;
@@ -92,13 +92,13 @@ class Writer {
       line(number) = source_.at(static_cast<std::size_t>(number) - 1);
   }
 
-  void write_from(const dockerfile::Node& node, int number, const ResolvedStage& stage) {
+  void write_from(const dockerfile::Node& node, int number, const resolve::ResolvedStage& stage) {
     const std::string base = stage.base_stage >= 0      ? stage_names_.at(stage.base_stage)
                              : stage.base_image.empty() ? "scratch"
                                                         : names_.images.at(stage.base_image);
     line(node.lines.first) = "FROM " + base + " AS " + stage_names_.at(number);
-    for (const FileStep& step : stage.steps) {
-      if (step.position.line != node.position().line || step.kind != FileStep::Kind::copy) continue;
+    for (const resolve::FileStep& step : stage.steps) {
+      if (step.position.line != node.position().line || step.kind != resolve::FileStep::Kind::copy) continue;
       if (reference(step.source))
         fail(step.position, "a trigger of the base copies from \"" + step.source.name + "\"",
              "ENGINE " + resolved_.spec().engine + " can run triggers that copy from the context only");
@@ -120,16 +120,16 @@ class Writer {
     return found == names_.scans.end() ? std::nullopt : std::optional<std::string>(found->second);
   }
 
-  void edit(const dockerfile::Node& node, const ResolvedStage& stage) {
+  void edit(const dockerfile::Node& node, const resolve::ResolvedStage& stage) {
     std::vector<Edit> edits;
-    for (const FileStep& step : stage.steps) {
+    for (const resolve::FileStep& step : stage.steps) {
       if (step.position != node.position()) continue;
-      if (step.kind == FileStep::Kind::copy) {
+      if (step.kind == resolve::FileStep::Kind::copy) {
         if (const auto name = reference(step.source))
           for (const dockerfile::Flag& flag : node.flags)
             if (flag.text.starts_with(kFrom))
               edits.push_back({flag.position, flag.text.size(), std::string(kFrom) + *name});
-      } else if (step.kind == FileStep::Kind::run) {
+      } else if (step.kind == resolve::FileStep::Kind::run) {
         edit_mounts(node, step, edits);
       }
     }
@@ -140,11 +140,11 @@ class Writer {
           .replace(static_cast<std::size_t>(item.position.column) - 1, item.length, item.text);
   }
 
-  void edit_mounts(const dockerfile::Node& node, const FileStep& step, std::vector<Edit>& edits) {
+  void edit_mounts(const dockerfile::Node& node, const resolve::FileStep& step, std::vector<Edit>& edits) {
     std::size_t number = 0;
     for (const dockerfile::Flag& flag : node.flags) {
       if (!flag.text.starts_with(kMount) || number >= step.run.mounts.size()) continue;
-      const RunMount& mount = step.run.mounts[number++];
+      const run::RunMount& mount = step.run.mounts[number++];
       const auto name = mount.from ? reference(*mount.from) : std::nullopt;
       if (!name) continue;
       for (std::size_t at = kMount.size(); at < flag.text.size();) {
@@ -164,7 +164,7 @@ class Writer {
     }
   }
 
-  const Resolved& resolved_;
+  const resolve::Resolved& resolved_;
   const OutsideNames& names_;
   std::map<int, std::string> stage_names_;
   const std::vector<std::string>& source_;
@@ -173,7 +173,7 @@ class Writer {
 
 }  // namespace
 
-OutsideNames outside_names(const Resolved& resolved) {
+OutsideNames outside_names(const resolve::Resolved& resolved) {
   OutsideNames names;
   const auto add = [&](const FileSource& source) {
     if (source.kind == FileSource::Kind::image) names.images[source.name];
@@ -181,7 +181,7 @@ OutsideNames outside_names(const Resolved& resolved) {
   };
   for (const auto& [number, stage] : resolved.stages()) {
     if (stage.base_stage < 0 && !stage.base_image.empty()) names.images[stage.base_image];
-    for (const FileStep& step : stage.steps) {
+    for (const resolve::FileStep& step : stage.steps) {
       // The engine would fetch what it finds, not what the lock says.
       if (!step.remotes.empty())
         throw dockerfile::SourceError(
@@ -189,16 +189,16 @@ OutsideNames outside_names(const Resolved& resolved) {
             "ADD of what is at a URL or in a git repository cannot be given to ENGINE " +
                 resolved.spec().engine,
             "use ENGINE builtin, or ADD a file of the context");
-      if (step.kind == FileStep::Kind::copy) add(step.source);
-      for (const RunMount& mount : step.run.mounts)
+      if (step.kind == resolve::FileStep::Kind::copy) add(step.source);
+      for (const run::RunMount& mount : step.run.mounts)
         if (mount.from) add(*mount.from);
     }
   }
   return names;
 }
 
-std::string engine_dockerfile(const Resolved& resolved, const OutsideNames& names) {
+std::string engine_dockerfile(const resolve::Resolved& resolved, const OutsideNames& names) {
   return Writer(resolved, names).write();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

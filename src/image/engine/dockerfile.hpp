@@ -8,7 +8,7 @@
 
 #include "image/resolve/resolve.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 // What a stage or an instruction takes from outside the Dockerfile, as names: Resolved::image() and
 // Resolved::scan().
@@ -17,10 +17,10 @@ struct OutsideNames {
   std::map<std::string, std::string> scans;   // "context:<name>" -> reference
 };
 // Those that are used; the references are empty.
-OutsideNames outside_names(const Resolved& resolved);
+OutsideNames outside_names(const resolve::Resolved& resolved);
 
 // Throws SourceError for what cannot be said to an engine: a trigger of a base that copies from elsewhere
 // than the context, a --from that is written with quotes.
-std::string engine_dockerfile(const Resolved& resolved, const OutsideNames& names);
+std::string engine_dockerfile(const resolve::Resolved& resolved, const OutsideNames& names);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -13,10 +13,10 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 struct EngineRequest {
-  const Resolved& resolved;
+  const resolve::Resolved& resolved;
   const store::Store& store;
   fs::path work;  // an empty directory that goes away with the build
   std::function<void(const std::string&)> on_line;
@@ -37,23 +37,4 @@ class Engine {
   virtual LoadedPlan build(const EngineRequest& request) const = 0;
 };
 
-// The specification with the engine's installed programs; nobody is asked.
-BuildSpec with_engine_programs(BuildSpec spec);
-// And with its version: the one remembered for the engine's identity, or asked for and remembered.
-BuildSpec with_engine(BuildSpec spec, const store::Store& store);
-// Asks and remembers. An engine that is about to run may have been replaced behind an unchanged program.
-std::string fresh_engine_version(const BuildSpec& spec, const store::Store& store);
-
-// Takes out of the engines what a killed build in this directory has left there; starts nothing if that is
-// nothing. The caller holds the directory's lock. `warn` hears of an engine that does not answer in time;
-// `locks` is the store's directory.
-void clean_up_engines(const fs::path& build_directory,
-                      const std::function<void(const std::string&)>& warn = {}, const fs::path& locks = {});
-
-std::unique_ptr<Engine> make_engine(const BuildSpec& spec);
-
-// Runs the engine for what was resolved.
-LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store,
-                             const std::function<void(const std::string&)>& on_line);
-
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

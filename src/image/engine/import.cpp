@@ -3,9 +3,10 @@
 #include "image/model/outside_image.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
-LoadedPlan import_engine_image(const fs::path& file, const Resolved& resolved, const store::Store& store) {
+LoadedPlan import_engine_image(const fs::path& file, const resolve::Resolved& resolved,
+                               const store::Store& store) {
   ContextSpec context;
   context.name = "image of the engine";
   context.kind = fs::is_directory(file) ? ContextKind::oci_layout : ContextKind::docker_archive;
@@ -19,4 +20,4 @@ LoadedPlan import_engine_image(const fs::path& file, const Resolved& resolved, c
   return image;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

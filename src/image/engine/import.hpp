@@ -5,10 +5,11 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 // `file` is a `docker save` archive, a tar of an OCI layout, or a layout directory, with one image. Its
 // layers are verified, indexed and stored; the configuration is kept to the byte, so the image keeps its ID.
-LoadedPlan import_engine_image(const fs::path& file, const Resolved& resolved, const store::Store& store);
+LoadedPlan import_engine_image(const fs::path& file, const resolve::Resolved& resolved,
+                               const store::Store& store);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

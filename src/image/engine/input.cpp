@@ -6,23 +6,23 @@
 #include "image/engine/dockerfile.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr const char* kMainContext = "context";
 constexpr const char* kContextDirectory = "engine-context";
 
 // All that the instructions take in from one context, with the directories on the way.
-oci::LayerIndex taken_from(const Resolved& resolved, const std::string& name) {
+oci::LayerIndex taken_from(const resolve::Resolved& resolved, const std::string& name) {
   std::set<std::size_t> sets;
   const auto add = [&](const FileSource& source, bool takes_anything) {
     if (source.kind == FileSource::Kind::scan && source.name == name && takes_anything)
       sets.insert(source.set);
   };
   for (const auto& [number, stage] : resolved.stages())
-    for (const FileStep& step : stage.steps) {
-      if (step.kind == FileStep::Kind::copy) add(step.source, !step.request.sources.empty());
-      for (const RunMount& mount : step.run.mounts)
+    for (const resolve::FileStep& step : stage.steps) {
+      if (step.kind == resolve::FileStep::Kind::copy) add(step.source, !step.request.sources.empty());
+      for (const run::RunMount& mount : step.run.mounts)
         if (mount.from) add(*mount.from, true);
     }
   oci::LayerIndex all;
@@ -52,7 +52,7 @@ oci::LayerIndex taken_from(const Resolved& resolved, const std::string& name) {
 }
 
 // The files of a context as an image that can be copied from.
-LoadedPlan image_of(oci::LayerIndex index, const Resolved& resolved) {
+LoadedPlan image_of(oci::LayerIndex index, const resolve::Resolved& resolved) {
   LoadedPlan loaded;
   const oci::Platform platform = resolved.target().config.platform();
   Json config{{"architecture", platform.architecture}, {"os", platform.os}, {"config", Json::object()}};
@@ -72,7 +72,7 @@ std::string reference_prefix(const fs::path& build_directory) {
   return "localhost/bottle-stage/" + sha256(build_directory.native()).hex().substr(0, 16);
 }
 
-EngineInput prepare_input(const Resolved& resolved, const store::Store& store, const fs::path& work,
+EngineInput prepare_input(const resolve::Resolved& resolved, const store::Store& store, const fs::path& work,
                           ContextTimes times) {
   EngineInput input{.dockerfile = work / "Dockerfile", .context = {}, .images = {}};
   const std::string prefix = reference_prefix(resolved.spec().directory);
@@ -96,4 +96,4 @@ EngineInput prepare_input(const Resolved& resolved, const store::Store& store, c
   return input;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

@@ -10,7 +10,7 @@
 #include "image/resolve/resolve.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 
 // An image that the Dockerfile names by `reference`: a base, or the files of a named context.
 struct EngineImage {
@@ -27,10 +27,10 @@ struct EngineInput {
 // Makes the Dockerfile in `work`, and the context in the build directory's engine-context/. References are
 // "<prefix>:0", "<prefix>:1", ...: a temporary name that is the same for each build in a build directory, and
 // another for another directory.
-EngineInput prepare_input(const Resolved& resolved, const store::Store& store, const fs::path& work,
+EngineInput prepare_input(const resolve::Resolved& resolved, const store::Store& store, const fs::path& work,
                           ContextTimes times);
 
 // "localhost/bottle-stage/<16 hex of the build directory's path>".
 std::string reference_prefix(const fs::path& build_directory);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

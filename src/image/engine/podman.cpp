@@ -1,13 +1,13 @@
 // The engines "podman" and "buildah": the same builder behind two command lines.
-#include "image/engine/cleanup_log.hpp"
+#include "container/load.hpp"
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
-#include "image/engine/load.hpp"
 #include "image/model/export.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 class PodmanEngine : public Engine {
@@ -33,27 +33,28 @@ class PodmanEngine : public Engine {
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
-    const Resolved& resolved = request.resolved;
+    const resolve::Resolved& resolved = request.resolved;
     const fs::path& directory = resolved.spec().directory;
     const EngineInput input = prepare_input(resolved, request.store, request.work, ContextTimes::whole);
     // Theirs would stay after a kill.
     const fs::path temporary = request.work / "tmp";
     make_directories(temporary);
     const std::vector<std::string> environment{"TMPDIR=" + temporary.native()};
-    CleanupLog log(directory, request.on_line, request.store.directory());
+    container::CleanupLog log(directory, request.on_line, request.store.directory());
     if (program_ == "podman")
-      load_inputs(request, input, DockerClient(program_, {}, environment), log);
+      load_inputs(request, input, container::Client(program_, {}, environment), log);
     else
       pull_inputs(request, input, environment, log);
 
     const fs::path id_file = request.work / "image.id";
-    std::vector<std::string> arguments{
-        program_, "build", "--layers", "--force-rm", "--format", "oci", "--timestamp",
-        std::to_string(resolved.epoch()),
-        // The images are there: a registry must not be asked for newer ones.
-        "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
-        input.dockerfile.native() + ".dockerignore", "--iidfile", id_file.native(), "--build-arg",
-        std::string(CleanupLog::kBuilderArgument) + "=" + CleanupLog::builder_id(directory)};
+    std::vector<std::string> arguments{program_, "build", "--layers", "--force-rm", "--format", "oci",
+                                       "--timestamp", std::to_string(resolved.epoch()),
+                                       // The images are there: a registry must not be asked for newer ones.
+                                       "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
+                                       input.dockerfile.native() + ".dockerignore", "--iidfile",
+                                       id_file.native(), "--build-arg",
+                                       std::string(container::CleanupLog::kBuilderArgument) + "=" +
+                                           container::CleanupLog::builder_id(directory)};
     // As with the builtin engine. Of a network of theirs the bridge, rules of the firewall and the lease of
     // an address would stay after a kill, and nobody could tell whose they are. What the options say wins.
     arguments.push_back("--network=host");
@@ -87,7 +88,7 @@ class PodmanEngine : public Engine {
     constexpr std::string_view kUnused = "build args were not consumed: [";
     const std::size_t begin = line.find(kUnused);
     if (begin != std::string::npos) {
-      const std::string name = CleanupLog::kBuilderArgument;
+      const std::string name = container::CleanupLog::kBuilderArgument;
       const std::size_t at = line.find(name, begin);
       if (at != std::string::npos) {
         const bool is_first = line[at - 1] == '[';
@@ -100,15 +101,15 @@ class PodmanEngine : public Engine {
   }
 
   void pull_inputs(const EngineRequest& request, const EngineInput& input,
-                   const std::vector<std::string>& environment, CleanupLog& log) const {
+                   const std::vector<std::string>& environment, container::CleanupLog& log) const {
     const fs::path layout = request.work / "input";
     const fs::path archive = request.work / "input.tar";
     for (const EngineImage& item : input.images) {
       export_layout(item.image, request.store, layout, item.reference);
       AtomicFile file(archive, 0600, Durable::no);
-      write_docker_archive(oci::open_layout(layout, {.reference = {}, .platform = platform_of(item.image)}),
-                           item.reference, 0, request.store,
-                           [&](std::span<const std::byte> data) { file.write(data); });
+      container::write_docker_archive(
+          oci::open_layout(layout, {.reference = {}, .platform = platform_of(item.image)}), item.reference, 0,
+          request.store, [&](std::span<const std::byte> data) { file.write(data); });
       file.commit();
       log.note_image(program_, item.reference);
       const auto held = log.lock(program_);
@@ -130,4 +131,4 @@ std::unique_ptr<Engine> make_buildah_engine(const BuildSpec&) {
   return std::make_unique<PodmanEngine>("buildah");
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

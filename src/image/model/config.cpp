@@ -11,7 +11,7 @@
 #include "util/error.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 using namespace dockerfile;
@@ -230,4 +230,4 @@ void ImageConfig::add_history(const Instruction& expanded, const Scope& scope) {
   image_["history"].push_back(std::move(line));
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -8,7 +8,7 @@
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 oci::FileRange blob_range(const LoadedPlan& image, const PlanLayer& layer, const store::Store& store) {
@@ -75,4 +75,4 @@ ExportReport export_layout(const LoadedPlan& image, const store::Store& store, c
   return result;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -7,7 +7,7 @@
 #include "image/model/plan.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 struct ExportReport {
   Digest image_digest;             // of the manifest
@@ -21,4 +21,4 @@ struct ExportReport {
 ExportReport export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
                            const std::string& ref_name);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

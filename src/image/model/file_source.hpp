@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 struct FileSource {
   enum class Kind { scan, stage, image } kind = Kind::scan;
@@ -13,4 +13,4 @@ struct FileSource {
   int stage = -1;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

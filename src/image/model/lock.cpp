@@ -12,7 +12,7 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr std::uint64_t kMaximumLock = 16u << 20;
@@ -204,4 +204,4 @@ bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change)
   return write_file_if_changed(target, text);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -22,7 +22,7 @@
 #include "util/digest.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 inline constexpr const char* kLockName = "bottle.lock";
 
@@ -86,4 +86,4 @@ Lock load_lock(const fs::path& file);
 // it wrote.
 bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

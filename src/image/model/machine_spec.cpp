@@ -2,7 +2,7 @@
 
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 
 MachineSpec load_machine_spec(const fs::path& file) {
   const Json document = parse_json(read_file(file), file.native());
@@ -15,4 +15,4 @@ MachineSpec load_machine_spec(const fs::path& file) {
   return spec;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

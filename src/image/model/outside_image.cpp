@@ -5,7 +5,7 @@
 #include "util/error.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 // The image of another bottle, as its build directory holds it.
@@ -106,4 +106,4 @@ std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci
   }
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

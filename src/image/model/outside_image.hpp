@@ -13,7 +13,7 @@
 #include "image/model/spec.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 class OutsideImage {
  public:
@@ -42,4 +42,4 @@ class OutsideImage {
 // missing or altered, or it has none for the platform.
 std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci::Platform& platform);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

@@ -10,7 +10,7 @@
 #include "util/json.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr int kSchema = 1;
@@ -295,4 +295,4 @@ bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::S
   return changed;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

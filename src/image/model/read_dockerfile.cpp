@@ -6,7 +6,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 
 using namespace dockerfile;
 
@@ -69,4 +69,4 @@ const ContextSpec* find_context(const BuildSpec& spec, const std::string& name) 
   return found == spec.contexts.end() ? nullptr : &*found;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -5,7 +5,7 @@
 
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr std::string_view kInput = "input ";
@@ -106,4 +106,4 @@ std::vector<oci::Entry> RecordedInputs::take(const std::string& scan) {
   return found == entries_.end() ? std::vector<oci::Entry>() : std::exchange(found->second, {});
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

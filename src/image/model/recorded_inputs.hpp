@@ -10,7 +10,7 @@
 
 #include "oci/layer_index.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 class RecordedInputs {
  public:
@@ -25,4 +25,4 @@ class RecordedInputs {
   std::map<std::string, std::vector<oci::Entry>> entries_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

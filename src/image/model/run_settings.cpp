@@ -11,7 +11,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 // Sorted. Source: setrlimit(2), without the prefix RLIMIT_.
@@ -101,4 +101,4 @@ std::vector<std::string> RunSettings::options() const {
   return result;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

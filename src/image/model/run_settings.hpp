@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 // A limit of setrlimit(2); -1 is no limit.
 struct ResourceLimit {
@@ -38,4 +38,4 @@ struct RunSettings {
   std::vector<std::string> options() const;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

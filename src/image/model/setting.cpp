@@ -6,7 +6,7 @@
 
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 std::optional<bool> constant(std::string_view text) {
@@ -57,4 +57,4 @@ bool network_setting(const JsonView& view) {
   return machine;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -14,7 +14,7 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 void refuse_unknown(const JsonView& view, const std::vector<std::string>& known) {
@@ -311,4 +311,4 @@ void check_engine_name(const std::string& name, const std::string& where) {
       {.where = where, .hint = (near ? "did you mean " + *near + "? " : "") + "known: " + known});
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -10,7 +10,7 @@
 #include "image/model/run_settings.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 // remote: a git repository or a URL, locked as a source of ADD is.
 enum class ContextKind { path, bottle, target, oci_layout, docker_archive, image, remote };
@@ -125,4 +125,4 @@ std::int64_t source_date_epoch();
 // one build would disagree.
 std::int64_t source_date_epoch(const BuildSpec& spec);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

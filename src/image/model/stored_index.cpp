@@ -4,7 +4,7 @@
 
 #include "util/parallel.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr std::size_t kLong = 256u << 10;  // bytes: worth a thread
@@ -39,4 +39,4 @@ StoredIndex store_index(oci::LayerIndex index, const store::Store& store) {
   return stored;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

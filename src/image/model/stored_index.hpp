@@ -8,7 +8,7 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::inline model {
 
 // The content of a blob. nullopt if it is not there (any more) or was damaged; then it has been dropped and
 // reported, and whoever asked makes it again.
@@ -23,4 +23,4 @@ struct StoredIndex {
 std::optional<StoredIndex> read_stored_index(const Digest& digest, const store::Store& store);
 StoredIndex store_index(oci::LayerIndex index, const store::Store& store);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::inline model

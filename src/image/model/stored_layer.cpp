@@ -5,7 +5,7 @@
 
 #include "image/model/stored_index.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr const char* kLayerSchema = "bottle-layer 1";
@@ -86,4 +86,4 @@ StoredLayer import_stored_blob(const oci::Descriptor& blob, const Digest& diff_i
                 Blob::is_there, store);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -5,7 +5,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::model {
 namespace {
 
 constexpr std::uint64_t kMaximumFile = 10u << 20;
@@ -107,4 +107,4 @@ Owner resolve_owner(std::string_view text, const oci::MergedTree& tree, const Re
   return owner;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::model

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <optional>
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 struct RemoteAccess::State {
   std::mutex mutex;
@@ -26,4 +26,4 @@ const registry::Http& RemoteAccess::http() const {
   return *state_->http;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

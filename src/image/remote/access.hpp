@@ -6,7 +6,7 @@
 #include "registry/client.hpp"
 #include "registry/http.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // May be used by several threads at once.
 class RemoteAccess {
@@ -23,4 +23,4 @@ class RemoteAccess {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -12,7 +12,7 @@
 #include "util/path.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 using dockerfile::GitSource;
@@ -114,4 +114,4 @@ std::int64_t commit_time(const GitSource& source, const LockedGit& locked, const
   return seconds;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

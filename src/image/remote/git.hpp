@@ -12,7 +12,7 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // The name in a lock: remote without credentials, and what is to be looked up there. The subdirectory is not
 // in it, since it makes no difference to the commit.
@@ -43,4 +43,4 @@ Digest commit_time_action(const LockedGit& locked);
 std::int64_t commit_time(const dockerfile::GitSource& source, const LockedGit& locked,
                          const store::Store& store);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -13,7 +13,7 @@
 #include "util/path.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 using dockerfile::GitSource;
@@ -182,4 +182,4 @@ std::int64_t read_commit_time(const GitSource& source, const LockedGit& locked, 
   return static_cast<std::int64_t>(*seconds);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -9,7 +9,7 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // Whether the files are with their repository. Of a subdirectory there is none.
 bool keeps_git(const dockerfile::GitSource& source);
@@ -24,4 +24,4 @@ oci::LayerIndex check_out_git(const dockerfile::GitSource& source, const LockedG
 std::int64_t read_commit_time(const dockerfile::GitSource& source, const LockedGit& locked,
                               const store::Store& store);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

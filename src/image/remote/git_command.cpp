@@ -8,7 +8,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 using dockerfile::GitSource;
 
@@ -109,4 +109,4 @@ std::string GitCommand::last_words(std::string text) const {
   return text.empty() ? "it said nothing" : text;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -13,7 +13,7 @@
 #include "util/file.hpp"
 #include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // Refuses what git could take for an option, and names that no ref can have (git-check-ref-format(1)).
 void check_git_source(const dockerfile::GitSource& source);
@@ -41,4 +41,4 @@ class GitCommand {
 // The remote without credentials.
 std::string shown_remote(const dockerfile::GitSource& source);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

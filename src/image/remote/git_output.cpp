@@ -6,7 +6,7 @@
 #include "dockerfile/git_source.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 std::map<std::string, std::string> parse_ls_remote(std::string_view listing) {
   std::map<std::string, std::string> found;
@@ -41,4 +41,4 @@ void TreeSize::add() {
   line_.clear();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -9,7 +9,7 @@
 
 #include "image/remote/tree.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // The commit of each ref in what `git ls-remote` prints: "<commit>\t<ref>" lines. Other lines are warnings.
 std::map<std::string, std::string> parse_ls_remote(std::string_view listing);
@@ -33,4 +33,4 @@ class TreeSize {
   std::uint64_t bytes_ = 0;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

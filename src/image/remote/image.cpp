@@ -10,7 +10,7 @@
 #include "util/json.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 using registry::Reference;
@@ -280,4 +280,4 @@ std::unique_ptr<OutsideImage> open_registry_image(const Reference& reference, co
   return std::make_unique<RegistryImage>(reference, manifest.digest, store, std::move(access));
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -15,7 +15,7 @@
 #include "registry/reference.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 struct StoredDocument {
   std::string text;
@@ -58,4 +58,4 @@ std::unique_ptr<OutsideImage> open_registry_image(const registry::Reference& ref
                                                   const LockedManifest& manifest, const store::Store& store,
                                                   std::shared_ptr<const RemoteAccess> access);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -4,7 +4,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 std::string RemoteSource::identity() const {
   if (const auto* url = std::get_if<RemoteUrl>(&what))
@@ -42,4 +42,4 @@ oci::LayerIndex fetch_source(const RemoteSource& source, const store::Store& sto
   return index;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -13,7 +13,7 @@
 #include "oci/merged_tree.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 struct RemoteUrl {
   dockerfile::UrlSource source;
@@ -41,4 +41,4 @@ struct RemoteSource {
 oci::LayerIndex fetch_source(const RemoteSource& source, const store::Store& store,
                              const RemoteAccess& access);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -2,7 +2,7 @@
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 std::string shell_quoted(const std::string& text) {
@@ -96,4 +96,4 @@ std::string update_command(const BuildSpec& spec, const std::string& name) {
   return command;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -10,7 +10,7 @@
 #include "image/model/spec.hpp"
 #include "registry/reference.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 class SourceLock {
  public:
@@ -46,4 +46,4 @@ class LockFile : public SourceLock {
 // by that for the whole project.
 std::string update_command(const BuildSpec& spec, const std::string& name);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

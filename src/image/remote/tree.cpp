@@ -10,7 +10,7 @@
 #include "util/path.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 constexpr std::size_t kMaximumDepth = 512;  // of directories
@@ -102,4 +102,4 @@ oci::LayerIndex collect_tree(const fs::path& directory, const std::string& where
   return collector.finish(content);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

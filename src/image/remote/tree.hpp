@@ -8,7 +8,7 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 inline constexpr std::uint64_t kMaximumTreeBytes = std::uint64_t{64} << 30;
 inline constexpr std::size_t kMaximumTreeEntries = 4'000'000;
@@ -20,4 +20,4 @@ inline constexpr std::size_t kMaximumTreeEntries = 4'000'000;
 oci::LayerIndex collect_tree(const fs::path& directory, const std::string& where, const store::Store& store,
                              store::Output& content);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

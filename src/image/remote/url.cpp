@@ -4,7 +4,7 @@
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 namespace {
 
 constexpr const char* kSchema = "bottle-url 1";
@@ -125,4 +125,4 @@ store::Output fetch_url(const std::string& url, const UrlExpectation& expected, 
   return content;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -9,7 +9,7 @@
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::image {
+namespace bottle::image::remote {
 
 // The URL of a file or repository without user and password: its name in locks, keys and histories. The user
 // of ssh stays, who is no secret. Bytes that are not printable ASCII are percent-encoded.
@@ -29,4 +29,4 @@ Digest url_action(const Digest& digest);
 store::Output fetch_url(const std::string& url, const UrlExpectation& expected, const store::Store& store,
                         const RemoteAccess& access);
 
-}  // namespace bottle::image
+}  // namespace bottle::image::remote

@@ -8,7 +8,7 @@
 #include "image/resolve/resolve.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 fs::path real_path(const fs::path& path) {
@@ -32,12 +32,13 @@ class Dependencies {
   void add(const fs::path& path) {
     struct stat status {};
     const bool is_there = ::stat(path.c_str(), &status) == 0;
-    found_.push_back({path.native(), is_there ? FileStatus::of(status).mtime_ns : Dependency{}.mtime_ns});
+    found_.push_back({path.native(),
+                      is_there ? context::FileStatus::of(status).mtime_ns : context::Dependency{}.mtime_ns});
   }
 
   // What the specification names, by any path.
   void add_surroundings(const fs::path& path) {
-    for (const std::string& directory : link_directories(path.native()))
+    for (const std::string& directory : context::link_directories(path.native()))
       add(directory);
     const fs::path real = real_path(path);
     std::error_code error;
@@ -56,7 +57,7 @@ class Dependencies {
                        [&](const std::string& exclude) { return is_within(real.native(), exclude); });
   }
 
-  std::vector<Dependency> take() {
+  std::vector<context::Dependency> take() {
     std::sort(found_.begin(), found_.end());
     return std::move(found_);
   }
@@ -64,12 +65,12 @@ class Dependencies {
  private:
   std::string project_;
   std::vector<std::string> excludes_;
-  std::vector<Dependency> found_;
+  std::vector<context::Dependency> found_;
 };
 
 }  // namespace
 
-std::vector<Dependency> Resolved::dependencies() const {
+std::vector<context::Dependency> Resolved::dependencies() const {
   Dependencies own(lock_file(spec_).parent_path(), spec_.excludes);
   const std::vector<fs::path> of_lock = lock_.dependencies();
   for (const fs::path& path : of_lock)
@@ -86,22 +87,22 @@ std::vector<Dependency> Resolved::dependencies() const {
   for (const auto& [name, open] : scans_)
     for (const fs::path& root : open.scan->named_paths())
       if (!open.scan->holds_files() || !own.is_excluded(root)) own.add_surroundings(root);
-  std::vector<Dependency> found = own.take();
+  std::vector<context::Dependency> found = own.take();
   for (const auto& [name, open] : scans_) {
-    std::vector<Dependency> more = open.scan->dependencies();
+    std::vector<context::Dependency> more = open.scan->dependencies();
     const auto middle = static_cast<std::ptrdiff_t>(found.size());
     found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
     std::inplace_merge(found.begin(), found.begin() + middle, found.end());
   }
-  remove_repeated(found);
+  context::remove_repeated(found);
   return found;
 }
 
 std::vector<std::string> Resolved::dependency_paths() const {
   std::vector<std::string> paths;
-  for (Dependency& dependency : dependencies())
+  for (context::Dependency& dependency : dependencies())
     paths.push_back(std::move(dependency.path));
   return paths;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

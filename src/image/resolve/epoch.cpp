@@ -12,7 +12,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 using namespace dockerfile;
@@ -25,7 +25,7 @@ constexpr std::uint64_t kLargest = 077777777777;
 std::optional<std::int64_t> newest_time(const oci::LayerIndex& file, const store::Store& store) {
   const LoadedPlan no_contexts;
   const oci::ContentReader reader = no_contexts.reader(store);
-  const auto archive = make_archive_opener(store, reader)(file.entries.front(), file.roots);
+  const auto archive = copy::make_archive_opener(store, reader)(file.entries.front(), file.roots);
   std::optional<std::int64_t> newest;
   if (!archive) return newest;
   for (const oci::Entry& entry : archive->entries)
@@ -38,11 +38,13 @@ struct RemoteTime {
   std::optional<std::int64_t> seconds;
 };
 
-RemoteTime time_of(const RemoteSource& remote, const RemoteAccess& access, const store::Store& store) {
-  if (const auto* git = std::get_if<RemoteGit>(&remote.what))
-    return {.action = commit_time_action(git->locked),
-            .seconds = commit_time(git->source, git->locked, store)};
-  return {.action = remote.action(), .seconds = newest_time(fetch_source(remote, store, access), store)};
+RemoteTime time_of(const remote::RemoteSource& remote, const remote::RemoteAccess& access,
+                   const store::Store& store) {
+  if (const auto* git = std::get_if<remote::RemoteGit>(&remote.what))
+    return {.action = remote::commit_time_action(git->locked),
+            .seconds = remote::commit_time(git->source, git->locked, store)};
+  return {.action = remote.action(),
+          .seconds = newest_time(remote::fetch_source(remote, store, access), store)};
 }
 
 }  // namespace
@@ -145,4 +147,4 @@ std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const 
   return time.seconds;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

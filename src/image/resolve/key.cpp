@@ -8,7 +8,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 constexpr const char* kSchema = "bottle-image 2";
@@ -102,11 +102,11 @@ std::string Resolved::taken_text(const std::string& name, const OutsideImage& im
     for (const FileStep& step : stage.steps) {
       if (step.kind == FileStep::Kind::copy && is_it(step.source)) add(step.taken_of(tree).digest());
       if (step.kind != FileStep::Kind::run) continue;
-      for (const RunMount& mount : step.run.mounts) {
+      for (const run::RunMount& mount : step.run.mounts) {
         if (!mount.from || !is_it(*mount.from)) continue;
         // A cache begins as all of it.
         if (mount.mount.type != dockerfile::Mount::Type::bind) return image.identity();
-        add(subtree_digest(tree, mount.source));
+        add(copy::subtree_digest(tree, mount.source));
       }
     }
   return "taken sha256:" + taken.finish().hex();
@@ -163,4 +163,4 @@ std::string Resolved::key_text() const {
   return lines.sorted();
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

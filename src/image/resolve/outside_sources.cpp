@@ -8,7 +8,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 using namespace dockerfile;
@@ -51,14 +51,15 @@ class NoImage : public EmptyImage {
 // A git repository or the file at a URL, as the files of an image with an empty configuration.
 class RemoteFiles : public EmptyImage {
  public:
-  RemoteFiles(RemoteSource source, const oci::Platform& platform, std::shared_ptr<const RemoteAccess> access)
+  RemoteFiles(remote::RemoteSource source, const oci::Platform& platform,
+              std::shared_ptr<const remote::RemoteAccess> access)
       : EmptyImage(platform), source_(std::move(source)), access_(std::move(access)) {}
   std::string name() const override { return source_.name; }
   std::string identity() const override { return source_.identity(); }
   std::vector<Digest> actions() const override { return {source_.action()}; }
   LoadedPlan load(const store::Store& store) const override {
     LoadedPlan loaded = EmptyImage::load(store);
-    loaded.layers.push_back(fetch_source(source_, store, *access_));
+    loaded.layers.push_back(remote::fetch_source(source_, store, *access_));
     PlanLayer layer;
     layer.digest = loaded.layers.back().digest();
     loaded.plan.layers.push_back(std::move(layer));
@@ -66,8 +67,8 @@ class RemoteFiles : public EmptyImage {
   }
 
  private:
-  RemoteSource source_;
-  std::shared_ptr<const RemoteAccess> access_;
+  remote::RemoteSource source_;
+  std::shared_ptr<const remote::RemoteAccess> access_;
 };
 
 // A stage or named context that was probably meant.
@@ -150,7 +151,7 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   std::optional<LockedImage> locked;
   if (!reference.digest || survey_) locked = source_lock().image(reference);
   if (!locked && reference.digest && unlocked_ == Unlocked::refused) {
-    locked = pinned_image(reference, store, *access_);
+    locked = remote::pinned_image(reference, store, *access_);
     pinned_.insert(*reference.digest);
   }
   if (!locked) {
@@ -159,7 +160,7 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
       return std::nullopt;
     }
     fail(position, "the image \"" + written + "\" is neither a stage, nor a named context, nor locked",
-         near_hint(written, plan_, spec_) + "lock it with " + update_command(spec_, canonical) +
+         near_hint(written, plan_, spec_) + "lock it with " + remote::update_command(spec_, canonical) +
              ", or name where it comes from: CONTEXTS " + written +
              "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
@@ -168,10 +169,11 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
     fail(position,
          "the image \"" + written + "\" is not there for " + platform.string() + ", but for " +
              platforms_text(*locked),
-         "choose one of these with FROM --platform, or lock it again: " + update_command(spec_, canonical));
+         "choose one of these with FROM --platform, or lock it again: " +
+             remote::update_command(spec_, canonical));
   std::unique_ptr<OutsideImage> image;
   try {
-    image = open_registry_image(reference, *manifest, store, access_);
+    image = remote::open_registry_image(reference, *manifest, store, access_);
   } catch (const Error&) {
     // Describing a Dockerfile needs no network.
     if (unlocked_ != Unlocked::left_open) throw;
@@ -182,24 +184,25 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   return name;
 }
 
-std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, const Position& position) {
-  RemoteSource remote;
-  const auto unlocked = [&](const char* what) -> std::optional<RemoteSource> {
+std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source,
+                                                            const Position& position) {
+  remote::RemoteSource remote;
+  const auto unlocked = [&](const char* what) -> std::optional<remote::RemoteSource> {
     if (unlocked_ == Unlocked::left_open) {
       open_sources_.insert(remote.name);
       return std::nullopt;
     }
     fail(position, std::string(what) + " \"" + remote.name + "\" is not locked",
-         "lock it with " + update_command(spec_, remote.name));
+         "lock it with " + remote::update_command(spec_, remote.name));
   };
   if (const auto* url = std::get_if<UrlSource>(&source)) {
-    remote.name = without_credentials(url->url);
+    remote.name = remote::without_credentials(url->url);
     const std::string& file_name = url->file_name;
     if (file_name == ".." || oci::path_defect(file_name) != nullptr ||
         file_name.find('/') != std::string::npos)
       fail(position, "\"" + escape_word(file_name) + "\" of the URL is no usable name of a file",
            "download it under another name");
-    UrlExpectation expected;
+    remote::UrlExpectation expected;
     if (!url->checksum.empty()) {
       expected.digest = Digest::parse(url->checksum);
       expected.hint = "the checksum in the Dockerfile is wrong, or the file has changed";
@@ -210,16 +213,16 @@ std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, 
           .digest = locked->digest,
           .size = locked->size,
           .hint = "the file has changed since it was locked: see bottle-lock check, and accept it with " +
-                  update_command(spec_, remote.name)};
+                  remote::update_command(spec_, remote.name)};
     }
-    remote.what = RemoteUrl{*url, expected};
+    remote.what = remote::RemoteUrl{*url, expected};
     return remote;
   }
   const auto& git = std::get<GitSource>(source);
-  remote.name = git_name(git);
+  remote.name = remote::git_name(git);
   LockedGit locked;
-  if (const std::string commit = pinned_commit(git); !commit.empty()) {
-    locked = resolve_git(git);  // asks nobody
+  if (const std::string commit = remote::pinned_commit(git); !commit.empty()) {
+    locked = remote::resolve_git(git);  // asks nobody
   } else {
     const auto found = source_lock().git(remote.name, git);
     if (!found) return unlocked("the repository");
@@ -227,9 +230,9 @@ std::optional<RemoteSource> Resolved::remote_source(const RemoteOrPath& source, 
     if (!locked.commit.starts_with(git.checksum))
       fail(position,
            "\"" + remote.name + "\" is locked as " + locked.commit + ", which is not " + git.checksum,
-           "lock it again: " + update_command(spec_, remote.name));
+           "lock it again: " + remote::update_command(spec_, remote.name));
   }
-  remote.what = RemoteGit{git, locked};
+  remote.what = remote::RemoteGit{git, locked};
   return remote;
 }
 
@@ -237,22 +240,22 @@ std::vector<Digest> Resolved::source_actions() const {
   std::set<Digest> keys;
   if (epoch_action_) keys.insert(*epoch_action_);
   for (const Digest& digest : pinned_)
-    keys.insert(document_action(digest));
+    keys.insert(remote::document_action(digest));
   for (const auto& [name, image] : images_)
     for (const Digest& key : image->actions())
       keys.insert(key);
   for (const auto& [number, stage] : stages_)
     for (const FileStep& step : stage.steps)
-      for (const RemoteSource& source : step.remotes)
+      for (const remote::RemoteSource& source : step.remotes)
         keys.insert(source.action());
   return {keys.begin(), keys.end()};
 }
 
 std::vector<oci::LayerIndex> Resolved::fetch(const FileStep& step, const store::Store& store) const {
   std::vector<oci::LayerIndex> layers;
-  for (const RemoteSource& source : step.remotes)
-    layers.push_back(fetch_source(source, store, *access_));
+  for (const remote::RemoteSource& source : step.remotes)
+    layers.push_back(remote::fetch_source(source, store, *access_));
   return layers;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

@@ -11,7 +11,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 using namespace dockerfile;
@@ -23,12 +23,12 @@ Instruction recorded(const Instruction& instruction) {
   Instruction result = instruction;
   if (Add* add = result.as<Add>())
     for (std::string& source : add->transfer.sources)
-      if (is_remote_source(source)) source = without_credentials(source);
+      if (is_remote_source(source)) source = remote::without_credentials(source);
   return result;
 }
 
 std::string words_text(const char* keyword, const FileStep& step, const std::string& from) {
-  const CopyRequest& request = step.request;
+  const copy::CopyRequest& request = step.request;
   std::string text = keyword;
   const auto flag = [&](const char* name, const std::string& value) {
     text += std::string(" --") + name + "=" + escape_word(value);
@@ -43,7 +43,7 @@ std::string words_text(const char* keyword, const FileStep& step, const std::str
     flag("exclude", exclude);
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
     const auto remote = std::find_if(step.remotes.begin(), step.remotes.end(),
-                                     [&](const RemoteSource& source) { return source.number == i; });
+                                     [&](const remote::RemoteSource& source) { return source.number == i; });
     if (remote == step.remotes.end())
       text += " " + escape_word(request.sources[i]);
     else
@@ -57,9 +57,9 @@ std::string words_text(const char* keyword, const FileStep& step, const std::str
 }  // namespace
 
 oci::LayerIndex FileStep::taken_of(const oci::MergedTree& tree) const {
-  return selected_entries(tree, request, [&](std::size_t number) {
+  return copy::selected_entries(tree, request, [&](std::size_t number) {
     return std::any_of(remotes.begin(), remotes.end(),
-                       [&](const RemoteSource& remote) { return remote.number == number; });
+                       [&](const remote::RemoteSource& remote) { return remote.number == number; });
   });
 }
 
@@ -67,7 +67,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked un
     : spec_(spec),
       unlocked_(unlocked),
       lock_(lock_file(spec)),
-      access_(std::make_shared<RemoteAccess>()),
+      access_(std::make_shared<remote::RemoteAccess>()),
       epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
@@ -76,7 +76,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, RecordedInp
     : spec_(spec),
       recorded_(std::move(recorded)),
       lock_(lock_file(spec)),
-      access_(std::make_shared<RemoteAccess>()),
+      access_(std::make_shared<remote::RemoteAccess>()),
       epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
@@ -86,7 +86,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, const Surve
       unlocked_(survey.locked_only ? Unlocked::left_open : Unlocked::refused),
       survey_(survey),
       lock_(lock_file(spec)),
-      access_(std::make_shared<RemoteAccess>()),
+      access_(std::make_shared<remote::RemoteAccess>()),
       epoch_(source_date_epoch(spec)) {
   resolve(store);
 }
@@ -221,7 +221,7 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
     return text.empty() ? std::nullopt : std::optional<std::string>(text);
   };
   const Transfer& transfer = copy != nullptr ? copy->transfer : add->transfer;
-  CopyRequest& request = step.request;
+  copy::CopyRequest& request = step.request;
   request.is_add = add != nullptr;
   request.sources = transfer.sources;
   request.destination = transfer.destination;
@@ -259,17 +259,18 @@ std::optional<FileStep> Resolved::file_step(const PlannedInstruction& planned, c
 void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
                             const std::vector<RemoteOrPath>& kinds, const store::Store& store) {
   const Origin origin = planned.origins.empty() ? Origin{} : planned.origins.front();
-  std::vector<Source> taken;
+  std::vector<copy::Source> taken;
   try {
     for (std::size_t i = 0; i < kinds.size(); ++i) {
       if (std::holds_alternative<PathSource>(kinds[i])) {
-        taken.push_back(parse_source(step.request.sources[i], step.request.parents, step.request.excludes));
+        taken.push_back(
+            copy::parse_source(step.request.sources[i], step.request.parents, step.request.excludes));
       } else if (auto remote = remote_source(kinds[i], step.position)) {
         remote->number = i;
         step.remotes.push_back(std::move(*remote));
       }
     }
-    if (step.request.chmod) (void)ModeChange::parse(*step.request.chmod);
+    if (step.request.chmod) (void)copy::ModeChange::parse(*step.request.chmod);
   } catch (const SourceError&) {
     throw;
   } catch (const Error& error) {
@@ -277,12 +278,13 @@ void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
     fail(step.position, error.message(), error.hint());
   }
   // The other engines have rules of their own.
-  const EntryDetail detail = is_builtin(spec_) ? EntryDetail::of(step.request) : EntryDetail{};
+  const copy::EntryDetail detail =
+      is_builtin(spec_) ? copy::EntryDetail::of(step.request) : copy::EntryDetail{};
   step.source = find_source(origin, step.position, taken, detail, store);
 }
 
 FileSource Resolved::find_source(const Origin& origin, const Position& position,
-                                 const std::vector<Source>& taken, const EntryDetail& detail,
+                                 const std::vector<copy::Source>& taken, const copy::EntryDetail& detail,
                                  const store::Store& store) {
   FileSource result;
   switch (origin.kind) {
@@ -308,8 +310,8 @@ FileSource Resolved::find_source(const Origin& origin, const Position& position,
   if (survey_) return result;
   if (taken.empty()) return result;  // heredocs and what is fetched only
   try {
-    ContextScan& scan = open_scan(result.name, store);
-    for (const Source& source : taken)
+    context::ContextScan& scan = open_scan(result.name, store);
+    for (const copy::Source& source : taken)
       scan.take(source);
     result.set = scan.close(detail);
   } catch (const SourceError&) {
@@ -343,10 +345,10 @@ IgnoreMatcher Resolved::read_ignore(const std::vector<fs::path>& candidates, std
   return IgnoreMatcher();
 }
 
-ContextScan& Resolved::open_scan(const std::string& context_name, const store::Store& store) {
+context::ContextScan& Resolved::open_scan(const std::string& context_name, const store::Store& store) {
   const auto found = scans_.find(context_name);
   if (found != scans_.end()) return *found->second.scan;
-  ScanOptions options;
+  context::ScanOptions options;
   options.root_name = context_name;
   options.excludes = spec_.excludes;
   options.git_modes = spec_.git_modes;
@@ -370,7 +372,7 @@ ContextScan& Resolved::open_scan(const std::string& context_name, const store::S
   }
   options.ignore = &open.ignore;
   if (recorded_) options.recorded = recorded_->take(context_name);
-  open.scan = std::make_unique<ContextScan>(std::move(options), store.directory());
+  open.scan = std::make_unique<context::ContextScan>(std::move(options), store.directory());
   return *open.scan;
 }
 
@@ -413,4 +415,4 @@ std::size_t Resolved::files_read() const {
   return count;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

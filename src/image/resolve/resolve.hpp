@@ -24,7 +24,7 @@
 #include "image/remote/source_lock.hpp"
 #include "run/request.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 
 // An instruction that makes a layer.
 struct FileStep {
@@ -32,13 +32,13 @@ struct FileStep {
   dockerfile::Position position;
   std::string where;                         // "Dockerfile:9:1"
   std::string text;                          // what it does, variables replaced: part of its key
-  CopyRequest request;                       // of a copy
+  copy::CopyRequest request;                 // of a copy
   std::vector<std::string> inline_contents;  // heredocs, in the order of request.inlines
   std::string directory;                     // of a workdir, made for the user in force: `user`
   std::string user;
   FileSource source;
-  RunRequest run;
-  std::vector<RemoteSource> remotes;  // which of request.sources are URLs and git repositories
+  run::RunRequest run;
+  std::vector<remote::RemoteSource> remotes;  // which of request.sources are URLs and git repositories
 
   // Whether some are in `source`.
   bool takes_files() const { return request.sources.size() > remotes.size(); }
@@ -65,7 +65,7 @@ struct ResolvedStage {
 // To find out which outside sources there are, and nothing else: no file of a context is looked at, and a
 // bottle that has not been built is taken for an empty image.
 struct Survey {
-  SourceLock& lock;
+  remote::SourceLock& lock;
   bool all_stages = false;  // also those that the target does not need
   std::function<void(const std::string&)> warn = {};
   bool locked_only = false;  // what `lock` does not know is left open
@@ -90,7 +90,7 @@ class Resolved {
   const std::map<int, ResolvedStage>& stages() const { return stages_; }  // the needed ones
   const ResolvedStage& target() const { return stages_.at(plan_.target); }
   int target_number() const { return plan_.target; }
-  const ContextScan& scan(const std::string& name) const { return *scans_.at(name).scan; }
+  const context::ContextScan& scan(const std::string& name) const { return *scans_.at(name).scan; }
   // Forgets the files of the context `name`; of its scan context_roots() alone may be asked then.
   void release(const std::string& name) { scans_.at(name).scan->release(); }
   const OutsideImage& image(const std::string& name) const { return *images_.at(name); }
@@ -114,7 +114,7 @@ class Resolved {
   std::string places() const;
   // The key text (docs/formats/key.md).
   std::string key_text() const;
-  std::vector<Dependency> dependencies() const;  // sorted
+  std::vector<context::Dependency> dependencies() const;  // sorted
   std::vector<std::string> dependency_paths() const;
   // What was left out of a context although a source would have taken it, a line each.
   std::vector<std::string> notes() const;
@@ -123,7 +123,7 @@ class Resolved {
  private:
   struct OpenScan {
     dockerfile::IgnoreMatcher ignore;
-    std::unique_ptr<ContextScan> scan;
+    std::unique_ptr<context::ContextScan> scan;
   };
 
   void resolve(const store::Store& store);
@@ -140,13 +140,13 @@ class Resolved {
   FileStep run_step(const dockerfile::PlannedInstruction& planned, const dockerfile::Instruction& expanded,
                     const ImageConfig& config, const dockerfile::Scope& scope, const store::Store& store);
   FileSource find_source(const dockerfile::Origin& origin, const dockerfile::Position& position,
-                         const std::vector<Source>& taken, const EntryDetail& detail,
+                         const std::vector<copy::Source>& taken, const copy::EntryDetail& detail,
                          const store::Store& store);
   void take_sources(FileStep& step, const dockerfile::PlannedInstruction& planned,
                     const std::vector<dockerfile::RemoteOrPath>& kinds, const store::Store& store);
-  std::optional<RemoteSource> remote_source(const dockerfile::RemoteOrPath& source,
-                                            const dockerfile::Position& position);
-  ContextScan& open_scan(const std::string& context_name, const store::Store& store);
+  std::optional<remote::RemoteSource> remote_source(const dockerfile::RemoteOrPath& source,
+                                                    const dockerfile::Position& position);
+  context::ContextScan& open_scan(const std::string& context_name, const store::Store& store);
   dockerfile::IgnoreMatcher read_ignore(const std::vector<fs::path>& candidates, std::string& name);
   // The names of images in images_; nullopt if it is left open.
   std::string open_scratch();
@@ -158,7 +158,7 @@ class Resolved {
                                          const store::Store& store);
   std::string source_text(const std::string& name, const OutsideImage& image) const;
   std::string taken_text(const std::string& name, const OutsideImage& image) const;
-  SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
+  remote::SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;
 
@@ -166,8 +166,8 @@ class Resolved {
   Unlocked unlocked_ = Unlocked::refused;
   std::optional<Survey> survey_;
   std::optional<RecordedInputs> recorded_;
-  LockFile lock_;
-  std::shared_ptr<const RemoteAccess> access_;
+  remote::LockFile lock_;
+  std::shared_ptr<const remote::RemoteAccess> access_;
   std::set<std::string> open_sources_;
   std::int64_t epoch_;
   dockerfile::BuildValues values_;
@@ -183,4 +183,4 @@ class Resolved {
   std::vector<fs::path> plans_;  // of bottles that images_ holds: made by rules of the build tool
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

@@ -11,7 +11,7 @@
 #include "util/error.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::image::resolve {
 namespace {
 
 using namespace dockerfile;
@@ -49,7 +49,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   step.kind = FileStep::Kind::run;
   step.position = expanded.position;
   step.where = file_.source->where(expanded.position);
-  RunRequest& request = step.run;
+  run::RunRequest& request = step.run;
   const auto& allowed = spec_.allowed;
   request.is_insecure = run.security == "insecure";
   if (request.is_insecure && std::find(allowed.begin(), allowed.end(), "security.insecure") == allowed.end())
@@ -79,7 +79,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   request.settings = spec_.run_settings;
 
   for (std::size_t i = 0; i < run.mounts.size(); ++i) {
-    RunMount item;
+    run::RunMount item;
     item.mount = run.mounts[i];
     Mount& mount = item.mount;
     item.source = mount.source.empty() ? "/" : mount.source;
@@ -93,9 +93,9 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
         const Origin origin = i < planned.origins.size() ? planned.origins[i] : Origin{};
         if (origin.kind == Origin::Kind::scratch) break;
         const bool is_context = mount.from.empty();
-        std::vector<Source> taken;
+        std::vector<copy::Source> taken;
         if (is_context || origin.kind == Origin::Kind::named_context)
-          taken.push_back(parse_source(item.source, false, {}));
+          taken.push_back(copy::parse_source(item.source, false, {}));
         item.from = find_source(origin, step.position, taken, {}, store);
         item.from_name = item.from->kind == FileSource::Kind::stage
                              ? "stage " + stages_.at(item.from->stage).number
@@ -119,4 +119,4 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   return step;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::resolve

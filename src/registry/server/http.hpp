@@ -7,7 +7,8 @@
 #include <memory>
 
 #include "registry/server/connections.hpp"
-#include "registry/server/server.hpp"
+#include "registry/server/limits.hpp"
+#include "registry/server/record.hpp"
 #include "registry/server/service.hpp"
 #include "registry/server/socket.hpp"
 #include "registry/server/workers.hpp"

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "registry/server/limits.hpp"
+#include "registry/server/record.hpp"
 #include "util/file.hpp"
 
 namespace bottle::registry {
@@ -29,17 +30,6 @@ struct ServerSource {
   fs::path directory;  // made if it is not there, unless for reading only
 };
 
-// One line for each request, as it has ended: for logs and for tests.
-struct RequestRecord {
-  std::string method;
-  std::string target;  // as it was sent; without the line's control characters
-  int status = 0;      // 0: the client went away before it got an answer
-  std::uint64_t bytes_in = 0;
-  std::uint64_t bytes_out = 0;  // of the answer's body
-  std::chrono::microseconds time{0};
-  std::string error = {};  // of a failure of the server's own
-};
-
 struct ServerOptions {
   ServerSource source;
   std::string listen = "127.0.0.1";  // an address of this host, IPv4 or IPv6 (without brackets)
@@ -51,15 +41,6 @@ struct ServerOptions {
   Durable durable = Durable::yes;
   ServerLimits limits;
   std::function<void(const RequestRecord&)> on_request;  // from any thread; may be empty
-};
-
-struct ServerCounts {
-  std::uint64_t requests = 0;  // answered
-  std::uint64_t failures = 0;  // of those, with a status of 500 or more
-  std::uint64_t bytes_in = 0;  // of bodies
-  std::uint64_t bytes_out = 0;
-  std::uint64_t connections_ever = 0;
-  unsigned connections = 0;  // now
 };
 
 class Server {

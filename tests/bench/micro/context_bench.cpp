@@ -25,10 +25,10 @@ void walk(benchmark::State& state) {
   const bool is_known = state.range(0) != 0;
   std::size_t read = 0;
   const auto scan_all = [&] {
-    image::ScanOptions options;
+    image::context::ScanOptions options;
     options.root = context;
-    image::ContextScan scan(options, store);
-    scan.take(image::parse_source("data", false, {}));
+    image::context::ContextScan scan(options, store);
+    scan.take(copy::parse_source("data", false, {}));
     scan.close();
     scan.digest_files();
     read = scan.files_read();

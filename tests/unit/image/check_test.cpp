@@ -73,7 +73,8 @@ TEST_F(CheckTest, ABaseForAnotherPlatformIsFound) {
   ASSERT_THAT(fired(report), ElementsAre("1 InvalidBaseImagePlatform"));
   EXPECT_THAT(report.lint.warnings.front().message,
               AllOf(HasSubstr("linux/arm64"), HasSubstr("expected \"linux/amd64\"")));
-  EXPECT_THAT(fired(check(Resolved(with_layout(), store()))), ElementsAre("1 InvalidBaseImagePlatform"));
+  EXPECT_THAT(fired(check(resolve::Resolved(with_layout(), store()))),
+              ElementsAre("1 InvalidBaseImagePlatform"));
 }
 
 TEST_F(CheckTest, LockedBaseIsReadFromTheStore) {

@@ -34,19 +34,19 @@ class ContextScanTest : public ImageTest {
   }
   void scan(const std::vector<std::string>& sources, bool parents = false,
             const std::vector<std::string>& excludes = {}) {
-    ScanOptions options = options_;
+    context::ScanOptions options = options_;
     options.root = context();
     options.ignore = &ignore_;
     options.ignore_name = ".dockerignore";
-    scan_ = std::make_unique<ContextScan>(options, store_directory());
+    scan_ = std::make_unique<context::ContextScan>(options, store_directory());
     for (const std::string& source : sources)
-      scan_->take(parse_source(source, parents, excludes));
+      scan_->take(copy::parse_source(source, parents, excludes));
     scan_->close();
     scan_->digest_files();
     check_record(options, sources, parents, excludes);
   }
   // What was taken is all that it takes to find out again what each source takes.
-  void check_record(ScanOptions options, const std::vector<std::string>& sources, bool parents,
+  void check_record(context::ScanOptions options, const std::vector<std::string>& sources, bool parents,
                     const std::vector<std::string>& excludes) const {
     std::vector<oci::Entry> entries;
     bool is_plain = true;
@@ -55,16 +55,16 @@ class ContextScanTest : public ImageTest {
       entries.push_back(entry);
     });
     if (!is_plain) return;  // a key text does not say what they are
-    ContextScan looked(options, store_directory());
+    context::ContextScan looked(options, store_directory());
     options.recorded = entries;
-    ContextScan recorded(options, store_directory());
-    for (ContextScan* scan : {&looked, &recorded}) {
+    context::ContextScan recorded(options, store_directory());
+    for (context::ContextScan* scan : {&looked, &recorded}) {
       for (const std::string& source : sources) {
-        scan->take(parse_source(source, parents, excludes));
+        scan->take(copy::parse_source(source, parents, excludes));
         scan->close();
       }
       for (const std::string& source : sources)
-        scan->take(parse_source(source, parents, excludes));
+        scan->take(copy::parse_source(source, parents, excludes));
       scan->close();
       scan->digest_files();
     }
@@ -78,7 +78,7 @@ class ContextScanTest : public ImageTest {
   // Relative to the context.
   std::vector<std::string> dependencies() const {
     std::vector<std::string> paths;
-    for (const Dependency& dependency : scan_->dependencies())
+    for (const context::Dependency& dependency : scan_->dependencies())
       paths.push_back(fs::path(dependency.path).lexically_relative(context()).native());
     return paths;
   }
@@ -88,9 +88,9 @@ class ContextScanTest : public ImageTest {
     throw Error("not taken: " + path);
   }
 
-  ScanOptions options_;
+  context::ScanOptions options_;
   dockerfile::IgnoreMatcher ignore_;
-  std::unique_ptr<ContextScan> scan_;
+  std::unique_ptr<context::ContextScan> scan_;
 };
 
 TEST_F(ContextScanTest, LiteralSourceIncludesOneFile) {
@@ -236,11 +236,11 @@ TEST_F(ContextScanTest, IncludesABuildTreeThatASourceNames) {
   const std::vector<std::string> all{"a.txt", "out", "out/CMakeCache.txt", "out/bin", "out/bin/app"};
   EXPECT_EQ(taken({".", "out/bin/app"}), all);
   EXPECT_THAT(scan_->build_trees(), IsEmpty());
-  ScanOptions options;
+  context::ScanOptions options;
   options.root = context();
-  ContextScan scan(options, store_directory());
+  context::ContextScan scan(options, store_directory());
   for (const std::string source : {".", "out/bin/app", "a.txt"}) {
-    scan.take(parse_source(source, false, {}));
+    scan.take(copy::parse_source(source, false, {}));
     scan.close();
   }
   scan.digest_files();
@@ -256,11 +256,11 @@ TEST_F(ContextScanTest, ReadsAFileOnceOnly) {
   // ctime cannot be set back: wait for the window to be over.
   struct stat status {};
   ::stat((context() / "b").c_str(), &status);
-  const auto changed = FileStatus::of(status).ctime_ns;
+  const auto changed = context::FileStatus::of(status).ctime_ns;
   timespec now{};
   do
     ::clock_gettime(CLOCK_REALTIME, &now);
-  while (now.tv_sec * 1'000'000'000 + now.tv_nsec <= changed + StatCache::kRacyWindow);
+  while (now.tv_sec * 1'000'000'000 + now.tv_nsec <= changed + context::StatCache::kRacyWindow);
   scan({"."});
   EXPECT_EQ(scan_->files_read(), 2u);
   const Digest before = entry("b").digest;
@@ -389,9 +389,9 @@ TEST_F(ContextScanTest, ParentsFollowLinksBeforeThePivotOnly) {
 }
 
 TEST_F(ContextScanTest, MissingContextIsAnError) {
-  ScanOptions options;
+  context::ScanOptions options;
   options.root = directory() / "none";
-  EXPECT_THAT(error_of([&] { ContextScan scan(options, store_directory()); }), HasSubstr("none"));
+  EXPECT_THAT(error_of([&] { context::ContextScan scan(options, store_directory()); }), HasSubstr("none"));
 }
 
 }  // namespace

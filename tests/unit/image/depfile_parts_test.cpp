@@ -27,9 +27,9 @@ class DepfilePartsTest : public ImageTest {
     const std::array<timespec, 2> times{timespec{seconds, 0}, timespec{seconds, 0}};
     ASSERT_EQ(::utimensat(AT_FDCWD, part(number).c_str(), times.data(), 0), 0);
   }
-  void write_all_of(const std::vector<Dependency>& dependencies) const {
+  void write_all_of(const std::vector<context::Dependency>& dependencies) const {
     touch(out() / "key.stamp");
-    write_depfiles(out(), options_, dependencies);
+    context::write_depfiles(out(), options_, dependencies);
   }
   static std::vector<std::string> words(const fs::path& file) {
     std::istringstream text(read_file(file));
@@ -40,14 +40,14 @@ class DepfilePartsTest : public ImageTest {
   }
   std::string wanted() const { return read_file(out() / "key.parts"); }
   bool has_stamp() const { return fs::exists(out() / "key.stamp"); }
-  static std::vector<Dependency> many(std::size_t count, std::int64_t mtime) {
-    std::vector<Dependency> result;
+  static std::vector<context::Dependency> many(std::size_t count, std::int64_t mtime) {
+    std::vector<context::Dependency> result;
     for (std::size_t i = 0; i < count; ++i)
       result.push_back({"/context/" + std::to_string(100000 + i), mtime});
     return result;
   }
 
-  DepfileOptions options_;
+  context::DepfileOptions options_;
 };
 
 TEST_F(DepfilePartsTest, OnePartHasAllPaths) {
@@ -74,7 +74,7 @@ TEST_F(DepfilePartsTest, PathIsInAPartNewerThanIt) {
   options_.base = (directory() / "build").native();
   for (std::size_t number = 0; number < 7; ++number)
     set_stamp(number, static_cast<std::time_t>(100 * (number + 1)));  // the eighth has none
-  std::vector<Dependency> all = many(800, 50 * kSecond);
+  std::vector<context::Dependency> all = many(800, 50 * kSecond);
   for (std::size_t i = 0; i < all.size(); ++i)
     all[i].mtime_ns = static_cast<std::int64_t>(i % 80) * 10 * kSecond + 5;
   all.push_back({"/unknown", -1});
@@ -91,7 +91,7 @@ TEST_F(DepfilePartsTest, PathIsInAPartNewerThanIt) {
     EXPECT_TRUE(found.emplace(rest[i], 8).second) << rest[i];
   ASSERT_EQ(found.size(), all.size());
   std::set<std::size_t> used;
-  for (const Dependency& dependency : all) {
+  for (const context::Dependency& dependency : all) {
     const std::size_t number = found.at(dependency.path);
     used.insert(number);
     const bool is_last = dependency.mtime_ns < 0 || dependency.mtime_ns >= 700 * kSecond;
@@ -105,7 +105,7 @@ TEST_F(DepfilePartsTest, PathStaysInItsPart) {
   options_.parts = 4;
   for (std::size_t number = 0; number < 4; ++number)
     set_stamp(number, 100);
-  std::vector<Dependency> all = many(400, 5);
+  std::vector<context::Dependency> all = many(400, 5);
   write_all_of(all);
   EXPECT_FALSE(has_stamp());
   write_all_of(all);

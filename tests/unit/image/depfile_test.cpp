@@ -9,13 +9,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Depfile, EscapesSpecialCharactersOfMakeAndNinja) {
-  EXPECT_EQ(depfile("key.stamp", {}), "key.stamp:\n");
-  EXPECT_EQ(depfile("out dir/key.stamp", {"/a", "/with blank", "/dollar$", "/hash#", "/100%"}),
+  EXPECT_EQ(context::depfile("key.stamp", {}), "key.stamp:\n");
+  EXPECT_EQ(context::depfile("out dir/key.stamp", {"/a", "/with blank", "/dollar$", "/hash#", "/100%"}),
             "out\\ dir/key.stamp: \\\n  /a \\\n  /with\\ blank \\\n  /dollar$$ \\\n  /hash\\# \\\n  /100%\n");
 }
 
 TEST(Depfile, HasEmptyRulesForMake) {
-  EXPECT_EQ(depfile("out/key.stamp", {"/a", "/with blank"}, true),
+  EXPECT_EQ(context::depfile("out/key.stamp", {"/a", "/with blank"}, true),
             "out/key.stamp: \\\n  /a \\\n  /with\\ blank\n\n/a:\n\n/with\\ blank:\n");
 }
 
@@ -28,7 +28,7 @@ class PlainPathsTest : public ImageTest {
 };
 
 TEST_F(PlainPathsTest, LeavesPlainPathsAlone) {
-  EXPECT_THAT(plain_paths({"/a/b c", "/ü/100", "/x=y,z+1@~!"}, links()),
+  EXPECT_THAT(context::plain_paths({"/a/b c", "/ü/100", "/x=y,z+1@~!"}, links()),
               ElementsAre("/a/b c", "/ü/100", "/x=y,z+1@~!"));
   EXPECT_FALSE(fs::exists(links()));
 }
@@ -37,7 +37,7 @@ TEST_F(PlainPathsTest, NamesOthersThroughLinks) {
   for (const std::string name : {"a:b", "a;b", "blank at the end ", " at the beginning", "a$b", "a#b", "a\\b",
                                  "a*b", "a\nb", "a\tb", "a|b", "a(b)", "100%"}) {
     write("special/" + name, name);
-    const auto paths = plain_paths({(context() / "special" / name).native()}, links());
+    const auto paths = context::plain_paths({(context() / "special" / name).native()}, links());
     ASSERT_EQ(paths.size(), 1u);
     EXPECT_EQ(fs::path(paths[0]).parent_path(), links());
     EXPECT_EQ(read_file(paths[0]), name);
@@ -50,20 +50,20 @@ TEST_F(PlainPathsTest, TakesOneLinkForADirectory) {
   write("a$b/sub/two", "2");
   const std::string special = (context() / "a$b").native();
   const std::vector<std::string> all{special, special + "/one", special + "/sub/two", "/plain"};
-  const auto paths = plain_paths(all, links());
+  const auto paths = context::plain_paths(all, links());
   ASSERT_EQ(paths.size(), 4u);
   EXPECT_EQ(count(), 1u);
   EXPECT_TRUE(fs::is_directory(paths[0]));
   EXPECT_EQ(read_file(paths[1]), "1");
   EXPECT_EQ(read_file(paths[2]), "2");
-  EXPECT_EQ(plain_paths(all, links()), paths);
-  plain_paths({"/plain"}, links());
+  EXPECT_EQ(context::plain_paths(all, links()), paths);
+  context::plain_paths({"/plain"}, links());
   EXPECT_EQ(count(), 0u);
 }
 
 TEST_F(PlainPathsTest, FailsWhereNoLinkCanBeMade) {
   write_file(links(), "a file");
-  EXPECT_THAT(error_of([&] { plain_paths({"/a$b"}, links()); }), HasSubstr(links().native()));
+  EXPECT_THAT(error_of([&] { context::plain_paths({"/a$b"}, links()); }), HasSubstr(links().native()));
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // What an outside engine is given, and when it is asked: no engine runs here. (tests/integration has real
 // ones.)
-#include "image/engine/engine.hpp"
+#include "image/engine/engines.hpp"
 
 #include <sys/stat.h>
 
-#include "image/engine/container_name.hpp"
 #include "image/engine/context_history.hpp"
 #include "image/engine/dockerfile.hpp"
 #include "image/engine/input.hpp"
@@ -37,11 +36,11 @@ class EngineTest : public ImageTest {
     return result;
   }
   std::string written() const {
-    const Resolved resolved(engine_spec(), store());
-    OutsideNames names = outside_names(resolved);
+    const resolve::Resolved resolved(engine_spec(), store());
+    engine::OutsideNames names = engine::outside_names(resolved);
     for (auto& [name, reference] : names.scans)
       reference = "ref:0";
-    return engine_dockerfile(resolved, names);
+    return engine::engine_dockerfile(resolved, names);
   }
 };
 
@@ -77,28 +76,29 @@ TEST_F(EngineTest, QuotedMountIsRefused) {
 
 TEST_F(EngineTest, InputHasOnlyCopiedFiles) {
   dockerfile("FROM scratch\nCOPY a /a\nCOPY --from=other o /o\n");
-  const Resolved resolved(engine_spec(), store());
+  const resolve::Resolved resolved(engine_spec(), store());
   const fs::path work = directory() / "work";
   fs::create_directories(work);
-  const EngineInput input = prepare_input(resolved, store(), work, ContextTimes::whole);
+  const engine::EngineInput input =
+      engine::prepare_input(resolved, store(), work, engine::ContextTimes::whole);
   EXPECT_THAT(files_of(input.context), ElementsAre(std::pair("a", "a\n")));
   struct stat status {};
   ASSERT_EQ(::stat((input.context / "a").c_str(), &status), 0);
   EXPECT_EQ(status.st_mtime, 0);
   ASSERT_EQ(input.images.size(), 1u);
-  EXPECT_EQ(input.images[0].reference, reference_prefix(engine_spec().directory) + ":0");
+  EXPECT_EQ(input.images[0].reference, engine::reference_prefix(engine_spec().directory) + ":0");
   EXPECT_THAT(paths_of(input.images[0].image), ElementsAre("o"));
   // A file that changes after it was read fails the build.
   write("a", "b\n");
   fs::remove_all(input.context);
-  EXPECT_THAT(error_of([&] { prepare_input(resolved, store(), work, ContextTimes::whole); }),
+  EXPECT_THAT(error_of([&] { engine::prepare_input(resolved, store(), work, engine::ContextTimes::whole); }),
               HasSubstr("/a"));
 }
 
 TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   const fs::path file = directory() / "sent";
   const auto name = [&](const std::string& looks, const std::string& what) {
-    ContextHistory sent(file);
+    engine::ContextHistory sent(file);
     sent.add("a file", looks, what);
     return sent.name();
   };
@@ -112,7 +112,7 @@ TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   EXPECT_EQ(name("3:2", "three"), second);  // of the first name nothing is known any more
   fs::create_directories(directory() / "copy");
   fs::copy_file(file, directory() / "copy" / "sent");
-  ContextHistory copied(directory() / "copy" / "sent");
+  engine::ContextHistory copied(directory() / "copy" / "sent");
   EXPECT_NE(copied.name(), second);
   for (const std::string& damage : {std::string("bottle-sent 1 ab\na%20file 3:1 o"), std::string("other\n"),
                                     std::string("bottle-sent 1 ab\nword\n")}) {
@@ -145,35 +145,21 @@ TEST_F(EngineTest, VersionIsQueriedOnceForAProgram) {
   BuildSpec spec = this->spec();
   spec.engine = "buildah";
   install("1.0");
-  EXPECT_EQ(with_engine(spec, store()).engine_version, "1.0");
-  EXPECT_EQ(with_engine(spec, store()).engine_version, "1.0");
+  EXPECT_EQ(engine::with_engine(spec, store()).engine_version, "1.0");
+  EXPECT_EQ(engine::with_engine(spec, store()).engine_version, "1.0");
   EXPECT_EQ(read_file(directory() / "asked"), "asked\n");
   install("1.0.1");  // another file
-  EXPECT_EQ(with_engine(spec, store()).engine_version, "1.0.1");
+  EXPECT_EQ(engine::with_engine(spec, store()).engine_version, "1.0.1");
   EXPECT_EQ(read_file(directory() / "asked"), "asked\nasked\n");
-  EXPECT_EQ(fresh_engine_version(spec, store()), "1.0.1");
+  EXPECT_EQ(engine::fresh_engine_version(spec, store()), "1.0.1");
   EXPECT_EQ(read_file(directory() / "asked"), "asked\nasked\nasked\n");
 }
 
 TEST_F(EngineTest, UnknownEngineListsTheKnown) {
   BuildSpec spec = this->spec();
   spec.engine = "poodman";
-  EXPECT_THAT(error_of([&] { make_engine(spec); }),
+  EXPECT_THAT(error_of([&] { engine::make_engine(spec); }),
               HasSubstr("did you mean podman? known: builtin, docker, podman, buildah, buildx"));
-}
-
-TEST(ContainerName, TriesNamesUpToTheLimit) {
-  std::vector<std::string> asked;
-  const auto third = [&](const std::string& name) {
-    asked.push_back(name);
-    return asked.size() == 3;
-  };
-  EXPECT_EQ(walk_container_names("c", third), "c-3");
-  EXPECT_THAT(asked, ElementsAre("c", "c-2", "c-3"));
-  int count = 0;
-  EXPECT_THAT(error_of([&] { walk_container_names("c", [&](const std::string&) { return ++count > 99; }); }),
-              HasSubstr("c to c-99 are all taken"));
-  EXPECT_EQ(count, 99);
 }
 
 }  // namespace

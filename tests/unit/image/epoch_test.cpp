@@ -16,14 +16,14 @@ class EpochTest : public ImageTest {
     dockerfile(text);
     BuildSpec wanted = spec();
     if (argument) wanted.build_args = {{kName, *argument}};
-    return Resolved(wanted, store()).epoch();
+    return resolve::Resolved(wanted, store()).epoch();
   }
   // The history's line of the ARG: the value that the stage has.
   std::string history(const std::string& text, const std::optional<std::string>& argument = {}) const {
     dockerfile(text);
     BuildSpec wanted = spec();
     if (argument) wanted.build_args = {{kName, *argument}};
-    const Resolved resolved(wanted, store());
+    const resolve::Resolved resolved(wanted, store());
     return resolved.target().lines.back().text;
   }
   // As if it had been downloaded before.
@@ -31,7 +31,7 @@ class EpochTest : public ImageTest {
     const store::Output output = store().put(content);
     store::ActionResult result{.kind = "url", .label = "test"};
     result.outputs["content"] = output;
-    store().put_action(url_action(output.digest), result);
+    store().put_action(remote::url_action(output.digest), result);
     return output.digest.string();
   }
 };

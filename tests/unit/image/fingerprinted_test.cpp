@@ -26,7 +26,7 @@ class FingerprintedTest : public ImageTest {
     auto recorded = RecordedInputs::parse(key_text());
     if (!recorded) return "not understood";
     fs::rename(context() / "data", context() / "away");
-    const std::string text = Resolved(spec(), store(), std::move(*recorded)).key_text();
+    const std::string text = resolve::Resolved(spec(), store(), std::move(*recorded)).key_text();
     fs::rename(context() / "away", context() / "data");
     return text;
   }

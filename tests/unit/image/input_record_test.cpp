@@ -16,14 +16,14 @@ class InputRecordTest : public ImageTest {
   static constexpr std::int64_t kLater = std::numeric_limits<std::int64_t>::max();
 
   void record(std::int64_t begin = kLater) const {
-    std::vector<Dependency> all;
+    std::vector<context::Dependency> all;
     for (const char* path : {"", "/a", "/a/x", "/a/y", "/none"})
       all.push_back({context().native() + path});
-    InputRecord(all, begin).write(directory());
+    context::InputRecord(all, begin).write(directory());
   }
   // Relative to the context; "-" if nothing changed.
   std::string change() const {
-    const auto path = InputRecord::find_change(directory());
+    const auto path = context::InputRecord::find_change(directory());
     if (!path || path->empty()) return path ? "" : "-";
     return fs::path(*path).lexically_relative(context()).native();
   }

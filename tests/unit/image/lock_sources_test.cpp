@@ -97,7 +97,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   EXPECT_EQ(content(image, "value"), "a of base");
   EXPECT_THAT(key_text(), HasSubstr("source " + std::string(kBase) + " = image " +
                                     exported_.image_digest.string() + "\n"));
-  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Contains(lock().native()));
+  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Contains(lock().native()));
   // The same image by a context has the same identity.
   BuildSpec named = spec();
   named.contexts.push_back({.name = "other", .kind = ContextKind::image, .reference = kBase});
@@ -107,7 +107,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
 
 TEST_F(LockSourcesTest, LockIsAnInputOnlyIfItIsNeeded) {
   dockerfile("FROM scratch\nCOPY base /\n");
-  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
+  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
   write(kLockName, "broken");
   EXPECT_EQ(error_of([&] { key_text(); }), "");
   dockerfile("FROM registry.invalid/team/base:1\n");
@@ -120,7 +120,7 @@ TEST_F(LockSourcesTest, ADigestNeedsNoLock) {
   fs::remove(lock());
   dockerfile("FROM registry.invalid/team/base@" + exported_.image_digest.string() + "\n");
   EXPECT_THAT(key_text(), HasSubstr("image " + exported_.image_digest.string()));
-  EXPECT_THAT(Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
+  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
 }
 
 TEST_F(LockSourcesTest, AnotherPlatformIsAnError) {
@@ -197,19 +197,19 @@ TEST_F(LockSourcesTest, KeysHoldContentsAndNoCredentials) {
   EXPECT_THAT(text,
               HasSubstr("ADD https://host.invalid/r.git#" + commit + " (git " + commit + " subdir=d) /r\n"));
   EXPECT_THAT(text, Not(HasSubstr("secret")));
-  const std::string config = Resolved(spec(), store()).target().config.text();
+  const std::string config = resolve::Resolved(spec(), store()).target().config.text();
   EXPECT_THAT(config, AllOf(HasSubstr("https://host.invalid/dir/f"), Not(HasSubstr("secret"))));
 }
 
 TEST(SourceNameTest, LeavesCredentialsOut) {
-  EXPECT_EQ(without_credentials("https://me:secret@host/a@b?c=d@e"), "https://host/a@b?c=d@e");
-  EXPECT_EQ(without_credentials("https://token@host"), "https://host");
-  EXPECT_EQ(without_credentials("https://host/a@b"), "https://host/a@b");
-  EXPECT_EQ(without_credentials("https://a@b@host/x"), "https://host/x");
-  EXPECT_EQ(without_credentials("ssh://git@host/x"), "ssh://git@host/x");
-  EXPECT_EQ(without_credentials("ssh://git:secret@host/x"), "ssh://git@host/x");
-  EXPECT_EQ(without_credentials("git@host:a/b"), "git@host:a/b");
-  EXPECT_EQ(without_credentials("https://host/\xc3\xa4\x01"), "https://host/%C3%A4%01");
+  EXPECT_EQ(remote::without_credentials("https://me:secret@host/a@b?c=d@e"), "https://host/a@b?c=d@e");
+  EXPECT_EQ(remote::without_credentials("https://token@host"), "https://host");
+  EXPECT_EQ(remote::without_credentials("https://host/a@b"), "https://host/a@b");
+  EXPECT_EQ(remote::without_credentials("https://a@b@host/x"), "https://host/x");
+  EXPECT_EQ(remote::without_credentials("ssh://git@host/x"), "ssh://git@host/x");
+  EXPECT_EQ(remote::without_credentials("ssh://git:secret@host/x"), "ssh://git@host/x");
+  EXPECT_EQ(remote::without_credentials("git@host:a/b"), "git@host:a/b");
+  EXPECT_EQ(remote::without_credentials("https://host/\xc3\xa4\x01"), "https://host/%C3%A4%01");
 }
 
 TEST(SourceNameTest, SpellingsHaveOneName) {
@@ -222,7 +222,7 @@ TEST(SourceNameTest, SpellingsHaveOneName) {
 
 TEST(GitSourceTest, NamesAreNeverOptions) {
   const auto refused = [](const std::string& remote, const std::string& ref) {
-    return error_of([&] { resolve_git({.remote = remote, .ref = ref}); });
+    return error_of([&] { remote::resolve_git({.remote = remote, .ref = ref}); });
   };
   EXPECT_THAT(refused("--upload-pack=x", ""), HasSubstr("no git remote"));
   EXPECT_THAT(refused("ssh://-oProxyCommand=x/y", ""), HasSubstr("no git remote"));
@@ -241,14 +241,15 @@ TEST(GitSourceTest, NamesAreNeverOptions) {
 TEST(GitSourceTest, IdentityCoversTheCopiedFiles) {
   const LockedGit locked{.commit = std::string(40, 'a'), .ref = "refs/heads/main"};
   const std::string commit = "git " + locked.commit;
-  EXPECT_EQ(git_identity({.remote = "https://x:y@h/r.git"}, locked), commit);
-  EXPECT_EQ(git_identity({.remote = "https://h/r.git", .subdir = "a b"}, locked), commit + " subdir=a%20b");
-  EXPECT_EQ(git_identity({.remote = "https://h/r.git", .submodules = false}, locked),
+  EXPECT_EQ(remote::git_identity({.remote = "https://x:y@h/r.git"}, locked), commit);
+  EXPECT_EQ(remote::git_identity({.remote = "https://h/r.git", .subdir = "a b"}, locked),
+            commit + " subdir=a%20b");
+  EXPECT_EQ(remote::git_identity({.remote = "https://h/r.git", .submodules = false}, locked),
             commit + " submodules=false");
-  EXPECT_EQ(git_identity({.remote = "https://x:y@h/r.git", .keep_git_dir = true}, locked),
+  EXPECT_EQ(remote::git_identity({.remote = "https://x:y@h/r.git", .keep_git_dir = true}, locked),
             commit + " keep-git-dir=https://h/r.git ref=refs/heads/main");
   // Of a subdirectory there is no repository to keep.
-  EXPECT_EQ(git_identity({.remote = "https://h/r.git", .subdir = "d", .keep_git_dir = true}, locked),
+  EXPECT_EQ(remote::git_identity({.remote = "https://h/r.git", .subdir = "d", .keep_git_dir = true}, locked),
             commit + " subdir=d");
 }
 

@@ -17,7 +17,7 @@ class PathLinksTest : public ImageTest {
   // Relative to the context.
   std::vector<std::string> directories(const std::string& path) const {
     std::vector<std::string> found;
-    for (const std::string& directory : link_directories((context() / path).native()))
+    for (const std::string& directory : context::link_directories((context() / path).native()))
       found.push_back(fs::path(directory).lexically_relative(context()).native());
     return found;
   }

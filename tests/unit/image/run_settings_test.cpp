@@ -46,15 +46,15 @@ TEST(RunSettings, InvalidSettingsAreErrors) {
 }
 
 TEST(RunSettings, AreInTheBundle) {
-  Bundle bundle;
+  run::Bundle bundle;
   bundle.shm_size = 1u << 20;
   bundle.limits = {{"core", 0, 0}, {"nofile", 5, -1}};
-  const Json config = Json::parse(bundle_config(bundle));
+  const Json config = Json::parse(run::bundle_config(bundle));
   EXPECT_EQ(config["process"]["rlimits"], Json::parse(R"([{"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
                             {"type": "RLIMIT_NOFILE", "hard": 18446744073709551615, "soft": 5}])"));
   const auto sizes = [&] {
     std::vector<std::string> found;
-    const Json document = Json::parse(bundle_config(bundle));
+    const Json document = Json::parse(run::bundle_config(bundle));
     for (const Json& mount : document["mounts"])
       if (mount["destination"] == "/dev/shm") found.push_back(mount["options"].back());
     return found;

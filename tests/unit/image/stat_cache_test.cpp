@@ -9,20 +9,24 @@ constexpr std::int64_t kNow = 1'700'000'000'000'000'000;
 
 class StatCacheTest : public ::testing::Test {
  protected:
-  StatCache open(const fs::path& root = "/some/root") const { return StatCache(directory_.path(), root); }
+  context::StatCache open(const fs::path& root = "/some/root") const {
+    return context::StatCache(directory_.path(), root);
+  }
   // The one file of the cache.
   fs::path file() const { return fs::directory_iterator(directory_.path() / "stat")->path(); }
-  static FileStatus status(std::uint64_t inode = 7) {
+  static context::FileStatus status(std::uint64_t inode = 7) {
     return {.device = 1, .inode = inode, .size = 5, .mtime_ns = 1234, .ctime_ns = kNow - 1'000'000'000};
   }
-  static FileContent content(std::string_view text) { return {.digest = sha256(text), .xattrs = {}}; }
-  static std::optional<FileContent> found(const StatCache& cache, const std::string& path,
-                                          const FileStatus& of) {
-    const FileContent* content = cache.find(path, of);
+  static context::FileContent content(std::string_view text) {
+    return {.digest = sha256(text), .xattrs = {}};
+  }
+  static std::optional<context::FileContent> found(const context::StatCache& cache, const std::string& path,
+                                                   const context::FileStatus& of) {
+    const context::FileContent* content = cache.find(path, of);
     return content == nullptr ? std::nullopt : std::optional(*content);
   }
   void save_one(const std::string& path = "a") const {
-    StatCache cache = open();
+    context::StatCache cache = open();
     cache.add(path, status(), content("hello"), kNow);
     cache.save();
   }
@@ -39,14 +43,15 @@ TEST_F(StatCacheTest, EntriesAreReadByTheNextProcess) {
 
 TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
   save_one();
-  const StatCache cache = open();
-  for (auto member : {&FileStatus::device, &FileStatus::inode, &FileStatus::size}) {
-    FileStatus other = status();
+  const context::StatCache cache = open();
+  for (auto member :
+       {&context::FileStatus::device, &context::FileStatus::inode, &context::FileStatus::size}) {
+    context::FileStatus other = status();
     ++(other.*member);
     EXPECT_EQ(cache.find("a", other), nullptr);
   }
-  for (auto member : {&FileStatus::mtime_ns, &FileStatus::ctime_ns}) {
-    FileStatus other = status();
+  for (auto member : {&context::FileStatus::mtime_ns, &context::FileStatus::ctime_ns}) {
+    context::FileStatus other = status();
     ++(other.*member);
     EXPECT_EQ(cache.find("a", other), nullptr);
   }
@@ -54,16 +59,16 @@ TEST_F(StatCacheTest, AnyDifferenceOfTheStatusIsAChange) {
 
 // A file that was written just before it was read may be written again within the same tick of the clock.
 TEST_F(StatCacheTest, RecentlyChangedFilesAreNotCached) {
-  StatCache cache = open();
-  FileStatus fresh = status();
-  fresh.ctime_ns = kNow - StatCache::kRacyWindow + 1;
+  context::StatCache cache = open();
+  context::FileStatus fresh = status();
+  fresh.ctime_ns = kNow - context::StatCache::kRacyWindow + 1;
   cache.add("fresh", fresh, content("1"), kNow);
   EXPECT_EQ(cache.find("fresh", fresh), nullptr);
-  fresh.ctime_ns = kNow - StatCache::kRacyWindow;
+  fresh.ctime_ns = kNow - context::StatCache::kRacyWindow;
   cache.add("fresh", fresh, content("1"), kNow);
   EXPECT_EQ(found(cache, "fresh", fresh), content("1"));
   // mtime can be set at will; only ctime counts.
-  FileStatus back_dated = status();
+  context::FileStatus back_dated = status();
   back_dated.mtime_ns = 0;
   back_dated.ctime_ns = kNow;
   cache.add("back-dated", back_dated, content("2"), kNow);
@@ -78,9 +83,9 @@ TEST_F(StatCacheTest, PathsAreBytes) {
 }
 
 TEST_F(StatCacheTest, KeepsExtendedAttributes) {
-  const FileContent with{.digest = sha256("x"),
-                         .xattrs = {{"security.capability", std::string("\0\1 =\n", 5)}, {"user.a", ""}}};
-  StatCache cache = open();
+  const context::FileContent with{
+      .digest = sha256("x"), .xattrs = {{"security.capability", std::string("\0\1 =\n", 5)}, {"user.a", ""}}};
+  context::StatCache cache = open();
   cache.add("with blank", status(), with, kNow);
   cache.add("none", status(), content("y"), kNow);
   cache.save();
@@ -91,7 +96,7 @@ TEST_F(StatCacheTest, KeepsExtendedAttributes) {
 TEST_F(StatCacheTest, KeepsEarlierEntriesAndWritesOnlyWhenSomethingWasAdded) {
   save_one("a");
   save_one("b");
-  StatCache cache = open();
+  context::StatCache cache = open();
   EXPECT_EQ(found(cache, "a", status()), content("hello"));
   EXPECT_EQ(found(cache, "b", status()), content("hello"));
   fs::remove(file());
@@ -101,7 +106,7 @@ TEST_F(StatCacheTest, KeepsEarlierEntriesAndWritesOnlyWhenSomethingWasAdded) {
 
 TEST_F(StatCacheTest, DamagedFilesAreIgnored) {
   {
-    StatCache cache = open();
+    context::StatCache cache = open();
     for (int i = 0; i < 20; ++i)
       cache.add("file" + std::to_string(i), status(), content("hello"), kNow);
     cache.save();
@@ -123,7 +128,7 @@ TEST_F(StatCacheTest, DamagedFilesAreIgnored) {
 
 TEST_F(StatCacheTest, UnwritableDirectoryIsAccepted) {
   write_file(directory_.path() / "stat", "a file where the directory would be");
-  StatCache cache = open();
+  context::StatCache cache = open();
   cache.add("a", status(), content("hello"), kNow);
   EXPECT_NO_THROW(cache.save());
   EXPECT_EQ(found(cache, "a", status()), content("hello"));

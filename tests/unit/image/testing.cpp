@@ -66,11 +66,11 @@ BuildSpec ImageTest::spec_of(const std::string& name) const {
 BuiltImage ImageTest::build(const BuildSpec& spec) const {
   const store::Store store = this->store();
   BuiltImage result;
-  Resolved resolved(spec, store);
-  result.image = image::build(
+  resolve::Resolved resolved(spec, store);
+  result.image = builtin::build(
       resolved, store,
-      [&](const StepReport& report) {
-        (report.outcome == StepOutcome::executed ? result.executed : result.stored)
+      [&](const builtin::StepReport& report) {
+        (report.outcome == builtin::StepOutcome::executed ? result.executed : result.stored)
             .push_back(report.step.text);
       },
       [&](const std::string& text) { result.warnings.push_back(text); });

@@ -15,7 +15,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using testing::HasSubstr;
@@ -204,4 +204,4 @@ TEST_F(Archive, HostileNamesStayInside) {
 }
 
 }  // namespace
-}  // namespace bottle::image
+}  // namespace bottle::copy

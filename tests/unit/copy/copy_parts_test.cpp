@@ -16,7 +16,7 @@
 #include "util/json.hpp"
 #include "util/path.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using testing::ElementsAre;
@@ -241,8 +241,8 @@ class Users : public testing::Test {
     entry.place.path = content;  // stands in for a disk
     return entry;
   }
-  Owner resolve(const char* text) {
-    return resolve_owner(
+  image::Owner resolve(const char* text) {
+    return image::resolve_owner(
         text, tree_,
         [](const oci::Entry& entry, const std::vector<std::string>&) { return entry.place.path.string(); },
         [&](const std::string& line) { warnings_.push_back(line); });
@@ -255,7 +255,7 @@ class Users : public testing::Test {
 TEST_F(Users, AreNumbersOrNames) {
   const struct {
     const char* text;
-    Owner owner;
+    image::Owner owner;
   } kCases[] = {
       {"5", {5, 5}},      {"5:6", {5, 6}},      {"web", {33, 44}}, {"web:staff", {33, 50}},
       {"web:7", {33, 7}}, {"7:staff", {7, 50}}, {"root", {0, 0}},  {"root:staff", {0, 50}},
@@ -267,15 +267,15 @@ TEST_F(Users, AreNumbersOrNames) {
 }
 
 TEST_F(Users, UnknownUsersAreRootWithAWarning) {
-  EXPECT_EQ(resolve("nobody:crew"), (Owner{0, 0}));
+  EXPECT_EQ(resolve("nobody:crew"), (image::Owner{0, 0}));
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("\"nobody\" is not in /etc/passwd"), HasSubstr("\"crew\"")));
 }
 
 TEST_F(Users, NamesNeedAnImage) {
   const oci::MergedTree nothing;
-  EXPECT_THROW(resolve_owner("web", nothing, {}, {}), Error);
-  EXPECT_EQ(resolve_owner("1:2", nothing, {}, {}), (Owner{1, 2}));
+  EXPECT_THROW(image::resolve_owner("web", nothing, {}, {}), Error);
+  EXPECT_EQ(image::resolve_owner("1:2", nothing, {}, {}), (image::Owner{1, 2}));
 }
 
 }  // namespace
-}  // namespace bottle::image
+}  // namespace bottle::copy

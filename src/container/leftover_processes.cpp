@@ -1,4 +1,4 @@
-#include "image/engine/leftover_processes.hpp"
+#include "container/leftover_processes.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 namespace {
 
 // Ends the processes of which this is true; it is given their directory in /proc.
@@ -130,4 +130,4 @@ bool end_processes_marked(const std::string& mark, std::chrono::milliseconds lim
   });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::container

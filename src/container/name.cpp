@@ -1,10 +1,10 @@
-#include "image/engine/container_name.hpp"
+#include "container/name.hpp"
 
 #include <utility>
 
 #include "util/error.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 
 std::string container_name(const std::string& base, int number) {
   return number == 1 ? base : base + "-" + std::to_string(number);
@@ -21,21 +21,20 @@ std::string walk_container_names(const std::string& base,
       {.where = "container " + base, .hint = "remove containers that are no longer needed"});
 }
 
-std::string free_container_name(const DockerClient& client, const std::string& base) {
+std::string free_container_name(const Client& client, const std::string& base) {
   return walk_container_names(base, [&](const std::string& name) {
     return client.container_exists(name, OnFailure::fatal) == false;
   });
 }
 
-std::string create_with_free_name(const DockerClient& client, NewContainer container,
-                                  const std::string& base) {
+std::string create_with_free_name(const Client& client, NewContainer container, const std::string& base) {
   return walk_container_names(base, [&](const std::string& name) {
     container.name = name;
-    DockerStatus status = client.create(container, OnFailure::status);
+    CommandStatus status = client.create(container, OnFailure::status);
     if (status.is_name_taken()) return false;
     client.judge(std::move(status), "create " + name, OnFailure::fatal);
     return true;
   });
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::container

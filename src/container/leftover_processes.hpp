@@ -6,7 +6,7 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 
 // Each sends SIGKILL until no such process is there, and passes over processes that this user may not look at
 // or signal. False: one was still there after so long, or where to look could not be found out.
@@ -19,4 +19,4 @@ bool end_processes_named_from(const fs::path& directory, std::chrono::millisecon
 // Those that have this line, "NAME=value", in the environment that they were started with.
 bool end_processes_marked(const std::string& mark, std::chrono::milliseconds limit);
 
-}  // namespace bottle::image
+}  // namespace bottle::container

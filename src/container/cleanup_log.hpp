@@ -11,7 +11,7 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 
 // The file `engine.left` in a build directory. The caller holds the directory's lock.
 //
@@ -88,4 +88,9 @@ class CleanupLog {
   std::string message_;           // of the last command that failed
 };
 
-}  // namespace bottle::image
+// Takes out what a killed build in this directory has left in engines; starts nothing if that is nothing. The
+// caller holds the directory's lock.
+void remove_leftovers(const fs::path& build_directory,
+                      const std::function<void(const std::string&)>& warn = {}, const fs::path& locks = {});
+
+}  // namespace bottle::container

@@ -5,9 +5,9 @@
 #include <functional>
 #include <string>
 
-#include "image/engine/docker_client.hpp"
+#include "container/client.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 
 inline constexpr int kContainerNames = 99;
 
@@ -20,11 +20,10 @@ std::string walk_container_names(const std::string& base,
 
 // The first name that no container has now. Somebody may take it before it is used: see
 // create_with_free_name().
-std::string free_container_name(const DockerClient& client, const std::string& base);
+std::string free_container_name(const Client& client, const std::string& base);
 
 // Creates the container under the first name that can be had, and returns the name. The name is taken by
 // creating, so of two that do this at once each gets its own. Any failure but a taken name is an Error.
-std::string create_with_free_name(const DockerClient& client, NewContainer container,
-                                  const std::string& base);
+std::string create_with_free_name(const Client& client, NewContainer container, const std::string& base);
 
-}  // namespace bottle::image
+}  // namespace bottle::container

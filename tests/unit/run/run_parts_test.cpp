@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <set>
 
@@ -12,15 +15,26 @@
 #include "run/targets.hpp"
 #include "run/unpack.hpp"
 #include "run/user.hpp"
-#include "testing.hpp"
+#include "util/error.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image {
+namespace bottle::run {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// "" if it throws no Error.
+template <typename Body>
+std::string error_of(const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
 
 oci::Entry entry(const std::string& path, oci::EntryType type, std::uint16_t mode, std::string link = {}) {
   oci::Entry result;
@@ -362,4 +376,4 @@ TEST(RunRequests, TextCoversEverythingThatAffectsTheResult) {
 }
 
 }  // namespace
-}  // namespace bottle::image
+}  // namespace bottle::run

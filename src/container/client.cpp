@@ -1,9 +1,9 @@
-#include "image/engine/docker_client.hpp"
+#include "container/client.hpp"
 
-#include "image/engine/drivers.hpp"
 #include "util/error.hpp"
+#include "util/process.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 namespace {
 
 bool holds(const std::string& text, std::initializer_list<const char*> parts) {
@@ -14,31 +14,31 @@ bool holds(const std::string& text, std::initializer_list<const char*> parts) {
 
 }  // namespace
 
-bool DockerStatus::is_absent() const {
+bool CommandStatus::is_absent() const {
   return !ok() && holds(message, {"No such image", "No such object", "No such container", "image not known",
                                   "no such container", "no container with name or ID", "no such object"});
 }
 
-bool DockerStatus::is_name_taken() const {
+bool CommandStatus::is_name_taken() const {
   return !ok() && holds(message, {"is already in use", "name is in use"});
 }
 
-DockerClient::DockerClient(std::string program, std::function<void(const std::string&)> note,
-                           std::vector<std::string> environment)
+Client::Client(std::string program, std::function<void(const std::string&)> note,
+               std::vector<std::string> environment)
     : program_(std::move(program)), note_(std::move(note)), environment_(std::move(environment)) {}
 
-DockerStatus DockerClient::command(std::vector<std::string> words, const std::string& what,
-                                   OnFailure policy) const {
+CommandStatus Client::command(std::vector<std::string> words, const std::string& what,
+                              OnFailure policy) const {
   words.insert(words.begin(), program_);
-  const Captured captured = capture(words, environment_);
-  DockerStatus status{
+  const ProcessResult captured = capture(words, environment_);
+  CommandStatus status{
       .code = captured.status.signal_number != 0 ? 128 + captured.status.signal_number : captured.status.code,
       .output = captured.output,
       .message = captured.status.success() ? "" : captured.message};
   return judge(std::move(status), what, policy);
 }
 
-DockerStatus DockerClient::judge(DockerStatus status, const std::string& what, OnFailure policy) const {
+CommandStatus Client::judge(CommandStatus status, const std::string& what, OnFailure policy) const {
   if (status.ok()) return status;
   const std::string message =
       status.message.empty() ? "it failed with exit code " + std::to_string(status.code) : status.message;
@@ -51,32 +51,32 @@ DockerStatus DockerClient::judge(DockerStatus status, const std::string& what, O
   return status;
 }
 
-std::optional<std::string> DockerClient::image_id(const std::string& image, OnFailure policy) const {
+std::optional<std::string> Client::image_id(const std::string& image, OnFailure policy) const {
   const std::string what = "image inspect " + image;
-  DockerStatus status =
+  CommandStatus status =
       command({"image", "inspect", "--format", "{{.Id}}", "--", image}, what, OnFailure::status);
   if (status.is_absent() || !judge(status, what, policy).ok()) return std::nullopt;
   return status.output.starts_with("sha256:") ? status.output : "sha256:" + status.output;
 }
 
-DockerStatus DockerClient::tag(const std::string& image, const std::string& name, OnFailure policy) const {
+CommandStatus Client::tag(const std::string& image, const std::string& name, OnFailure policy) const {
   return command({"tag", "--", image, name}, "tag " + image + " " + name, policy);
 }
 
-DockerStatus DockerClient::push(const std::string& name, OnFailure policy) const {
+CommandStatus Client::push(const std::string& name, OnFailure policy) const {
   return command({"push", "--", name}, "push " + name, policy);
 }
 
-DockerStatus DockerClient::remove_image(const std::string& name, OnFailure policy) const {
+CommandStatus Client::remove_image(const std::string& name, OnFailure policy) const {
   const std::string what = "rmi " + name;
-  DockerStatus status = command({"rmi", "--", name}, what, OnFailure::status);
+  CommandStatus status = command({"rmi", "--", name}, what, OnFailure::status);
   if (status.is_absent()) return {};
   return judge(std::move(status), what, policy);
 }
 
-std::optional<bool> DockerClient::container_exists(const std::string& name, OnFailure policy) const {
+std::optional<bool> Client::container_exists(const std::string& name, OnFailure policy) const {
   const std::string what = "container inspect " + name;
-  DockerStatus status =
+  CommandStatus status =
       command({"container", "inspect", "--format", "{{.Id}}", "--", name}, what, OnFailure::status);
   if (status.ok()) return true;
   if (status.is_absent()) return false;
@@ -84,14 +84,14 @@ std::optional<bool> DockerClient::container_exists(const std::string& name, OnFa
   return std::nullopt;
 }
 
-DockerStatus DockerClient::force_remove(const std::string& container, OnFailure policy) const {
+CommandStatus Client::force_remove(const std::string& container, OnFailure policy) const {
   const std::string what = "rm " + container;
-  DockerStatus status = command({"rm", "--force", "--volumes", "--", container}, what, OnFailure::status);
+  CommandStatus status = command({"rm", "--force", "--volumes", "--", container}, what, OnFailure::status);
   if (status.is_absent()) return {};
   return judge(std::move(status), what, policy);
 }
 
-DockerStatus DockerClient::create(const NewContainer& container, OnFailure policy) const {
+CommandStatus Client::create(const NewContainer& container, OnFailure policy) const {
   std::vector<std::string> words{"create"};
   if (!container.name.empty()) words.insert(words.end(), {"--name", container.name});
   words.insert(words.end(), container.options.begin(), container.options.end());
@@ -100,25 +100,25 @@ DockerStatus DockerClient::create(const NewContainer& container, OnFailure polic
   return command(std::move(words), "create " + container.name, policy);
 }
 
-DockerStatus DockerClient::copy_into(const std::string& container, const fs::path& from,
-                                     const std::string& to, OnFailure policy) const {
+CommandStatus Client::copy_into(const std::string& container, const fs::path& from, const std::string& to,
+                                OnFailure policy) const {
   return command({"cp", "--", from.native(), container + ":" + to}, "cp " + container + ":" + to, policy);
 }
 
-DockerStatus DockerClient::attach_network(const std::string& network, const std::string& container,
-                                          OnFailure policy) const {
+CommandStatus Client::attach_network(const std::string& network, const std::string& container,
+                                     OnFailure policy) const {
   return command({"network", "connect", "--", network, container}, "network connect " + network, policy);
 }
 
-DockerStatus DockerClient::start(const std::string& container, OnFailure policy) const {
+CommandStatus Client::start(const std::string& container, OnFailure policy) const {
   return command({"start", "--", container}, "start " + container, policy);
 }
 
-DockerStatus DockerClient::execute_as_root(const std::string& container,
-                                           const std::vector<std::string>& words, OnFailure policy) const {
+CommandStatus Client::execute_as_root(const std::string& container, const std::vector<std::string>& words,
+                                      OnFailure policy) const {
   std::vector<std::string> all{"exec", "--user", "0:0", "--", container};
   all.insert(all.end(), words.begin(), words.end());
   return command(std::move(all), "exec " + container, policy);
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::container

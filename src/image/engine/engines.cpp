@@ -1,12 +1,13 @@
-#include "image/engine/engine.hpp"
+#include "image/engine/engines.hpp"
 
-#include "image/engine/cleanup_log.hpp"
+#include "container/cleanup_log.hpp"
 #include "image/engine/drivers.hpp"
 #include "util/error.hpp"
+#include "util/process.hpp"
 #include "util/staged_directory.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::image::engine {
 namespace {
 
 constexpr const char* kProbeSchema = "bottle-engine 1";
@@ -52,7 +53,7 @@ std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
 
 void clean_up_engines(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
                       const fs::path& locks) {
-  if (fs::exists(build_directory / CleanupLog::kFile)) CleanupLog log(build_directory, warn, locks);
+  container::remove_leftovers(build_directory, warn, locks);
   StagedDirectory::remove_abandoned(build_directory / kWork);
 }
 
@@ -76,7 +77,7 @@ std::string fresh_engine_version(const BuildSpec& spec, const store::Store& stor
   return ask(spec, *make_engine(spec), store);
 }
 
-LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store,
+LoadedPlan build_with_engine(const resolve::Resolved& resolved, const store::Store& store,
                              const std::function<void(const std::string&)>& on_line) {
   const auto engine = make_engine(resolved.spec());
   const StagedDirectory work(resolved.spec().directory / kWork);
@@ -85,4 +86,4 @@ LoadedPlan build_with_engine(const Resolved& resolved, const store::Store& store
   return image;
 }
 
-}  // namespace bottle::image
+}  // namespace bottle::image::engine

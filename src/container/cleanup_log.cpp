@@ -1,4 +1,4 @@
-#include "image/engine/cleanup_log.hpp"
+#include "container/cleanup_log.hpp"
 
 #include <unistd.h>
 
@@ -7,13 +7,14 @@
 #include <system_error>
 #include <thread>
 
-#include "image/engine/docker_client.hpp"
-#include "image/engine/drivers.hpp"
-#include "image/engine/leftover_processes.hpp"
+#include "container/client.hpp"
+#include "container/leftover_processes.hpp"
+#include "util/digest.hpp"
 #include "util/json.hpp"
+#include "util/process.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 namespace {
 
 constexpr std::uint64_t kSeconds = 30;
@@ -176,7 +177,7 @@ bool CleanupLog::remove_image(const Item& item) {
     }
   }
   if (ask({item.program, "rmi", "--force", item.name})) return true;
-  const DockerStatus status{.code = 1, .output = {}, .message = message_};
+  const CommandStatus status{.code = 1, .output = {}, .message = message_};
   return status.is_absent();
 }
 
@@ -196,8 +197,8 @@ bool CleanupLog::remove_runtime_containers(const Item& item) {
     std::vector<std::string> words{runtime};
     if (::geteuid() != 0) words.insert(words.begin(), {item.program, "unshare"});
     std::vector<std::string> list = words;
-    append(list, {"list", "--format", "json"});
-    append(words, {"delete", "--force"});
+    list.insert(list.end(), {"list", "--format", "json"});
+    words.insert(words.end(), {"delete", "--force"});
     const auto containers = ask(list);
     if (!containers) return false;
     for (const std::string& id : containers_below(directory_ / item.name, *containers)) {
@@ -228,7 +229,9 @@ bool CleanupLog::remove_builder(const Item& item) {
   std::vector<std::string> words{item.program, "rm"};
   if (item.program == "podman") words.emplace_back("--force");
   const std::size_t options = words.size();
-  append(words, containers_of_builds(containers_directory(*info), builder_id(directory_)));
+  const std::vector<std::string> containers =
+      containers_of_builds(containers_directory(*info), builder_id(directory_));
+  words.insert(words.end(), containers.begin(), containers.end());
   return words.size() == options || ask(words);
 }
 
@@ -255,4 +258,9 @@ void CleanupLog::remove_all() noexcept {
   }
 }
 
-}  // namespace bottle::image
+void remove_leftovers(const fs::path& build_directory, const std::function<void(const std::string&)>& warn,
+                      const fs::path& locks) {
+  if (fs::exists(build_directory / CleanupLog::kFile)) CleanupLog log(build_directory, warn, locks);
+}
+
+}  // namespace bottle::container

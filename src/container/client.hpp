@@ -9,16 +9,16 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image {
+namespace bottle::container {
 
 // What a failed command means.
 enum class OnFailure {
   fatal,        // an Error: the build fails
-  status,       // the caller looks at DockerStatus
+  status,       // the caller looks at CommandStatus
   best_effort,  // goes on; `note` hears of it
 };
 
-struct DockerStatus {
+struct CommandStatus {
   int code = 0;         // exit code; 128 + n for signal n
   std::string output;   // standard output, without the last line end
   std::string message;  // the last line of standard error, if it failed
@@ -38,40 +38,40 @@ struct NewContainer {
 
 // Holds no connection; each call is one process. Throws when the program is not installed, whatever the
 // policy.
-class DockerClient {
+class Client {
  public:
   // `environment` is added to this process's.
-  explicit DockerClient(std::string program = "docker", std::function<void(const std::string&)> note = {},
-                        std::vector<std::string> environment = {});
+  explicit Client(std::string program = "docker", std::function<void(const std::string&)> note = {},
+                  std::vector<std::string> environment = {});
 
   const std::string& program() const { return program_; }
   const std::vector<std::string>& environment() const { return environment_; }
 
   // "sha256:<hex>"; nullopt if there is no such image. Only another failure is one for the policy.
   std::optional<std::string> image_id(const std::string& image, OnFailure policy) const;
-  DockerStatus tag(const std::string& image, const std::string& name, OnFailure policy) const;
-  DockerStatus push(const std::string& name, OnFailure policy) const;
+  CommandStatus tag(const std::string& image, const std::string& name, OnFailure policy) const;
+  CommandStatus push(const std::string& name, OnFailure policy) const;
   // Takes the name away, and the image if nothing else needs it. One that is not there counts as removed.
-  DockerStatus remove_image(const std::string& name, OnFailure policy) const;
+  CommandStatus remove_image(const std::string& name, OnFailure policy) const;
 
   // nullopt: it could not be found out.
   std::optional<bool> container_exists(const std::string& name, OnFailure policy) const;
   // With its anonymous volumes, running or not. One that is not there counts as removed.
-  DockerStatus force_remove(const std::string& container, OnFailure policy) const;
-  DockerStatus create(const NewContainer& container, OnFailure policy) const;
+  CommandStatus force_remove(const std::string& container, OnFailure policy) const;
+  CommandStatus create(const NewContainer& container, OnFailure policy) const;
   // `to` is a path in the container.
-  DockerStatus copy_into(const std::string& container, const fs::path& from, const std::string& to,
-                         OnFailure policy) const;
-  DockerStatus attach_network(const std::string& network, const std::string& container,
-                              OnFailure policy) const;
-  DockerStatus start(const std::string& container, OnFailure policy) const;
-  DockerStatus execute_as_root(const std::string& container, const std::vector<std::string>& command,
+  CommandStatus copy_into(const std::string& container, const fs::path& from, const std::string& to,
+                          OnFailure policy) const;
+  CommandStatus attach_network(const std::string& network, const std::string& container,
                                OnFailure policy) const;
+  CommandStatus start(const std::string& container, OnFailure policy) const;
+  CommandStatus execute_as_root(const std::string& container, const std::vector<std::string>& command,
+                                OnFailure policy) const;
 
   // Any command. `what` is for messages: "tag image:1".
-  DockerStatus command(std::vector<std::string> words, const std::string& what, OnFailure policy) const;
+  CommandStatus command(std::vector<std::string> words, const std::string& what, OnFailure policy) const;
   // What the policy says to the end of a command that was run with OnFailure::status.
-  DockerStatus judge(DockerStatus status, const std::string& what, OnFailure policy) const;
+  CommandStatus judge(CommandStatus status, const std::string& what, OnFailure policy) const;
 
  private:
   std::string program_;
@@ -79,4 +79,4 @@ class DockerClient {
   std::vector<std::string> environment_;
 };
 
-}  // namespace bottle::image
+}  // namespace bottle::container

@@ -12,7 +12,7 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image {
+namespace bottle::copy {
 namespace {
 
 using oci::Entry;
@@ -303,4 +303,4 @@ TEST_F(Copy, NamesOfWhiteoutsAreWhiteouts) {
 }
 
 }  // namespace
-}  // namespace bottle::image
+}  // namespace bottle::copy

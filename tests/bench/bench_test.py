@@ -113,7 +113,7 @@ class Measured(unittest.TestCase):
 
     def test_what_is_absent_is_named(self):
         skipped = peers.Skipped()
-        self.assertIsNone(skipped.attempt("a peer", lambda: peers.parts.need("no-such-program")))
+        self.assertIsNone(skipped.attempt("a peer", lambda: peers.system_fixture.need("no-such-program")))
         self.assertEqual(skipped, [{"name": "a peer", "reason": "needs no-such-program, which is not installed"}])
 
     def test_inputs_are_the_same_each_time_and_an_edit_changes_one_byte(self):

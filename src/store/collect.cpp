@@ -253,7 +253,7 @@ class Collection {
     if (action.broken) return remove_file(path);
     try {
       if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) throw_errno("cannot change", path.native());
-      publish(path, tombstone);
+      if (publish(path, tombstone)) remove_file(path);
     } catch (const Error&) {
       remove_file(path);
     }

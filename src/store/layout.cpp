@@ -59,13 +59,13 @@ void for_each_file(const fs::path& folder, const std::function<void(const Digest
   }
 }
 
-void publish(const fs::path& from, const fs::path& to) {
-  if (rename_unflushed(from, to) == 0) return;
+std::error_code publish(const fs::path& from, const fs::path& to) {
+  if (rename_unflushed(from, to) == 0) return {};
   if (errno == ENOENT) {
     make_directories(to.parent_path());
-    if (rename_unflushed(from, to) == 0) return;
+    if (rename_unflushed(from, to) == 0) return {};
   }
-  throw_errno("cannot write", to.native());
+  return {errno, std::generic_category()};
 }
 
 std::string damaged_tombstone(std::string_view reason) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "util/digest.hpp"
 #include "util/file.hpp"
@@ -48,8 +49,8 @@ class Layout {
 void for_each_file(const fs::path& folder, const std::function<void(const Digest&, const fs::path&)>& visit,
                    const std::function<void(const fs::path&)>& visit_other = {});
 
-// rename(2), making the parent directory of `to` when it is missing.
-void publish(const fs::path& from, const fs::path& to);
+// rename(2), making the parent directory of `to` when it is missing. The error is rename's.
+[[nodiscard]] std::error_code publish(const fs::path& from, const fs::path& to);
 
 // The text of a tombstone for something damaged, and its reading: nullopt when `text` is not one (then it is
 // the action file of an evicted action).

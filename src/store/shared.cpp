@@ -23,18 +23,26 @@ void Shared::write_elsewhere() {
   fs::create_directory_symlink(below->root() / "stat", layout.root() / "stat", ignored);
 }
 
-fs::path Shared::found(const fs::path& here, const fs::path& other, const Digest& id) {
-  if (::access(here.c_str(), F_OK) == 0) return here;
+fs::path Shared::find(PlaceOf place_of, const Digest& id) {
+  fs::path written = (layout.*place_of)(id);
+  if (!below && !has_aside.load(std::memory_order_acquire)) return written;
+  const auto exists = [](const fs::path& path) { return ::access(path.c_str(), F_OK) == 0; };
   const std::lock_guard guard(mutex);
-  return dropped.contains(id) || ::access(other.c_str(), F_OK) != 0 ? here : other;
+  if (below) {
+    if (exists(written) || dropped.contains(id)) return written;
+    fs::path read_only = (*below.*place_of)(id);
+    return exists(read_only) ? read_only : written;
+  }
+  fs::path other = (*aside.*place_of)(id);
+  return exists(other) || dropped.contains(id) ? other : written;
 }
 
 fs::path Shared::blob(const Digest& digest) {
-  return below ? found(layout.blob(digest), below->blob(digest), digest) : layout.blob(digest);
+  return find(&Layout::blob, digest);
 }
 
 fs::path Shared::action(const Digest& key) {
-  return below ? found(layout.action(key), below->action(key), key) : layout.action(key);
+  return find(&Layout::action, key);
 }
 
 void Shared::make_directory(const fs::path& path) const {
@@ -52,9 +60,48 @@ void Shared::make_directory(const fs::path& path) const {
   }
 }
 
-void Shared::publish(const fs::path& from, const fs::path& target) const {
+void Shared::publish(const fs::path& from, const fs::path& target) {
   if (umask) make_directory(target.parent_path());
-  store::publish(from, target);
+  const std::error_code error = store::publish(from, target);
+  if (!error) return;
+  const bool is_denied = error == std::errc::permission_denied ||
+                         error == std::errc::operation_not_permitted ||
+                         error == std::errc::read_only_file_system;
+  if (below || !is_denied) throw_errno("cannot write", target.native(), error.value());
+  publish_aside(from, target);
+}
+
+// With the mutex held.
+void Shared::make_aside() {
+  if (aside) return;
+  scratch = std::make_unique<TemporaryDirectory>();
+  aside.emplace(scratch->path());
+  has_aside.store(true, std::memory_order_release);
+}
+
+void Shared::publish_aside(const fs::path& from, const fs::path& target) {
+  if (!has_written.exchange(true))
+    std::fprintf(stderr, "bottle: %s in the store is not writable: new results are not kept there\n",
+                 target.parent_path().c_str());
+  const std::lock_guard guard(mutex);
+  make_aside();
+  const fs::path place = aside->root() / target.lexically_relative(layout.root());
+  make_directories(place.parent_path());
+  // A copy, because the temporary directory may be on another file system. A rename, because another thread
+  // may read the old file.
+  const fs::path copy = aside->root() / "copy";
+  std::error_code error;
+  fs::remove(copy, error);
+  fs::copy_file(from, copy, error);
+  if (!error) fs::rename(copy, place, error);
+  if (error) throw_errno("cannot write", place.native(), error.value());
+  ::unlink(from.c_str());
+}
+
+void Shared::disregard(const Digest& id) {
+  const std::lock_guard guard(mutex);
+  if (!below) make_aside();
+  dropped.insert(id);
 }
 
 Shared::Temporary Shared::make_temporary(mode_t mode) {

@@ -21,7 +21,11 @@ struct Shared {
   // object, and what is not there is looked up here.
   std::optional<Layout> below;
   std::unique_ptr<TemporaryDirectory> scratch;
-  std::set<Digest> dropped;     // found damaged in `below`
+  // The same for single directories of a store that otherwise can be written to: what belongs in them goes to
+  // a temporary directory, made with the first such file.
+  std::optional<Layout> aside;
+  std::atomic<bool> has_aside{false};
+  std::set<Digest> dropped;     // damaged, and could not be removed
   std::optional<mode_t> umask;  // of BOTTLE_CACHE_UMASK; without, the process's holds
   std::atomic<bool> has_written{false};
 
@@ -33,8 +37,10 @@ struct Shared {
   mode_t masked(mode_t mode) const { return umask ? mode & ~*umask : mode; }
   // Makes the directory with those above it, for all who may use the store.
   void make_directory(const fs::path& path) const;
+  // Excludes from lookups what is damaged and could not be removed.
+  void disregard(const Digest& id);
   // Renames a temporary file to `target`.
-  void publish(const fs::path& from, const fs::path& target) const;
+  void publish(const fs::path& from, const fs::path& target);
   std::optional<FileLock> lock;  // shared; nullopt only where the lock file can be neither opened nor made
   std::atomic<unsigned> temporaries{0};
   std::mutex mutex;
@@ -50,7 +56,10 @@ struct Shared {
   void write(const fs::path& target, std::string_view text);
 
  private:
-  fs::path found(const fs::path& here, const fs::path& other, const Digest& id);
+  using PlaceOf = fs::path (Layout::*)(const Digest&) const;
+  fs::path find(PlaceOf place_of, const Digest& id);
+  void publish_aside(const fs::path& from, const fs::path& target);
+  void make_aside();
 };
 
 }  // namespace bottle::store

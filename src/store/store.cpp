@@ -251,10 +251,7 @@ namespace {
 void drop(Shared& shared, const fs::path& path, const Digest& id, const std::string& what,
           const std::string& reason) {
   const bool removed = ::unlink(path.c_str()) == 0 || errno == ENOENT;
-  if (!removed && shared.below) {
-    const std::lock_guard lock(shared.mutex);
-    shared.dropped.insert(id);
-  }
+  if (!removed) shared.disregard(id);
   bool remembered = true;
   try {
     shared.write(shared.layout.tombstone(id), damaged_tombstone(reason));

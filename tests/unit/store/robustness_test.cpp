@@ -198,6 +198,48 @@ TEST_F(Robust, ReadOnlyStoreServesAndKeepsNothing) {
   EXPECT_EQ(status, 0);
 }
 
+// A store that another user filled without BOTTLE_CACHE_UMASK has two-digit directories of that user.
+TEST_F(Robust, UnwritableDirectoryInsideKeepsNothing) {
+  ::chmod(directory_.path().c_str(), 0755);
+  open();
+  for (const auto& entry : fs::recursive_directory_iterator(root()))
+    ::chmod(entry.path().c_str(), 0777);
+  ::chmod(root().c_str(), 0777);
+  const Digest key = put_action(open(), "one", "content");  // its two directories belong to this user
+  const Digest content = sha256("content");
+  const Digest fresh = sha256("new");
+  const fs::path fresh_directory = layout().blob(fresh).parent_path();
+  fs::create_directories(fresh_directory);
+  for (const fs::path& path :
+       {fresh_directory, layout().blob(content).parent_path(), layout().action(key).parent_path()})
+    ::chmod(path.c_str(), 0555);
+  const int status = in_child([&] {
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0))
+      return 77;
+    const Store store = open();
+    if (store.directory() != root()) return 1;
+    if (read_file(*store.find_blob(store.put("new").digest)) != "new") return 2;
+    if (store.put("new").size != 3) return 3;
+    if (store.find_action(key).presence != Presence::present) return 4;
+    store.drop_damaged_blob(content, "a test");
+    if (store.find_blob(content) || store.find_action(key).presence == Presence::present) return 5;
+    put_action(store, "one", "content");
+    if (store.find_action(key).presence != Presence::present) return 6;
+    Store::Writer writer(store);
+    writer.write(std::as_bytes(std::span(std::string_view("content"))));
+    if (read_file(*store.find_blob(writer.commit().digest)) != "content") return 7;
+    // Other directories keep their results.
+    return fs::exists(layout().blob(store.put("other").digest)) ? 0 : 8;
+  });
+  EXPECT_FALSE(fs::exists(layout().blob(fresh)));
+  for (const auto& entry : fs::recursive_directory_iterator(root()))
+    if (entry.is_directory()) ::chmod(entry.path().c_str(), 0755);
+  EXPECT_TRUE(fs::exists(layout().blob(content)));
+  EXPECT_TRUE(fs::is_empty(layout().temporaries()));
+  if (status == 77) GTEST_SKIP() << "cannot become an ordinary user";
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(Robust, DeletedStoreIsRecreated) {
   const Store store = open();
   store.put("content");

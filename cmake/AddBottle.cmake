@@ -8,7 +8,7 @@ Declares an image that a Dockerfile describes, and the targets that build it::
     [DOCKERFILE <file>] [CONTEXT <directory>] [TARGET <stage>]
     [PLATFORMS <os/architecture>]
     [BUILD_ARGS <name=value>...] [CONTEXTS <name=kind:value>...] [BASES <slug>...]
-    [SECRETS <id=env:NAME|file:PATH>...] [LOCK <file>]
+    [SECRETS <id=env:NAME|file:PATH>...] [LOCK <file>] [LOCKED [<boolean>]]
     [SKILLS <name>...] [GATES <gate>...] [DEPENDS <target or file>...]
     [ENGINE <engine>] [ENGINE_OPTIONS <word>...]
     [PACKER <packer>] [REGISTRY_IMAGE <image@sha256:...>]
@@ -59,6 +59,12 @@ Declares an image that a Dockerfile describes, and the targets that build it::
   The lock: the file with the digests and commits of outside sources
   (``bottle-lock``); default: the variable ``BOTTLE_LOCK``, else ``bottle.lock``
   in the source directory of the project.
+``LOCKED``
+  A source that the lock does not have is an error. Without it the first build
+  resolves such a source and adds it to the lock, and later builds take it from
+  there; an entry that is there is never changed. Default: the variable
+  ``BOTTLE_LOCKED``; if that is empty, ``BOTTLE_LOCKED`` in the environment of
+  the build, else whether ``CI`` is set there.
 ``SKILLS``
   Directories in ``$HOME/.claude/skills`` (or in ``BOTTLE_SKILLS_DIR``). Together
   they are the named context ``skills``, for
@@ -142,7 +148,8 @@ Targets:
   all packs; all pushes;
 ``bottle-lock``
   updates the locks of all bottles (``bottle-lock update``). No other target
-  depends on it: a build never changes a lock.
+  depends on it. A build may add entries to a lock (``LOCKED``), and never
+  changes one.
 
 Example::
 
@@ -159,7 +166,7 @@ include_guard(GLOBAL)
 function(add_bottle slug)
   set(options EXCLUDE_FROM_ALL)
   set(single DOCKERFILE CONTEXT TARGET LOCK ENGINE PACKER REGISTRY_IMAGE CPUS MEMORY USER SMOLVM_VERSION SHM_SIZE)
-  set(multiple NETWORK PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ULIMITS ADD_HOSTS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
+  set(multiple NETWORK LOCKED PLATFORMS BUILD_ARGS CONTEXTS BASES SECRETS SKILLS GATES DEPENDS ENGINE_OPTIONS ULIMITS ADD_HOSTS ENV ENTRYPOINT CMD PUSH PUSH_PACK)
   # Encoded word by word, because a list would split values (BottleArguments.cmake).
   set(arguments "")
   set(index 1)
@@ -173,6 +180,7 @@ function(add_bottle slug)
   _bottle_check_slug(add_bottle "${slug}")
   _bottle_check_variables("add_bottle(${slug})")
   _bottle_network(ARG add_bottle "${slug}")
+  _bottle_flag_or_value(ARG LOCKED add_bottle "${slug}")
   _bottle_refuse_unparsed(add_bottle "${slug}" "${options};${single};${multiple}" "${ARG_UNPARSED_ARGUMENTS}"
     "${ARG_KEYWORDS_MISSING_VALUES}")
   get_property(slugs GLOBAL PROPERTY _BOTTLE_SLUGS)
@@ -277,7 +285,7 @@ function(_bottle_settings slug)
   if(DEFINED ARG_PLATFORMS)
     set(ARG_PLATFORM "${ARG_PLATFORMS}")
   endif()
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION LOCKED)
     get_property(value TARGET bottle-${slug} PROPERTY BOTTLE_${setting})
     if(DEFINED ARG_${setting})
       _bottle_decode(value "${ARG_${setting}}")
@@ -287,6 +295,22 @@ function(_bottle_settings slug)
     _bottle_check_setting("add_bottle(${slug})" ${setting} "${value}")
     set_property(TARGET bottle-${slug} PROPERTY BOTTLE_${setting} "${value}")
   endforeach()
+endfunction()
+
+# A keyword with at most one value: the keyword alone is TRUE.
+function(_bottle_flag_or_value prefix keyword function slug)
+  list(LENGTH ${prefix}_${keyword} count)
+  if(count GREATER 1)
+    list(GET ${prefix}_${keyword} 1 word)
+    _bottle_decode(word "${word}")
+    message(FATAL_ERROR "${function}(${slug}): ${keyword} takes one value, found also \"${word}\"")
+  endif()
+  set(missing "${${prefix}_KEYWORDS_MISSING_VALUES}")
+  if(keyword IN_LIST missing)
+    list(REMOVE_ITEM missing ${keyword})
+    set(${prefix}_${keyword} TRUE PARENT_SCOPE)
+    set(${prefix}_KEYWORDS_MISSING_VALUES "${missing}" PARENT_SCOPE)
+  endif()
 endfunction()
 
 # Parses NETWORK [machine] [none|host], which may have no value. <prefix>_NETWORK becomes TRUE if the machine has a network,

@@ -39,12 +39,13 @@ function(_bottle_write_spec slug lock runtime)
   _bottle_json_array(add_hosts ${ARG_ADD_HOSTS})
   _bottle_json_string(registry_image "${ARG_REGISTRY_IMAGE}")
 
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION LOCKED)
     string(TOLOWER "${setting}" name)
     _bottle_setting(${name} ${slug} ${setting})
   endforeach()
   _bottle_json_boolean(network "${network}")
   _bottle_json_boolean(git_modes "${git_modes}")
+  _bottle_json_boolean(locked "${locked}")
 
   # Numbers are text here, so that the tools can report invalid values of generator expressions.
   set(pack "\"cpus\": \"${cpus}\", \"memory\": \"${memory}\", \"network\": ${network},\n    \"runtime\": ${runtime},\n    \"env\": ${env}")
@@ -90,6 +91,7 @@ function(_bottle_write_spec slug lock runtime)
   \"addHosts\": ${add_hosts},
   \"secrets\": ${secrets},
   \"lock\": ${lock},
+  \"locked\": ${locked},
   \"buildTree\": ${build_tree},
   ${places},
   ${packing}

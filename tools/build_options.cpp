@@ -162,6 +162,9 @@ void BuildOptions::add_to(CLI::App& app, Place positional) {
   app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
   app.add_option("--lock", lock,
                  "the file that says what outside sources stand for (default: bottle.lock in the context)");
+  app.add_flag("--locked", locked,
+               "Fail for a source that the lock does not have, in place of locking it (default: "
+               "$BOTTLE_LOCKED, else whether $CI is set)");
   app.add_option("--store", store,
                  "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
 }
@@ -235,6 +238,7 @@ image::BuildSpec BuildOptions::resolve() const {
     result.tag = tag;
   }
   if (!lock.empty()) result.lock = absolute(lock);
+  if (locked) result.locked = true;
   if (!store.empty()) result.store = absolute_directory(store);
   return result;
 }

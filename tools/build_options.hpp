@@ -30,6 +30,7 @@ struct BuildOptions {
   std::vector<std::string> engine_options;
   std::string store;
   std::string lock;
+  bool locked = false;
   std::vector<std::string> build_args;
   std::vector<std::string> labels;
   std::vector<std::string> contexts;

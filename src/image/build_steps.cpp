@@ -85,8 +85,8 @@ struct Wanted {
   Digest key;
 };
 
-Wanted resolve(const BuildSpec& spec, const store::Store& store) {
-  Wanted wanted{.resolved = std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store)};
+Wanted resolve(const BuildSpec& spec, const store::Store& store, const Warn& warn) {
+  Wanted wanted{.resolved = std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store, warn)};
   wanted.key_text = wanted.resolved->key_text();
   wanted.key = sha256(wanted.key_text);
   return wanted;
@@ -194,9 +194,15 @@ FingerprintResult fingerprint(const BuildSpec& spec, const context::DepfileOptio
   check_engine_name(spec.engine, "bottle " + spec.slug);
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
-  const timespec begin = time_in(spec.directory);
-  const std::int64_t looked = clock_ns();
-  auto all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
+  timespec begin = time_in(spec.directory);
+  std::int64_t looked = clock_ns();
+  auto all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store, warn);
+  if (all->has_added_to_lock()) {
+    // The lock is an input, and must not be newer than what was made from it.
+    begin = time_in(spec.directory);
+    looked = clock_ns();
+    all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
+  }
   std::optional<context::InputRecord> inputs;
   if (depfiles.record) inputs.emplace(record_inputs(spec, store, all, looked));
   const resolve::Resolved& resolved = *all;
@@ -248,7 +254,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   // An outside engine reads the files itself, so there they are looked at once more.
   std::optional<Wanted> wanted;
   if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
-  if (!wanted) wanted = resolve(spec, store);
+  if (!wanted) wanted = resolve(spec, store, warn);
   if (!is_fingerprinted)
     for (const std::string& note : wanted->resolved->notes())
       warn(note);
@@ -259,7 +265,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
   if (!is_builtin(spec) && !lookup.result &&
       engine::fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
-    wanted = resolve(spec, store);
+    wanted = resolve(spec, store, warn);
     lookup = store.find_action(wanted->key);
   }
   struct Work {

@@ -222,15 +222,4 @@ bool agrees(const LockedSource& entry, const LockedSource& found) {
   });
 }
 
-std::string summary(const LockedSource& source) {
-  if (const auto* url = std::get_if<LockedUrl>(&source)) return url->digest.string();
-  if (const auto* git = std::get_if<LockedGit>(&source)) return git->commit;
-  const auto& image = std::get<LockedImage>(source);
-  if (image.index) return image.index->digest.string();
-  std::string text;
-  for (const auto& [platform, manifest] : image.platforms)
-    text += (text.empty() ? "" : ", ") + manifest.digest.string() + " (" + platform + ")";
-  return text;
-}
-
 }  // namespace bottle::image

@@ -40,7 +40,4 @@ FoundSources find_sources(const LockRequest& request, const Lock& before, const 
 // Whether an entry still says what was found.
 bool agrees(const LockedSource& entry, const LockedSource& found);
 
-// The entry on one line: digest of the index or of each platform's manifest, of the content, or the commit.
-std::string summary(const LockedSource& source);
-
 }  // namespace bottle::image

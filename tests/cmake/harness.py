@@ -96,6 +96,7 @@ class Project:
         environment = clean_environment()
         environment["BOTTLE_CACHE_DIR"] = str(self.cache)
         environment["BOTTLE_TRACE"] = str(self.trace)
+        environment["BOTTLE_LOCKED"] = "1"  # whether or not the suite runs with CI set
         environment.update(self.environment)
         result = subprocess.run([*self.prefix, *map(str, command)], env=environment, text=True, errors="replace",
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)

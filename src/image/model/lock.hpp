@@ -58,6 +58,8 @@ struct LockedGit {
 using LockedSource = std::variant<LockedImage, LockedUrl, LockedGit>;
 
 const char* kind_of(const LockedSource& source);  // "image", "url", "git"
+// The entry on one line: digest of the index or of each platform's manifest, of the content, or the commit.
+std::string summary(const LockedSource& source);
 
 struct Lock {
   std::map<std::string, LockedSource> sources;  // by canonical name, without credentials

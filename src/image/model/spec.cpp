@@ -216,7 +216,7 @@ BuildSpec load_spec(const fs::path& file) {
                         "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
                         "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
                         "runNetwork",    "allow",     "lock",       "epoch",   "buildTree",     "shmSize",
-                        "ulimits",       "addHosts"});
+                        "ulimits",       "addHosts",  "locked"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("this specification is of another version",
                      {.where = name, .hint = "configure the project again"});
@@ -263,6 +263,8 @@ BuildSpec load_spec(const fs::path& file) {
   if (const auto pack = view.find("pack")) spec.pack = parse_pack(*pack);
   spec.store = view.string_or("store", "");
   if (const auto lock = view.find("lock")) spec.lock = absolute_path(*lock);
+  if (const auto locked = view.find("locked"); locked && locked->value() != "")
+    spec.locked = boolean_setting(*locked);
   if (const auto epoch = view.find("epoch"))
     spec.epoch = static_cast<std::int64_t>(epoch->unsigned_number(kLargestEpoch));
   if (const auto tree = view.find("buildTree")) spec.build_tree = absolute_path(*tree);

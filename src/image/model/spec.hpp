@@ -82,8 +82,11 @@ struct BuildSpec {
       false;  // permission bits of context files as git keeps them: 0755 if the owner may execute, else 0644
   bool debug_shell = false;  // never from a file: a shell where a RUN failed
   PackSpec pack;
-  fs::path store;      // "" is the user's
-  fs::path lock;       // "" is bottle.lock in the context
+  fs::path store;  // "" is the user's
+  fs::path lock;   // "" is bottle.lock in the context
+  // Whether a source that the lock does not have is an error, or resolved and added to it; nullopt: as the
+  // environment says (image/remote/first_lock.hpp)
+  std::optional<bool> locked;
   fs::path file;       // the specification file, if it was read from one
   fs::path directory;  // the bottle's build directory
   // SOURCE_DATE_EPOCH as the project was configured; nullopt: the environment's

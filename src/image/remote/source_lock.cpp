@@ -67,6 +67,20 @@ std::optional<LockedGit> LockFile::git(const std::string& name, const dockerfile
   return find<LockedGit>(name);
 }
 
+template <typename Type>
+Type LockFile::add(const std::string& name, const Type& source) {
+  change_lock(file_, [&](Lock& lock) {
+    if (!lock.sources.contains(name)) lock.put(name, source);
+    lock_ = lock;
+  });
+  exists_ = true;
+  return find<Type>(name).value();
+}
+
+template LockedImage LockFile::add(const std::string& name, const LockedImage& source);
+template LockedUrl LockFile::add(const std::string& name, const LockedUrl& source);
+template LockedGit LockFile::add(const std::string& name, const LockedGit& source);
+
 std::vector<fs::path> LockFile::dependencies() const {
   if (!lock_) return {};
   return {exists_ ? file_ : file_.parent_path()};

@@ -30,8 +30,14 @@ class LockFile : public SourceLock {
   std::optional<LockedUrl> url(const std::string& name, const std::string& url) override;
   std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) override;
 
+  // Adds an entry that the file did not have, and returns what it has afterwards: an entry that another
+  // process added first stays as it is. Throws naming the file.
+  template <typename Type>
+  Type add(const std::string& name, const Type& source);
+
   // The file, or the directory that it would be in; nothing if it was not asked.
   std::vector<fs::path> dependencies() const;
+  const fs::path& path() const { return file_; }
 
  private:
   template <typename Type>

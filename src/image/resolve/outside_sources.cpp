@@ -95,6 +95,20 @@ std::string Resolved::open_scratch() {
   return name;
 }
 
+// What `look_up` adds to the lock; what it cannot find is told with the Dockerfile's line.
+auto Resolved::first_locked(const Position& position, const std::string& name, const auto& look_up) const {
+  try {
+    return look_up();
+  } catch (const Error& error) {
+    const std::string place = error.where().empty() ? "" : error.where() + ": ";
+    fail(position, "cannot lock \"" + name + "\": " + place + error.message(), error.hint());
+  }
+}
+
+std::string Resolved::frozen_text() const {
+  return frozen_by_.empty() ? "" : "; " + frozen_by_ + " keeps a build from adding it to the lock";
+}
+
 std::optional<std::string> Resolved::open_image(const Origin& origin,
                                                 const std::optional<oci::Platform>& platform,
                                                 const Position& position, const store::Store& store) {
@@ -150,7 +164,7 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   // A digest says what it is; the lock has nothing to add.
   std::optional<LockedImage> locked;
   if (!reference.digest || survey_) locked = source_lock().image(reference);
-  if (!locked && reference.digest && unlocked_ == Unlocked::refused) {
+  if (!locked && reference.digest && unlocked_ != Unlocked::left_open) {
     locked = remote::pinned_image(reference, store, *access_);
     pinned_.insert(*reference.digest);
   }
@@ -159,10 +173,17 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
       open_sources_.insert(written);
       return std::nullopt;
     }
-    fail(position, "the image \"" + written + "\" is neither a stage, nor a named context, nor locked",
-         near_hint(written, plan_, spec_) + "lock it with " + remote::update_command(spec_, canonical) +
-             ", or name where it comes from: CONTEXTS " + written +
-             "=oci-layout:<directory> (bottle-image build: --build-context)");
+    // A misspelt stage must not become an image of that name, which anyone can publish.
+    const std::string near = near_hint(written, plan_, spec_);
+    if (first_lock_ && near.empty())
+      locked = first_locked(position, canonical, [&] { return first_lock_->image(reference); });
+    else
+      fail(
+          position,
+          "the image \"" + written + "\" is neither a stage, nor a named context, nor locked" + frozen_text(),
+          near + "lock it with " + remote::update_command(spec_, canonical) +
+              ", or name where it comes from: CONTEXTS " + written +
+              "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
   const LockedManifest* manifest = locked->find(platform);
   if (manifest == nullptr)
@@ -184,16 +205,14 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   return name;
 }
 
-std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source,
-                                                            const Position& position) {
+std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source, const Position& position) {
   remote::RemoteSource remote;
-  const auto unlocked = [&](const char* what) -> std::optional<remote::RemoteSource> {
-    if (unlocked_ == Unlocked::left_open) {
-      open_sources_.insert(remote.name);
-      return std::nullopt;
-    }
-    fail(position, std::string(what) + " \"" + remote.name + "\" is not locked",
-         "lock it with " + remote::update_command(spec_, remote.name));
+  const auto is_left_open = [&](const char* what) {
+    if (unlocked_ != Unlocked::left_open)
+      fail(position, std::string(what) + " \"" + remote.name + "\" is not locked" + frozen_text(),
+           "lock it with " + remote::update_command(spec_, remote.name));
+    open_sources_.insert(remote.name);
+    return true;
   };
   if (const auto* url = std::get_if<UrlSource>(&source)) {
     remote.name = remote::without_credentials(url->url);
@@ -207,8 +226,10 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
       expected.digest = Digest::parse(url->checksum);
       expected.hint = "the checksum in the Dockerfile is wrong, or the file has changed";
     } else {
-      const auto locked = source_lock().url(remote.name, url->url);
-      if (!locked) return unlocked("the URL");
+      auto locked = source_lock().url(remote.name, url->url);
+      if (!locked && first_lock_)
+        locked = first_locked(position, remote.name, [&] { return first_lock_->url(remote.name, url->url); });
+      if (!locked && is_left_open("the URL")) return std::nullopt;
       expected = {
           .digest = locked->digest,
           .size = locked->size,
@@ -224,8 +245,10 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
   if (const std::string commit = remote::pinned_commit(git); !commit.empty()) {
     locked = remote::resolve_git(git);  // asks nobody
   } else {
-    const auto found = source_lock().git(remote.name, git);
-    if (!found) return unlocked("the repository");
+    auto found = source_lock().git(remote.name, git);
+    if (!found && first_lock_)
+      found = first_locked(position, remote.name, [&] { return first_lock_->git(remote.name, git); });
+    if (!found && is_left_open("the repository")) return std::nullopt;
     locked = *found;
     if (!locked.commit.starts_with(git.checksum))
       fail(position,

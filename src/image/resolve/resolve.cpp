@@ -72,6 +72,17 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, Unlocked un
   resolve(store);
 }
 
+Resolved::Resolved(const BuildSpec& spec, const store::Store& store, remote::FirstLock::Say say)
+    : spec_(spec),
+      unlocked_(Unlocked::added),
+      lock_(lock_file(spec)),
+      access_(std::make_shared<RemoteAccess>()),
+      frozen_by_(remote::lock_is_frozen_by(spec)),
+      epoch_(source_date_epoch(spec)) {
+  if (frozen_by_.empty()) first_lock_.emplace(lock_, store, *access_, std::move(say));
+  resolve(store);
+}
+
 Resolved::Resolved(const BuildSpec& spec, const store::Store& store, RecordedInputs recorded)
     : spec_(spec),
       recorded_(std::move(recorded)),

@@ -20,6 +20,7 @@
 #include "image/model/outside_image.hpp"
 #include "image/model/recorded_inputs.hpp"
 #include "image/model/spec.hpp"
+#include "image/remote/first_lock.hpp"
 #include "image/remote/source.hpp"
 #include "image/remote/source_lock.hpp"
 #include "run/request.hpp"
@@ -74,11 +75,14 @@ struct Survey {
 class Resolved {
  public:
   // What is done with outside sources of which nothing here says what they are. Left open, a base is taken to
-  // be empty and the others to hold no files: enough to describe a Dockerfile, never to build it.
-  enum class Unlocked { refused, left_open };
+  // be empty and the others to hold no files: enough to describe a Dockerfile, never to build it. Added, they
+  // are resolved and written to the lock, unless that is frozen (image/remote/first_lock.hpp).
+  enum class Unlocked { refused, left_open, added };
 
   // Reads everything. Throws SourceError for what the Dockerfile has wrong.
   Resolved(const BuildSpec& spec, const store::Store& store, Unlocked unlocked = Unlocked::refused);
+  // With Unlocked::added. `say` is given a line for each source that was added to the lock.
+  Resolved(const BuildSpec& spec, const store::Store& store, remote::FirstLock::Say say);
   // Takes the contents of contexts from a record. Whether the record was made of the same Dockerfile and
   // options is the caller's to find out: then it has the same key text. Not for dependencies().
   Resolved(const BuildSpec& spec, const store::Store& store, RecordedInputs recorded);
@@ -100,6 +104,7 @@ class Resolved {
   const dockerfile::BuildValues& values() const { return values_; }
   const dockerfile::Scope& scope(int stage) const { return scopes_.at(stage); }  // at the stage's end
   const std::set<std::string>& open_sources() const { return open_sources_; }
+  bool has_added_to_lock() const { return first_lock_ && first_lock_->has_added(); }
   std::vector<std::string> scan_names() const;  // of contexts that files are taken from
 
   // The sources of an instruction that are fetched, as layers in trees of their own; from the store where
@@ -158,6 +163,8 @@ class Resolved {
                                          const store::Store& store);
   std::string source_text(const std::string& name, const OutsideImage& image) const;
   std::string taken_text(const std::string& name, const OutsideImage& image) const;
+  auto first_locked(const dockerfile::Position& position, const std::string& name, const auto& look_up) const;
+  std::string frozen_text() const;
   remote::SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const;
@@ -168,6 +175,8 @@ class Resolved {
   std::optional<RecordedInputs> recorded_;
   remote::LockFile lock_;
   std::shared_ptr<const remote::RemoteAccess> access_;
+  std::optional<remote::FirstLock> first_lock_;
+  std::string frozen_by_;  // what forbids to add to the lock
   std::set<std::string> open_sources_;
   std::int64_t epoch_;
   dockerfile::BuildValues values_;

@@ -11,7 +11,6 @@
 #include "util/tool_main.hpp"
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -215,39 +214,39 @@ std::uint64_t need(const std::optional<std::uint64_t>& value, const char* option
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Looks after the store: the cache of build results that all build trees of a user share.",
-               "bottle-cache");
+  CommandLine app("Looks after the store: the cache of build results that all build trees of a user share.",
+                  "bottle-cache");
   app.footer(
       "The store is in $BOTTLE_CACHE_DIR, else $XDG_CACHE_HOME/bottle, else ~/.cache/bottle.\n"
       "Exit status: 0, 1 failed, 2 wrong use, 3 verify found something.");
   CommonOptions common;
-  add_common_options(app, common);
+  app.add_common_options(common);
   std::string store_directory;
-  app.add_option("--store", store_directory, "the store's directory")->type_name("DIR");
-  app.require_subcommand(1);
+  app.add_option("--store", store_directory, "the store's directory").type_name("DIR");
+  app.require_subcommand();
 
-  CLI::App* stats_command = app.add_subcommand("stats", "count what is in the store");
-  CLI::App* gc_command = app.add_subcommand("gc",
-                                            "evict what was not used for longest, then remove what nothing "
-                                            "refers to and what killed processes left");
-  CLI::App* verify_command =
+  Command stats_command = app.add_subcommand("stats", "count what is in the store");
+  Command gc_command = app.add_subcommand("gc",
+                                          "evict what was not used for longest, then remove what nothing "
+                                          "refers to and what killed processes left");
+  Command verify_command =
       app.add_subcommand("verify", "read everything again; report and drop what is damaged (exit status 3)");
   std::string max_size;
   std::string max_age;
   store::CollectOptions options;
-  gc_command->add_option("--max-size", max_size, "evict until the store is at most so large: 500M, 20G")
-      ->type_name("SIZE");
-  gc_command->add_option("--max-age", max_age, "evict what was not used for so long: 36h, 14d, 8w")
-      ->type_name("TIME");
-  gc_command->add_flag("--keep-referenced", options.keep_referenced,
-                       "keep what existing build directories were made from");
-  gc_command->add_flag("--dry-run", options.dry_run, "say what would be done and do nothing");
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  gc_command.add_option("--max-size", max_size, "evict until the store is at most so large: 500M, 20G")
+      .type_name("SIZE");
+  gc_command.add_option("--max-age", max_age, "evict what was not used for so long: 36h, 14d, 8w")
+      .type_name("TIME");
+  gc_command.add_flag("--keep-referenced", options.keep_referenced,
+                      "keep what existing build directories were made from");
+  gc_command.add_flag("--dry-run", options.dry_run, "say what would be done and do nothing");
+  if (const auto status = app.parse(argc, argv)) return *status;
 
   const fs::path directory =
       store_directory.empty() ? store::Store::default_directory() : fs::absolute(store_directory);
-  if (stats_command->parsed()) return stats(directory, common);
-  if (verify_command->parsed()) return verify(directory, common);
+  if (stats_command.parsed()) return stats(directory, common);
+  if (verify_command.parsed()) return verify(directory, common);
   if (!max_size.empty())
     options.max_size = need(parse_size(max_size), "--max-size", max_size, "a size such as 500M or 20G");
   if (!max_age.empty())

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include "build_options.hpp"
 #include "check_option.hpp"
@@ -63,30 +62,30 @@ int main(int argc, char** argv) {
   bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-fingerprint", [&] {
-    CLI::App app(
+    CommandLine app(
         "Reads a Dockerfile and all it takes in, and says what the image depends on: the key and the "
         "depfile.\n"
         "With --spec or --out it writes `key`, `key.d` and `key.stamp` there; --emit prints.",
         "bottle-fingerprint");
     CommonOptions common;
-    add_common_options(app, common);
+    app.add_common_options(common);
     tools::BuildOptions options;
     options.add_to(app);
     std::string emit;
     std::string what;
     bool check = false;
     image::context::DepfileOptions depfiles;
-    CLI::Option* emit_option =
+    Option emit_option =
         app.add_option("--emit", emit,
                        "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
-            ->check(CLI::IsMember({"key", "text", "depfile"}));
-    CLI::Option* print_option =
+            .one_of({"key", "text", "depfile"});
+    Option print_option =
         app.add_option("--print", what,
                        "say as JSON how the Dockerfile was understood and write nothing: `ast`, `stages`, "
                        "`inputs` or `plan`")
-            ->check(CLI::IsMember({"ast", "stages", "inputs", "plan"}))
-            ->excludes(emit_option);
-    tools::add_check_option(app, check)->excludes(emit_option)->excludes(print_option);
+            .one_of({"ast", "stages", "inputs", "plan"})
+            .excludes(emit_option);
+    tools::add_check_option(app, check).excludes(emit_option).excludes(print_option);
     app.add_option("--depfile-target", depfiles.target,
                    "Name TARGET in the depfile (default: key.stamp in the directory of --out or --spec, as "
                    "it is written there)");
@@ -103,7 +102,7 @@ int main(int argc, char** argv) {
         "--scan", scan,
         "Compare what --record wrote in each directory that FILE, a JSON array, names with what is "
         "there now, and touch inputs.stamp where it differs");
-    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (const auto status = app.parse(argc, argv)) return *status;
     if (!scan.empty()) {
       image::context::scan_inputs(scan);
       return static_cast<int>(kSuccess);

@@ -1,5 +1,4 @@
 // bottle-gate: renders gates and launches them. Manual: docs/tools/bottle-gate.md.
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <set>
@@ -34,10 +33,10 @@ struct StepOptions {
   std::string result;
   std::string depfile;
 
-  void add_to(CLI::App* command) {
-    command->add_option("--stamp", stamp, "A file to touch when all is done");
-    command->add_option("--result", result, "A file that lists what was made, written only if that changed");
-    command->add_option("--depfile", depfile, "A depfile for the stamp, naming all that was read");
+  void add_to(Command command) {
+    command.add_option("--stamp", stamp, "A file to touch when all is done");
+    command.add_option("--result", result, "A file that lists what was made, written only if that changed");
+    command.add_option("--depfile", depfile, "A depfile for the stamp, naming all that was read");
   }
 
   // Also the directories that hold links on the way to an input, or a file that may be replaced by an older
@@ -72,14 +71,14 @@ struct RenderOptions {
   std::string slug;
   StepOptions step;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* render =
+  Command add_to(Command app) {
+    Command render =
         app.add_subcommand("render", "Make a gate's scripts, hooks and known_hosts from its description.");
-    render->add_option("--config", config, "The gate's description, a JSON file")->required();
-    render->add_option("--templates", templates, "Directory of templates, for example templates/git-gate")
-        ->required();
-    render->add_option("-o,--out", out, "Directory to write to, of the gate's own")->required();
-    render->add_option("--slug", slug, "The gate's name (default: the directory's)");
+    render.add_option("--config", config, "The gate's description, a JSON file").required();
+    render.add_option("--templates", templates, "Directory of templates, for example templates/git-gate")
+        .required();
+    render.add_option("-o,--out", out, "Directory to write to, of the gate's own").required();
+    render.add_option("--slug", slug, "The gate's name (default: the directory's)");
     step.add_to(render);
     return render;
   }
@@ -120,12 +119,12 @@ struct SkillsOptions {
   std::vector<std::string> names;
   StepOptions step;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* skills = app.add_subcommand("skills", "Gather the skills that an agent's bottle is given.");
-    skills->add_option("--root", root, "Where the skills are")->required();
-    skills->add_option("-o,--out", out, "Directory to write to, of these skills' own")->required();
-    skills->add_option("--slug", slug, "The bottle's name, for messages");
-    skills->add_option("names", names, "Names of skills")->required();
+  Command add_to(Command app) {
+    Command skills = app.add_subcommand("skills", "Gather the skills that an agent's bottle is given.");
+    skills.add_option("--root", root, "Where the skills are").required();
+    skills.add_option("-o,--out", out, "Directory to write to, of these skills' own").required();
+    skills.add_option("--slug", slug, "The bottle's name, for messages");
+    skills.add_option("names", names, "Names of skills").required();
     step.add_to(skills);
     return skills;
   }
@@ -144,29 +143,28 @@ struct LaunchOptions {
   std::string secrets;
   std::uint64_t timeout = 30;
 
-  CLI::App* add_to(CLI::App& app, const char* name, const char* text) {
-    CLI::App* command = app.add_subcommand(name, text);
-    command->add_option("--rendered", rendered, "The directory that render wrote")->required();
-    command->add_option("--program", request.program, "docker or podman")->capture_default_str();
-    command->add_option("--image", request.image, "The image to run (default: <slug>:latest)");
+  Command add_to(Command app, const char* name, const char* text) {
+    Command command = app.add_subcommand(name, text);
+    command.add_option("--rendered", rendered, "The directory that render wrote").required();
+    command.add_option("--program", request.program, "docker or podman").show_default();
+    command.add_option("--image", request.image, "The image to run (default: <slug>:latest)");
     return command;
   }
 
-  CLI::App* add_up(CLI::App& app) {
-    CLI::App* command = add_to(app, "up", "Start a gate in a container and say where it is.");
-    command->add_option("--name", request.name, "Name of the container (default: gate-<slug>)");
-    command->add_option(
+  Command add_up(Command app) {
+    Command command = add_to(app, "up", "Start a gate in a container and say where it is.");
+    command.add_option("--name", request.name, "Name of the container (default: gate-<slug>)");
+    command.add_option(
         "--egress", request.egress,
         "Network of the way out; \"host\" is this machine's own (default: one made for the gate)");
-    command->add_option(
-        "--memory", request.memory,
-        "Memory of the container, \"512m\" (default: 2g for a git-gate, 256m for an ssh-gate; "
-        "0: no limit)");
-    command->add_option("--pids-limit", request.pids_limit,
-                        "Processes and threads of the container (default: 1024 for a git-gate, 256 for an "
-                        "ssh-gate; -1: no limit)");
-    command->add_option("--secrets", secrets, "Directory of identities that the description calls secrets");
-    command->add_option("--timeout", timeout, "Seconds until the gate has to answer")->capture_default_str();
+    command.add_option("--memory", request.memory,
+                       "Memory of the container, \"512m\" (default: 2g for a git-gate, 256m for an ssh-gate; "
+                       "0: no limit)");
+    command.add_option("--pids-limit", request.pids_limit,
+                       "Processes and threads of the container (default: 1024 for a git-gate, 256 for an "
+                       "ssh-gate; -1: no limit)");
+    command.add_option("--secrets", secrets, "Directory of identities that the description calls secrets");
+    command.add_option("--timeout", timeout, "Seconds until the gate has to answer").show_default();
     return command;
   }
 
@@ -220,35 +218,35 @@ int check(const std::string& config, const CommonOptions& common) {
 
 int main(int argc, char** argv) {
   return run_tool("bottle-gate", [&]() -> int {
-    CLI::App app("Renders and launches the gates between bottles and the outside.", "bottle-gate");
+    CommandLine app("Renders and launches the gates between bottles and the outside.", "bottle-gate");
     CommonOptions common;
-    add_common_options(app, common);
-    app.require_subcommand(1);
+    app.add_common_options(common);
+    app.require_subcommand();
     RenderOptions options;
-    CLI::App* render_command = options.add_to(app);
+    Command render_command = options.add_to(app);
     SkillsOptions skills_options;
-    CLI::App* skills_command = skills_options.add_to(app);
+    Command skills_command = skills_options.add_to(app);
     LaunchOptions up_options;
-    CLI::App* up_command = up_options.add_up(app);
+    Command up_command = up_options.add_up(app);
     LaunchOptions down_options;
-    CLI::App* down_command = down_options.add_to(app, "down", "Remove what up made.");
+    Command down_command = down_options.add_to(app, "down", "Remove what up made.");
     LaunchOptions status_options;
-    CLI::App* status_command =
+    Command status_command =
         status_options.add_to(app, "status", "Say whether a gate is up; status 3 if it is not.");
     std::string config;
-    CLI::App* check_command = app.add_subcommand("check", "Check a description.");
-    check_command->add_option("config", config, "The description, a JSON file")->required();
-    CLI::App* schema_command =
+    Command check_command = app.add_subcommand("check", "Check a description.");
+    check_command.add_option("config", config, "The description, a JSON file").required();
+    Command schema_command =
         app.add_subcommand("schema", "Print the JSON Schema of descriptions, for editors.");
 
-    if (const auto status = parse_command_line(app, argc, argv)) return *status;
-    if (*render_command) return render(options, common);
-    if (*up_command) return up(up_options);
-    if (*down_command) return down(down_options, common);
-    if (*status_command) return status(status_options);
-    if (*skills_command) return skills(skills_options);
-    if (*check_command) return check(config, common);
-    if (*schema_command) {
+    if (const auto status = app.parse(argc, argv)) return *status;
+    if (render_command.parsed()) return render(options, common);
+    if (up_command.parsed()) return up(up_options);
+    if (down_command.parsed()) return down(down_options, common);
+    if (status_command.parsed()) return status(status_options);
+    if (skills_command.parsed()) return skills(skills_options);
+    if (check_command.parsed()) return check(config, common);
+    if (schema_command.parsed()) {
       std::cout << gate_schema_text();
       return kSuccess;
     }

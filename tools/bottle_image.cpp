@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>
@@ -108,33 +107,33 @@ int main(int argc, char** argv) {
   bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-image", [&] {
-    CLI::App app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
-                 "bottle-image");
+    CommandLine app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
+                    "bottle-image");
     CommonOptions common;
-    add_common_options(app, common);
-    app.require_subcommand(1);
+    app.add_common_options(common);
+    app.require_subcommand();
     tools::BuildOptions build_options;
     std::string build_layout;
-    CLI::App* build_command =
+    Command build_command =
         app.add_subcommand("build", "Build the image plan; with --oci also an OCI image layout.");
-    build_options.add_to(*build_command);
+    build_options.add_to(build_command);
     BuildFlags flags;
-    CLI::Option* check_option = tools::add_check_option(*build_command, flags.check);
-    build_command->add_flag("--fingerprinted", flags.fingerprinted,
-                            "bottle-fingerprint has just run: take the files to be as `key` says");
+    Option check_option = tools::add_check_option(build_command, flags.check);
+    build_command.add_flag("--fingerprinted", flags.fingerprinted,
+                           "bottle-fingerprint has just run: take the files to be as `key` says");
     build_command
-        ->add_option("--oci", build_layout, "write the image as an OCI image layout to this directory")
-        ->excludes(check_option);
+        .add_option("--oci", build_layout, "write the image as an OCI image layout to this directory")
+        .excludes(check_option);
     tools::BuildOptions export_options;
     std::string export_layout;
-    CLI::App* export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
-    export_options.add_to(*export_command, tools::BuildOptions::Place::built);
-    export_command->add_option("--layout,--oci", export_layout,
-                               "the directory to write (default: oci beside the plan)");
+    Command export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
+    export_options.add_to(export_command, tools::BuildOptions::Place::built);
+    export_command.add_option("--layout,--oci", export_layout,
+                              "the directory to write (default: oci beside the plan)");
     const auto docker_command = tools::add_docker_commands(app, common);
-    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    if (const auto status = app.parse(argc, argv)) return *status;
     if (const auto status = docker_command()) return *status;
-    return build_command->parsed() ? build(build_options, build_layout, flags, common)
-                                   : export_image(export_options, export_layout, common);
+    return build_command.parsed() ? build(build_options, build_layout, flags, common)
+                                  : export_image(export_options, export_layout, common);
   });
 }

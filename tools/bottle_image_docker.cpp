@@ -1,7 +1,6 @@
 #include "bottle_image_docker.hpp"
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -59,15 +58,15 @@ int exit_status(const DockerOptions& options, const CommandStatus& status, const
 struct DockerCommand {
   const char* name;
   const char* description;
-  std::function<void(CLI::App&, DockerOptions&)> add_options;
+  std::function<void(Command, DockerOptions&)> add_options;
   std::function<int(const DockerOptions&, const CommonOptions&)> run;
 };
 
-void add_image(CLI::App& app, DockerOptions& options) {
-  app.add_option("image", options.first)->required();
+void add_image(Command app, DockerOptions& options) {
+  app.add_option("image", options.first).required();
 }
-void add_container(CLI::App& app, DockerOptions& options) {
-  app.add_option("container", options.first)->required();
+void add_container(Command app, DockerOptions& options) {
+  app.add_option("container", options.first).required();
 }
 
 std::vector<DockerCommand> docker_commands() {
@@ -79,9 +78,9 @@ std::vector<DockerCommand> docker_commands() {
          return id ? kSuccess : kCheckFound;
        }},
       {"tag", "Give an image another name.",
-       [](CLI::App& app, DockerOptions& options) {
+       [](Command app, DockerOptions& options) {
          add_image(app, options);
-         app.add_option("name", options.second)->required();
+         app.add_option("name", options.second).required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options, options.client().tag(options.first, options.second, options.policy()),
@@ -101,10 +100,9 @@ std::vector<DockerCommand> docker_commands() {
          return exit_status(options, options.client().force_remove(options.first, options.policy()), common);
        }},
       {"create", "Create a container under the first free name of NAME, NAME-2 to NAME-99; print the name.",
-       [](CLI::App& app, DockerOptions& options) {
-         app.add_option("--name", options.name, "the base of the name")->required();
-         app.add_option("--option", options.options, "a word for `docker create`; may be repeated")
-             ->allow_extra_args(false);
+       [](Command app, DockerOptions& options) {
+         app.add_option("--name", options.name, "the base of the name").required();
+         app.add_option("--option", options.options, "a word for `docker create`; may be repeated");
          add_image(app, options);
          app.add_option("command", options.words, "the command and its arguments");
        },
@@ -118,16 +116,16 @@ std::vector<DockerCommand> docker_commands() {
          return kSuccess;
        }},
       {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has now.",
-       [](CLI::App& app, DockerOptions& options) { app.add_option("name", options.first)->required(); },
+       [](Command app, DockerOptions& options) { app.add_option("name", options.first).required(); },
        [](const DockerOptions& options, const CommonOptions&) -> int {
          fmt::print("{}\n", container::free_container_name(options.client(), options.first));
          return kSuccess;
        }},
       {"cp", "Copy a file or directory into a container.",
-       [](CLI::App& app, DockerOptions& options) {
+       [](Command app, DockerOptions& options) {
          add_container(app, options);
-         app.add_option("from", options.second, "a path here")->required();
-         app.add_option("to", options.third, "a path in the container")->required();
+         app.add_option("from", options.second, "a path here").required();
+         app.add_option("to", options.third, "a path in the container").required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(
@@ -136,8 +134,8 @@ std::vector<DockerCommand> docker_commands() {
              common);
        }},
       {"connect", "Attach a container to a network.",
-       [](CLI::App& app, DockerOptions& options) {
-         app.add_option("network", options.second)->required();
+       [](Command app, DockerOptions& options) {
+         app.add_option("network", options.second).required();
          add_container(app, options);
        },
        [](const DockerOptions& options, const CommonOptions& common) {
@@ -150,9 +148,9 @@ std::vector<DockerCommand> docker_commands() {
          return exit_status(options, options.client().start(options.first, options.policy()), common);
        }},
       {"exec", "Execute a command in a running container, as root.",
-       [](CLI::App& app, DockerOptions& options) {
+       [](Command app, DockerOptions& options) {
          add_container(app, options);
-         app.add_option("command", options.words)->required();
+         app.add_option("command", options.words).required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options,
@@ -193,36 +191,33 @@ struct LoadOptions {
 
 }  // namespace
 
-std::function<std::optional<int>()> add_docker_commands(CLI::App& app, const CommonOptions& common) {
+std::function<std::optional<int>()> add_docker_commands(Command app, const CommonOptions& common) {
   const auto load = std::make_shared<LoadOptions>();
-  CLI::App* load_command =
+  Command load_command =
       app.add_subcommand("load", "Load a built image into Docker or Podman: the layers that it lacks.");
-  load->build.add_to(*load_command, BuildOptions::Place::built);
-  load_command
-      ->add_option("--into", load->into, "docker or podman (default: the engine if it is one of them)")
-      ->check(CLI::IsMember({"docker", "podman"}));
+  load->build.add_to(load_command, BuildOptions::Place::built);
+  load_command.add_option("--into", load->into, "docker or podman (default: the engine if it is one of them)")
+      .one_of({"docker", "podman"});
 
-  CLI::App* docker =
-      app.add_subcommand("docker", "Commands of Docker or Podman, each with a failure policy.");
-  docker->require_subcommand(1);
+  Command docker = app.add_subcommand("docker", "Commands of Docker or Podman, each with a failure policy.");
+  docker.require_subcommand();
   const auto options = std::make_shared<DockerOptions>();
-  docker->add_option("--program", options->program, "docker or podman")->capture_default_str();
+  docker.add_option("--program", options->program, "docker or podman").show_default();
   docker
-      ->add_option("--on-failure", options->on_failure,
-                   "fail: exit 1; status: exit 3; ignore: warn and exit 0")
-      ->check(CLI::IsMember({"fail", "status", "ignore"}))
-      ->capture_default_str();
-  std::vector<std::pair<CLI::App*, DockerCommand>> commands;
+      .add_option("--on-failure", options->on_failure,
+                  "fail: exit 1; status: exit 3; ignore: warn and exit 0")
+      .one_of({"fail", "status", "ignore"})
+      .show_default();
+  std::vector<std::pair<Command, DockerCommand>> commands;
   for (DockerCommand& command : docker_commands()) {
-    CLI::App* added = docker->add_subcommand(command.name, command.description);
-    added->fallthrough();
-    command.add_options(*added, *options);
+    Command added = docker.add_subcommand(command.name, command.description);
+    command.add_options(added, *options);
     commands.emplace_back(added, std::move(command));
   }
   return [=, &common]() -> std::optional<int> {
-    if (load_command->parsed()) return load->run(common);
+    if (load_command.parsed()) return load->run(common);
     for (const auto& [added, command] : commands)
-      if (added->parsed()) return command.run(*options, common);
+      if (added.parsed()) return command.run(*options, common);
     return std::nullopt;
   };
 }

@@ -1,6 +1,5 @@
 // bottle-lock: writes, checks and shows what outside sources stand for (docs/tools/bottle-lock.md).
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -30,33 +29,28 @@ struct LockOptions {
   bool dry_run = false;
   bool prune = false;
 
-  void add_place(CLI::App& app) {
+  void add_place(Command app) {
     app.add_option("--lock", build.lock, "the lock file (default: bottle.lock in the context)");
-    auto* specs_option =
-        app.add_option("--spec", specs,
-                       "JSON specification of a bottle, as CMake writes it; several are taken")
-            ->allow_extra_args(false);
+    Option specs_option = app.add_option(
+        "--spec", specs, "JSON specification of a bottle, as CMake writes it; several are taken");
     app.add_option("--context", build.context, "the build context, a directory (default: the current one)")
-        ->excludes(specs_option);
+        .excludes(specs_option);
   }
 
-  void add_to(CLI::App& app) {
+  void add_to(Command app) {
     add_place(app);
-    auto* specs_option = app.get_option("--spec");
-    const auto apart = [&](CLI::Option* option) { option->excludes(specs_option); };
+    Option specs_option = app.option("--spec");
+    const auto apart = [&](Option option) { option.excludes(specs_option); };
     apart(app.add_option("-f,--file", build.file, "the Dockerfile (default: Dockerfile in the context)"));
     apart(app.add_option("--target", build.target, "the stage whose sources are meant (default: the last)"));
-    apart(app.add_option("--build-arg", build.build_args, "NAME=VALUE for an ARG")->allow_extra_args(false));
+    apart(app.add_option("--build-arg", build.build_args, "NAME=VALUE for an ARG"));
     apart(app.add_option("--build-context", build.contexts,
-                         "NAME=DIR or NAME=KIND:VALUE, a named context; such a name needs no lock")
-              ->allow_extra_args(false));
+                         "NAME=DIR or NAME=KIND:VALUE, a named context; such a name needs no lock"));
     app.add_option("--platform", platforms,
-                   "os/architecture[/variant] to resolve for; several are taken (default: each bottle's)")
-        ->allow_extra_args(false);
+                   "os/architecture[/variant] to resolve for; several are taken (default: each bottle's)");
     app.add_option("--from", from,
                    "NAME=oci-layout:DIR or NAME=docker-archive:FILE: where that image is, instead of its "
-                   "registry; its layers are put into the store")
-        ->allow_extra_args(false);
+                   "registry; its layers are put into the store");
     app.add_flag("--all-stages", all_stages, "also stages that the target does not need");
     app.add_option("--store", build.store,
                    "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
@@ -303,31 +297,31 @@ int list(LockOptions& options, const CommonOptions& common) {
 
 int main(int argc, char** argv) {
   return bottle::run_tool("bottle-lock", [&] {
-    CLI::App app(
+    CommandLine app(
         "Keeps bottle.lock: what the images, URLs and git repositories that Dockerfiles name stand for.",
         "bottle-lock");
     CommonOptions common;
-    add_common_options(app, common);
-    app.require_subcommand(1);
+    app.add_common_options(common);
+    app.require_subcommand();
     LockOptions updating;
-    CLI::App* update_command =
+    Command update_command =
         app.add_subcommand("update", "Ask registries, servers and repositories, and write the lock.");
-    updating.add_to(*update_command);
-    update_command->add_flag("--dry-run", updating.dry_run, "say what would change, and write nothing");
-    update_command->add_flag("--prune", updating.prune, "remove entries that no Dockerfile given here uses");
+    updating.add_to(update_command);
+    update_command.add_flag("--dry-run", updating.dry_run, "say what would change, and write nothing");
+    update_command.add_flag("--prune", updating.prune, "remove entries that no Dockerfile given here uses");
     LockOptions checking;
-    CLI::App* check_command = app.add_subcommand("check",
-                                                 "Ask for what is locked again, and say what has changed, is "
-                                                 "missing or unused; 3 if something differs.");
-    checking.add_to(*check_command);
+    Command check_command = app.add_subcommand("check",
+                                               "Ask for what is locked again, and say what has changed, is "
+                                               "missing or unused; 3 if something differs.");
+    checking.add_to(check_command);
     LockOptions listing;
-    CLI::App* list_command = app.add_subcommand("list", "Show what the lock says; asks nobody.");
-    listing.add_place(*list_command);
-    if (const auto status = parse_command_line(app, argc, argv)) return *status;
+    Command list_command = app.add_subcommand("list", "Show what the lock says; asks nobody.");
+    listing.add_place(list_command);
+    if (const auto status = app.parse(argc, argv)) return *status;
     updating.take_context();
     checking.take_context();
-    if (update_command->parsed()) return update(updating, common);
-    if (check_command->parsed()) return check(checking, common);
+    if (update_command.parsed()) return update(updating, common);
+    if (check_command.parsed()) return check(checking, common);
     return list(listing, common);
   });
 }

@@ -1,7 +1,6 @@
 // bottle-pack: packs from image plans, and what is in packs. Manual: docs/tools/bottle-pack.md.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -86,46 +85,41 @@ struct CreateOptions {
   std::string store;
   std::size_t threads = 0;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* create = app.add_subcommand("create", "Make a pack from an image plan.");
+  Command add_to(Command app) {
+    Command create = app.add_subcommand("create", "Make a pack from an image plan.");
     create
-        ->add_option("place", place,
-                     "The bottle's build directory or its specification file, in place of --spec and --image")
-        ->type_name("DIR");
-    create->add_option("--spec", spec, "Specification file that CMake wrote for a bottle");
-    create->add_option("--out", out, "The bottle's build directory (default: the specification's)");
-    create->add_option("--image", image, "Directory with image.json, instead of --spec");
-    create->add_option("-o,--output", output, "The pack to write (default with --spec: <slug>.smolmachine)");
-    create->add_option("--cpus", cpus, "CPUs of the machine, 1 to 255 (default: 4)");
-    create->add_option("--memory", memory, "Memory of the machine in MiB, at least 64 (default: 8192)");
-    create->add_flag("--network", network, "Give the machine a network");
-    create->add_option("--env", env, "KEY=VALUE, added to the image's; may be repeated")->take_all();
-    create
-        ->add_option("--entrypoint", entrypoint,
-                     "One word of the command, instead of the image's; may be repeated")
-        ->allow_extra_args(false)
-        ->take_all();
-    create->add_option("--cmd", cmd, "One word of the arguments, instead of the image's; may be repeated")
-        ->allow_extra_args(false)
-        ->take_all();
-    create->add_flag("--no-entrypoint", no_entrypoint, "Drop the image's entrypoint");
-    create->add_flag("--no-cmd", no_cmd, "Drop the image's arguments");
-    create->add_option("--user", user, "User of the command, instead of the image's: NAME|UID[:GROUP|GID]");
-    create->add_option("--name", name, "Name of the image in the pack (default: <slug>:latest)");
-    create->add_option("--level", level, "zstd level, 1 to 19")->capture_default_str();
-    create->add_option(
+        .add_option("place", place,
+                    "The bottle's build directory or its specification file, in place of --spec and --image")
+        .type_name("DIR");
+    create.add_option("--spec", spec, "Specification file that CMake wrote for a bottle");
+    create.add_option("--out", out, "The bottle's build directory (default: the specification's)");
+    create.add_option("--image", image, "Directory with image.json, instead of --spec");
+    create.add_option("-o,--output", output, "The pack to write (default with --spec: <slug>.smolmachine)");
+    create.add_option("--cpus", cpus, "CPUs of the machine, 1 to 255 (default: 4)");
+    create.add_option("--memory", memory, "Memory of the machine in MiB, at least 64 (default: 8192)");
+    create.add_flag("--network", network, "Give the machine a network");
+    create.add_option("--env", env, "KEY=VALUE, added to the image's; may be repeated");
+    create.add_option("--entrypoint", entrypoint,
+                      "One word of the command, instead of the image's; may be repeated");
+    create.add_option("--cmd", cmd, "One word of the arguments, instead of the image's; may be repeated");
+    create.add_flag("--no-entrypoint", no_entrypoint, "Drop the image's entrypoint");
+    create.add_flag("--no-cmd", no_cmd, "Drop the image's arguments");
+    create.add_option("--user", user, "User of the command, instead of the image's: NAME|UID[:GROUP|GID]");
+    create.add_option("--name", name, "Name of the image in the pack (default: <slug>:latest)");
+    create.add_option("--level", level, "zstd level, 1 to 19").show_default();
+    create.add_option(
         "--runtime", runtime,
         "smolvm's agent root filesystem: a directory, or \"none\" (default: the specification's, else where "
         "smolvm looks: $SMOLVM_AGENT_ROOTFS, the user's data directory, beside smolvm in PATH, "
         "/usr/lib/smolvm)");
-    create->add_option("--smolvm-version", smolvm_version,
-                       "The smolvm that the pack is meant for, 1.8.1 or newer (default: current)");
-    create->add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
-        ->check(CLI::IsMember({"native", "smolvm"}));
-    create->add_option("--registry-image", registry_image,
-                       "with --packer smolvm: a container of this image (with its digest) serves the image");
-    create->add_option("--store", store, "The store's directory");
-    create->add_option("--jobs", threads, "Threads (default: as many as processors)");
+    create.add_option("--smolvm-version", smolvm_version,
+                      "The smolvm that the pack is meant for, 1.8.1 or newer (default: current)");
+    create.add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
+        .one_of({"native", "smolvm"});
+    create.add_option("--registry-image", registry_image,
+                      "with --packer smolvm: a container of this image (with its digest) serves the image");
+    create.add_option("--store", store, "The store's directory");
+    create.add_option("--jobs", threads, "Threads (default: as many as processors)");
     return create;
   }
 
@@ -400,56 +394,56 @@ int main(int argc, char** argv) {
   tools::keep_memory(1);  // with six threads half the memory; the few large allocations do not contend
   tools::use_huge_pages();
   return run_tool("bottle-pack", [&]() -> int {
-    CLI::App app("Makes and reads .smolmachine packs.", "bottle-pack");
+    CommandLine app("Makes and reads .smolmachine packs.", "bottle-pack");
     CommonOptions common;
-    add_common_options(app, common);
-    app.require_subcommand(1);
+    app.add_common_options(common);
+    app.require_subcommand();
     CreateOptions options;
-    CLI::App* create_command = options.add_to(app);
+    Command create_command = options.add_to(app);
 
     std::string file;
     std::string other;
     bool tree = false;
-    CLI::App* inspect_command = app.add_subcommand("inspect", "Say what a pack is; reads its end only.");
-    inspect_command->add_option("pack", file)->required();
-    inspect_command->add_flag("--tree", tree,
-                              "The file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
-    CLI::App* verify_command =
+    Command inspect_command = app.add_subcommand("inspect", "Say what a pack is; reads its end only.");
+    inspect_command.add_option("pack", file).required();
+    inspect_command.add_flag("--tree", tree,
+                             "The file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
+    Command verify_command =
         app.add_subcommand("verify", "Check that a pack is whole and smolvm can use it.");
-    verify_command->add_option("pack", file)->required();
+    verify_command.add_option("pack", file).required();
 
     std::string what = "rootfs";
     bool force = false;
-    CLI::App* extract_command = app.add_subcommand("extract", "Unpack a pack into a directory.");
-    extract_command->add_option("pack", file)->required();
-    extract_command->add_option("directory", other)->required();
-    extract_command->add_option("--what", what, "rootfs: the image's tree; raw: the members of the assets")
-        ->check(CLI::IsMember({"rootfs", "raw"}))
-        ->capture_default_str();
-    extract_command->add_flag("--force", force, "Write into a directory that is not empty");
+    Command extract_command = app.add_subcommand("extract", "Unpack a pack into a directory.");
+    extract_command.add_option("pack", file).required();
+    extract_command.add_option("directory", other).required();
+    extract_command.add_option("--what", what, "rootfs: the image's tree; raw: the members of the assets")
+        .one_of({"rootfs", "raw"})
+        .show_default();
+    extract_command.add_flag("--force", force, "Write into a directory that is not empty");
 
     tools::RuntimeOptions runtime;
-    CLI::App* runtime_command = runtime.add_to(app);
+    Command runtime_command = runtime.add_to(app);
 
     bool no_owner = false;
-    CLI::App* diff_command = app.add_subcommand(
+    Command diff_command = app.add_subcommand(
         "diff", "Compare two packs: manifests and trees; or a pack's tree and a directory.");
-    diff_command->add_option("a", file, "A pack or a directory")->required();
-    diff_command->add_option("b", other, "A pack or a directory")->required();
-    diff_command->add_flag("--no-owner", no_owner, "Do not compare owners");
+    diff_command.add_option("a", file, "A pack or a directory").required();
+    diff_command.add_option("b", other, "A pack or a directory").required();
+    diff_command.add_flag("--no-owner", no_owner, "Do not compare owners");
     bool all = false;
-    diff_command->add_flag("--all", all, "Compare also when, from what and by what the packs were made");
+    diff_command.add_flag("--all", all, "Compare also when, from what and by what the packs were made");
 
-    if (const auto status = parse_command_line(app, argc, argv)) return *status;
-    if (*create_command) {
+    if (const auto status = app.parse(argc, argv)) return *status;
+    if (create_command.parsed()) {
       options.take_place();
       return create(options, common);
     }
-    if (*inspect_command) return inspect(file, tree, common);
-    if (*verify_command) return verify(file, common);
-    if (*extract_command) return extract(file, other, what, force, common);
-    if (*runtime_command) return runtime.run(common.json);
-    if (*diff_command)
+    if (inspect_command.parsed()) return inspect(file, tree, common);
+    if (verify_command.parsed()) return verify(file, common);
+    if (extract_command.parsed()) return extract(file, other, what, force, common);
+    if (runtime_command.parsed()) return runtime.run(common.json);
+    if (diff_command.parsed())
       return diff(file, other, no_owner ? Owners::ignore : Owners::compare,
                   all ? Members::all : Members::machine, common);
     throw UsageError("expected a command");

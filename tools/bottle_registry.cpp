@@ -2,8 +2,6 @@
 // small registry (docs/tools/bottle-registry-serve.md).
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -43,18 +41,18 @@ struct PullCommand {
   std::string name;
   std::string store;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command = app.add_subcommand(
+  Command add_to(Command app) {
+    Command command = app.add_subcommand(
         "pull", "Get an image or artifact: into an image layout, a pack's file, or the store.");
-    when_chosen(*command, [this, command] {
-      command->add_option("reference", reference)->required();
-      command->add_option("--layout", layout, "The image layout to write, replacing one that is there");
-      command->add_option("--pack", pack, "The .smolmachine file to write");
-      command->add_option("--platform", platform,
-                          "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
-      command->add_option("--name", name, "The image's name in the layout (default: the tag)");
-      command->add_option("--store", store, "The store's directory");
-      connection.add_to(*command);
+    command.when_chosen([this, command] {
+      command.add_option("reference", reference).required();
+      command.add_option("--layout", layout, "The image layout to write, replacing one that is there");
+      command.add_option("--pack", pack, "The .smolmachine file to write");
+      command.add_option("--platform", platform,
+                         "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
+      command.add_option("--name", name, "The image's name in the layout (default: the tag)");
+      command.add_option("--store", store, "The store's directory");
+      connection.add_to(command);
     });
     return command;
   }
@@ -101,16 +99,16 @@ struct CopyCommand {
   std::string platform = "all";
   std::string store;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command =
+  Command add_to(Command app) {
+    Command command =
         app.add_subcommand("copy", "Copy an image or artifact from one registry or repository to another.");
-    when_chosen(*command, [this, command] {
-      command->add_option("from", from)->required();
-      command->add_option("to", to)->required();
-      command->add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
-          ->capture_default_str();
-      command->add_option("--store", store, "The store's directory, through which the blobs come");
-      connection.add_to(*command);
+    command.when_chosen([this, command] {
+      command.add_option("from", from).required();
+      command.add_option("to", to).required();
+      command.add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
+          .show_default();
+      command.add_option("--store", store, "The store's directory, through which the blobs come");
+      connection.add_to(command);
     });
     return command;
   }
@@ -139,13 +137,13 @@ struct TagsCommand {
   std::size_t page = 0;
   std::size_t limit = 1'000'000;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command = app.add_subcommand("tags", "List the tags of a repository.");
-    when_chosen(*command, [this, command] {
-      command->add_option("repository", repository)->required();
-      command->add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
-      command->add_option("--limit", limit, "How many to list at most");
-      connection.add_to(*command);
+  Command add_to(Command app) {
+    Command command = app.add_subcommand("tags", "List the tags of a repository.");
+    command.when_chosen([this, command] {
+      command.add_option("repository", repository).required();
+      command.add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
+      command.add_option("--limit", limit, "How many to list at most");
+      connection.add_to(command);
     });
     return command;
   }
@@ -170,17 +168,17 @@ struct InspectCommand {
   bool referrers = false;
   std::string artifact_type;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command = app.add_subcommand(
+  Command add_to(Command app) {
+    Command command = app.add_subcommand(
         "inspect", "Say what a reference names, as JSON: manifest, configuration, referrers.");
-    when_chosen(*command, [this, command] {
-      command->add_option("reference", reference)->required();
-      command->add_flag("--raw", raw, "The manifest or index alone, byte for byte");
-      command->add_option("--platform", platform,
-                          "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
-      command->add_flag("--referrers", referrers, "Also what refers to it");
-      command->add_option("--artifact-type", artifact_type, "Only referrers of this type");
-      connection.add_to(*command);
+    command.when_chosen([this, command] {
+      command.add_option("reference", reference).required();
+      command.add_flag("--raw", raw, "The manifest or index alone, byte for byte");
+      command.add_option("--platform", platform,
+                         "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
+      command.add_flag("--referrers", referrers, "Also what refers to it");
+      command.add_option("--artifact-type", artifact_type, "Only referrers of this type");
+      connection.add_to(command);
     });
     return command;
   }
@@ -229,13 +227,13 @@ struct ProbeCommand {
   std::string registry;
   std::string wait;
 
-  CLI::App* add_to(CLI::App& app) {
-    CLI::App* command =
+  Command add_to(Command app) {
+    Command command =
         app.add_subcommand("probe", "Say whether a registry answers, and what it wants to see.");
-    when_chosen(*command, [this, command] {
-      command->add_option("registry", registry, "<host>[:<port>]")->required();
-      command->add_option("--wait", wait, "Ask again for so long until it answers");
-      connection.add_to(*command);
+    command.when_chosen([this, command] {
+      command.add_option("registry", registry, "<host>[:<port>]").required();
+      command.add_option("--wait", wait, "Ask again for so long until it answers");
+      connection.add_to(command);
     });
     return command;
   }
@@ -272,30 +270,31 @@ struct ProbeCommand {
 };
 
 int run(int argc, char** argv) {
-  CLI::App app("Images, packs and other artifacts of registries, and a small registry.", "bottle-registry");
+  CommandLine app("Images, packs and other artifacts of registries, and a small registry.",
+                  "bottle-registry");
   CommonOptions common;
-  add_common_options(app, common);
-  app.require_subcommand(1);
+  app.add_common_options(common);
+  app.require_subcommand();
   PullCommand pull;
   tools::PushCommand push;
   CopyCommand copy;
   TagsCommand tags;
   InspectCommand inspect;
   ProbeCommand probe;
-  const CLI::App* pull_app = pull.add_to(app);
-  const CLI::App* push_app = push.add_to(app);
-  const CLI::App* copy_app = copy.add_to(app);
-  const CLI::App* tags_app = tags.add_to(app);
-  const CLI::App* inspect_app = inspect.add_to(app);
-  const CLI::App* probe_app = probe.add_to(app);
+  const Command pull_app = pull.add_to(app);
+  const Command push_app = push.add_to(app);
+  const Command copy_app = copy.add_to(app);
+  const Command tags_app = tags.add_to(app);
+  const Command inspect_app = inspect.add_to(app);
+  const Command probe_app = probe.add_to(app);
   ServeCommand serve(app, common);
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
-  if (*pull_app) return pull.run(common);
-  if (*push_app) return push.run(common);
-  if (*copy_app) return copy.run(common);
-  if (*tags_app) return tags.run(common);
-  if (*inspect_app) return inspect.run(common);
-  if (*probe_app) return probe.run(common);
+  if (const auto status = app.parse(argc, argv)) return *status;
+  if (pull_app.parsed()) return pull.run(common);
+  if (push_app.parsed()) return push.run(common);
+  if (copy_app.parsed()) return copy.run(common);
+  if (tags_app.parsed()) return tags.run(common);
+  if (inspect_app.parsed()) return inspect.run(common);
+  if (probe_app.parsed()) return probe.run(common);
   return serve.run();
 }
 

@@ -10,7 +10,6 @@
 #include "util/tool_main.hpp"
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <poll.h>
 #include <signal.h>
@@ -141,84 +140,83 @@ bool is_loopback(const std::string& address) {
 }  // namespace
 
 struct ServeCommand::Options {
-  CLI::App* app = nullptr;
+  Command app;
   const CommonOptions* common = nullptr;
   std::string root;
   std::string layout;
   std::string store;
-  CLI::Option* store_option = nullptr;
+  Option store_option;
   std::string listen = "127.0.0.1";
   std::string port_file;
   std::string token;
-  CLI::Option* token_option = nullptr;
+  Option token_option;
   std::string token_file;
   std::vector<std::string> hosts;
   bool read_only = false;
   bool log = false;
   std::string parent;
-  CLI::Option* parent_option = nullptr;
+  Option parent_option;
   std::string grace;
-  CLI::Option* last_client_option = nullptr;
+  Option last_client_option;
   registry::ServerLimits limits;
 };
 
-ServeCommand::ServeCommand(CLI::App& app, const CommonOptions& common)
-    : options_(std::make_unique<Options>()) {
+ServeCommand::ServeCommand(Command app, const CommonOptions& common) : options_(std::make_unique<Options>()) {
   Options& options = *options_;
   options.common = &common;
   options.app = app.add_subcommand(
       "serve", "serve images on this machine: a registry (OCI distribution 1.1) until it is told to end");
-  when_chosen(*options.app, [&options] {
-    CLI::App& serve = *options.app;
-    auto* root = serve.add_option("--root", options.root,
-                                  "a directory with one OCI layout a repository; made if it is missing");
-    root->type_name("DIR");
-    auto* layout =
+  options.app.when_chosen([&options] {
+    Command serve = options.app;
+    Option root = serve.add_option("--root", options.root,
+                                   "a directory with one OCI layout a repository; made if it is missing");
+    root.type_name("DIR");
+    Option layout =
         serve.add_option("--layout", options.layout, "one OCI layout, shown under every repository name");
-    layout->type_name("DIR")->excludes(root);
+    layout.type_name("DIR").excludes(root);
     options.store_option = serve.add_option(
         "--store", options.store, "the store's blobs, by digest, for reading only (default: the user's)");
-    options.store_option->type_name("DIR")->expected(0, 1)->excludes(root)->excludes(layout);
+    options.store_option.type_name("DIR").with_optional_value().excludes(root).excludes(layout);
     serve
         .add_option("--listen", options.listen,
                     "address[:port] to listen on (default: loopback, a free port)")
-        ->type_name("ADDR");
+        .type_name("ADDR");
     serve.add_option("--port-file", options.port_file, "the file to write the port to; removed at the end")
-        ->type_name("FILE");
+        .type_name("FILE");
     options.token_option =
         serve.add_option("--token", options.token,
                          "ask for this bearer token or password; without a value a random one, "
                          "which the line on stdout tells");
-    options.token_option->type_name("TOKEN")->expected(0, 1);
+    options.token_option.type_name("TOKEN").with_optional_value();
     serve
         .add_option("--token-file", options.token_file,
                     "Require the token in the first line of FILE, which no list of processes shows.")
-        ->type_name("FILE")
-        ->excludes(options.token_option);
+        .type_name("FILE")
+        .excludes(options.token_option);
     serve
         .add_option(
             "--allow-host", options.hosts,
             "Accept requests for this host too (default: loopback and the address that is listened on)")
-        ->type_name("NAME");
+        .type_name("NAME");
     serve.add_flag("--read-only", options.read_only, "take no pushes and no deletes");
     options.parent_option = serve.add_option("--exit-with-parent", options.parent,
                                              "end when the parent process does (or the one of this id)");
-    options.parent_option->type_name("PID")->expected(0, 1);
+    options.parent_option.type_name("PID").with_optional_value();
     options.last_client_option =
         serve.add_option("--exit-after-last-client", options.grace,
                          "end when the last client has been away for so long (default: 1s)");
-    options.last_client_option->type_name("TIME")->expected(0, 1);
+    options.last_client_option.type_name("TIME").with_optional_value();
     serve.add_flag("--log", options.log, "a line on stderr for each request");
     serve
         .add_option("--max-connections", options.limits.connections,
                     "clients at once; others wait (default: 512)")
-        ->type_name("N")
-        ->check(CLI::Range(2u, 100000u));
+        .type_name("N")
+        .within(2u, 100000u);
     serve
         .add_option("--idle-timeout", options.limits.idle_seconds,
                     "seconds without a byte after which a connection ends (default: 60)")
-        ->type_name("SECONDS")
-        ->check(CLI::Range(1u, 86400u));
+        .type_name("SECONDS")
+        .within(1u, 86400u);
     serve.footer(
         "Without --root, --layout and --store it serves an empty directory, which is gone at the end.\n"
         "Prints one line of JSON when it is ready: url, address, port, pid and, with --token, token.");
@@ -228,14 +226,14 @@ ServeCommand::ServeCommand(CLI::App& app, const CommonOptions& common)
 ServeCommand::~ServeCommand() = default;
 
 bool ServeCommand::parsed() const {
-  return options_->app->parsed();
+  return options_->app.parsed();
 }
 
 int ServeCommand::run() {
   Options& command = *options_;
   // Before anything that takes time: a parent that is gone now may have gone since we began.
   std::optional<Fd> parent;
-  if (command.parent_option->count() > 0) {
+  if (command.parent_option.given()) {
     const pid_t ours = ::getppid();
     pid_t wanted = ours;
     if (!command.parent.empty()) {
@@ -249,7 +247,7 @@ int ServeCommand::run() {
     if (!parent || (wanted == ours && ::getppid() != ours)) return kSuccess;
   }
   std::optional<std::chrono::milliseconds> grace;
-  if (command.last_client_option->count() > 0) {
+  if (command.last_client_option.given()) {
     const auto seconds =
         command.grace.empty() ? std::optional<std::uint64_t>(1) : parse_duration(command.grace);
     if (!seconds)
@@ -262,7 +260,7 @@ int ServeCommand::run() {
   options.limits = command.limits;
   options.read_only = command.read_only;
   parse_listen(command.listen, options);
-  if (command.token_option->count() > 0)
+  if (command.token_option.given())
     options.token = command.token.empty() ? registry::random_token() : command.token;
   if (!command.token_file.empty()) options.token = read_token(command.token_file);
   for (const std::string& name : command.hosts)
@@ -270,7 +268,7 @@ int ServeCommand::run() {
   std::optional<TemporaryDirectory> temporary;
   if (!command.layout.empty()) {
     options.source = {ServerSource::Kind::layout, fs::absolute(command.layout)};
-  } else if (command.store_option->count() > 0) {
+  } else if (command.store_option.given()) {
     options.source = {ServerSource::Kind::store, command.store};
   } else if (!command.root.empty()) {
     options.source = {ServerSource::Kind::root, fs::absolute(command.root)};

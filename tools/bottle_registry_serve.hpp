@@ -3,18 +3,14 @@
 
 #include <memory>
 
-namespace CLI {
-class App;
-}
+#include "util/command_line.hpp"
 
 namespace bottle {
-
-struct CommonOptions;
 
 class ServeCommand {
  public:
   // Adds the sub-command to `app`.
-  ServeCommand(CLI::App& app, const CommonOptions& common);
+  ServeCommand(Command app, const CommonOptions& common);
   ~ServeCommand();
 
   bool parsed() const;

@@ -6,8 +6,6 @@
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <vector>
 
@@ -21,20 +19,21 @@ explain::FoundBottle of_specification(const fs::path& file) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Says why the steps of a bottle ran in the last build, and whether they will run in the next.",
-               "bottle-why");
+  CommandLine app(
+      "Says why the steps of a bottle ran in the last build, and whether they will run in the next.",
+      "bottle-why");
   CommonOptions common;
-  add_common_options(app, common);
+  app.add_common_options(common);
   std::string build;
   std::string slug;
   std::string specification;
-  CLI::Option* directory_option =
+  Option directory_option =
       app.add_option("build-dir", build, "the build directory of a project (searched for bottles/<slug>)");
   app.add_option("slug", slug, "the bottle; without it, all of them");
   app.add_option("--spec", specification, "the bottle's spec.json, instead of a directory and a name")
-      ->type_name("FILE")
-      ->excludes(directory_option);
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+      .type_name("FILE")
+      .excludes(directory_option);
+  if (const auto status = app.parse(argc, argv)) return *status;
 
   std::vector<explain::FoundBottle> bottles;
   if (!specification.empty())

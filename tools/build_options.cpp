@@ -1,6 +1,5 @@
 #include "build_options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "image/engine/engine.hpp"
@@ -103,62 +102,54 @@ std::string specification_in(const std::string& place) {
   return fs::is_regular_file(file, error) ? file.native() : "";
 }
 
-void BuildOptions::add_to(CLI::App& app, Place positional) {
+void BuildOptions::add_to(Command app, Place positional) {
   kind = positional;
-  auto* spec_option = app.add_option("--spec", spec, "JSON specification of the bottle, as CMake writes it");
-  auto* out_option = app.add_option(
+  Option spec_option = app.add_option("--spec", spec, "JSON specification of the bottle, as CMake writes it");
+  Option out_option = app.add_option(
       "--out", out, "directory for the image plan; with --spec it is the specification's directory");
-  const auto apart = [&](CLI::Option* option) { option->excludes(spec_option); };
-  CLI::Option* place_option =
+  const auto apart = [&](Option option) { option.excludes(spec_option); };
+  Option place_option =
       app.add_option("place", place,
                      kind == Place::context ? "the build context, as --context says it"
                                             : "the bottle's build directory, or its specification file")
-          ->type_name("DIR");
+          .type_name("DIR");
   apart(place_option);
-  if (kind == Place::built) place_option->excludes(out_option);
+  if (kind == Place::built) place_option.excludes(out_option);
   apart(app.add_option("-f,--file", file, "the Dockerfile (default: Dockerfile in the context)"));
   apart(app.add_option("--context", context, "the build context, a directory (default: the current one)")
-            ->excludes(place_option));
+            .excludes(place_option));
   apart(app.add_option("--target", target, "the stage to build (default: the last)"));
   apart(
       app.add_option("--platform", platform, "os/architecture[/variant] (default: linux on this machine's)"));
   apart(app.add_option("--build-arg", build_args,
-                       "NAME=VALUE for an ARG; NAME alone takes the environment's value")
-            ->allow_extra_args(false));
-  apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image")->allow_extra_args(false));
-  apart(app.add_option("--build-context", contexts,
-                       "NAME=DIR, NAME=KIND:PLACE or NAME=URL, a named context; kinds: path, bottle, target, "
-                       "oci-layout (DIR[:TAG][@DIGEST]), docker-archive (FILE[:TAG]), image or docker-image")
-            ->allow_extra_args(false));
+                       "NAME=VALUE for an ARG; NAME alone takes the environment's value"));
+  apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image"));
+  apart(
+      app.add_option("--build-context", contexts,
+                     "NAME=DIR, NAME=KIND:PLACE or NAME=URL, a named context; kinds: path, bottle, target, "
+                     "oci-layout (DIR[:TAG][@DIGEST]), docker-archive (FILE[:TAG]), image or docker-image"));
   app.add_option("--secret", secrets,
-                 "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged")
-      ->allow_extra_args(false);
+                 "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged");
   app.add_option("--ssh", agents,
-                 "ID[=SOCKET], an agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK's")
-      ->allow_extra_args(false);
+                 "ID[=SOCKET], an agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK's");
   app.add_option(
          "--allow", allowed,
          "security.insecure: RUN --security=insecure may do all that you can; network.host is always allowed")
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"security.insecure", "network.host"}));
+      .one_of({"security.insecure", "network.host"});
   app.add_option("--network", network, "none: RUN has no network; host, default: this machine's")
-      ->check(CLI::IsMember({"none", "host", "default"}));
+      .one_of({"none", "host", "default"});
   apart(app.add_option("--shm-size", shm_size,
                        "Set the size of /dev/shm for RUN to SIZE, as 128m (default: 64m)"));
-  apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN: NAME=SOFT[:HARD], as nofile=1024:2048")
-            ->allow_extra_args(false));
-  apart(
-      app.add_option("--add-host", hosts, "Add NAME:ADDRESS to /etc/hosts for RUN")->allow_extra_args(false));
+  apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN: NAME=SOFT[:HARD], as nofile=1024:2048"));
+  apart(app.add_option("--add-host", hosts, "Add NAME:ADDRESS to /etc/hosts for RUN"));
   app.add_flag("--debug-shell", debug_shell, "open a shell where a RUN failed");
-  apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)")
-            ->allow_extra_args(false));
+  apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)"));
   apart(
       app.add_flag("--git-modes", git_modes, "permissions of context files as git keeps them: 0755 or 0644"));
   apart(app.add_option("--engine", engine,
                        "builtin, docker, podman, buildah or buildx (default: $BOTTLE_ENGINE)"));
   apart(app.add_option("--engine-option", engine_options,
-                       "a word for the engine's build command; may be repeated")
-            ->allow_extra_args(false));
+                       "a word for the engine's build command; may be repeated"));
   app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
   app.add_option("--lock", lock,
                  "the file that says what outside sources stand for (default: bottle.lock in the context)");

@@ -5,10 +5,7 @@
 #include <vector>
 
 #include "image/model/spec.hpp"
-
-namespace CLI {
-class App;
-}
+#include "util/command_line.hpp"
 
 namespace bottle::tools {
 
@@ -45,7 +42,7 @@ struct BuildOptions {
   bool debug_shell = false;
   bool git_modes = false;
 
-  void add_to(CLI::App& app, Place positional = Place::context);
+  void add_to(Command app, Place positional = Place::context);
   bool has_directory() const {
     return !spec.empty() || !out.empty() || (kind == Place::built && !place.empty());
   }

@@ -1,7 +1,6 @@
 #include "check_option.hpp"
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include "image/check.hpp"
 #include "util/json.hpp"
@@ -11,7 +10,7 @@
 
 namespace bottle::tools {
 
-CLI::Option* add_check_option(CLI::App& app, bool& check) {
+Option add_check_option(Command app, bool& check) {
   return app.add_flag("--check", check,
                       "only look for what is legal and probably not meant; the exit status is 3 if something "
                       "was found");

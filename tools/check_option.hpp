@@ -4,14 +4,9 @@
 #include "image/model/spec.hpp"
 #include "util/command_line.hpp"
 
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
-
 namespace bottle::tools {
 
-CLI::Option* add_check_option(CLI::App& app, bool& check);
+Option add_check_option(Command app, bool& check);
 
 // Prints on stdout what was found, and returns the exit status: 3 if a rule fired, 1 if the Dockerfile would
 // not build, else 0.

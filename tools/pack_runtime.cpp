@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -29,15 +28,15 @@ std::vector<std::string> dependencies(const pack::Runtime& runtime) {
 
 }  // namespace
 
-CLI::App* RuntimeOptions::add_to(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+Command RuntimeOptions::add_to(Command app) {
+  Command command = app.add_subcommand(
       "runtime", "Say which agent root filesystem of smolvm packs get, and the digest of its content.");
-  command->add_option("directory", directory, "The directory (default: where smolvm looks)");
-  command->add_option("--result", result, "Write the digest to FILE, if it is another, and print nothing");
-  command->add_option("--stamp", stamp, "Touch FILE when all is done");
-  command->add_option("--depfile", depfile, "Write a depfile for the stamp that names all that was read");
-  command->add_option("--store", store, "Use the store in DIR");
-  command->footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
+  command.add_option("directory", directory, "The directory (default: where smolvm looks)");
+  command.add_option("--result", result, "Write the digest to FILE, if it is another, and print nothing");
+  command.add_option("--stamp", stamp, "Touch FILE when all is done");
+  command.add_option("--depfile", depfile, "Write a depfile for the stamp that names all that was read");
+  command.add_option("--store", store, "Use the store in DIR");
+  command.footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
   return command;
 }
 

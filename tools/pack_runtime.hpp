@@ -3,9 +3,7 @@
 
 #include <string>
 
-namespace CLI {
-class App;
-}
+#include "util/command_line.hpp"
 
 namespace bottle::tools {
 
@@ -16,7 +14,7 @@ struct RuntimeOptions {
   std::string depfile;
   std::string store;
 
-  CLI::App* add_to(CLI::App& app);
+  Command add_to(Command app);
   // Prints the directory and its digest, or, with `result`, writes the digest there if it is another.
   int run(bool json) const;
 };

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include <chrono>
 #include <iostream>
 
@@ -13,17 +11,15 @@
 
 namespace bottle::tools {
 
-void Connection::add_to(CLI::App& command) {
+void Connection::add_to(Command command) {
   command.add_flag("--plain-http", options.plain_http, "Speak plain HTTP (loopback is spoken to so anyway)");
   command.add_flag("--tls", options.tls, "Speak TLS to loopback too");
   command.add_option("--auth-file", auth_file,
                      "Credentials, as Docker's config.json (default: where Docker looks)");
   command.add_option("--certs", certificates, "A directory like /etc/docker/certs.d, instead of it");
-  command.add_option("--timeout", timeout, "Without any progress a connection is lost")
-      ->capture_default_str();
-  command.add_option("--retries", retries, "Further attempts at what fails for a time")
-      ->capture_default_str();
-  command.add_option("--threads", options.threads, "Blobs at once")->capture_default_str();
+  command.add_option("--timeout", timeout, "Without any progress a connection is lost").show_default();
+  command.add_option("--retries", retries, "Further attempts at what fails for a time").show_default();
+  command.add_option("--threads", options.threads, "Blobs at once").show_default();
 }
 
 registry::Client Connection::client(const std::string& work) const {

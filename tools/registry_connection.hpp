@@ -7,11 +7,8 @@
 
 #include "oci/descriptor.hpp"
 #include "registry/client.hpp"
+#include "util/command_line.hpp"
 #include "util/json.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace bottle::tools {
 
@@ -22,7 +19,7 @@ struct Connection {
   std::string timeout = "30s";
   unsigned retries = 4;
 
-  void add_to(CLI::App& command);
+  void add_to(Command command);
   // `work` is what progress on stderr is called, "pulling"; empty: none is told. Throws UsageError for what
   // an option cannot be.
   registry::Client client(const std::string& work = {}) const;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include <optional>
 
 #include "image/build_steps.hpp"
@@ -59,31 +57,31 @@ void say(const registry::PushReport& report) {
 
 }  // namespace
 
-CLI::App* PushCommand::add_to(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
-  when_chosen(*command, [this, command] {
-    command->add_option("references", references, "Where to")->required();
-    command->add_option("--layout", layout, "From an image layout, or a tar of one");
-    command->add_option("--image", image, "From a bottle's build directory (with image.json)");
-    command->add_option("--pack", pack, "A .smolmachine file");
-    command->add_option("--name", name, "Which image of the layout: its name or digest");
-    command->add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
-        ->check(CLI::IsMember({"gzip", "zstd", "none"}))
-        ->capture_default_str();
-    command->add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
-    command->add_flag("--index", index,
-                      "Put the image into the index at the tag, beside those for other platforms");
-    command->add_option("--mount-from", mount_from,
-                        "A repository of the same registry that may have the blobs");
-    command->add_option("--chunk-size", chunk_size,
-                        "Upload blobs in chunks of this size (default: in one piece)");
-    command->add_option("--result", result, "Write push.json to this file");
-    command->add_option("--stamp", stamp,
-                        "Remember in this file what was pushed; what it says already is not pushed again");
-    command->add_flag("--verify-remote", verify_remote, "Ask the registry whatever the stamp says")
-        ->needs("--stamp");
-    command->add_option("--store", store, "The store's directory");
-    connection.add_to(*command);
+Command PushCommand::add_to(Command app) {
+  Command command = app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
+  command.when_chosen([this, command] {
+    command.add_option("references", references, "Where to").required();
+    command.add_option("--layout", layout, "From an image layout, or a tar of one");
+    command.add_option("--image", image, "From a bottle's build directory (with image.json)");
+    command.add_option("--pack", pack, "A .smolmachine file");
+    command.add_option("--name", name, "Which image of the layout: its name or digest");
+    command.add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
+        .one_of({"gzip", "zstd", "none"})
+        .show_default();
+    command.add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
+    command.add_flag("--index", index,
+                     "Put the image into the index at the tag, beside those for other platforms");
+    command.add_option("--mount-from", mount_from,
+                       "A repository of the same registry that may have the blobs");
+    command.add_option("--chunk-size", chunk_size,
+                       "Upload blobs in chunks of this size (default: in one piece)");
+    command.add_option("--result", result, "Write push.json to this file");
+    command.add_option("--stamp", stamp,
+                       "Remember in this file what was pushed; what it says already is not pushed again");
+    command.add_flag("--verify-remote", verify_remote, "Ask the registry whatever the stamp says")
+        .needs("--stamp");
+    command.add_option("--store", store, "The store's directory");
+    connection.add_to(command);
   });
   return command;
 }

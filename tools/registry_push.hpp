@@ -7,6 +7,7 @@
 #include "image/distribute.hpp"
 #include "registry/push.hpp"
 #include "registry_connection.hpp"
+#include "util/command_line.hpp"
 
 namespace bottle {
 struct CommonOptions;
@@ -31,7 +32,7 @@ struct PushCommand {
   std::string store;
   bool index = false;
 
-  CLI::App* add_to(CLI::App& app);
+  Command add_to(Command app);
   int run(const CommonOptions& common);
 
  private:

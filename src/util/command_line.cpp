@@ -79,27 +79,113 @@ std::string mistaken(const std::vector<std::string>& extra) {
 
 }  // namespace
 
-void add_common_options(CLI::App& app, CommonOptions& options) {
-  app.set_version_flag("--version", app.get_name() + " " BOTTLE_VERSION, "print the version and exit");
-  app.add_flag("-q,--quiet", options.quiet, "print errors and results only");
-  app.add_flag("--json", options.json, "print the result as JSON");
-  app.fallthrough();  // inherited by the subcommands that are added later
+Option Option::required() const {
+  option_->required();
+  return *this;
 }
 
-void when_chosen(CLI::App& command, std::function<void()> add) {
-  command.preparse_callback([add = std::move(add), &command](std::size_t) {
+Option Option::excludes(Option other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Option Option::needs(const std::string& name) const {
+  option_->needs(name);
+  return *this;
+}
+
+Option Option::one_of(std::vector<std::string> words) const {
+  option_->check(CLI::IsMember(std::move(words)));
+  return *this;
+}
+
+Option Option::within(unsigned least, unsigned most) const {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option Option::with_optional_value() const {
+  option_->expected(0, 1);
+  return *this;
+}
+
+Option Option::type_name(const std::string& name) const {
+  option_->type_name(name);
+  return *this;
+}
+
+Option Option::show_default() const {
+  option_->capture_default_str();
+  return *this;
+}
+
+bool Option::given() const {
+  return option_ != nullptr && option_->count() > 0;
+}
+
+Command Command::add_subcommand(const std::string& name, const std::string& description) const {
+  return Command(app_->add_subcommand(name, description));
+}
+
+void Command::require_subcommand() const {
+  app_->require_subcommand(1);
+}
+
+template <typename Value>
+Option Command::add_option(const std::string& names, Value& value, const std::string& description) const {
+  return Option(app_->add_option(names, value, description));
+}
+
+template Option Command::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
+template Option Command::add_option(const std::string&, int&, const std::string&) const;
+template Option Command::add_option(const std::string&, unsigned&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+
+Option Command::add_flag(const std::string& names, bool& value, const std::string& description) const {
+  return Option(app_->add_flag(names, value, description));
+}
+
+Option Command::option(const std::string& name) const {
+  return Option(app_->get_option(name));
+}
+
+void Command::when_chosen(std::function<void()> add) const {
+  app_->preparse_callback([add = std::move(add), app = app_](std::size_t) {
     add();
-    take_one_value_each(command);
+    take_one_value_each(*app);
   });
 }
 
-std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
+void Command::footer(const std::string& text) const {
+  app_->footer(text);
+}
+
+bool Command::parsed() const {
+  return app_ != nullptr && app_->parsed();
+}
+
+CommandLine::CommandLine(const std::string& description, const std::string& name)
+    : owned_(std::make_unique<CLI::App>(description, name)) {
+  app_ = owned_.get();
+}
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::add_common_options(CommonOptions& options) {
+  app_->set_version_flag("--version", app_->get_name() + " " BOTTLE_VERSION, "print the version and exit");
+  app_->add_flag("-q,--quiet", options.quiet, "print errors and results only");
+  app_->add_flag("--json", options.json, "print the result as JSON");
+  app_->fallthrough();  // inherited by the subcommands that are added later
+}
+
+std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   try {
-    take_one_value_each(app);
-    app.parse(argc, argv);
+    take_one_value_each(*app_);
+    app_->parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::Success& success) {  // --help, --version
-    const int status = app.exit(success, std::cout, std::cerr);
+    const int status = app_->exit(success, std::cout, std::cerr);
     std::cout.flush();
     if (!std::cout) throw_errno("cannot write", "standard output");
     return status;
@@ -107,7 +193,7 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const
     std::string message = error.what();
     while (!message.empty() && (message.back() == '\n' || message.back() == '.'))
       message.pop_back();
-    fail(app, message);
+    fail(*app_, message);
   }
 }
 

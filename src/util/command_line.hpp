@@ -1,43 +1,105 @@
-// What the command lines of all tools have in common: --version, --quiet, --json, colour, and errors of use
-// that name the nearest option. Around CLI11; include <CLI/CLI.hpp> in the tool's .cpp only.
+// What the command lines of all tools have in common: options and subcommands, --version, --quiet, --json,
+// colour, and errors of use that name the nearest option. CLI11 does the work; command_line.cpp alone
+// includes it, for an empty file with it takes seconds to compile.
 //
 //   int main(int argc, char** argv) {
 //     return bottle::run_tool("bottle-x", [&] {
-//       CLI::App app("What it does.", "bottle-x");
+//       bottle::CommandLine app("What it does.", "bottle-x");
 //       bottle::CommonOptions common;
-//       bottle::add_common_options(app, common);
-//       if (auto status = bottle::parse_command_line(app, argc, argv)) return *status;
+//       app.add_common_options(common);
+//       if (auto status = app.parse(argc, argv)) return *status;
 //       ...
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace bottle {
+
+// An option or argument of a command: a handle, for as long as the CommandLine lives. Those that change it
+// return it.
+class Option {
+ public:
+  Option() = default;  // one that was not given
+  explicit Option(CLI::Option* option) : option_(option) {}
+
+  Option required() const;
+  Option excludes(Option other) const;
+  Option needs(const std::string& name) const;
+  Option one_of(std::vector<std::string> words) const;
+  Option within(unsigned least, unsigned most) const;
+  Option with_optional_value() const;
+  Option type_name(const std::string& name) const;
+  Option show_default() const;  // in --help
+
+  bool given() const;
+
+ private:
+  CLI::Option* option_ = nullptr;
+};
+
+// A tool or one of its subcommands: a handle, for as long as the CommandLine lives.
+class Command {
+ public:
+  Command() = default;
+  explicit Command(CLI::App* app) : app_(app) {}
+
+  Command add_subcommand(const std::string& name, const std::string& description = "") const;
+  void require_subcommand() const;
+
+  // `names` as "-f,--file", or "file" for an argument. `Value`: a string, a list of strings, which takes one
+  // value each time, or a whole number (instantiated in command_line.cpp).
+  template <typename Value>
+  Option add_option(const std::string& names, Value& value, const std::string& description = "") const;
+  Option add_flag(const std::string& names, bool& value, const std::string& description = "") const;
+  Option option(const std::string& name) const;  // which was added before
+
+  // Adds a subcommand's options when the command line names it: what `add` refers to must live as long as the
+  // command line. A tool with many subcommands starts faster, for CLI11 takes some microseconds for each
+  // option.
+  void when_chosen(std::function<void()> add) const;
+
+  void footer(const std::string& text) const;
+  bool parsed() const;  // the command line named it
+
+ protected:
+  CLI::App* app_ = nullptr;
+};
 
 struct CommonOptions {
   bool quiet = false;  // --quiet: errors and asked-for results only
   bool json = false;   // --json: the result on stdout is one JSON document
 };
 
-// Adds --version to `app`, and --quiet and --json, which are also taken after a subcommand's name. Call it
-// before subcommands are added.
-void add_common_options(CLI::App& app, CommonOptions& options);
+// The whole of a tool's command line.
+class CommandLine : public Command {
+ public:
+  CommandLine(const std::string& description, const std::string& name);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
 
-// Adds a subcommand's options when the command line names it: what `add` refers to must live as long as
-// `command`. A tool with many subcommands starts faster, for CLI11 takes some microseconds for each option.
-void when_chosen(CLI::App& command, std::function<void()> add);
+  // Adds --version, and --quiet and --json, which are also taken after a subcommand's name. Call it before
+  // subcommands are added.
+  void add_common_options(CommonOptions& options);
 
-// Parses. nullopt: go on. A status: --help or --version was printed (0). Throws UsageError (status 2) for a
-// wrong command line; its hint names the nearest option or subcommand.
-std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv);
+  // Parses. nullopt: go on. A status: --help or --version was printed (0). Throws UsageError (status 2) for a
+  // wrong command line; its hint names the nearest option or subcommand.
+  std::optional<int> parse(int argc, const char* const* argv);
+
+ private:
+  std::unique_ptr<CLI::App> owned_;
+};
 
 // Whether colours and a progress bar suit this descriptor: a terminal that is not "dumb", and no NO_COLOR
 // (https://no-color.org).

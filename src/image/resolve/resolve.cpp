@@ -76,7 +76,7 @@ Resolved::Resolved(const BuildSpec& spec, const store::Store& store, remote::Fir
     : spec_(spec),
       unlocked_(Unlocked::added),
       lock_(lock_file(spec)),
-      access_(std::make_shared<RemoteAccess>()),
+      access_(std::make_shared<remote::RemoteAccess>()),
       frozen_by_(remote::lock_is_frozen_by(spec)),
       epoch_(source_date_epoch(spec)) {
   if (frozen_by_.empty()) first_lock_.emplace(lock_, store, *access_, std::move(say));

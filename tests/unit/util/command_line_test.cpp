@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <CLI/CLI.hpp>
 
 #include <array>
 #include <cstdlib>
@@ -26,25 +25,25 @@ struct Outcome {
 
 Outcome parse(std::vector<const char*> arguments, bool subcommands = true) {
   Outcome outcome;
-  CLI::App app("About.", "bottle-x");
-  add_common_options(app, outcome.common);
+  CommandLine app("About.", "bottle-x");
+  app.add_common_options(outcome.common);
   std::string store;
   app.add_option("--store", store, "store");
-  CLI::App* gc = nullptr;
+  Command gc;
   if (subcommands) {
-    app.require_subcommand(1);
+    app.require_subcommand();
     app.add_subcommand("stats", "stats");
     gc = app.add_subcommand("gc", "gc");
-    gc->add_option("--max-size", outcome.size, "size");
+    gc.add_option("--max-size", outcome.size, "size");
   }
   arguments.insert(arguments.begin(), "bottle-x");
   try {
-    outcome.status = parse_command_line(app, static_cast<int>(arguments.size()), arguments.data());
+    outcome.status = app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const UsageError& error) {
     outcome.error = error.message();
     outcome.hint = error.hint();
   }
-  outcome.gc = gc != nullptr && gc->parsed();
+  outcome.gc = gc.parsed();
   return outcome;
 }
 
@@ -88,19 +87,19 @@ TEST(CommandLine, ListOptionsTakeOneValueEachTime) {
   for (const bool late : {false, true}) {
     std::vector<std::string> list;
     std::vector<std::string> words;
-    CLI::App app("test", "bottle-test");
-    CLI::App* command = app.add_subcommand("pull");
+    CommandLine app("test", "bottle-test");
+    Command command = app.add_subcommand("pull");
     const auto add = [&, command] {
-      command->add_option("--certs", list);
-      command->add_option("words", words);
+      command.add_option("--certs", list);
+      command.add_option("words", words);
     };
     if (late)
-      when_chosen(*command, add);
+      command.when_chosen(add);
     else
       add();
     const std::array<const char*, 8> arguments{"bottle-test", "pull",    "--certs", "a",
                                                "x",           "--certs", "b",       "y"};
-    EXPECT_FALSE(parse_command_line(app, static_cast<int>(arguments.size()), arguments.data()));
+    EXPECT_FALSE(app.parse(static_cast<int>(arguments.size()), arguments.data()));
     EXPECT_EQ(list, (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(words, (std::vector<std::string>{"x", "y"}));
   }

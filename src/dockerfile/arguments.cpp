@@ -67,7 +67,7 @@ std::vector<KeyValue> key_values(const Node& node, char escape, const SourceText
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos) {
       throw SourceError(source, position, "can't find = in " + in_quotes(word),
-                        "write name=value, and quote a value that has blanks");
+                        "write name=value, and quote a value that contains blanks");
     }
     pairs.push_back({word.substr(0, equals), word.substr(equals + 1), true});
   }

@@ -37,7 +37,7 @@ struct Flag {
   Position position;
 };
 
-// A part of a logical line that stands on one physical line.
+// A part of a logical line that is on one physical line.
 struct Segment {
   std::size_t offset = 0;  // in Node::text
   Position position;       // of its first character
@@ -78,8 +78,8 @@ Node parse_line(std::string_view line, char escape, const SourceText& source, Po
 // The directives of a Dockerfile without parsing the rest.
 Directives read_directives(std::string_view text, std::string_view file_name = "Dockerfile");
 
-// A heredoc word ("<<EOF", "3<<-'END'") without content; nullopt if `word` is none.
-// Throws WordError for unbalanced quotes.
+// A heredoc word ("<<EOF", "3<<-'END'") without content; nullopt if `word` is not a heredoc. Throws WordError
+// for unbalanced quotes.
 std::optional<Heredoc> heredoc_of(std::string_view word);
 std::string without_leading_tabs(std::string_view content);
 

@@ -83,7 +83,7 @@ Directives read_directives(std::string_view text, std::string_view file_name) {
       directives.check = Directive{std::string(first_word(found->value)), number};
     } else if (!shebang) {
       if (found->value != "\\" && found->value != "`") {
-        fail("invalid escape character '" + found->value + "'", "use a backslash or a backtick");
+        fail("invalid escape character '" + found->value + "'", "use \\ or `");
       }
       directives.escape = Directive{found->value, number};
       directives.escape_character = found->value.front();

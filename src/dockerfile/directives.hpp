@@ -7,7 +7,8 @@
 
 namespace bottle::dockerfile {
 
-// Takes the lines of a file one by one and says which are directives. The first line that is none ends them.
+// Takes the lines of a file one by one and says which are directives. The first line that is not a directive
+// ends them.
 class DirectiveReader {
  public:
   explicit DirectiveReader(std::string_view comment = "#") : comment_(comment) {}

@@ -44,13 +44,13 @@ FlagSet::FlagSet(const Node& node, const SourceText& source, std::vector<Declare
       } else {
         std::sort(names.begin(), names.end());
         for (const std::string_view each : names)
-          hint.append(hint.empty() ? "it takes --" : ", --").append(each);
+          hint.append(hint.empty() ? "its flags are --" : ", --").append(each);
       }
       fail("unknown flag " + shown + " for " + to_upper(node.keyword), hint);
     }
     const bool repeated =
         std::any_of(values_.begin(), values_.end(), [&](const Value& value) { return value.name == name; });
-    if (repeated && known->kind != Kind::texts) fail("duplicate flag " + shown, "remove one of the two");
+    if (repeated && known->kind != Kind::texts) fail("duplicate flag " + shown, "remove one of them");
     std::string value = has_value ? flag.text.substr(equals + 1) : std::string();
     if (known->kind == Kind::boolean) {
       if (has_value && value.empty())

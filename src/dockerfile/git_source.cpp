@@ -129,7 +129,7 @@ std::optional<Address> parse_scp(std::string_view text) {
 
 using Query = std::map<std::string, std::vector<std::string>>;
 
-// Pairs that are no valid encoding are left out, and said in `is_valid`.
+// Pairs with an invalid encoding are left out and clear `is_valid`.
 Query parse_query(std::string_view text, bool& is_valid) {
   Query query;
   is_valid = true;
@@ -160,7 +160,8 @@ bool read_switch(const std::string& name, const std::string& value) {
 
 void set_once(std::string& field, const std::string& value, const char* name) {
   if (!field.empty() && field != value)
-    fail(std::string(name) + " conflicts: " + in_quotes(field) + " vs " + in_quotes(value), "say it once");
+    fail(std::string(name) + " conflicts: " + in_quotes(field) + " vs " + in_quotes(value),
+         "remove one of them");
   field = value;
 }
 
@@ -204,7 +205,7 @@ void read_query(GitSource& source, const Query& query) {
       fail("unexpected query " + in_quotes(key), near.empty() ? "" : "did you mean " + near + "?");
     }
   }
-  if (!tag.empty() && !branch.empty()) fail("branch conflicts with tag", "name one of them");
+  if (!tag.empty() && !branch.empty()) fail("branch conflicts with tag", "give one of them");
   if (!tag.empty()) set_once(source.ref, tag, "ref");
   if (!branch.empty()) set_once(source.ref, branch, "ref");
 }
@@ -266,13 +267,13 @@ void check_digest(const std::string& checksum) {
   const auto is_lower_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (!text.starts_with(kPrefix) || text.size() != kPrefix.size() + 64 ||
       !all_of(text.substr(kPrefix.size()), is_lower_hex))
-    fail("--checksum=" + checksum + " is no digest", "write sha256: and 64 digits 0-9a-f");
+    fail("--checksum=" + checksum + " is not a digest", "write sha256: and 64 hexadecimal digits");
 }
 
 void check_commit(const std::string& checksum) {
   if (checksum.empty() || checksum.size() > 64 || !all_of(checksum, is_hex))
-    fail("the checksum " + in_quotes(checksum) + " is no commit",
-         "name the commit of a git source by its 40 digits 0-9a-f, or the first of them");
+    fail("the checksum " + in_quotes(checksum) + " is not a commit",
+         "write the 40 hexadecimal digits of the commit, or the first of them");
 }
 
 }  // namespace
@@ -316,10 +317,10 @@ std::vector<RemoteOrPath> classify_sources(const Add& add) {
   std::vector<RemoteOrPath> result = classify_all(add.transfer.sources);
   if (!add.checksum.empty()) {
     if (result.size() != 1)
-      fail("checksum can't be specified for multiple sources", "write one ADD for each of them");
+      fail("checksum can't be specified for multiple sources", "write one ADD for each source");
     if (std::holds_alternative<PathSource>(result.front()))
       fail("checksum requires HTTP(S) or Git sources",
-           "leave --checksum out: files of the context are inputs");
+           "remove --checksum: the content of context files is part of the key");
   }
   for (RemoteOrPath& source : result) {
     if (auto* url = std::get_if<UrlSource>(&source)) {
@@ -327,11 +328,12 @@ std::vector<RemoteOrPath> classify_sources(const Add& add) {
       url->checksum = add.checksum;
     } else if (auto* git = std::get_if<GitSource>(&source)) {
       if (add.keep_git_dir && git->keep_git_dir && *add.keep_git_dir != *git->keep_git_dir)
-        fail("inconsistent keep-git-dir configuration", "the flag and the query say different things");
+        fail("inconsistent keep-git-dir configuration",
+             "give the flag and the query the same value, or remove one of them");
       if (!git->keep_git_dir) git->keep_git_dir = add.keep_git_dir;
       if (!add.checksum.empty() && !git->checksum.empty() && add.checksum != git->checksum)
         fail("checksum mismatch " + in_quotes(add.checksum) + " != " + in_quotes(git->checksum),
-             "the flag and the query say different things");
+             "give the flag and the query the same value, or remove one of them");
       if (git->checksum.empty()) git->checksum = add.checksum;
       if (!git->checksum.empty()) check_commit(git->checksum);
       if (git->fetch_by_commit && git->checksum.empty())

@@ -16,7 +16,7 @@ namespace bottle::dockerfile {
 
 // "https://host/repo.git#ref:dir", "git@host:path?ref=...&subdir=...".
 struct GitSource {
-  std::string remote;  // what git is to be given: no query, no fragment; credentials, if any, are in it
+  std::string remote;  // the argument for git: no query, no fragment; credentials, if any, are in it
   std::string ref;     // commit, tag or branch; of ?tag= and ?branch= the full "refs/tags/<tag>"; "" is HEAD
   std::string checksum;  // the commit that `ref` must be, or the start of its name; "" for any
   std::string subdir;    // the directory of the repository that is taken, "" is all of it
@@ -31,7 +31,7 @@ struct GitSource {
   std::string string() const;
 };
 
-// "http://" or "https://" that is no git repository.
+// "http://" or "https://" that is not a git repository.
 struct UrlSource {
   std::string url;
   std::string file_name;   // under which it is stored in a directory; "__unnamed__" for a URL without a path
@@ -51,7 +51,7 @@ RemoteOrPath classify_source(std::string_view text);
 // Whether it is not a path (a git source with a wrong query is remote too).
 bool is_remote_source(std::string_view text);
 
-// Of the whole instruction, expanded: each source with what --checksum and --keep-git-dir say of it. Throws
+// Of the whole instruction, expanded: each source with its --checksum and --keep-git-dir. Throws
 // SourceKindError: a remote source of COPY, --checksum with several sources or with a path or not of the
 // source's kind, flag and query that contradict each other.
 std::vector<RemoteOrPath> classify_sources(const Copy& copy);

@@ -12,7 +12,7 @@
 
 namespace bottle::dockerfile {
 
-// What RUN executes. A heredoc that starts with "#!" is a file: `script` is to be mounted read-only, mode
+// What RUN executes. A heredoc that starts with "#!" is a file: `script` must be mounted read-only, mode
 // 0755, at /dev/pipes/<name>, and `arguments` is that path (after the shell).
 struct RunCommand {
   std::vector<std::string> arguments;

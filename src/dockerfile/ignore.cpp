@@ -186,16 +186,15 @@ IgnoreMatcher::IgnoreMatcher(const std::vector<std::string>& patterns) {
     if (pattern.exception) {
       text.erase(0, 1);
       if (text.empty()) {
-        throw IgnoreError("bad pattern \"!\": it excepts nothing",
-                          {.where = {}, .hint = "write what is not to be ignored after the \"!\""});
+        throw IgnoreError("bad pattern \"!\": no pattern follows it",
+                          {.where = {}, .hint = "write the pattern of the files to keep after the \"!\""});
       }
       has_exceptions_ = true;
     }
     if (!valid_syntax(text)) {
       throw IgnoreError(
           "bad pattern " + in_quotes(text) + ": syntax error",
-          {.where = {},
-           .hint = "close the bracket, and put a backslash before [, ], - or \\ that stand for themselves"});
+          {.where = {}, .hint = "close the bracket, and write a backslash before a literal [, ], - or \\"});
     }
     Translation translation = translated(text);
     pattern.kind = translation.kind;

@@ -39,7 +39,7 @@ class IgnoreMatcher {
   const std::vector<std::string>& patterns() const;  // cleaned, exceptions without "!"
   bool is_exception(std::size_t pattern) const;
 
-  // Whether the path, or a directory above it, is ignored by the last pattern that speaks of it.
+  // Whether the path, or a directory above it, is ignored by the last pattern that matches it.
   bool matches(std::string_view path) const;
 
   // For walks: which patterns matched a directory. What has matched a directory matches all below it. One for

@@ -57,10 +57,9 @@ class InstructionBuilder {
   [[noreturn]] void unknown_instruction() const {
     std::string near = nearest(keyword_, std::span<const std::string>(instruction_names()));
     if (node_.keyword == to_lower(node_.keyword)) near = to_lower(near);
-    throw SourceError(
-        source_, node_.position(), "unknown instruction " + node_.keyword,
-        near.empty() ? "a line that continues the one above needs an escape character at the end of that one"
-                     : "did you mean " + near + "?");
+    throw SourceError(source_, node_.position(), "unknown instruction " + node_.keyword,
+                      near.empty() ? "end the line above with the escape character if this line continues it"
+                                   : "did you mean " + near + "?");
   }
 
   FlagSet flags(std::vector<FlagSet::Declared> declared = {}) const {
@@ -104,7 +103,7 @@ class InstructionBuilder {
     if (words.size() < 2) {
       fail(keyword_ + " requires at least two arguments, but " + (words.empty() ? "none" : "only one") +
                " was provided",
-           "give the sources and then the destination");
+           "write the sources, then the destination");
     }
     Transfer result;
     result.destination = std::move(words.back());
@@ -202,7 +201,7 @@ class InstructionBuilder {
       };
       if (!std::all_of(result.name.begin(), result.name.end(), allowed) || result.name[0] < 'a') {
         fail("invalid name for build stage: " + in_quotes(words[2]),
-             "a name starts with a letter and holds letters, digits, '-', '_' and '.' only");
+             "begin the name with a letter, and use letters, digits, '-', '_' and '.' only");
       }
     } else if (words.size() != 1) {
       fail("FROM requires either one or three arguments, found " + std::to_string(words.size()),
@@ -316,7 +315,8 @@ class InstructionBuilder {
       const char* stop = retries.data() + retries.size();
       const auto [at, error] = std::from_chars(retries.data(), stop, result.retries);
       if (at != stop || error != std::errc() || result.retries < 0) {
-        throw SourceError(source_, set.position("retries"), "--retries is a number from 0, not " + retries);
+        throw SourceError(source_, set.position("retries"),
+                          "invalid --retries: expected a number from 0, found " + retries);
       }
     }
     return result;
@@ -443,8 +443,8 @@ PartialDockerfile parse_partial_dockerfile(std::string_view text, std::string_vi
       } else {
         throw SourceError(
             *file.source, instruction.position,
-            "no build stage in current context: " + instruction.keyword + " stands before the first FROM",
-            "only ARG may precede FROM");
+            "no build stage in current context: " + instruction.keyword + " precedes the first FROM",
+            "move it below FROM: only ARG may precede it");
       }
     } catch (const SourceError& error) {
       result.error = error;
@@ -453,8 +453,7 @@ PartialDockerfile parse_partial_dockerfile(std::string_view text, std::string_vi
     }
   }
   if (file.stages.empty())
-    result.error =
-        SourceError(*file.source, {}, "the file has no stage to build", "it needs a FROM instruction");
+    result.error = SourceError(*file.source, {}, "the file has no stage to build", "add a FROM instruction");
   return result;
 }
 

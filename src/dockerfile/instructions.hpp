@@ -30,7 +30,7 @@ struct Dockerfile {
 // missing or superfluous arguments, an instruction before FROM.
 Dockerfile parse_dockerfile(std::string_view text, std::string_view file_name = "Dockerfile");
 
-// A Dockerfile up to its first wrong instruction: what checks can say of it nevertheless.
+// A Dockerfile up to its first wrong instruction: what checks can still report.
 struct PartialDockerfile {
   Dockerfile file;
   std::optional<SourceError> error;  // nullopt: `file` is all of it

@@ -13,8 +13,8 @@ struct JsonList {
   std::vector<std::string> strings;
 };
 
-// Text that is no JSON list is ordinary text (the shell form); a list that holds anything but strings is for
-// the caller to refuse. Bytes that are not UTF-8 and lone surrogates become U+FFFD.
+// Text that is not a JSON list is ordinary text (the shell form); a list that holds anything but strings is
+// for the caller to refuse. Bytes that are not UTF-8 and lone surrogates become U+FFFD.
 JsonList parse_json_list(std::string_view text);
 
 }  // namespace bottle::dockerfile

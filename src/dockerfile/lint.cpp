@@ -104,7 +104,7 @@ class Linter {
     options_ = *options;
   }
 
-  // Would the bases be valid if nobody gave build arguments?
+  // Would the bases be valid without build arguments?
   void check_default_bases() {
     BuildValues defaults = values_;
     // Build arguments that replace predefined ones count as those here.
@@ -379,8 +379,8 @@ class Linter {
     }
   }
 
-  // With exceptions in the ignore file a directory may be ignored and some of it be wanted, so nothing is
-  // said then.
+  // With exceptions in the ignore file a directory may be ignored and part of it included, so there is no
+  // warning then.
   void check_sources(const LintOptions& options, const Instruction& at, const std::string& verb,
                      const Transfer& transfer) {
     if (facts_.ignore == nullptr || facts_.ignore->has_exceptions()) return;

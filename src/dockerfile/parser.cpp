@@ -122,7 +122,7 @@ void split_line(Node& node, const SourceText& source, char escape) {
   JsonList list = parse_json_list(json);
   if (list.kind == JsonList::Kind::other_values) {
     throw SourceError(source, node.position_at(node.arguments_offset),
-                      "the JSON list holds values that are not strings",
+                      "the JSON list holds a value that is not a string",
                       "put each value between double quotes");
   }
   if (list.kind == JsonList::Kind::strings) node.json = std::move(list.strings);
@@ -145,7 +145,7 @@ std::vector<Heredoc> heredocs_of_line(std::string_view line) {
   try {
     expansion = expand(line, {}, {.raw_quotes = true, .raw_escapes = true, .skip_unset = true});
   } catch (const WordError&) {
-    return found;  // the shell will complain about such a line, if anybody
+    return found;  // only the shell may report such a line
   }
   for (const std::string& word : expansion.words) {
     if (auto heredoc = heredoc_of(word)) found.push_back(std::move(*heredoc));
@@ -183,14 +183,13 @@ class Parser {
       tree.nodes.push_back(std::move(node));
     }
     if (tree.nodes.empty()) {
-      throw SourceError(*source_, {}, "the file has no instructions", "it needs at least a FROM instruction");
+      throw SourceError(*source_, {}, "the file has no instructions", "add a FROM instruction");
     }
     return tree;
   }
 
  private:
-  // A comment of blanks only ends the comments that belong to the next instruction; a directive is none of
-  // them.
+  // A comment of blanks only ends the comments that belong to the next instruction; a directive does not.
   static void take_comment(std::string_view line, bool directive, std::vector<std::string>& comments) {
     const std::string_view comment = trim_space(line.substr(1));
     if (comment.empty()) {
@@ -256,8 +255,8 @@ class Parser {
       }
       if (!ended) {
         throw SourceError(*source_, node.position_at(node.text.find("<<")),
-                          "unterminated heredoc: no line is \"" + heredoc.name + "\"",
-                          "end it with a line that holds " + heredoc.name + " only");
+                          "unterminated heredoc: expected a line \"" + heredoc.name + "\"",
+                          "end the heredoc with a line that holds " + heredoc.name + " only");
       }
     }
     node.lines.last = static_cast<int>(at_);

@@ -85,7 +85,7 @@ PortSpec parse_port(std::string_view text) {
     if (!host_range) fail("invalid host port in " + in_quotes(shown));
     if (range->first != range->second &&
         range->second - range->first != host_range->second - host_range->first) {
-      fail("the ranges of container and host ports in " + in_quotes(shown) + " differ in length");
+      fail("the container and host port ranges in " + in_quotes(shown) + " differ in length");
     }
   }
   for (int number = range->first; number <= range->second; ++number) {

@@ -132,7 +132,7 @@ void Regex::build_table() {
   std::vector<char> seen(steps_.size(), 0);
   add(start, seen, 0, true, false);
   std::sort(start.begin(), start.end());
-  // The start is a state of its own, since only there ^ holds; no transition leads to it.
+  // The start is a separate state, because ^ holds only there; no transition leads to it.
   all.push_back(std::move(start));
   for (std::size_t row = 0; row < all.size(); ++row) {
     for (const char32_t boundary : boundaries_) {

@@ -19,7 +19,7 @@ class Regex {
  public:
   // Throws RegexError.
   explicit Regex(std::string_view expression);
-  // Whether the whole text matches, if the expression says so with ^ and $, else whether a part does.
+  // Whether the whole text matches, if the expression has ^ and $, else whether a part does.
   bool matches(std::string_view text) const;
 
  private:

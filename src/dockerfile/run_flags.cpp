@@ -90,7 +90,7 @@ class MountParser {
   }
   [[noreturn]] void unexpected(const std::string& key) const {
     fail("unexpected key '" + key + "' for mount type '" + type_name(mount_.type) + "'",
-         "write type= before it, if the type is another one");
+         "write type= before this key if the mount has another type");
   }
 
   void take_word(const std::string& key, const std::string& field) {
@@ -208,13 +208,14 @@ std::vector<std::string> csv_fields(std::string_view line) {
       const std::size_t end = line.find(',');
       field = std::string(line.substr(0, end));
       if (field.find('"') != std::string::npos)
-        fail("a quote stands in the unquoted field " + field, "quote the whole field");
+        fail("unexpected quotation mark in the unquoted field " + field, "quote the whole field");
       line.remove_prefix(std::min(end, line.size()));
     } else {
       line.remove_prefix(1);
       for (;;) {
         const std::size_t quote = line.find('"');
-        if (quote == std::string_view::npos) fail("the quote before " + std::string(line) + " is not closed");
+        if (quote == std::string_view::npos)
+          fail("the quotation mark before " + std::string(line) + " is not closed");
         field += line.substr(0, quote);
         line.remove_prefix(quote + 1);
         if (line.empty() || line.front() != '"') break;

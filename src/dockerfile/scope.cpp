@@ -175,7 +175,7 @@ class Scope::Work {
       if (definition.value) environment_.set(definition.key, *definition.value);
     }
   }
-  // Their words are for the shell of the container, or for nobody.
+  // Their words are expanded by the shell of the container, or not at all.
   void expand(From&) {}
   void expand(Cmd&) {}
   void expand(Entrypoint&) {}
@@ -273,7 +273,7 @@ void Scope::apply(const Instruction& expanded) {
     }
   } else if (const Arg* arg = expanded.as<Arg>()) {
     for (const ArgDefinition& definition : arg->definitions) {
-      // These two steer scanners and are no part of the environment.
+      // These two steer scanners and are not part of the environment.
       const bool steers =
           definition.key == "BUILDKIT_SBOM_SCAN_CONTEXT" || definition.key == "BUILDKIT_SBOM_SCAN_STAGE";
       if (definition.value && !steers) environment_.set(definition.key, *definition.value);

@@ -13,7 +13,7 @@
 
 namespace bottle::dockerfile {
 
-// What a build is asked for.
+// The target, platform and arguments of a build.
 struct BuildValues {
   std::map<std::string, std::string> build_args;
   oci::Platform build_platform = oci::host_platform();

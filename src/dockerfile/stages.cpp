@@ -167,12 +167,12 @@ class Planner {
     return outside(name);
   }
 
-  // Also in stages that nobody needs, as BuildKit has it.
+  // Also in stages that the target does not need, as in BuildKit.
   void check_reference(const Origin& origin, const Instruction& at) const {
     if (origin.kind != Origin::Kind::image || familiar_name(origin.name)) return;
     const bool has_upper = to_lower(origin.name) != origin.name && familiar_name(to_lower(origin.name));
-    fail(at, in_quotes(origin.name) + " is neither a stage nor the name of an image",
-         has_upper ? "names of images are in lower case: " + to_lower(origin.name)
+    fail(at, in_quotes(origin.name) + " is neither a stage nor a valid image name",
+         has_upper ? "write image names in lower case: " + to_lower(origin.name)
                    : "write [registry/]name[:tag][@digest]");
   }
 
@@ -203,8 +203,9 @@ class Planner {
     if (!number) return by_word(from);
     if (*number < 0 || static_cast<std::size_t>(*number) >= plan_.stages.size()) {
       fail(instruction, "invalid stage index " + from,
-           stage.number == 0 ? "there is no stage before this one"
-                             : "stages before this one are 0 to " + std::to_string(stage.number - 1));
+           stage.number == 0
+               ? "no stage precedes this one"
+               : "use the number of an earlier stage: 0 to " + std::to_string(stage.number - 1));
     }
     return {Origin::Kind::stage, *number, {}};
   }
@@ -227,9 +228,9 @@ class Planner {
       all += (all.empty() ? "the stages are " : ", ") + each;
     }
     const std::string near = nearest(name, std::span<const std::string>(names));
-    throw SourceError(
-        *file_.source, {}, "target stage " + in_quotes(name) + " could not be found",
-        near.empty() ? (all.empty() ? "no stage has a name" : all) : "did you mean " + near + "?");
+    throw SourceError(*file_.source, {}, "target stage " + in_quotes(name) + " could not be found",
+                      near.empty() ? (all.empty() ? "name a stage with FROM <image> AS <name>" : all)
+                                   : "did you mean " + near + "?");
   }
 
   static void for_each_stage(const PlannedStage& stage,
@@ -254,7 +255,7 @@ class Planner {
           const PlannedStage& stage = at(next);
           fail(instruction,
                "circular dependency on stage " + (stage.name.empty() ? std::to_string(next) : stage.name),
-               "a stage can take files from stages above it only");
+               "copy from stages above this one only");
         }
         if (state == Mark::unseen) visit(next);
       };

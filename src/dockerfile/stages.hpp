@@ -63,13 +63,13 @@ StagePlan plan_stages(const Dockerfile& file, const BuildValues& values,
                       const std::set<std::string>& contexts = {});
 
 // Puts the triggers of an outside base before the stage's own instructions (those of a base that is a stage
-// are there already) and brings `needed` up to date. Throws as plan_stages() does.
+// exist already) and brings `needed` up to date. Throws as plan_stages() does.
 void add_triggers(StagePlan& plan, const Dockerfile& file, int stage,
                   const std::vector<std::string>& expressions, const std::set<std::string>& contexts = {});
 
 // The short form of an image reference: docker.io, library/ and :latest left out
-// ("docker.io/library/alpine:latest" is "alpine"). nullopt if `reference` is none (distribution/reference,
-// "Grammar").
+// ("docker.io/library/alpine:latest" is "alpine"). nullopt if `reference` is not a reference
+// (distribution/reference, "Grammar").
 std::optional<std::string> familiar_name(std::string_view reference);
 
 }  // namespace bottle::dockerfile

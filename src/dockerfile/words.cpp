@@ -58,7 +58,7 @@ class Expander {
  public:
   Expander(std::string_view word, const Environment& environment, const ExpandOptions& options)
       : word_(word), environment_(environment), options_(options) {
-    if (decode_rune(word_, 0).value == 0xFEFF) at_ = 3;  // a byte order mark at the start is no character
+    if (decode_rune(word_, 0).value == 0xFEFF) at_ = 3;  // a byte order mark at the start is not a character
   }
 
   Expansion run() {

@@ -100,10 +100,10 @@ Compressor::Compressor(Compression compression, int level, std::size_t threads, 
           compression, level, std::clamp<std::size_t>(threads, 1, kMaximumThreads), std::move(output), {}})) {
   if (compression != Compression::gzip && compression != Compression::zstd &&
       compression != Compression::none)
-    throw Error(std::string("layers are not compressed with ") + to_string(compression));
+    throw Error(std::string("cannot compress a layer: unsupported compression ") + to_string(compression));
   if (compression == Compression::none) return;
   if (!is_level(compression, level))
-    throw Error("there is no level " + std::to_string(level) + " of " + to_string(compression));
+    throw Error("invalid compression level " + std::to_string(level) + " of " + to_string(compression));
   state_->blocks.resize(2 * state_->threads);
 }
 

@@ -57,7 +57,8 @@ struct ContentReader::State {
   OpenRoot open_blob(const std::string& name) const {
     const auto digest = Digest::parse(std::string_view(name).substr(kBlob.size()));
     if (!digest)
-      throw Error("\"" + escape_word(name) + "\" names no blob: expected blob:sha256:<64 hex digits>");
+      throw Error("\"" + escape_word(name) +
+                  "\" is not the name of a blob: expected blob:sha256:<64 hex digits>");
     const fs::path path = find_blob(*digest);
     auto file = std::make_shared<Fd>(open_for_reading(path));
     const struct stat status = stat_of(file->get(), path.native());
@@ -68,7 +69,7 @@ struct ContentReader::State {
     const auto found = context_roots.find(name);
     if (found == context_roots.end())
       throw DamageError(Damage::plan,
-                        "nothing says which directory \"" + escape_word(name) + "\" is on this machine",
+                        "the directory of \"" + escape_word(name) + "\" on this machine is not recorded",
                         {.hint = "build the image again"});
     return {std::make_shared<Fd>(found_again(found->second.native(),
                                              [&] { return open_for_reading(found->second, O_DIRECTORY); })),
@@ -84,7 +85,8 @@ ContentReader::ContentReader(std::map<std::string, fs::path> context_roots, Find
 
 ContentReader::Opened ContentReader::open(const Entry& entry, const std::vector<std::string>& roots) const {
   if (entry.type != EntryType::file || entry.place.root >= roots.size())
-    throw Error("\"" + escape_word(entry.path) + "\" has no content to read: it is no file or names no root");
+    throw Error("\"" + escape_word(entry.path) +
+                "\" has no content: it is not a file, or its root is not in the table");
   const std::string& root_name = roots[entry.place.root];
   const State::OpenRoot root = state_->root(root_name);
   if (root_name.starts_with(kBlob)) {
@@ -93,7 +95,7 @@ ContentReader::Opened ContentReader::open(const Entry& entry, const std::vector<
                         "the blob is too short: \"" + escape_word(entry.path) + "\" needs " +
                             std::to_string(entry.size) + " bytes at offset " +
                             std::to_string(entry.place.offset) + ", it has " + std::to_string(root.size),
-                        {.where = root.name, .hint = "build again: it will be made again"});
+                        {.where = root.name, .hint = "build again: the blob is rebuilt"});
     return {root.file, entry.place.offset, root.name, true};
   }
   // O_NONBLOCK: a FIFO that took the file's place must not stop the build.
@@ -103,7 +105,7 @@ ContentReader::Opened ContentReader::open(const Entry& entry, const std::vector<
   }));
   const struct stat status = stat_of(file->get(), name);
   if (!S_ISREG(status.st_mode))
-    throw DamageError(Damage::file, "it was a file when the context was read and is none any more",
+    throw DamageError(Damage::file, "no longer a regular file: it was one when the context was read",
                       {.where = std::move(name), .hint = "build again"});
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (entry.place.offset == 0 && size != entry.size)
@@ -158,7 +160,7 @@ void ContentReader::fail_changed(const Opened& opened, const Entry& entry, std::
                       "the blob is damaged at offset " + std::to_string(opened.offset) + ": \"" +
                           escape_word(entry.path) + "\" should be " + description(entry.size, entry.digest) +
                           ", found " + description(size, digest),
-                      {.where = opened.name, .hint = "build again: it will be made again"});
+                      {.where = opened.name, .hint = "build again: the blob is rebuilt"});
   throw DamageError(Damage::file,
                     "the file changed while the build used it: it was " +
                         description(entry.size, entry.digest) + ", now it is " + description(size, digest),

@@ -1,5 +1,5 @@
-// What a step depends on is not as an earlier step left it. Such an Error is a type of its own, since the
-// step can be repeated when what is damaged has been made again.
+// What a step depends on is not as an earlier step left it. Such an Error has its own type, because the step
+// can be repeated when what is damaged has been made again.
 #pragma once
 
 #include <string>

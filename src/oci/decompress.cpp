@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "oci/archive_library.hpp"
 #include "oci/inflation_bound.hpp"
 #include "util/error.hpp"
 
@@ -79,12 +78,12 @@ class MemberCodec : public Codec {
     while (true) {
       if (!in_member_ && !start_member(input)) return 0;
       const auto from = input.available();
-      if (from.empty()) input.fail(std::string("the ") + name_ + " stream is cut off");
+      if (from.empty()) input.fail(std::string("the ") + name_ + " stream is truncated");
       // The libraries count in 32 bits.
       const Step step = decode(from, data.first(std::min<std::size_t>(data.size(), 1u << 30)));
       input.consume(step.consumed);
       if (step.failure != nullptr)
-        input.fail(std::string("the ") + name_ + " stream is broken: " + step.failure);
+        input.fail(std::string("the ") + name_ + " stream is corrupt: " + step.failure);
       if (step.ended) in_member_ = false;
       if (step.produced > 0) return step.produced;
     }
@@ -115,8 +114,8 @@ class MemberCodec : public Codec {
       from = input.available();
     }
     if (from.empty()) return false;
-    if (padded_) input.fail(std::string("bytes that are not ") + name_ + " follow the " + name_ + " stream");
-    if (!restart()) input.fail(std::string("the ") + name_ + " decoder cannot start again");
+    if (padded_) input.fail(std::string("the ") + name_ + " stream is followed by other data");
+    if (!restart()) input.fail(std::string("the ") + name_ + " decoder cannot be reset");
     ++members_;
     in_member_ = true;
     return true;
@@ -231,13 +230,13 @@ class XzCodec : public Codec {
       case LZMA_MEM_ERROR:
         throw std::bad_alloc();
       case LZMA_BUF_ERROR:  // no more input, and the decoder wants some
-        input.fail("the xz stream is cut off");
+        input.fail("the xz stream is truncated");
       case LZMA_FORMAT_ERROR:
-        input.fail("the xz stream is broken: bad magic number");
+        input.fail("the xz stream is corrupt: bad magic number");
       case LZMA_OPTIONS_ERROR:
-        input.fail("the xz stream is broken: unsupported filters or options");
+        input.fail("the xz stream is corrupt: unsupported filters or options");
       default:
-        input.fail("the xz stream is broken: bad data");
+        input.fail("the xz stream is corrupt: bad data");
     }
   }
 
@@ -261,12 +260,12 @@ class ZstdCodec : public Codec {
       ZSTD_outBuffer out{data.data(), data.size(), 0};
       const std::size_t status = ZSTD_decompressStream(context_.get(), &out, &in);
       if (ZSTD_isError(status))
-        input.fail(std::string("the zstd stream is broken: ") + ZSTD_getErrorName(status));
+        input.fail(std::string("the zstd stream is corrupt: ") + ZSTD_getErrorName(status));
       input.consume(in.pos);
       frame_done_ = status == 0;
       if (out.pos > 0) return out.pos;
       // Output that the decoder still held would have come out above.
-      if (from.empty() && !frame_done_) input.fail("the zstd stream is cut off");
+      if (from.empty() && !frame_done_) input.fail("the zstd stream is truncated");
     }
   }
 
@@ -350,9 +349,9 @@ std::size_t Decompressor::read(std::span<std::byte> data) {
     if (count == 0) break;
     if (count > state_->remaining)
       state_->input.fail(
-          "it decompresses to more than the limit of " + std::to_string(state_->maximum) + " bytes",
+          "the decompressed data exceeds the limit of " + std::to_string(state_->maximum) + " bytes",
           state_->maximum < kMaximumLayer
-              ? "if it is what it should be, set BOTTLE_MAXIMUM_RATIO=none (docs/limits.md)"
+              ? "if you trust this file, set BOTTLE_MAXIMUM_RATIO=none (docs/limits.md)"
               : "");
     state_->remaining -= count;
     done += count;

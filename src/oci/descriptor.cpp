@@ -89,8 +89,8 @@ Digest parse_digest(const JsonView& json) {
   const auto digest = Digest::parse(text);
   if (digest) return *digest;
   if (is_of_another_algorithm(text))
-    throw Error("the digest \"" + text + "\" is of an algorithm that Bottle does not support",
-                {.where = json.place(), .hint = "only sha256 is supported"});
+    throw Error("unsupported digest \"" + text + "\": expected sha256:<64 hex digits>",
+                {.where = json.place(), .hint = "use an image whose digests are sha256"});
   json.fail("a digest (sha256: and 64 lower-case hex digits)");
 }
 
@@ -212,9 +212,9 @@ std::vector<Descriptor> parse_index(std::string_view text, const std::string& na
 
 const Descriptor& require_digest(const Descriptor& descriptor, const std::string& where) {
   if (!descriptor.unsupported_digest.empty())
-    throw Error("the digest \"" + descriptor.unsupported_digest +
-                    "\" is of an algorithm that Bottle does not support",
-                {.where = where, .hint = "only sha256 is supported"});
+    throw Error(
+        "unsupported digest \"" + descriptor.unsupported_digest + "\": expected sha256:<64 hex digits>",
+        {.where = where, .hint = "use an image whose digests are sha256"});
   if (descriptor.digest.empty()) throw Error("an entry of the index has no digest", {.where = where});
   return descriptor;
 }

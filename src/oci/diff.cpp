@@ -62,8 +62,8 @@ class Differ {
       compare_children(path, lower != nullptr && is_directory(*lower) ? lower : nullptr, upper);
   }
 
-  // Names that are not in the layer must go on sharing, or not sharing, their inodes: among them the inodes
-  // of the two trees have to correspond one to one.
+  // Names that are not in the layer must keep sharing, or not sharing, their inodes: among them the inodes of
+  // the two trees have to correspond one to one.
   bool same_links(const Node& lower, const Node& upper) {
     if (is_directory(upper) || (lower.inode.use_count() == 1 && !is_linked(upper))) return true;
     const auto now = kept_.try_emplace(lower.inode.get(), upper.inode.get()).first;

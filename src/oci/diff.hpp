@@ -9,7 +9,7 @@
 namespace bottle::oci {
 
 // Applied to `lower` the result gives `upper`: what was added or changed with the directories above it (an
-// unchanged parent is there for readers that want one), and a whiteout for the topmost path of all that went.
+// unchanged parent is there for readers that need one), and a whiteout for the topmost path of all that went.
 // In path order, except that the first changed name of an inode with several comes before its other names,
 // which are hard links to it; an unchanged name of a changed inode is repeated. Places refer to the roots of
 // `upper`.

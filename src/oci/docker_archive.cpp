@@ -1,5 +1,6 @@
 // The old form of `docker save`: manifest.json lists images with the paths of their configuration and layer
-// tars. Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format".
+// tars.
+// Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format".
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -41,11 +42,12 @@ JsonView select(const JsonView& document, const ImageSelection& selection, const
   if (matching.size() == 1) return matching.front();
   if (tags.empty()) tags = "only images without a tag";
   if (matching.empty())
-    throw Error(images.empty() ? "the archive holds no image"
-                               : "no image is tagged \"" + selection.reference + "\"; there is " + tags,
+    throw Error(images.empty()
+                    ? "the archive holds no image"
+                    : "no image has the tag \"" + selection.reference + "\"; the archive holds " + tags,
                 {.where = name});
   throw Error("the archive holds " + std::to_string(matching.size()) + " images: " + tags,
-              {.where = name, .hint = "name one by its tag"});
+              {.where = name, .hint = "choose one by its tag: docker-archive:FILE:TAG"});
 }
 
 std::string media_type_of(const FileRange& file) {
@@ -62,7 +64,7 @@ std::string media_type_of(const FileRange& file) {
     case Compression::zstd:
       return std::string(kLayerZstdType);
     default:
-      throw Error("the layer is compressed with something else than gzip or zstd", {.where = file.name});
+      throw Error("unsupported compression of a layer: expected none, gzip or zstd", {.where = file.name});
   }
 }
 
@@ -82,15 +84,15 @@ ImageSource read_docker_archive(const ImageFiles& files, const ImageSelection& s
   std::string stem(base_name(config_path));
   if (stem.ends_with(".json")) stem.resize(stem.size() - 5);
   if (const auto expected = Digest::from_hex(stem); expected && *expected != image.config_digest)
-    throw Error("the configuration is not what its name says: expected " + expected->string() + ", found " +
-                    image.config_digest.string(),
-                {.where = config_name, .hint = "the image is damaged or was altered; get it again"});
+    throw Error("the configuration does not match the digest in its name: expected " + expected->string() +
+                    ", found " + image.config_digest.string(),
+                {.where = config_name, .hint = "fetch the image again: it is damaged or was altered"});
   const ConfigFacts facts = parse_config(image.config, config_name);
   image.platform = facts.platform;
   if (selection.platform && !match_rank(facts.platform, *selection.platform))
-    throw Error(
-        "no image for the platform " + selection.platform->string() + "; there is " + facts.platform.string(),
-        {.where = files.name()});
+    throw Error("no image for the platform " + selection.platform->string() + "; the archive is for " +
+                    facts.platform.string(),
+                {.where = files.name()});
 
   const std::vector<std::string> layers = image_json.strings_or_empty("Layers");
   if (facts.diff_ids.size() != layers.size())
@@ -101,7 +103,7 @@ ImageSource read_docker_archive(const ImageFiles& files, const ImageSelection& s
     auto file = files.find(layers[i]);
     if (!file)
       throw Error("the layer \"" + escape_word(layers[i]) + "\" is missing",
-                  {.where = files.name(), .hint = "the image is damaged or incomplete; get it again"});
+                  {.where = files.name(), .hint = "fetch the image again: it is damaged or incomplete"});
     SourceLayer layer;
     layer.media_type = media_type_of(*file);
     layer.size = file->size;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMaximumMembers = 100'000;
 constexpr int kMaximumLinks = 8;
-constexpr const char* kAgain = "the image is damaged or incomplete; get it again";
+constexpr const char* kAgain = "fetch the image again: it is damaged or incomplete";
 
 class DirectoryFiles : public ImageFiles {
  public:
@@ -34,7 +34,7 @@ class DirectoryFiles : public ImageFiles {
       throw_errno("cannot open", full);
     }
     const struct stat status = stat_of(file->get(), full);
-    if (!S_ISREG(status.st_mode)) throw Error("this is not a regular file", {.where = full});
+    if (!S_ISREG(status.st_mode)) throw Error("expected a regular file", {.where = full});
     return FileRange{std::move(file), 0, static_cast<std::uint64_t>(status.st_size), full};
   }
 
@@ -49,14 +49,15 @@ class TarFiles : public ImageFiles {
   explicit TarFiles(const fs::path& path)
       : name_(path.native()), file_(std::make_shared<Fd>(open_for_reading(path))) {
     const struct stat status = stat_of(file_->get(), name_);
-    if (!S_ISREG(status.st_mode)) throw Error("an image archive must be a regular file", {.where = name_});
+    if (!S_ISREG(status.st_mode))
+      throw Error("expected an image archive, found no regular file", {.where = name_});
     size_ = static_cast<std::uint64_t>(status.st_size);
     std::array<std::byte, 10> head{};
     const std::size_t count = pread_some(file_->get(), head, 0, name_);
     const Compression compression = detect_compression(std::span<const std::byte>(head).first(count));
     if (compression != Compression::none)
       throw Error(std::string("the image archive is compressed (") + to_string(compression) + ")",
-                  {.where = name_, .hint = "decompress it first"});
+                  {.where = name_, .hint = "decompress the archive first"});
     list();
   }
 
@@ -100,7 +101,7 @@ class TarFiles : public ImageFiles {
                     {.where = name_, .hint = "make the archive of the image without tar's --sparse"});
       if (entry.type == EntryType::file) {
         if (member->data_offset > size_ || entry.size > size_ - member->data_offset)
-          throw Error("the archive is cut off: \"" + escape_word(entry.path) + "\" ends at byte " +
+          throw Error("the archive is truncated: \"" + escape_word(entry.path) + "\" ends at byte " +
                           std::to_string(member->data_offset + entry.size) + ", the file at " +
                           std::to_string(size_),
                       {.where = name_, .hint = kAgain});
@@ -115,7 +116,7 @@ class TarFiles : public ImageFiles {
         members_[entry.path] = {0, 0, normalize_path(target)};
       }
       if (members_.size() > kMaximumMembers)
-        throw Error("more than " + std::to_string(kMaximumMembers) + " files: this is no image archive",
+        throw Error("more than " + std::to_string(kMaximumMembers) + " files: not an image archive",
                     {.where = name_});
     }
   }
@@ -150,10 +151,10 @@ std::string read_range(const FileRange& file) {
 
 std::string ImageFiles::read(const std::string& path, std::uint64_t limit) const {
   const auto file = find(path);
-  if (!file) throw Error("there is no file \"" + escape_word(path) + "\"", {.where = name()});
+  if (!file) throw Error("no such file: \"" + escape_word(path) + "\"", {.where = name()});
   if (file->size > limit)
-    throw Error("the file has " + std::to_string(file->size) + " bytes; at most " + std::to_string(limit) +
-                    " are accepted",
+    throw Error("the file has " + std::to_string(file->size) + " bytes, more than the limit of " +
+                    std::to_string(limit) + " bytes",
                 {.where = file->name});
   return read_range(*file);
 }
@@ -171,14 +172,14 @@ FileRange ImageFiles::find_blob(const Digest& digest, std::uint64_t size) const 
 
 std::string ImageFiles::read_blob(const Descriptor& descriptor, std::uint64_t limit) const {
   if (descriptor.size > limit)
-    throw Error("the descriptor of " + descriptor.digest.string() + " (" + descriptor.media_type + ") says " +
-                    std::to_string(descriptor.size) + " bytes; at most " + std::to_string(limit) +
-                    " are accepted",
+    throw Error("the descriptor of " + descriptor.digest.string() + " (" + descriptor.media_type +
+                    ") gives " + std::to_string(descriptor.size) + " bytes, more than the limit of " +
+                    std::to_string(limit) + " bytes",
                 {.where = name()});
   const FileRange file = find_blob(descriptor.digest, descriptor.size);
   std::string text = read_range(file);
   if (const Digest found = sha256(text); found != descriptor.digest)
-    throw Error("the blob's content is not what its digest says: expected " + descriptor.digest.string() +
+    throw Error("the content of the blob does not match its digest: expected " + descriptor.digest.string() +
                     ", found " + found.string(),
                 {.where = file.name, .hint = kAgain});
   return text;

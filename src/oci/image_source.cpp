@@ -12,7 +12,7 @@ namespace bottle::oci {
 namespace {
 
 constexpr const char* kLayoutHint =
-    "name one by its tag or digest: oci-layout:<directory>:<tag>, oci-layout:<directory>@<digest>";
+    "choose one by its tag or digest: oci-layout:DIR:TAG or oci-layout:DIR@DIGEST";
 
 std::string join(const std::vector<std::string>& names) {
   std::string text;
@@ -71,9 +71,9 @@ class Selector {
         named.push_back(std::move(descriptor));
     }
     if (named.empty())
-      throw Error(selection_.reference.empty()
-                      ? "the layout's index names no image"
-                      : "no image is called \"" + selection_.reference + "\"; there is " + join(names),
+      throw Error(selection_.reference.empty() ? "the index of the layout lists no image"
+                                               : "no image has the name \"" + selection_.reference +
+                                                     "\"; the layout holds " + join(names),
                   {.where = files_.name(), .hint = kLayoutHint});
     // An image that stands alone is taken for what it is, unless a platform was asked for.
     if (named.size() == 1 && !named[0].platform && !selection_.platform &&
@@ -89,7 +89,7 @@ class Selector {
         matches.push_back({ref_name(entry), std::move(*image), rank});
       }
     if (matches.empty())
-      throw Error("no image for the platform " + wanted_.string() + "; there is " +
+      throw Error("no image for the platform " + wanted_.string() + "; the layout holds " +
                       platform_names(list_images(named, read, place)),
                   {.where = files_.name()});
     const auto best = std::min_element(matches.begin(), matches.end(),
@@ -152,8 +152,9 @@ ImageSource read_layout(const ImageFiles& files, const ImageSelection& selection
   const std::string manifest_name = files.name() + ": manifest " + image.manifest->digest.string();
   const Manifest manifest = parse_manifest(files.read_blob(*image.manifest, kMaximumManifest), manifest_name);
   if (oci_media_type(manifest.config.media_type) != kConfigType)
-    throw Error("this is an artifact, not an image: its configuration is a " + manifest.config.media_type,
-                {.where = manifest_name});
+    throw Error(
+        "expected an image, found an artifact: its configuration is of type " + manifest.config.media_type,
+        {.where = manifest_name});
   image.config_digest = manifest.config.digest;
   image.config = files.read_blob(manifest.config, kMaximumConfig);
   const std::string config_name = files.name() + ": config " + image.config_digest.string();
@@ -185,7 +186,7 @@ ImageSource open_archive(const fs::path& file, const ImageSelection& selection) 
   if (files->find("oci-layout") && files->find("index.json")) return read_layout(*files, selection);
   if (files->find("manifest.json")) return read_docker_archive(*files, selection);
   throw Error(
-      "this is no image archive: neither index.json (OCI layout) nor manifest.json (docker save) is in it",
+      "not an image archive: it holds neither index.json (OCI layout) nor manifest.json (docker save)",
       {.where = file.native()});
 }
 

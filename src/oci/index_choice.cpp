@@ -73,7 +73,7 @@ class Walk {
 
   std::vector<Descriptor> entries_of(const Descriptor& index, int depth) const {
     if (depth >= kMaximumNesting)
-      throw Error("indexes nested deeper than " + std::to_string(kMaximumNesting) + " levels",
+      throw Error("indexes are nested deeper than " + std::to_string(kMaximumNesting) + " levels",
                   {.where = name_});
     const auto text = read_(require_digest(index, name_));
     if (!text) return {};

@@ -4,7 +4,7 @@
 // As containerd does it (core/images, Manifest): entries that name their platform come first, the best
 // match_rank() before others, and equals in the order of the index. An entry without a platform is the image
 // that its configuration says; an index inside an index is looked into. Attestations, artifacts and entries
-// of unknown media types are no images.
+// of unknown media types are not images.
 // Source: OCI image-spec 1.1 image-index.md.
 #pragma once
 
@@ -18,7 +18,7 @@
 namespace bottle::oci {
 
 // The text of the manifest, index or configuration that a descriptor names, verified; nullopt if it is not at
-// hand and the entry is to be passed over.
+// hand and the entry must be skipped.
 using ReadDocument = std::function<std::optional<std::string>(const Descriptor&)>;
 
 // BuildKit puts attestations beside images, as manifests for the platform unknown/unknown.

@@ -48,16 +48,16 @@ class CheckedBlob {
     result.digest = hasher_.finish();
     result.size = size_;
     if (options_.digest && result.digest != *options_.digest)
-      throw Error("the blob's content is not what its digest says: expected " + options_.digest->string() +
+      throw Error("the content of the blob does not match its digest: expected " + options_.digest->string() +
                       ", found " + result.digest.string(),
-                  {.where = name_, .hint = "the image is damaged or was altered; get it again"});
+                  {.where = name_, .hint = "fetch the image again: it is damaged or was altered"});
   }
 
  private:
   [[noreturn]] void fail_size(const std::string& found) const {
     throw Error(
         "the blob has the wrong size: expected " + std::to_string(*options_.size) + " bytes, found " + found,
-        {.where = name_, .hint = "the image is damaged or was altered; get it again"});
+        {.where = name_, .hint = "fetch the image again: it is damaged or was altered"});
   }
 
   const Source& source_;
@@ -97,11 +97,11 @@ class TarImport {
  private:
   void keep_sparse(TarReader& tar, Entry& entry, LayerIndex& index) {
     if (!options_.keep)
-      throw Error("\"" + escape_word(entry.path) + "\" is a sparse file, for which there is no place here",
+      throw Error("\"" + escape_word(entry.path) + "\" is a sparse file, which is not supported here",
                   {.where = name_});
     if (entry.size > options_.maximum_uncompressed - sparse_)
-      throw Error("the sparse files of the layer have more than " +
-                      std::to_string(options_.maximum_uncompressed) + " bytes with their holes",
+      throw Error("the sparse files of the layer expand to more than " +
+                      std::to_string(options_.maximum_uncompressed) + " bytes",
                   {.where = name_});
     sparse_ += entry.size;
     entry.digest = options_.keep([&](const Sink& sink) { tar.read_data(sink); });
@@ -146,9 +146,9 @@ ImportedLayer import_layer(const Source& blob, const std::string& name, const La
   checked.check(result);
   result.diff_id = diff_hasher.finish();
   if (options.diff_id && result.diff_id != *options.diff_id)
-    throw Error("the uncompressed layer is not what the image configuration says: expected diff ID " +
+    throw Error("the uncompressed layer does not match the image configuration: expected diff ID " +
                     options.diff_id->string() + ", found " + result.diff_id.string(),
-                {.where = name, .hint = "the image is damaged or was altered; get it again"});
+                {.where = name, .hint = "fetch the image again: it is damaged or was altered"});
   result.index.roots[0] = "blob:" + result.diff_id.string();
   return result;
 }

@@ -1,6 +1,6 @@
 // Reading a layer blob once: its compressed bytes are checked against the descriptor, the uncompressed ones
-// handed on, and the layer index made on the way. Constant memory beside the index. Source: OCI
-// image-spec 1.1, descriptor.md "Verification", config.md "Layer DiffID".
+// handed on, and the layer index made on the way. Constant memory beside the index.
+// Source: OCI image-spec 1.1, descriptor.md "Verification", config.md "Layer DiffID".
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ namespace bottle::oci {
 using KeepContent = std::function<Digest(const std::function<void(const Sink&)>& produce)>;
 
 struct LayerImportOptions {
-  // What the blob must be. A legacy `docker save` archive says nothing about its layers but the diff ID.
+  // What the blob must be. A legacy `docker save` archive gives only the diff ID of its layers.
   std::optional<Digest> digest;
   std::optional<std::uint64_t> size;
   std::optional<Digest> diff_id;
   // Of the tar, and of its files with the holes of sparse ones.
   std::uint64_t maximum_uncompressed = kMaximumLayer;
-  // Above `ratio_from` bytes a layer may be no more than `maximum_ratio` times its blob; 0 is no bound.
+  // Above `ratio_from` bytes a layer may be no more than `maximum_ratio` times its blob; 0 means no bound.
   std::uint64_t maximum_ratio = kMaximumRatio;
   std::uint64_t ratio_from = kRatioFrom;
   KeepContent keep = {};  // for sparse files, which are an Error without it
@@ -34,7 +34,7 @@ struct LayerImportOptions {
 
 struct ImportedLayer {
   // Every file of more than 0 bytes has its place in the first root, "blob:<diff ID>", or, if it is sparse,
-  // in a root of its own.
+  // in a separate root.
   LayerIndex index;
   Digest diff_id;                       // of the uncompressed tar
   std::uint64_t uncompressed_size = 0;  // in bytes

@@ -116,7 +116,7 @@ class Line {
 
   std::string unescape(std::string_view word, const char* what) const {
     auto text = unescape_word(word);
-    if (!text) fail(std::string(what) + " has a broken escape: \"" + std::string(word) + "\"");
+    if (!text) fail(std::string(what) + " has an invalid escape: \"" + std::string(word) + "\"");
     return std::move(*text);
   }
 
@@ -133,7 +133,7 @@ class Line {
   }
 
   [[noreturn]] void fail(const std::string& message) const {
-    throw Error("broken layer index: " + message, {.where = name_ + ":" + std::to_string(number_)});
+    throw Error("corrupt layer index: " + message, {.where = name_ + ":" + std::to_string(number_)});
   }
 
  private:
@@ -180,7 +180,7 @@ Entry parse_entry(Line& line, std::size_t roots) {
   entry.mtime = line.number<std::int64_t>("the time");
   entry.path = line.path("the path");
   if (entry.path.empty() && entry.type != EntryType::directory && entry.type != EntryType::opaque)
-    line.fail("the root can only be a directory");
+    line.fail("the root is not a directory");
   switch (entry.type) {
     case EntryType::file: {
       entry.size = line.number<std::uint64_t>("the size");
@@ -314,13 +314,13 @@ LayerIndex LayerIndex::parse(std::string_view text, const std::string& name) {
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     Line line(text.substr(0, end), name, number);
-    if (end == std::string_view::npos) line.fail("the last line has no end, so the file is cut off");
+    if (end == std::string_view::npos) line.fail("the last line is truncated");
     const std::string_view content = text.substr(0, end);
     text.remove_prefix(end + 1);
     if (number == 1) {
       if (content != kHeader) line.fail("the first line is not \"" + std::string(kHeader) + "\"");
     } else if (content.starts_with("root ")) {
-      if (!index.entries.empty()) line.fail("a root after the first entry");
+      if (!index.entries.empty()) line.fail("a root follows the first entry");
       line.word("root");
       index.roots.push_back(line.unescape(line.word("the root's name"), "the root's name"));
       if (!line.at_end()) line.fail("more words than expected");
@@ -329,7 +329,7 @@ LayerIndex LayerIndex::parse(std::string_view text, const std::string& name) {
     }
     if (text.empty()) return index;
   }
-  throw Error("broken layer index: the file is empty", {.where = name});
+  throw Error("corrupt layer index: the file is empty", {.where = name});
 }
 
 std::uint32_t LayerIndex::root(std::string_view root_name) {

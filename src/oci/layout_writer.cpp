@@ -30,7 +30,7 @@ void exchange(const fs::path& temporary, const fs::path& target) {
     // Not every file system can exchange: what was there goes aside first.
     const fs::path aside = temporary.native() + ".old";
     if (::rename(target.c_str(), aside.c_str()) != 0 && errno != ENOENT)
-      throw_errno("cannot move aside", target.native());
+      throw_errno("cannot rename", target.native());
     if (::rename(temporary.c_str(), target.c_str()) != 0) throw_errno("cannot rename to", target.native());
   }
 }
@@ -41,8 +41,8 @@ LayoutWriter::LayoutWriter(const fs::path& target) : target_(clean_target(target
   std::error_code unknown;
   if (fs::exists(target_, unknown) && !fs::exists(target_ / "oci-layout", unknown) &&
       !(fs::is_directory(target_, unknown) && fs::is_empty(target_, unknown)))
-    throw Error("this is there already and is no OCI image layout, so it is not replaced",
-                {.where = target_.native(), .hint = "choose another directory or remove it"});
+    throw Error("cannot replace this directory or file: it is not an OCI image layout",
+                {.where = target_.native(), .hint = "choose another directory, or remove this one"});
   staging_.emplace(target_);
   temporary_ = staging_->path() / "layout";
   make_directories(temporary_ / "blobs" / "sha256");
@@ -94,7 +94,7 @@ Descriptor LayoutWriter::copy_blob(const FileRange& blob, const Descriptor& expe
   descriptor.digest = store_blob(copy, descriptor.size);
   if (descriptor.digest != expected.digest || descriptor.size != expected.size)
     throw DamageError(Damage::blob,
-                      "the blob is not what its descriptor says: expected " + std::to_string(expected.size) +
+                      "the blob does not match its descriptor: expected " + std::to_string(expected.size) +
                           " bytes " + expected.digest.string() + ", found " +
                           std::to_string(descriptor.size) + " bytes " + descriptor.digest.string(),
                       {.where = blob.name});

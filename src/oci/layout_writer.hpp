@@ -28,9 +28,9 @@ std::string image_manifest(const Descriptor& config, const std::vector<Descripto
                            const std::map<std::string, std::string>& annotations = {});
 
 // Everything is written below a temporary directory beside the target (".<name>.<pid>.tmp"), which takes the
-// target's name in commit(). A layout that is there already is replaced whole; a directory that is neither
-// empty nor a layout is an Error. The destructor removes what was not committed; what a killed process left
-// is removed by the next writer for the same target.
+// target's name in commit(). An existing layout is replaced as a whole; a directory that is neither empty nor
+// a layout is an Error. The destructor removes what was not committed; what a killed process left is removed
+// by the next writer for the same target.
 class LayoutWriter {
  public:
   explicit LayoutWriter(const fs::path& target);
@@ -41,8 +41,8 @@ class LayoutWriter {
   Descriptor write_blob(std::string_view media_type, std::string_view bytes);
   // A blob as it is, verified against the descriptor while it is copied. Docker's media types become OCI's.
   Descriptor copy_blob(const FileRange& blob, const Descriptor& expected);
-  // The same for a file that is known to be what the descriptor says, and that nobody writes to: linked if it
-  // can be. Its media type stays.
+  // The same for a file that is known to be what the descriptor says, and that no process writes to: linked
+  // if it can be. Its media type stays.
   void link_blob(const fs::path& file, const Descriptor& blob);
   // A layer that `produce` writes as an uncompressed tar: hashed on the way, so digest and diff ID are one.
   WrittenLayer write_layer(const std::function<void(const Sink&)>& produce);

@@ -169,7 +169,7 @@ class MergedTree::Applier {
     else if (entry.type == EntryType::directory)
       tree_.root_.inode = new_inode(entry);
     else
-      fail(entry, "the root can only be a directory");
+      fail(entry, "the root is not a directory");
   }
 
   // Image-spec, layer.md "Whiteouts": only lower layers are hidden, wherever in the tar the whiteout is.
@@ -257,7 +257,7 @@ class MergedTree::Applier {
         fail(entry, in_quotes(name) + " in its path is not a directory");
       }
       node = &child->second;
-      // A whiteout is no reason to keep the directory it is in.
+      // A whiteout does not keep the directory it is in.
       if (entry.type != EntryType::whiteout && entry.type != EntryType::opaque) node->layer = number_;
     }
     return *node;

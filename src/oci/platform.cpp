@@ -124,7 +124,7 @@ std::optional<std::size_t> match_rank(const Platform& offered, const Platform& w
   const Platform there = normalized(offered);
   const std::vector<Platform> platforms = running_on(wanted);
   for (std::size_t i = 0; i < platforms.size(); ++i) {
-    // "v1" and "v8" come from counting down; normalized(), they are no variant.
+    // "v1" and "v8" come from counting down; normalized(), they are not a variant.
     const Platform each = normalized(platforms[i]);
     if (there.os == each.os && there.architecture == each.architecture && there.variant == each.variant)
       return i;

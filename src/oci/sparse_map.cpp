@@ -140,7 +140,7 @@ std::optional<SparseMap> SparseRecords::map() const {
 
 const char* read_gnu_map(const Block& header, const NextBlock& next, SparseMap& map) {
   const auto size = parse_number(bytes_of(header, kGnuRealSize));
-  if (!size || *size < 0) return "its size is not a number in range";
+  if (!size || *size < 0) return "its size is out of range";
   map.size = static_cast<std::uint64_t>(*size);
   if (!add_gnu_extents(header, kGnuExtents, map)) return kMalformed;
   for (bool is_extended = header[kGnuExtended] != 0; is_extended;) {

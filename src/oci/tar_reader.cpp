@@ -59,10 +59,10 @@ struct TarReader::State {
   Sha256 hasher;
 
   [[noreturn]] void fail(const std::string& message, std::uint64_t at) const {
-    throw Error("broken tar archive: " + message, {.where = name + ": offset " + std::to_string(at)});
+    throw Error("corrupt tar archive: " + message, {.where = name + ": offset " + std::to_string(at)});
   }
   [[noreturn]] void fail_truncated(const char* what) const {
-    fail(std::string("it ends in the middle of ") + what, offset + (end - begin));
+    fail(std::string("truncated within ") + what, offset + (end - begin));
   }
 
   // The bytes at hand, at least one unless the archive is at its end.
@@ -378,16 +378,16 @@ struct TarReader::State {
       const std::uint64_t at = offset;
       Block block;
       if (!read_block(block)) {
-        if (extended) fail_truncated("a member: its extended header is followed by nothing");
+        if (extended) fail_truncated("a member: no header follows its extended header");
         finished = true;
         return std::nullopt;
       }
       if (tar::is_zero(block)) {
-        if (extended) fail("an extended header is followed by the end marker", at);
+        if (extended) fail("the end marker follows an extended header", at);
         finished = true;
         // One block of zeros at the very end passes as the marker (GNU tar's "lone zero block").
         had_end_marker = read_block(block) ? tar::is_zero(block) : true;
-        if (!had_end_marker) fail("a header is expected after a block of zeros", at + tar::kBlock);
+        if (!had_end_marker) fail("expected a header after a block of zeros", at + tar::kBlock);
         return std::nullopt;
       }
       if (!tar::checksum_matches(block)) fail("a header's checksum is wrong", at);

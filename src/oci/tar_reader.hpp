@@ -34,7 +34,7 @@ struct TarMember {
   std::uint64_t header_offset =
       0;                          // of the first header block (of a long name or PAX header if there is one)
   std::uint64_t data_offset = 0;  // in the uncompressed tar
-  // Its name is the root directory or above but it is no directory: containerd ignores such members.
+  // Its name is the root directory or above but it is not a directory: containerd ignores such members.
   bool ignored = false;
   // A sparse file: its content is not at data_offset in one piece, entry.size may be far more than the
   // archive holds, and read_data() gives zeros for the holes.

@@ -88,7 +88,7 @@ class Block {
   std::size_t begin_;
 };
 
-// A long name or PAX header: a member of its own before the one it describes.
+// A long name or PAX header: a separate member before the one it describes.
 void append_extension(std::string& out, std::string_view name, char type, std::string_view magic,
                       std::string_view data) {
   Block block(out);
@@ -131,7 +131,7 @@ void append_gnu(std::string& out, const Entry& entry, const std::string& name, c
   if (link.size() >= tar::kLink.size) append_gnu_name(out, 'K', link);
   if (name.size() >= tar::kName.size) append_gnu_name(out, 'L', name);
   Block block(out);
-  // The field's own last byte stays NUL, for readers that want a string.
+  // The field's own last byte stays NUL, for readers that expect a string.
   block.text(tar::kName, std::string_view(name).substr(0, tar::kName.size - 1));
   block.text(tar::kLink, std::string_view(link).substr(0, tar::kLink.size - 1));
   block.octal(tar::kMode, entry.mode);
@@ -194,9 +194,10 @@ std::string name_in_layer(const Entry& entry) {
   }
   // (A whiteout of ".wh..opq" would read as the mark of an opaque directory.)
   if (base.starts_with(tar::kWhiteoutPrefix))
-    throw Error("\"" + escape_word(entry.path) +
-                    "\" cannot be in an OCI layer: names that begin with \".wh.\" mean deleted files there",
-                {.hint = "rename the file"});
+    throw Error(
+        "\"" + escape_word(entry.path) +
+            "\" cannot be stored in an OCI layer: a name that begins with \".wh.\" marks a deleted file",
+        {.hint = "rename the file"});
   if (entry.type == EntryType::whiteout) {
     if (!parent.empty()) (name += parent) += '/';
     name += tar::kWhiteoutPrefix;
@@ -224,7 +225,7 @@ void append_tar_header(std::string& out, const Entry& entry, TarStyle style) {
   std::string link = entry.link.string();
   if (entry.type == EntryType::hardlink && pack) link = "./" + link;
   const std::uint64_t size = entry.type == EntryType::file ? entry.size : 0;
-  if (size > INT64_MAX) throw Error("\"" + escape_word(entry.path) + "\" is too big for a tar archive");
+  if (size > INT64_MAX) throw Error("\"" + escape_word(entry.path) + "\" is too large for a tar archive");
   const Numbers numbers{entry.uid, entry.gid, static_cast<std::int64_t>(size), entry.mtime};
   if (pack)
     append_gnu(out, entry, name, link, numbers);

@@ -10,7 +10,7 @@
 
 namespace bottle::oci {
 
-// Names and values, which are bytes. Sorted by name once an entry is complete; whoever fills it sees to that.
+// Names and values, which are bytes. Sorted by name once an entry is complete; the code that fills it sorts.
 class Xattrs {
  public:
   using Pair = std::pair<std::string, std::string>;

@@ -14,7 +14,7 @@ class Attempts {
 
   // Waits; false when the policy allows no more. An interrupt throws.
   bool again(std::optional<std::chrono::seconds> retry_after = std::nullopt);
-  // What follows a success is counted anew, within bounds.
+  // A success resets the count, within bounds.
   void progressed() { attempt_ = 0; }
   unsigned made() const { return all_ + 1; }
 

@@ -49,8 +49,7 @@ std::vector<AuthSource> auth_sources(const fs::path& chosen) {
 std::optional<std::string> read_auth_source(const AuthSource& source) {
   std::optional<std::string> text =
       source.file.empty() ? std::optional(source.content) : read_file_if_exists(source.file, kMaximumFile);
-  if (!text && source.must_exist)
-    throw Error("the file with credentials does not exist", {.where = source.name});
+  if (!text && source.must_exist) throw Error("the credentials file does not exist", {.where = source.name});
   // `touch` and some provisioning make empty files; Docker and containers/image take them as without entries.
   if (text && text->find_first_not_of(" \t\r\n") == std::string::npos) return std::nullopt;
   return text;

@@ -40,8 +40,8 @@ std::vector<std::string> scopes_of(const Challenge& challenge, const Scope& scop
   if (asked == nullptr) return scopes;
   for (const std::string_view one : split(*asked, ' '))
     if (!one.empty() && std::find(scopes.begin(), scopes.end(), one) == scopes.end()) {
-      // A registry that knows the repository by another name says so; nothing but reading and writing is
-      // wanted of it.
+      // A registry that knows the repository by another name gives that name; only reading and writing are
+      // requested.
       const std::string_view actions = one.substr(std::min(one.size(), one.rfind(':') + 1));
       bool wanted = true;
       for (const std::string_view action : split(actions, ','))
@@ -71,8 +71,9 @@ Url token_url(const Endpoint& endpoint, const Challenge& challenge, const Scope&
                     (realm != nullptr ? redacted(escape_word(realm->substr(0, 200))) : "") + '"',
                 {.where = where});
   if (endpoint.base.scheme == "https" && url->scheme != "https")
-    throw Error("the registry asks for credentials to be sent without TLS to " + redacted(url->string()),
-                {.where = where});
+    throw Error(
+        "the registry requests credentials over an unencrypted connection to " + redacted(url->string()),
+        {.where = where});
   std::string query;
   if (const std::string* service = challenge.find("service")) query += "&service=" + encoded(*service);
   for (const std::string& one : scopes_of(challenge, scope))
@@ -89,7 +90,7 @@ Token parse_token(std::string_view body, const std::string& where) {
   try {
     document = parse_json(body, where);
   } catch (const Error&) {  // its message would show what was received
-    throw Error("the token service's answer is not JSON", {.where = where});
+    throw Error("the response of the token service is not JSON", {.where = where});
   }
   Token result;
   for (const char* name : {"token", "access_token"}) {
@@ -101,7 +102,7 @@ Token parse_token(std::string_view body, const std::string& where) {
     break;
   }
   if (result.token.empty() || !is_plain_text(result.token))
-    throw Error("there is no token in the token service's answer", {.where = where});
+    throw Error("the response of the token service holds no token", {.where = where});
   if (const auto lifetime = document.find("expires_in");
       lifetime != document.end() && lifetime->is_number_unsigned())
     result.lifetime = std::chrono::seconds(std::min<std::uint64_t>(lifetime->get<std::uint64_t>(), 86400));
@@ -174,10 +175,9 @@ Authorizer::Known Authorizer::fetch_token(const Endpoint& endpoint, const Challe
   }
   const Response response = http_.request(request);
   if (response.status == 401 || response.status == 403)
-    throw Error(
-        credential ? "the token service refuses the credentials of " + credential->source
-                   : "the token service requires credentials",
-        {.where = shown, .hint = "log in, for example with `docker login " + endpoint.registry + "`"});
+    throw Error(credential ? "the token service rejected the credentials from " + credential->source
+                           : "the token service requires credentials",
+                {.where = shown, .hint = "log in with `docker login " + endpoint.registry + "`"});
   if (response.status != 200)
     throw Error("expected a token, found status " + std::to_string(response.status), {.where = shown});
   Token token = parse_token(response.body, shown);
@@ -193,7 +193,7 @@ std::string Authorizer::answer(const Endpoint& endpoint, const Scope& scope, con
   for (const std::string_view field : refusal.headers.all("WWW-Authenticate")) {
     auto found = parse_challenges(field);
     if (!found)
-      throw Error("this is no WWW-Authenticate header: \"" + escape_word(field.substr(0, 100)) + '"',
+      throw Error("not a WWW-Authenticate header: \"" + escape_word(field.substr(0, 100)) + '"',
                   {.where = where});
     challenges.insert(challenges.end(), found->begin(), found->end());
   }

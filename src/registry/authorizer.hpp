@@ -1,5 +1,6 @@
 // Answers to a registry's challenges, remembered as long as the client lives. For the files of this room
-// only. Source: Docker token authentication specification and its OAuth2 variant; RFC 6750, RFC 7617.
+// only.
+// Source: Docker token authentication specification and its OAuth2 variant; RFC 6750, RFC 7617.
 #pragma once
 
 #include <chrono>
@@ -42,11 +43,11 @@ class Authorizer {
   // The Authorization value to begin with: "" until the registry has asked for one.
   std::string known(const Endpoint& endpoint, const Scope& scope);
   // After a 401 to a request with `used` ("" for none): another value to try; "" when there is nothing (more)
-  // to offer. Throws for a challenge that is none, or a token service that fails.
+  // to offer. Throws for an invalid challenge, or a token service that fails.
   std::string answer(const Endpoint& endpoint, const Scope& scope, const Response& refusal,
                      const std::string& used);
 
-  // The text without any credential that was used: a registry may repeat what it was told.
+  // The text without any credential that was used: a registry may repeat the request.
   std::string scrubbed(std::string text);
 
   Credentials& credentials() { return credentials_; }

@@ -85,7 +85,7 @@ SystemAuthorities system_authorities() {
       if (!directory.empty()) append_directory(system.certificates, fs::path(directory));
   }
   if (system.certificates.empty())
-    throw Error("there is no certificate in SSL_CERT_FILE and SSL_CERT_DIR",
+    throw Error("SSL_CERT_FILE and SSL_CERT_DIR hold no certificate",
                 {.where = file.empty() ? directories : file});
   return system;
 }
@@ -115,8 +115,8 @@ Certificates find_certificates(const std::vector<fs::path>& directories, const U
           fs::path key = file;
           key.replace_extension(".key");
           if (!fs::exists(key))
-            throw Error("there is a client certificate without its key",
-                        {.where = file.native(), .hint = "put the key beside it as " + key.native()});
+            throw Error("the client certificate has no key",
+                        {.where = file.native(), .hint = "store its key as " + key.native()});
           found.certificate = file;
           found.key = key;
         }

@@ -35,8 +35,8 @@ std::optional<std::string> next_page(const Endpoint& endpoint, const Response& r
   const auto current = Url::parse(response.url);
   const auto next = current ? current->resolve(*target) : std::nullopt;
   if (!next || !next->same_origin(endpoint.base))
-    throw Error("the next page is said to be at \"" + redacted(escape_word(target->substr(0, 200))) +
-                    "\", which is not at the registry",
+    throw Error("the registry gives \"" + redacted(escape_word(target->substr(0, 200))) +
+                    "\" as the next page, which is on another host",
                 {.where = redacted(response.url)});
   return next->string();
 }
@@ -53,7 +53,7 @@ void verify(const FetchedManifest& manifest, const Reference& reference, const R
   Hasher hasher(expected->algorithm);
   hasher.update(std::as_bytes(std::span(manifest.bytes)));
   if (const ContentDigest found = hasher.finish(); found != *expected)
-    throw Error("the manifest is not what its digest says: expected " + expected->string() + ", found " +
+    throw Error("the manifest does not match its digest: expected " + expected->string() + ", found " +
                     found.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
                 {.where = where});
 }
@@ -94,9 +94,9 @@ std::optional<FetchedManifest> Client::find_manifest(const Reference& reference,
 FetchedManifest Client::get_manifest(const Reference& reference) const {
   auto manifest = find_manifest(reference);
   if (!manifest)
-    throw Error("the registry has no such manifest",
+    throw Error("the manifest does not exist in the registry",
                 {.where = reference.string(),
-                 .hint = "see what there is with `bottle-registry tags " + reference.name() + "`"});
+                 .hint = "list the tags with `bottle-registry tags " + reference.name() + "`"});
   return std::move(*manifest);
 }
 
@@ -129,7 +129,7 @@ FetchedManifest Client::get_image_manifest(const Reference& reference, const oci
   };
   const auto chosen = oci::choose_image(list, platform, read, name);
   if (!chosen)
-    throw Error("there is no image for " + platform.string() + "; there are " +
+    throw Error("no image for " + platform.string() + "; the index lists " +
                     oci::platform_names(oci::list_images(list, read, name)),
                 {.where = name});
   return get_manifest(reference.with_digest(chosen->digest));
@@ -141,7 +141,7 @@ PutManifest Client::put_manifest(const Reference& reference, std::string_view me
   const Place place = session.own_place(reference, Purpose::push);
   const Endpoint& endpoint = place.endpoint;
   if (reference.digest && *reference.digest != sha256(bytes))
-    throw Error("the manifest has digest " + sha256(bytes).string(), {.where = reference.string()});
+    throw Error("digest mismatch: the manifest has " + sha256(bytes).string(), {.where = reference.string()});
   Request request{.method = "PUT",
                   .url = Session::url(endpoint, place.repository, "manifests/" + reference.target())};
   request.headers = {"Content-Type: " + std::string(media_type)};
@@ -156,7 +156,7 @@ PutManifest Client::put_manifest(const Reference& reference, std::string_view me
     const auto digest = Digest::parse(*said);
     if (digest && *digest != sha256(bytes))
       throw Error(
-          "the registry keeps the manifest as " + digest->string() + ", expected " + sha256(bytes).string(),
+          "the registry stored the manifest as " + digest->string() + ", expected " + sha256(bytes).string(),
           {.where = redacted(response.url)});
   }
   return {.stored = true, .lists_subject = response.headers.find("OCI-Subject").has_value()};
@@ -224,7 +224,8 @@ std::vector<oci::Descriptor> Client::referrers(const Reference& reference,
       }
       return result;
     }
-    if (response.status != 200) session.fail(endpoint, response, "list what refers to " + reference.string());
+    if (response.status != 200)
+      session.fail(endpoint, response, "list the referrers of " + reference.string());
     take(response.body, redacted(response.url));
     const auto next = next_page(endpoint, response);
     if (!next) return result;

@@ -33,7 +33,7 @@ struct ManifestHead {
   std::string etag;
 };
 
-// What is to be true of the manifest that a tag names for it to be replaced (If-Match, If-None-Match).
+// The condition under which the manifest that a tag names may be replaced (If-Match, If-None-Match).
 struct PutCondition {
   std::string if_match;  // an ETag
   bool if_absent = false;
@@ -99,8 +99,8 @@ class Client {
 
   bool has_blob(const Reference& repository, const Digest& digest) const;
   // Into the store, verified; nothing is asked for if it is there. A download that was interrupted, even by
-  // the death of the process, goes on where it stopped.
-  // `check` (may be empty) is called now and then: what it throws ends the transfer.
+  // the death of the process, continues where it stopped. `check` (may be empty) is called now and then: what
+  // it throws ends the transfer.
   void get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
                 const std::function<void()>& check = {}) const;
   // Several at once. The first failure ends all.

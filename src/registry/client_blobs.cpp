@@ -1,4 +1,5 @@
-// Blobs, both ways. Source: OCI distribution-spec 1.1 "Pulling blobs", "Pushing blobs".
+// Blobs, both ways.
+// Source: OCI distribution-spec 1.1 "Pulling blobs", "Pushing blobs".
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -40,12 +41,12 @@ bool is_whole(const store::Store& store, const oci::Descriptor& blob) {
   return false;
 }
 
-// Where an upload goes on. A Location elsewhere than at the registry would get what is meant for it.
+// Where an upload continues. A Location elsewhere than at the registry would get what is meant for it.
 std::string upload_location(const Endpoint& endpoint, const Response& response) {
   const auto location = response.headers.find("Location");
   const auto current = Url::parse(response.url);
   auto target = location && current ? current->resolve(*location) : std::nullopt;
-  // Behind a proxy that does TLS for them, registries think they are spoken to in plain HTTP.
+  // Behind a proxy that does TLS for them, registries assume plain HTTP.
   if (target && target->scheme == "http" && endpoint.base.scheme == "https" &&
       target->host == endpoint.base.host) {
     target->scheme = endpoint.base.scheme;
@@ -79,9 +80,9 @@ std::string download_at(const Session& session, const Place& place, const oci::D
 
 void check_digest(const oci::Descriptor& blob, const Digest& found, const std::string& where) {
   if (found != blob.digest)
-    throw Error("the blob is not what its digest says: expected " + blob.digest.string() + ", found " +
-                    found.string(),
-                {.where = where});
+    throw Error(
+        "the blob does not match its digest: expected " + blob.digest.string() + ", found " + found.string(),
+        {.where = where});
 }
 
 // One blob on its way to a registry.
@@ -211,7 +212,7 @@ class Upload {
     const auto range = response.headers.find("Range");
     const auto arrived = range ? parse_upload_range(*range) : std::nullopt;
     if ((range && !arrived) || arrived.value_or(0) > sent)
-      throw Error("the registry says that \"" + escape_word(range->substr(0, 100)) + "\" has arrived of " +
+      throw Error("the registry reports \"" + escape_word(range->substr(0, 100)) + "\" received of " +
                       std::to_string(sent) + " bytes sent",
                   {.where = redacted(response.url)});
     // "0-0" is what both no byte and one byte look like.
@@ -317,7 +318,7 @@ void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
   Sha256 hasher;
   std::uint64_t received = 0;
   expect(session, blob.size);
-  // The sink gets each byte once: what one place began, the next one goes on with.
+  // The sink gets each byte once: what one place began, the next one continues.
   first_answer(session.places(repository, Purpose::pull), [&](const Place& place) -> std::optional<bool> {
     download_at(session, place, blob, received, [&](std::span<const std::byte> data) {
       hasher.update(data);
@@ -332,8 +333,8 @@ void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
 std::string Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
                               std::uint64_t limit) const {
   if (blob.size > limit)
-    throw Error("the blob has " + std::to_string(blob.size) + " bytes; at most " + std::to_string(limit) +
-                    " are accepted",
+    throw Error("the blob has " + std::to_string(blob.size) + " bytes, more than the limit of " +
+                    std::to_string(limit) + " bytes",
                 {.where = repository.name() + "@" + blob.digest.string()});
   const Session& session = state_->session;
   expect(session, blob.size);

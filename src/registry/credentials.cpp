@@ -34,7 +34,7 @@ Json parse_silently(std::string_view text, const std::string& source) {
   try {
     return parse_json(text, source);
   } catch (const Error&) {
-    throw Error("this is not JSON as Docker's config.json is", {.where = source});
+    throw Error("expected JSON in the form of Docker's config.json", {.where = source});
   }
 }
 
@@ -68,7 +68,7 @@ std::optional<Credential> credential_of(const Json& entry, const std::string& so
     const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
     if (colon == std::string::npos)
       throw Error("expected base64 of user:password as \"auth\" of " + escape_word(key),
-                  {.where = source, .hint = "log in again"});
+                  {.where = source, .hint = "log in again: docker login"});
     found.user = decoded->substr(0, colon);
     found.secret = decoded->substr(colon + 1);
     while (found.secret.ends_with('\0'))
@@ -97,7 +97,7 @@ std::optional<Credential> ask_helper(const std::string& name, const std::string&
   std::string answer;
   drain(output.reader.get(), [&](std::string_view text) {
     if (answer.size() + text.size() > kMaximumAnswer)
-      throw Error("the credential helper does not stop talking", {.where = program});
+      throw Error("the output of the credential helper exceeds 1 MiB", {.where = program});
     answer += text;
   });
   const ExitStatus status = child.wait();
@@ -105,7 +105,7 @@ std::optional<Credential> ask_helper(const std::string& name, const std::string&
     // What helpers say when they know the registry not.
     if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
     throw Error("the credential helper failed: " + status.text(),
-                {.where = program, .hint = "try `echo " + registry + " | " + program + " get`"});
+                {.where = program, .hint = "run `echo " + registry + " | " + program + " get`"});
   }
   return parse_helper_answer(answer, program);
 }

@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kName = "libcurl.so.4";
 
 CurlLibrary load() {
-  const SharedLibrary library(kName, "speaking HTTP needs libcurl (Debian: libcurl4)");
+  const SharedLibrary library(kName, "install libcurl (Debian: apt install libcurl4)");
   CurlLibrary result{};
   library.find("curl_easy_init", result.easy_init);
   library.find("curl_easy_setopt", result.easy_setopt);
@@ -25,7 +25,7 @@ CurlLibrary load() {
   decltype(&::curl_global_init) initialise = nullptr;
   library.find("curl_global_init", initialise);
   if (const CURLcode status = initialise(CURL_GLOBAL_DEFAULT); status != CURLE_OK)
-    throw Error(std::string("cannot be used: ") + result.easy_strerror(status), {.where = kName});
+    throw Error(std::string("cannot initialize libcurl: ") + result.easy_strerror(status), {.where = kName});
   return result;
 }
 

@@ -1,5 +1,5 @@
 // libcurl, loaded with the first request and not with the program: it brings some thirty libraries, which
-// cost each start of a tool that may speak to a registry, and hardly ever does, more than all else it does.
+// cost each start of a tool that may contact a registry, and hardly ever does, more than all else it does.
 #pragma once
 
 #include <curl/curl.h>

@@ -113,7 +113,7 @@ class HostTable {
       const auto bad = [](unsigned char c) { return c < ' ' || c == 0x7f; };
       if (!texts || name.empty() || name.find(':') != std::string::npos ||
           std::any_of(name.begin(), name.end(), bad))
-        fail("header", "names of headers with strings");
+        fail("header", "header names with string values");
       for (const std::string& text : *texts) {
         if (std::any_of(text.begin(), text.end(), bad)) fail("header", "values without control characters");
         settings.headers.push_back(name + ": " + text);
@@ -157,7 +157,7 @@ std::optional<HostsFile> find_hosts_toml(const std::vector<fs::path>& directorie
   for (const std::string& name : names)
     for (const fs::path& directory : directories) {
       const fs::path file = directory / name / "hosts.toml";
-      std::error_code error;  // a directory that is not there or cannot be searched says nothing
+      std::error_code error;  // a directory that is missing or cannot be searched has no settings
       if (!fs::is_regular_file(file, error)) continue;
       return parse_hosts_toml(read_file(file, kMaximumFile), file);
     }

@@ -12,12 +12,14 @@ namespace {
 
 constexpr int kMaximumRedirects = 5;
 constexpr std::uint64_t kMaximumErrorBody = 64u << 10;
-// A download that brought so much since it last broke has made progress: its attempts begin anew.
+// A download that brought so much since it last broke has made progress: its attempts are counted from 0
+// again.
 constexpr std::uint64_t kProgress = 1u << 20;
 
 Url parse_url(const std::string& text) {
   auto url = Url::parse(text);
-  if (!url) throw Error("expected an http or https URL without user and password", {.where = redacted(text)});
+  if (!url)
+    throw Error("expected an http or https URL without a user and password", {.where = redacted(text)});
   return std::move(*url);
 }
 
@@ -43,8 +45,7 @@ Followed perform_following(ConnectionPool& connections, Exchange exchange) {
       throw Error("more than " + std::to_string(kMaximumRedirects) + " redirects", {.where = first});
     const auto target = exchange.url.resolve(*location);
     if (!target)
-      throw Error("the registry redirects to what is no http or https URL: \"" +
-                      redacted(escape_word(location->substr(0, 200))) + "\"",
+      throw Error("the registry redirects to \"" + redacted(escape_word(location->substr(0, 200))) + "\"",
                   {.where = first});
     if (exchange.url.scheme == "https" && target->scheme == "http")
       throw Error("the registry redirects from https to " + redacted(target->string()), {.where = first});
@@ -152,7 +153,7 @@ class Download {
     data = data.subspan(skipped);
     if (data.empty()) return;
     if (options_.size && data.size() > *options_.size - position_)
-      fail("more than the expected " + std::to_string(*options_.size) + " bytes came");
+      fail("more than the expected " + std::to_string(*options_.size) + " bytes were received");
     if (data.size() > options_.maximum - position_) fail_too_long();
     sink_(data);
     position_ += data.size();
@@ -172,7 +173,7 @@ class Download {
  private:
   std::string of_size() const { return options_.size ? " of " + std::to_string(*options_.size) : ""; }
   [[noreturn]] void fail_too_long() const {
-    fail("the content is longer than the " + std::to_string(options_.maximum) + " bytes that are accepted");
+    fail("the content is longer than the " + std::to_string(options_.maximum) + " bytes allowed");
   }
 
   const DownloadSink& sink_;

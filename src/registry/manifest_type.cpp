@@ -20,8 +20,9 @@ std::string manifest_type(std::string_view bytes, std::string_view content_type,
   const Json document = parse_json(bytes, where);
   if (!document.is_object()) throw Error("expected a manifest (a JSON object)", {.where = where});
   if (document.contains("schemaVersion") && document["schemaVersion"] == 1)
-    throw Error("this is a manifest of Docker's schema 1, which Bottle does not read",
-                {.where = where, .hint = "push the image again with a present-day tool"});
+    throw Error(
+        "manifests of Docker's schema 1 are not supported",
+        {.where = where, .hint = "push the image again with a current version of Docker, Podman or skopeo"});
   const bool is_index = document.contains("manifests");
   const bool is_manifest =
       document.contains("layers") || document.contains("config") || document.contains("fsLayers");

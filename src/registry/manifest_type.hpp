@@ -10,8 +10,8 @@
 namespace bottle::registry {
 
 // The document's media type: its own, else the Content-Type, else by its members. An Error when these
-// contradict each other (CVE-2021-41190), for Docker's schema 1, and for what is no manifest. `where` is for
-// messages.
+// contradict each other (CVE-2021-41190), for Docker's schema 1, and for a document that is not a manifest.
+// `where` is for messages.
 std::string manifest_type(std::string_view bytes, std::string_view content_type, const std::string& where);
 
 // What a manifest or index is about beside its descriptors.

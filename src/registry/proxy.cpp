@@ -20,7 +20,7 @@ std::string first_of(std::initializer_list<const char*> names) {
   return {};
 }
 
-// An address as 16 bytes, IPv4 mapped into IPv6, as comparisons want it.
+// An address as 16 bytes, IPv4 mapped into IPv6, for comparisons.
 struct Address {
   std::array<unsigned char, 16> bytes{};
   bool v4 = false;

@@ -92,7 +92,7 @@ void put_missing(const Client& client, const ManifestToPush& manifest, const Ref
                  const Reference& under) {
   const PutManifest put = client.put_manifest(under, manifest.descriptor.media_type, manifest.bytes);
   if (!put.stored)
-    throw Error("the registry refuses the manifest for a condition that was not made (412)",
+    throw Error("the registry rejected the manifest because of a condition that was not sent (412)",
                 {.where = under.string()});
   if (!put.lists_subject) list_referrer(client, manifest, reference);
 }
@@ -182,13 +182,13 @@ IndexUpdate update_index(const Client& client, const Reference& tag, const Merge
       condition.if_match = current->etag;
     result.changed = client.put_manifest(tag, oci::kIndexType, *text, condition).stored || result.changed;
     // A registry that does not honour the condition lets the later of two writers win who had read the same.
-    // Whoever writes later had read before this write: after the time that takes, the index is final, and the
-    // next look shows whose it is.
+    // A client that writes later had read before this write: after the time that takes, the index is final,
+    // and the next look shows whose it is.
     const milliseconds settle = kSettle + 4 * since(begun);
     std::this_thread::sleep_for(settle + milliseconds(random() % 40));
   }
-  throw Error("the index could not be updated in " + std::to_string(kIndexAttempts) +
-                  " attempts: others keep changing it",
+  throw Error("cannot update the index in " + std::to_string(kIndexAttempts) +
+                  " attempts: other clients keep changing it",
               {.where = tag.string()});
 }
 
@@ -199,13 +199,13 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
   report.reference = reference;
   report.root = source.root().descriptor;
   if (reference.digest && *reference.digest != report.root.digest)
-    throw Error("what is to be pushed has digest " + report.root.digest.string(),
+    throw Error("digest mismatch: the content has " + report.root.digest.string(),
                 {.where = reference.string()});
   if (reference.other_digest) {
     Hasher hasher(reference.other_digest->algorithm);
     hasher.update(std::as_bytes(std::span(source.root().bytes)));
     if (const ContentDigest found = hasher.finish(); found != *reference.other_digest)
-      throw Error("what is to be pushed has digest " + found.string(), {.where = reference.string()});
+      throw Error("digest mismatch: the content has " + found.string(), {.where = reference.string()});
   }
   // A tag beside the digest is to name it too.
   const Reference target = reference.tag.empty() ? reference : reference.with_tag(reference.tag);
@@ -244,7 +244,7 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
     const ManifestToPush& manifest = source.manifests[i];
     const bool last = i + 1 == missing.size();
     const Reference by_digest = reference.with_digest(manifest.descriptor.digest);
-    // Under its SHA-512 digest alone, if that is what it is to be called.
+    // Under its SHA-512 digest alone, if the reference asks for that.
     if (last && reference.other_digest && target.tag.empty() && !options.into_index) {
       put_missing(client, manifest, reference, target);
       report.manifests[i].uploaded = true;

@@ -40,7 +40,7 @@ struct PushSource {
 
 struct PushOptions {
   std::string mount_from;  // tried before what is known of a blob
-  // The tag is to be an index that has the manifest beside those for other platforms.
+  // The tag must be an index that has the manifest beside those for other platforms.
   bool into_index = false;
   oci::Platform platform;  // of the manifest, for the index
   int index_indent = -1;   // -1: without line breaks
@@ -71,7 +71,7 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
                 const PushOptions& options = {});
 
 // Sets the tag to an index by read, merge, compare and retry, until the index at the tag has what `merge`
-// wants. `merge` gets what is there (nullopt: nothing) and returns the new text, or nullopt when there is
+// adds. `merge` gets what is there (nullopt: nothing) and returns the new text, or nullopt when there is
 // nothing to change. Also where a registry does not honour If-Match, of several at the same time none is
 // lost.
 struct IndexUpdate {

@@ -13,7 +13,7 @@ constexpr std::string_view kHub = "docker.io";
 constexpr std::size_t kMaximumHost = 255;
 constexpr std::size_t kMaximumReference = 1024;
 
-// The host without its port; nullopt for a port that is none.
+// The host without its port; nullopt for an invalid port.
 std::optional<std::string_view> without_port(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || text.back() == ']') return text;
@@ -25,7 +25,7 @@ std::optional<std::string_view> without_port(std::string_view text) {
 [[noreturn]] void fail(std::string_view reference, const std::string& expected) {
   throw Error("not a reference: expected " + expected,
               {.where = '"' + escape_word(reference.substr(0, kMaximumReference)) + '"',
-               .hint = "a reference is [registry[:port]/]repository[:tag][@digest]"});
+               .hint = "write [registry[:port]/]repository[:tag][@digest]"});
 }
 
 }  // namespace

@@ -106,11 +106,11 @@ void Session::fail(const Endpoint& endpoint, const Response& response, const std
   if (!summary.empty()) message += " (" + summary + ")";
   std::string hint;
   if (response.status == 401 || response.status == 403) {
-    hint = "log in, for example with `docker login " + endpoint.registry + "`, or ask for access";
+    hint = "log in with `docker login " + endpoint.registry + "`, or ask for access";
   } else if (response.status == 429) {
-    hint = "the registry limits requests; try later or log in";
+    hint = "try again later or log in: the registry limits the rate of requests";
   } else if (response.status == 404) {
-    hint = "check the name";
+    hint = "check the names of the repository and tag";
   }
   throw Error(message, {.where = authorizer_.scrubbed(redacted(response.url)), .hint = hint});
 }

@@ -20,7 +20,7 @@ class Session {
  public:
   explicit Session(ClientOptions options);
 
-  // The registry itself, and whether it is spoken to in plain HTTP.
+  // The registry itself, and whether it uses plain HTTP.
   Endpoint endpoint(const std::string& registry) const { return routes_.endpoint(registry); }
   // Where the repository is for the purpose: mirrors first (registry/routes.hpp).
   std::vector<Place> places(const Reference& repository, Purpose purpose) const {
@@ -69,7 +69,8 @@ auto first_answer(const std::vector<Place>& places, const Attempt& attempt) {
     return attempt(places.back());
   } catch (const Error& error) {
     if (failed.empty()) throw;
-    throw Error(error.message(), {.where = error.where(), .hint = "mirrors failed before: " + failed});
+    throw Error(error.message(),
+                {.where = error.where(), .hint = "check the mirrors, which failed first: " + failed});
   }
 }
 
@@ -91,7 +92,7 @@ class MountRefusals {
 };
 
 // "ABC: text; DEF: text" of a registry's error document (distribution-spec "Error Codes"), made safe to show;
-// "" if it is none.
+// "" if it has no such code.
 std::string error_summary(std::string_view body);
 
 }  // namespace bottle::registry

@@ -28,7 +28,7 @@ class Gatherer {
     if (!seen_.insert(manifest.digest).second) return;
     if (seen_.size() > kMaximumManifests || depth > kMaximumDepth)
       throw Error("more than " + std::to_string(kMaximumManifests) +
-                      " manifests, or indexes in indexes deeper than " + std::to_string(kMaximumDepth),
+                      " manifests, or indexes nested deeper than " + std::to_string(kMaximumDepth),
                   {.where = where});
     ManifestToPush item;
     item.descriptor = descriptor;
@@ -86,9 +86,9 @@ const oci::Descriptor& choose(const std::vector<oci::Descriptor>& list, const st
   }
   if (matches != 1)
     throw Error(name.empty() ? "expected one image in the layout, found " + std::to_string(list.size())
-                             : "expected one image called \"" + escape_word(name) +
+                             : "expected one image with the name \"" + escape_word(name) +
                                    "\" in the layout, found " + std::to_string(matches),
-                {.where = where, .hint = "name one with --image; there are: " + names});
+                {.where = where, .hint = "choose one with --image: " + names});
   return oci::require_digest(*found, where);
 }
 

@@ -24,7 +24,7 @@ constexpr long kSlowest = 1024;  // bytes a second
 template <class Value>
 void set(CURL* curl, CURLoption option, Value value) {
   if (const CURLcode status = libcurl().easy_setopt(curl, option, value); status != CURLE_OK)
-    throw Error(std::string("libcurl refuses an option: ") + libcurl().easy_strerror(status));
+    throw Error(std::string("libcurl rejected an option: ") + libcurl().easy_strerror(status));
 }
 
 class HeaderList {
@@ -73,10 +73,10 @@ struct Running {
 void take_header_line(Running& running, std::string_view line) {
   running.head_size += line.size();
   if (running.head_size > kMaximumHead)
-    throw Error("the answer's header is longer than " + human_size(kMaximumHead), {.where = running.where()});
+    throw Error("the response header exceeds " + human_size(kMaximumHead), {.where = running.where()});
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n'))
     line.remove_suffix(1);
-  if (running.head_complete) return;  // trailers say nothing that matters
+  if (running.head_complete) return;  // trailers are ignored
   if (line.starts_with("HTTP/")) {
     running.answer.headers = {};
     const std::size_t blank = line.find(' ');
@@ -125,8 +125,7 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
       body.append(data, std::min(room, length));
       running.truncated = length > room;
     } else if (body.size() + length > running.exchange.maximum_body) {
-      throw Error("the answer is longer than the " + std::to_string(running.exchange.maximum_body) +
-                      " bytes that are accepted",
+      throw Error("the response exceeds " + std::to_string(running.exchange.maximum_body) + " bytes",
                   {.where = running.where()});
     } else {
       body.append(data, length);
@@ -161,7 +160,7 @@ std::size_t on_read(char* buffer, std::size_t size, std::size_t count, void* use
 }
 
 // libcurl begins again when a kept connection turns out to be dead. What has gone out of an upload may have
-// arrived: then whoever uploads asks first.
+// arrived: then the uploader asks first.
 int on_seek(void* user, curl_off_t offset, int origin) {
   auto& running = *static_cast<Running*>(user);
   if (origin != SEEK_SET || offset < 0 || (running.sent > 0 && !running.exchange.may_resend))
@@ -211,14 +210,14 @@ bool is_worth_another_attempt(CURLcode code) {
 std::string hint_for(CURLcode code) {
   switch (code) {
     case CURLE_COULDNT_CONNECT:
-      return "is the registry running, and the port right?";
+      return "check that the registry is running, and its port";
     case CURLE_COULDNT_RESOLVE_HOST:
-      return "check the registry's name";
+      return "check the host name of the registry";
     case CURLE_PEER_FAILED_VERIFICATION:
-      return "put the authority's certificate into /etc/docker/certs.d/<host:port>/ca.crt, or name it in "
+      return "store the certificate of its authority as /etc/docker/certs.d/HOST:PORT/ca.crt, or set "
              "SSL_CERT_FILE";
     case CURLE_SSL_CONNECT_ERROR:
-      return "a registry without TLS needs --plain-http";
+      return "add --plain-http if the registry does not use TLS";
     default:
       return "";
   }
@@ -343,7 +342,7 @@ HttpAnswer ConnectionPool::perform(const Exchange& exchange) {
   if (running.failure) std::rethrow_exception(running.failure);
   if (code == CURLE_OK) {
     if (!running.head_complete)
-      throw ConnectionError("the answer has no whole header", {.where = running.where()});
+      throw ConnectionError("the response header is incomplete", {.where = running.where()});
     return std::move(running.answer);
   }
   // An answer that came before all was sent, or whose page of explanation is long, is an answer.

@@ -22,7 +22,7 @@ bool is_zero(std::span<const std::byte> data) {
 }  // namespace
 
 // Not flushed to disk one by one (a pack may put hundreds): after a power failure a blob may be short or
-// empty, which find_action() sees by its size, and whoever reads it compares a checksum.
+// empty, which find_action() sees by its size, and readers compare a checksum.
 struct Store::Writer::State {
   std::shared_ptr<Shared> shared;
   Shared::Temporary temporary;
@@ -67,13 +67,13 @@ Output Store::Writer::commit(const std::optional<Digest>& expected) {
   if (expected && *expected != output.digest) {
     throw Error("the content of " + std::to_string(output.size) + " bytes has digest " +
                     output.digest.string() + ", expected " + expected->string(),
-                {.hint = "it was altered on the way or at its source"});
+                {.hint = "repeat the command; if the error remains, the content was altered at its source"});
   }
   const Layout& layout = state_->shared->layout;
   if (state_->ends_in_hole &&
       ::ftruncate(state_->temporary.file.get(), static_cast<off_t>(state_->size)) != 0)
     throw_errno("cannot set the size of", state_->temporary.path.native());
-  // A file that is already there is replaced: should its bytes have been altered since, this heals it.
+  // An existing file is replaced: if its bytes were altered since, this heals it.
   state_->shared->publish(state_->temporary.path, layout.blob(output.digest));
   state_->published = true;
   state_->temporary.file.reset();
@@ -83,8 +83,8 @@ Output Store::Writer::commit(const std::optional<Digest>& expected) {
 
 Output Store::put(std::string_view data) const {
   const Output known{sha256(data), data.size()};
-  // Replacing a file makes some file systems write it out at once (ext4, auto_da_alloc). So one that is there
-  // as it should be stays: a build puts most texts again.
+  // Replacing a file makes some file systems write it out at once (ext4, auto_da_alloc). So an existing file
+  // with the right content stays: a build puts most texts again.
   if (data.size() <= kCompared && find_blob(known.digest)) {
     const fs::path path = blob_path(known.digest);
     struct stat status {};

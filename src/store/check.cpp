@@ -25,17 +25,17 @@ struct Hashed {
   Digest digest;
   std::uint64_t size = 0;
   std::string problem;  // when it cannot be read
-  bool gone = false;    // meanwhile
+  bool gone = false;    // by another process
 };
 
 Hashed hash_file(const fs::path& path) {
   Hashed result;
-  // Verifying is no use: O_NOATIME, which only the owner may ask for.
+  // Verifying is not a use of the blob: O_NOATIME, which only the owner may ask for.
   Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOATIME));
   if (!file && errno == EPERM) file = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
     result.gone = errno == ENOENT;
-    result.problem = "it cannot be opened";
+    result.problem = "cannot open the file";
     return result;
   }
   Sha256 hasher;
@@ -48,7 +48,7 @@ Hashed hash_file(const fs::path& path) {
       result.size += count;
       if (count < buffer.size()) break;
     }
-  } catch (const Error& error) {  // a failing disk: the blob is as good as lost
+  } catch (const Error& error) {  // a failing disk: the blob is lost
     result.problem = error.message();
     return result;
   }
@@ -102,8 +102,7 @@ Verification verify(const Store& store, const fs::path& directory, std::size_t t
   const Layout layout(directory);
   Verification result;
   const auto stray = [&](const fs::path& path) {
-    result.findings.push_back(
-        {Finding::Kind::stray, path.native(), "it does not belong into a store; left where it is"});
+    result.findings.push_back({Finding::Kind::stray, path.native(), "not a file of a store; left unchanged"});
   };
 
   std::vector<Digest> digests;

@@ -20,7 +20,7 @@
 namespace bottle::store {
 namespace {
 
-// An explanation older than this interests nobody.
+// Explanations older than this are not shown by any tool.
 constexpr std::time_t kTombstoneAge = std::time_t{90} * 24 * 60 * 60;
 
 struct Blob {
@@ -273,8 +273,7 @@ class Collection {
     for (const OldTree& tree : trees_)
       report_.trees_kept += tree.evicted ? 0 : 1;
 
-    // Whoever writes holds the lock that we have alone: everything temporary belongs to a process that is
-    // gone.
+    // Writers hold the lock that we hold exclusively: everything temporary belongs to a process that is gone.
     std::error_code error;
     for (fs::directory_iterator entry(layout_.temporaries(), error);
          !error && entry != fs::directory_iterator(); entry.increment(error)) {

@@ -13,13 +13,13 @@
 
 namespace bottle::store {
 
-// Something in the store's directory that is no blob and no action; another room knows how to measure and
-// remove it.
+// An item in the store's directory that is neither a blob nor an action; another room knows how to measure
+// and remove it.
 struct Tree {
   std::string name;
   std::uint64_t bytes = 0;
   std::time_t used = 0;
-  bool is_garbage = false;  // of no use to anybody
+  bool is_garbage = false;  // nothing needs it
 };
 
 struct CollectOptions {
@@ -30,8 +30,8 @@ struct CollectOptions {
   // Blobs that no action names are spared for this long, in seconds: the step that names them may still be to
   // come. max_size takes them all the same, before any action.
   std::uint64_t orphan_grace = 3600;
-  // What trees there are that may go, in the order in which they may; asked when no build can be at work any
-  // more, as is their removal.
+  // What trees there are that may go, in the order in which they may; called when builds can no longer run,
+  // as is their removal.
   std::function<std::vector<Tree>()> trees = {};
   std::function<void(const std::vector<std::string>&)> remove_trees = {};
   // Said once if a build holds the store and collection has to wait for it.
@@ -48,7 +48,7 @@ struct CollectReport {
   std::uint64_t blobs_removed = 0;
   std::uint64_t trees_kept = 0;
   std::uint64_t trees_evicted = 0;       // by age or size
-  std::uint64_t bytes_still_linked = 0;  // of removed blobs that build trees go on holding as hard links
+  std::uint64_t bytes_still_linked = 0;  // of removed blobs that build trees still hold as hard links
   std::uint64_t temporaries_removed = 0;
   std::uint64_t tombstones_removed = 0;
   std::uint64_t roots_dropped = 0;
@@ -58,7 +58,7 @@ struct CollectReport {
 
 // Evicts least recently used actions until the limits hold, then removes blobs that no action names, what
 // killed processes left, old tombstones, and roots whose directory is gone. Waits until no other process
-// holds the store open (a Store object of this process must not be open either: it would wait for ever). A
+// holds the store open (a Store object of this process must not be open either: it would wait forever). A
 // directory that does not exist is an empty store. Killed at any point it leaves a valid store.
 CollectReport collect(const fs::path& directory, const CollectOptions& options);
 

@@ -74,7 +74,7 @@ std::string damaged_tombstone(std::string_view reason) {
 
 std::optional<std::string> parse_damaged_tombstone(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return "the note about it is damaged too";
+  if (!json.is_object()) return "the record of the damage is damaged too";
   const auto member = json.find("damaged");
   if (member == json.end() || !member->is_string()) return std::nullopt;
   return member->get<std::string>();

@@ -21,8 +21,8 @@ namespace {
 constexpr std::size_t kBlock = 256u << 10;
 constexpr std::size_t kWaiting = 8;  // blocks: more than that and who receives waits for who hashes
 
-// Hashes blocks in order on a thread of its own, which begins with the first: what comes over a network is
-// received and written meanwhile.
+// Hashes blocks in order on a separate thread, which begins with the first block: data from a network is
+// received and written at the same time.
 class BackgroundHash {
  public:
   ~BackgroundHash() {
@@ -120,7 +120,7 @@ struct Store::Partial::State {
     writing = false;
   }
 
-  // Opens the file that another may have left, unless somebody writes it now.
+  // Opens the file that another process may have left, unless a process is writing to it.
   bool open_kept() {
     path = shared->layout.temporaries() / (digest.hex() + ".part");
     file = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
@@ -185,7 +185,7 @@ Output Store::Partial::commit() {
     restart();
     throw Error("the content of " + std::to_string(output.size) + " bytes has digest " +
                     output.digest.string() + ", expected " + state_->digest.string(),
-                {.hint = "it was altered on the way or at its source"});
+                {.hint = "repeat the command; if the error remains, the content was altered at its source"});
   }
   const Layout& layout = state_->shared->layout;
   if (::fchmod(state_->file.get(), state_->shared->masked(0444)) != 0)

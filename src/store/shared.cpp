@@ -106,8 +106,9 @@ void Shared::disregard(const Digest& id) {
 
 Shared::Temporary Shared::make_temporary(mode_t mode) {
   if (below && !has_written.exchange(true))
-    std::fprintf(stderr, "bottle: the store %s cannot be written to: what is made now is not kept there\n",
-                 below->root().c_str());
+    std::fprintf(
+        stderr, "bottle: warning: cannot write to the store %s: it will not hold the results of this build\n",
+        below->root().c_str());
   while (true) {
     // Process ids repeat, also at the same time in containers that share a store: O_EXCL settles it.
     fs::path path = layout.temporaries() / (std::to_string(::getpid()) + "." + std::to_string(temporaries++));

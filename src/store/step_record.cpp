@@ -71,8 +71,8 @@ RunReason run_reason(const fs::path& directory, std::string_view step, std::stri
   if (!has_content(last, key_text)) return {"changed", lookup.detail};
   if (lookup.presence == Presence::present) return {};
   return {"evicted",
-          "the store has neither the result of the last build here nor a note about it: "
-          "it was emptied, or another store is used now"};
+          "the store holds neither the result of the last build in this directory nor a record of its "
+          "eviction: it was emptied, or this build uses another store"};
 }
 
 }  // namespace bottle::store

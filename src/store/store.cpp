@@ -36,8 +36,8 @@ fs::path home_directory() {
   if (const char* home = environment("HOME")) return home;
   // Containers and service managers often run without HOME.
   if (const auto account = user_account(); account && account->home.starts_with('/')) return account->home;
-  throw Error("no place for the store: HOME is not set and user " + std::to_string(::getuid()) +
-                  " has no home directory",
+  throw Error("cannot choose a directory for the store: HOME is not set and user " +
+                  std::to_string(::getuid()) + " has no home directory",
               {.hint = "set BOTTLE_CACHE_DIR to a directory"});
 }
 
@@ -75,7 +75,7 @@ Store::Store(fs::path directory)
 
 fs::path Store::default_directory() {
   if (const char* directory = environment("BOTTLE_CACHE_DIR")) return fs::absolute(directory);
-  // Relative paths in XDG_CACHE_HOME are to be ignored (XDG base directory specification).
+  // Relative paths in XDG_CACHE_HOME must be ignored (XDG base directory specification).
   const char* cache = environment("XDG_CACHE_HOME");
   if (cache != nullptr && cache[0] == '/') return fs::path(cache) / "bottle";
   return home_directory() / ".cache" / "bottle";
@@ -88,9 +88,9 @@ std::optional<mode_t> configured_umask() {
   if (text == nullptr) return std::nullopt;
   const auto value = parse_unsigned(text, 8);
   if (!value || *value > 0777)
-    throw UsageError(
-        "invalid umask \"" + std::string(text) + "\": expected an octal number up to 777",
-        {.where = "BOTTLE_CACHE_UMASK", .hint = "for a store of a group: BOTTLE_CACHE_UMASK=002"});
+    throw UsageError("invalid umask \"" + std::string(text) + "\": expected an octal number up to 777",
+                     {.where = "BOTTLE_CACHE_UMASK",
+                      .hint = "set BOTTLE_CACHE_UMASK=002 for a store that a group shares"});
   return static_cast<mode_t>(*value);
 }
 
@@ -108,10 +108,10 @@ void make_root(const fs::path& root, mode_t mode, bool is_exact) {
   if (error == std::errc::no_space_on_device)
     throw_errno("cannot create the store", root.native(), error.value());
   throw Error("cannot create the store: " + error.message(),
-              {.where = root.native(), .hint = "set BOTTLE_CACHE_DIR to a directory that can be written to"});
+              {.where = root.native(), .hint = "set BOTTLE_CACHE_DIR to a writable directory"});
 }
 
-// A store that nothing was said about is its user's alone; an older one may not be.
+// Without BOTTLE_CACHE_UMASK a store belongs to its user only; an older store may have other permissions.
 void make_private(const fs::path& root) {
   struct stat status {};
   if (::stat(root.c_str(), &status) != 0 || status.st_uid != ::geteuid() || (status.st_mode & 077) == 0)
@@ -125,7 +125,7 @@ void share_directories(const Shared& shared) {
   const fs::path& root = shared.layout.root();
   for (const char* name : {"tombstones", "roots", "stat", "snapshots", "cache", "run"})
     shared.make_directory(root / name);
-  // Who did not make the file may not change it; who did, has.
+  // Only the owner of the file may change its mode, and the owner has done so.
   (void)::chmod(shared.layout.lock().c_str(), shared.masked(0666));
 }
 
@@ -264,9 +264,9 @@ void drop(Shared& shared, const fs::path& path, const Digest& id, const std::str
   }
   const std::string text = path.native() + ": warning: " + what + " " + short_name(id) +
                            " is damaged: " + reason +
-                           (!removed      ? "; it cannot be removed from the store, and is not used\n"
+                           (!removed      ? "; it cannot be removed from the store, and is ignored\n"
                             : !remembered ? "; removed\n"
-                                          : "; removed, it will be made again when needed\n");
+                                          : "; removed, and rebuilt when needed\n");
   std::fputs(text.c_str(), stderr);
 }
 

@@ -36,8 +36,8 @@ class Store {
   const fs::path& directory() const { return directory_; }
 
   // A blob's file: read-only, of the right content when it entered. Marks it as used (for collection). Its
-  // content is not read again here: whoever reads it compares what it can (a size, a CRC-32, the digest) and
-  // calls drop_damaged_blob() on a mismatch.
+  // content is not read again here: readers compare what they can (a size, a CRC-32, the digest) and call
+  // drop_damaged_blob() on a mismatch.
   std::optional<fs::path> find_blob(const Digest& digest) const;
   fs::path blob_path(const Digest& digest) const;  // where it is or would be
   Output put(std::string_view data) const;
@@ -58,7 +58,7 @@ class Store {
     std::unique_ptr<State> state_;
   };
 
-  // A blob that comes from far: what came before an interruption, even by SIGKILL, is kept below tmp/ until a
+  // A blob from a network: what arrived before an interruption, even by SIGKILL, is kept below tmp/ until a
   // collection, and the next Partial of the digest begins with it. Of several processes that fetch the same
   // blob at once, all but one begin at nothing.
   class Partial {
@@ -84,10 +84,10 @@ class Store {
   };
   // One open and one stat an output. A damaged action or an output of the wrong size is dropped on the way.
   Lookup find_action(const Digest& key) const;
-  // All outputs must have been put before: whoever finds the action finds its blobs.
+  // All outputs must have been put before: a process that finds the action finds its blobs.
   void put_action(const Digest& key, const ActionResult& result) const;
-  // Reports a blob or action whose bytes are not what they should be: removed, remembered as damaged, noted
-  // on stderr once.
+  // Reports a blob or action with unexpected bytes: removes it, records it as damaged, and prints one note to
+  // stderr.
   void drop_damaged_blob(const Digest& digest, const std::string& reason) const;
   void drop_damaged_action(const Digest& key, const std::string& reason) const;
 

@@ -173,9 +173,9 @@ CommandLine::CommandLine(const std::string& description, const std::string& name
 CommandLine::~CommandLine() = default;
 
 void CommandLine::add_common_options(CommonOptions& options) {
-  app_->set_version_flag("--version", app_->get_name() + " " BOTTLE_VERSION, "print the version and exit");
-  app_->add_flag("-q,--quiet", options.quiet, "print errors and results only");
-  app_->add_flag("--json", options.json, "print the result as JSON");
+  app_->set_version_flag("--version", app_->get_name() + " " BOTTLE_VERSION, "Print the version and exit");
+  app_->add_flag("-q,--quiet", options.quiet, "Print errors and results only");
+  app_->add_flag("--json", options.json, "Print the result as JSON");
   app_->fallthrough();  // inherited by the subcommands that are added later
 }
 

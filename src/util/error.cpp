@@ -16,7 +16,7 @@ const char* remedy(int error_number) {
   switch (error_number) {
     case ENOSPC:
     case EDQUOT:
-      return "free some space there and build again; nothing that was there before has been changed";
+      return "free space on that file system and build again; existing files are unchanged";
     case EACCES:
     case EPERM:
     case EROFS:

@@ -36,7 +36,7 @@ class UsageError : public Error {
 };
 
 // Thrown by check_interrupted() after SIGINT or SIGTERM. Deliberately not an Error: a handler that reports
-// and goes on after failures must not swallow it.
+// failures and continues must not swallow it.
 struct Interrupted {
   int signal_number;
 };

@@ -218,7 +218,7 @@ void copy_range(int from, std::uint64_t from_offset, int to, std::uint64_t to_of
     to_offset += static_cast<std::uint64_t>(count);
     length -= static_cast<std::uint64_t>(count);
   }
-  // Not every pair of file systems can copy in the kernel: go on by hand from where it stopped.
+  // Not every pair of file systems can copy in the kernel: read and write continue where it stopped.
   std::vector<std::byte> buffer(length > 0 ? std::min<std::uint64_t>(length, 1u << 20) : 0);
   while (length > 0) {
     const std::span<std::byte> part = std::span(buffer).first(std::min<std::uint64_t>(length, buffer.size()));

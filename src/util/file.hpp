@@ -49,7 +49,7 @@ std::size_t pread_some(int descriptor, std::span<std::byte> data, std::uint64_t 
 void write_all(int descriptor, std::span<const std::byte> data, std::string_view name);
 void write_all(int descriptor, std::string_view text, std::string_view name);
 
-// The whole file as a string; larger than `limit` bytes is an error that says so.
+// The whole file as a string; larger than `limit` bytes is an error that names the limit.
 std::string read_file(const fs::path& path, std::uint64_t limit = 64u << 20);
 // The same, or nullopt when it does not exist.
 std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit = 64u << 20);
@@ -60,8 +60,8 @@ bool has_content(const fs::path& path, std::string_view text);
 struct stat stat_of(int descriptor, std::string_view name);
 void make_directories(const fs::path& path);
 
-// What a power failure may do to a file that was written anew: anything; nothing but bring back what was
-// there before, as a whole; nothing. Each grade makes a journal wait for the disk once more.
+// What a power failure may do to a file that was replaced. no: anything. contents: restore the previous file
+// as a whole. yes: nothing. Each grade costs one more wait for the disk.
 enum class Durable { no, contents, yes };
 
 // A file that appears under its name only when commit() is called: written to a temporary name in the same
@@ -106,7 +106,7 @@ class FileLock {
  public:
   enum class Mode { shared, exclusive };
   FileLock(const fs::path& path, Mode mode);
-  // nullopt if somebody else holds it.
+  // nullopt if another process holds it.
   static std::optional<FileLock> try_lock(const fs::path& path, Mode mode);
 
  private:

@@ -18,8 +18,8 @@ namespace {
 std::atomic<int> noted_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "used in a signal handler");
 
-// Can be read once a signal was noted. A flag alone is not enough: a signal between looking at it and a call
-// that waits would be slept over.
+// Can be read once a signal was noted. A flag alone is not enough: a signal between the check of the flag and
+// a call that waits would be missed.
 int noted_event = -1;
 thread_local int uninterrupted = 0;
 pid_t owner = 0;  // a fork that has not become another program shares the event, but not the flag

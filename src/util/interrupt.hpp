@@ -8,14 +8,14 @@ void install_interrupt_handlers();
 // Throws Interrupted if a signal was noted. Cheap; call it once a file or once a chunk.
 void check_interrupted();
 // Waits until `descriptor` can be read without waiting (or its other end is closed). Throws Interrupted for a
-// signal that comes meanwhile or was noted before, whichever thread it was given to.
+// signal that arrives while it waits or was noted before, whichever thread received it.
 void wait_readable(int descriptor);
-// For a poll() of one's own: can be read once a signal was noted, and is never to be read. -1, which poll()
-// passes over, without the handlers.
+// A descriptor for the caller's own poll(): readable once a signal was noted; callers must not read it.
+// Without the handlers it is -1, which poll() ignores.
 int interrupt_descriptor();
 
-// While one exists, a noted signal is nothing to this thread: for what is taken back because of it, which
-// waits for programs too. A second signal ends the process all the same.
+// While one exists, this thread ignores a noted signal: cleanup after a signal waits for programs too. A
+// second signal still ends the process.
 class Uninterrupted {
  public:
   Uninterrupted();

@@ -14,7 +14,7 @@ Json parse_json(std::string_view text, const std::string& name) {
   const auto bounded = [&](int depth, Json::parse_event_t event, Json&) {
     if (depth > kMaximumDepth &&
         (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start))
-      throw Error("JSON nested deeper than " + std::to_string(kMaximumDepth) + " levels", {.where = name});
+      throw Error("JSON is nested deeper than " + std::to_string(kMaximumDepth) + " levels", {.where = name});
     return true;
   };
   try {

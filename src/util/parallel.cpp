@@ -46,8 +46,8 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
   }
   window = std::max(window, threads);
 
-  // Who waits is woken for what it waits for: with a window of small items, waking all for each of them took
-  // longer than the items.
+  // A thread is woken only for what it waits for: with a window of small items, waking all threads for each
+  // item took longer than the items.
   std::mutex mutex;
   std::condition_variable room;   // for workers
   std::condition_variable ready;  // for the consumer: the next item is done
@@ -85,7 +85,7 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
       for (std::size_t i = 0; i < threads; ++i)
         pool.emplace_back(worker);
     } catch (...) {
-      // Fewer threads than wanted do the work as well; but they must not be left waiting for it.
+      // Fewer threads than requested can do the work; but those that started must not be left waiting.
       if (pool.empty()) failure = std::current_exception();
     }
     for (std::size_t i = 0; i < count; ++i) {
@@ -101,15 +101,15 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
       lock.lock();
       if (error && !failure) failure = error;
       consumed = i + 1;
-      // Workers that wait for room begin again when half of it is free, not at each item.
+      // Workers that wait for the window continue when half of it is free, not at each item.
       if (failure || begun <= consumed + window / 2) room.notify_all();
     }
   }
   if (failure) std::rethrow_exception(failure);
 }
 
-// Without an order to keep, nobody waits for anybody before the end: files of 10 kB, a thread woken for each,
-// took half as long again.
+// Without an order to keep, no thread waits for another before the end: with files of 10 kB, waking a thread
+// for each took 50 % longer.
 void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
@@ -132,7 +132,7 @@ void parallel_for(std::size_t count, std::size_t threads, const std::function<vo
       for (std::size_t i = 1; i < std::min(threads, count); ++i)
         pool.emplace_back(worker);
     } catch (const std::system_error&) {
-      // Fewer threads than wanted do the work as well.
+      // Fewer threads than requested can do the work.
     }
     worker();
   }

@@ -19,7 +19,7 @@ void parallel_ordered(std::size_t count, std::size_t threads, std::size_t window
 // The same without a consumer.
 void parallel_for(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work);
 
-// Two pieces of work, the second on a thread of its own if it `is_long` (some milliseconds) and there is more
+// Two pieces of work, the second on a separate thread if it `is_long` (some milliseconds) and there is more
 // than one processor to use; else it comes first. An exception of either is thrown when what has begun has
 // ended.
 void both(bool is_long, const std::function<void()>& here, const std::function<void()>& beside);

@@ -112,7 +112,7 @@ std::optional<fs::path> find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return runs(name) ? std::optional<fs::path>(name) : std::nullopt;
   const char* path = std::getenv("PATH");
   std::string directories = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
-  // Where system tools are that not every user has in the path.
+  // Directories of system tools that are not in every user's PATH.
   directories += ":/usr/local/sbin:/usr/sbin:/sbin";
   for (const std::string_view directory : split(directories, ':')) {
     const fs::path candidate = fs::path(directory) / name;
@@ -147,7 +147,7 @@ Child start(const Command& command) {
            command.input >= 0 ? command.input : null.get(), failure.writer.get());
   }
   Child child(pid, command.own_group);
-  if (command.own_group) ::setpgid(pid, pid);  // here too: whoever comes first
+  if (command.own_group) ::setpgid(pid, pid);  // also in the parent: the first of the two calls has effect
   failure.writer.reset();
   int error = 0;
   if (read_some(failure.reader.get(), std::as_writable_bytes(std::span(&error, 1)), name) == sizeof error)

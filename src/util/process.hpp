@@ -54,8 +54,8 @@ struct Command {
   int output = -1;  // standard output and error; -1: this process's standard error for both
   int error = -1;   // standard error; -1: where `output` goes
   std::optional<std::uint64_t> largest_file;  // bytes; SIGXFSZ ends what writes more into a file
-  // The program dies when this process does, however that happens. It has a process group of its own unless
-  // the terminal is to stay with it.
+  // The program dies when this process does, however that happens. It gets a separate process group unless it
+  // keeps the terminal.
   bool own_group = true;
 };
 

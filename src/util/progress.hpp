@@ -1,5 +1,5 @@
 // How far long work has come, told on stderr: a bar on a terminal, elsewhere (a log, NO_COLOR, TERM=dumb) a
-// line now and then. Work that ends soon says nothing.
+// line now and then. Work that ends soon prints nothing.
 #pragma once
 
 #include <chrono>
@@ -10,23 +10,23 @@
 namespace bottle {
 
 struct ProgressTimes {
-  std::chrono::milliseconds quiet_first{700};  // so long nothing is said
+  std::chrono::milliseconds quiet_first{700};  // nothing is printed before this time has passed
   std::chrono::milliseconds bar{100};          // between two drawings of the bar
   std::chrono::milliseconds line{10'000};      // between two lines
 };
 
-// Threads may use one together. What cannot be written is not an error: the work goes on.
+// Threads may use one together. Failing to write is not an error: the work continues.
 class Progress {
  public:
   // `what` is a present participle: "pulling". `descriptor` must stay open.
   Progress(int descriptor, std::string what, ProgressTimes times = {});
-  // Takes the bar away, so that an error has the line to itself.
+  // Removes the bar, so that an error gets its own line.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void expect(std::uint64_t bytes);   // so many more are to be done
-  void advance(std::uint64_t bytes);  // so many more are done; takes the bar away when that is all
+  void expect(std::uint64_t bytes);   // adds to the expected amount
+  void advance(std::uint64_t bytes);  // adds to the amount that is done; removes the bar when all of it is
 
  private:
   using Clock = std::chrono::steady_clock;

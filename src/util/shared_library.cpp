@@ -9,7 +9,7 @@ namespace bottle {
 SharedLibrary::SharedLibrary(const char* name, const char* hint)
     : name_(name), handle_(::dlopen(name, RTLD_LAZY | RTLD_LOCAL)) {
   if (handle_ == nullptr)
-    throw LibraryError(std::string("cannot be loaded: ") + ::dlerror(), {.where = name, .hint = hint});
+    throw LibraryError(std::string("cannot load the library: ") + ::dlerror(), {.where = name, .hint = hint});
 }
 
 void* SharedLibrary::address(const char* function) const {

@@ -6,8 +6,8 @@
 
 namespace bottle {
 
-// Thrown for a library that is absent or is another than it should be. Who tries whether something can be
-// read must not take it for "no".
+// Thrown for a library that is absent or lacks a function. Code that probes whether a file can be read must
+// not treat this as "no".
 class LibraryError : public Error {
   using Error::Error;
 };

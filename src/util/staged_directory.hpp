@@ -7,8 +7,8 @@ namespace bottle {
 
 // The directory ".<name>.<pid>.tmp" beside `target`, removed with all that is still in it by the destructor.
 // What a SIGKILL left there is removed by the next one for that target when its process is gone, as with
-// AtomicFile. Nobody else may look into it. `target` is absolute; missing parents are made. Throws naming the
-// target.
+// AtomicFile. Other users have no access to it. `target` is absolute; missing parents are made. Throws naming
+// the target.
 class StagedDirectory {
  public:
   explicit StagedDirectory(const fs::path& target);
@@ -20,7 +20,7 @@ class StagedDirectory {
 
  private:
   fs::path path_;
-  Fd lock_;  // shows other containers, in which our process id means nothing, that somebody is at work
+  Fd lock_;  // shows other containers, in which our process id means nothing, that the directory is in use
 };
 
 }  // namespace bottle

@@ -95,7 +95,7 @@ std::string human_size(std::uint64_t bytes) {
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   std::optional<std::string> best;
-  // The dashes of an option are no letters: "--push" is not a mistyped "--ssh".
+  // The dashes of an option are not letters: "--push" is not a mistyped "--ssh".
   std::size_t best_distance = std::max<std::size_t>(1, letters(word) / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);

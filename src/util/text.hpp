@@ -22,7 +22,7 @@ std::optional<std::string> unescape_word(std::string_view text);
 // The whole of `text` as an unsigned number of the given base, or nullopt (also on overflow, sign, blanks).
 std::optional<std::uint64_t> parse_unsigned(std::string_view text, int base = 10);
 
-// An integer's digits, without a text of their own.
+// An integer's digits, without a heap allocation.
 template <typename Number>
 void append_number(std::string& out, Number value, int base = 10) {
   std::array<char, 66> digits;  // of 64 bits in base 2, and a sign

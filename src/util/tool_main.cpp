@@ -29,16 +29,16 @@ void print(const char* tool, const Error& error) {
 
 constexpr const char* kOutOfMemory =
     "out of memory\n  hint: raise the limit (ulimit -v, the memory of the container), or lower BOTTLE_JOBS";
-constexpr const char* kTooLarge = "a size in the input is larger than memory can be";
+constexpr const char* kTooLarge = "a size in the input exceeds the address space";
 
-// Without memory of its own.
+// Allocates no memory.
 void say_plainly(const char* name, const char* text) {
   for (const char* part : {name, ": error: ", text, "\n"}) {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, part, std::strlen(part));
   }
 }
 
-// An allocation that failed, or a thread that could not start for want of memory.
+// An allocation that failed, or a thread that could not start because memory is short.
 bool is_lack_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   const auto* system = dynamic_cast<const std::system_error*>(&error);
@@ -46,11 +46,11 @@ bool is_lack_of_memory(const std::exception& error) {
                                system->code() == std::errc::not_enough_memory);
 }
 
-// The tool that runs, for what ends it where nothing can be caught.
+// The tool's name, for the terminate handler.
 const char* running = "bottle";
 
-// An exception that left a destructor, a thread, or a function that throws none. Memory that is short is not
-// a fault of the program.
+// Handles an exception that left a destructor, a thread, or a noexcept function. Lack of memory is not a bug
+// of the program.
 [[noreturn]] void end_by_exception() {
   try {
     if (std::current_exception()) throw;
@@ -77,7 +77,7 @@ int report(const char* name, const std::function<int()>& body) {
     print(name, error);
     return kFailed;
   } catch (const Interrupted& interrupted) {
-    fmt::print(stderr, "{}: interrupted by signal {}; nothing is half-written\n", name,
+    fmt::print(stderr, "{}: interrupted by signal {}; no incomplete file remains\n", name,
                interrupted.signal_number);
     return 128 + interrupted.signal_number;
   } catch (const std::length_error&) {
@@ -88,7 +88,7 @@ int report(const char* name, const std::function<int()>& body) {
       say_plainly(name, kOutOfMemory);
       return kFailed;
     }
-    fmt::print(stderr, "{}: error: {} (a fault in {}, please report it)\n", name, error.what(), name);
+    fmt::print(stderr, "{}: error: {} (this is a bug in {}: please report it)\n", name, error.what(), name);
     return kFailed;
   }
 }

@@ -10,7 +10,7 @@ Worker::Worker(std::size_t capacity) : capacity_(capacity) {
   try {
     thread_.emplace([this] { run(); });
   } catch (const std::system_error&) {
-    capacity_ = 0;  // too many threads on this machine: it is done without
+    capacity_ = 0;  // the thread limit of this machine is reached: add() does the work
   }
 }
 
@@ -62,7 +62,7 @@ void Worker::run() {
     } catch (...) {
       error = std::current_exception();
     }
-    work = {};  // lets go of what it holds before anybody hears that it is done
+    work = {};  // releases its captures before add() or finish() returns
     lock.lock();
     busy_ = false;
     if (error) {

@@ -1,4 +1,5 @@
-// One thread that does what it is given, in order, beside the thread that gives it: a stage of a pipeline.
+// One thread that executes work in the order of submission, beside the thread that submits it: a stage of a
+// pipeline.
 #pragma once
 
 #include <condition_variable>

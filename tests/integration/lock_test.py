@@ -452,7 +452,7 @@ class HostileRegistries(Case):
         self.web.put("/v2/base/manifests/1", "<html>welcome</html>", **{"Content-Type": "text/html"})
         self.refused(self.base.split("/")[0])
         self.document({"config": {"mediaType": "application/vnd.example+json", **self.blob({})}, "layers": []})
-        self.refused("an artifact, not an image")
+        self.refused("expected an image, found an artifact")
         self.document({"config": {"mediaType": images.CONFIG, "digest": "sha256:" + "1" * 64, "size": 1 << 40}, "layers": []})
         self.refused("1099511627776|too large|at most")
         config = self.config()

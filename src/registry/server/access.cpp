@@ -66,12 +66,12 @@ std::string challenge(const ServerRequest& request) {
 std::optional<Reply> Service::refuse_foreign_page(const ServerRequest& request) const {
   if (!request.host.empty() && !access_.hosts.allows_host(request.host))
     return error_reply(421, "DENIED",
-                       "this registry is not called \"" + escape_word(request.host.substr(0, 255)) +
-                           "\"; use the address that it listens on, or start it with --allow-host");
+                       "unknown host \"" + escape_word(request.host.substr(0, 255)) +
+                           "\": use the address that the registry listens on, or start it with --allow-host");
   if (!request.origin.empty() && !access_.hosts.allows_origin(request.origin, request.host))
     return error_reply(403, "DENIED",
-                       "requests of web pages from \"" + escape_word(request.origin.substr(0, 255)) +
-                           "\" are refused (Origin)");
+                       "requests from web pages of \"" + escape_word(request.origin.substr(0, 255)) +
+                           "\" are not allowed (Origin)");
   return std::nullopt;
 }
 

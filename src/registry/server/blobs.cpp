@@ -16,7 +16,7 @@ Answer Service::blob(const ServerRequest& request) {
     const auto layout = repository(request);
     return later([layout, digest, unknown] {
       if (layout->index()->by_digest.contains(digest.string()))
-        return error_reply(405, "UNSUPPORTED", "this is a manifest; delete it as one");
+        return error_reply(405, "UNSUPPORTED", "the digest is a manifest's: delete it below manifests/");
       if (!layout->remove_blob(digest)) return unknown();
       Reply reply;
       reply.status = 202;
@@ -39,13 +39,13 @@ Answer Service::blob(const ServerRequest& request) {
   reply.with("Content-Type", "application/octet-stream");
   reply.file = std::move(blob->file);
   reply.length = blob->size;
-  // With If-Range a part is wanted of this very content only.
+  // With If-Range the client requests a part of this content only.
   const bool same = request.if_range.empty() || matches_entity_tag(request.if_range, digest.string());
   if (request.method != Method::get || request.range.empty() || !same) return reply;
   const WantedRange wanted = parse_range(request.range, blob->size);
   const std::string size = std::to_string(blob->size);
   if (wanted.kind == WantedRange::Kind::unsatisfiable) {
-    Reply refusal = error_reply(416, "SIZE_INVALID", "the range is not in the blob's " + size + " bytes");
+    Reply refusal = error_reply(416, "SIZE_INVALID", "the range exceeds the blob's " + size + " bytes");
     refusal.with("Content-Range", "bytes */" + size);
     return refusal;
   }

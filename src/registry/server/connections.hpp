@@ -1,4 +1,4 @@
-// The connections of a server, and an end to those whose client takes too long to say what it wants, or has
+// The connections of a server, and an end to those whose client takes too long to send its request, or has
 // gone.
 #pragma once
 
@@ -11,9 +11,8 @@
 
 namespace bottle::registry {
 
-// libmicrohttpd counts a time-out from the last byte, so that a byte now and then holds a connection for
-// ever. Here a request's headers have to be complete so long after the one before. May be used by several
-// threads.
+// libmicrohttpd counts a time-out from the last byte, so that a byte now and then holds a connection forever.
+// Here a request's headers have to be complete so long after the one before. May be used by several threads.
 class Connections {
  public:
   using Clock = std::chrono::steady_clock;

@@ -1,7 +1,7 @@
 // Which hosts and origins a request may name. A page in a browser reaches a server on loopback in two ways:
-// by a request from its own origin to http://127.0.0.1 (cross-site request forgery), and by a name of its own
-// that resolves to 127.0.0.1 (DNS rebinding). The first has an Origin of another host, the second a Host that
-// is not the server's. Programs that are not browsers send no Origin.
+// by a request from its own origin to http://127.0.0.1 (cross-site request forgery), and by the page's own
+// host name that resolves to 127.0.0.1 (DNS rebinding). The first has an Origin of another host, the second a
+// Host that is not the server's. Programs that are not browsers send no Origin.
 // Source: RFC 9110 section 7.2 (Host), section 15.5.20 (421); RFC 6454 section 7 (Origin).
 #pragma once
 

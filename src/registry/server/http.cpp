@@ -171,9 +171,9 @@ struct HttpDaemon::Callbacks {
     else if (hosts.size() > 1)
       exchange.fault = "more than one Host header";
     else if (target.absolute && !is_host_field(target.authority))
-      exchange.fault = "the request target does not begin with a host with an optional port";
+      exchange.fault = "invalid request target: expected a host with an optional port";
     else if (!target.absolute && !hosts.empty() && !is_host_field(hosts[0]))
-      exchange.fault = "the Host header is not a host with an optional port";
+      exchange.fault = "invalid Host header: expected a host with an optional port";
     exchange.request.host = target.absolute ? std::string(target.authority) : hosts.empty() ? "" : hosts[0];
   }
 
@@ -224,7 +224,8 @@ struct HttpDaemon::Callbacks {
       http.connections_.enter(socket_of(connection),
                               exchange.has_body ? Connections::Phase::body : Connections::Phase::answer);
       http.answer(exchange);
-      // An answer at this point ends the connection, which is right only for a body that nobody wants to see.
+      // An answer at this point ends the connection, which is right only for a body that the client does not
+      // read.
       const bool unwanted = exchange.has_body && (exchange.expects_continue ||
                                                   exchange.request.content_length.value_or(0) > kDrainLimit);
       return exchange.reply && unwanted ? send(connection, exchange) : MHD_YES;
@@ -308,7 +309,7 @@ HttpDaemon::HttpDaemon(ListeningSocket listening, Service& service, const Server
       MHD_OPTION_END);
   if (daemon_ == nullptr)
     throw Error("cannot start the HTTP server",
-                {.where = listening.address, .hint = "see the limits of this process (ulimit -a)"});
+                {.where = listening.address, .hint = "check the limits of this process: ulimit -a"});
   (void)listening.socket.release();  // closed by the daemon
 }
 

@@ -1,5 +1,5 @@
 // HTTP/1.1 in front of a Service, by libmicrohttpd: a few threads with epoll, files sent with sendfile(2),
-// whatever takes long on threads of its own.
+// long work on separate threads.
 #pragma once
 
 #include <atomic>

@@ -214,7 +214,7 @@ bool Layout::update(Change change) {
   const std::string text = document.dump() + "\n";
   if (text.size() > kIndexLimit)
     throw Error("the repository has too many manifests: its index would have " + std::to_string(text.size()) +
-                    " bytes, at most " + std::to_string(kIndexLimit) + " are read",
+                    " bytes, more than the limit of " + std::to_string(kIndexLimit) + " bytes",
                 {.where = path.native(), .hint = "delete manifests that are no longer needed"});
   write_file(path, text, durable_);
   return true;

@@ -42,8 +42,8 @@ struct OpenBlob {
 // What a tag is about to become is checked against this, under the lock.
 using TagCondition = std::function<bool(const std::string& tag, const ContentDigest* current)>;
 
-// May be used by several threads; other processes may change the directory meanwhile, with an exclusive
-// flock(2) on the directory around their changes of index.json.
+// May be used by several threads; other processes may change the directory at the same time, with an
+// exclusive flock(2) on the directory around their changes of index.json.
 class Layout {
  public:
   Layout(fs::path directory, Durable durable) : directory_(std::move(directory)), durable_(durable) {}
@@ -83,7 +83,7 @@ class Layout {
   Durable durable_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const LayoutIndex> index_;
-  mutable std::shared_ptr<File> read_from_;  // kept open: its inode cannot become another file's meanwhile
+  mutable std::shared_ptr<File> read_from_;  // kept open so that no other file gets its inode
 };
 
 }  // namespace bottle::registry

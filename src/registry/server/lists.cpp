@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kKnownReferrers = 20000;
 constexpr std::size_t kMaximumVisits = 100000;
 
-// Which part of a sorted list is wanted: `n` and `last`.
+// The requested part of a sorted list: `n` and `last`.
 struct Page {
   std::size_t limit;
   std::string last;

@@ -43,7 +43,7 @@ class Reader : public nlohmann::json_sax<Json> {
   }
   bool end_array() override { return pop(); }
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
-    problem = "it is not JSON from byte " + std::to_string(position) + " on";
+    problem = "not valid JSON at byte " + std::to_string(position);
     return false;
   }
 
@@ -65,13 +65,13 @@ class Reader : public nlohmann::json_sax<Json> {
   const std::string& at(std::size_t depth) const { return path_[depth].name; }
   bool value() {
     if (!path_.empty()) return true;
-    problem = "it is not an object";
+    problem = "expected a JSON object";
     return false;
   }
   bool push(bool array) {
     if (path_.empty() && array) return value();
     if (path_.size() == kMaximumDepth) {
-      problem = "it is nested deeper than 64 levels";
+      problem = "nested deeper than 64 levels";
       return false;
     }
     path_.push_back({array, {}});
@@ -101,7 +101,7 @@ class Reader : public nlohmann::json_sax<Json> {
         config_type = std::move(text);
       } else if (at(0) == "subject" && at(1) == "digest") {
         facts.subject = ContentDigest::parse(text);
-        if (!facts.subject) problem = "the digest of its subject is not one";
+        if (!facts.subject) problem = "invalid digest of the subject";
       }
     } else if (path_.size() == 3 && at(0) == "manifests" && path_[1].array && at(2) == "digest") {
       if (auto digest = ContentDigest::parse(text)) facts.manifests.push_back(std::move(*digest));
@@ -117,9 +117,9 @@ std::optional<ManifestFacts> read_manifest(std::string_view text, std::string& p
   Reader reader;
   const bool whole = Json::sax_parse(text.begin(), text.end(), &reader);
   if (whole && reader.problem.empty() && !(reader.has_manifests || reader.has_config || reader.has_layers))
-    reader.problem = "it has neither \"manifests\" nor \"config\" or \"layers\"";
+    reader.problem = "expected \"manifests\", \"config\" or \"layers\"";
   if (!whole || !reader.problem.empty()) {
-    problem = reader.problem.empty() ? "it is not JSON" : std::move(reader.problem);
+    problem = reader.problem.empty() ? "not valid JSON" : std::move(reader.problem);
     return std::nullopt;
   }
   ManifestFacts facts = std::move(reader.facts);

@@ -1,5 +1,5 @@
-// What a registry must know of a manifest: its kind, its subject, and what a list of referrers says of it.
-// Read without building the document, so that no manifest costs more memory than these few fields.
+// What a registry must know of a manifest: its kind, its subject, and its entry in a list of referrers. Read
+// without building the document, so that no manifest costs more memory than these few fields.
 // Source: OCI image-spec 1.1 manifest.md, image-index.md; Docker "Image Manifest Version 2, Schema 2".
 #pragma once
 
@@ -14,8 +14,8 @@
 
 namespace bottle::registry {
 
-// At most so many bytes are taken for a manifest: what registries in general accept, and the least that the
-// specification expects of one.
+// The limit for a manifest in bytes: what registries in general accept, and the least that the specification
+// expects of one.
 inline constexpr std::uint64_t kManifestLimit = 4u << 20;
 
 struct ManifestFacts {

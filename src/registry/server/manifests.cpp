@@ -45,7 +45,7 @@ class ManifestReceiver : public Work {
     received_ += data.size();
     if (received_ > kManifestLimit)
       throw Refusal(413, "MANIFEST_INVALID",
-                    "a manifest may have at most " + std::to_string(kManifestLimit) + " bytes");
+                    "the manifest exceeds " + std::to_string(kManifestLimit) + " bytes");
     facts_.session.upload->write(facts_.turn, data);
   }
 
@@ -59,7 +59,7 @@ class ManifestReceiver : public Work {
           "the manifest has the digest " + digest.string() + ", expected " + facts_.digest->string());
     std::string problem;
     const auto facts = read_manifest(read_file(upload.file(), kManifestLimit), problem);
-    if (!facts) throw Refusal(400, "MANIFEST_INVALID", "this is not a manifest: " + problem);
+    if (!facts) throw Refusal(400, "MANIFEST_INVALID", "not a manifest: " + problem);
     if (facts->says_media_type && !facts_.content_type.empty() && facts->media_type != facts_.content_type)
       throw Refusal(400, "MANIFEST_INVALID",
                     "the header Content-Type is " + facts_.content_type + ", the manifest's mediaType is " +
@@ -70,7 +70,8 @@ class ManifestReceiver : public Work {
     if (!facts_.if_match.empty() || !facts_.if_none_match.empty())
       condition = [this](const std::string&, const ContentDigest* current) { return allows(current); };
     if (!facts_.layout->put_manifest(listed, upload.file(), facts_.tags, condition))
-      return error_reply(412, "DENIED", "the tag is not what the condition of the request says");
+      return error_reply(412, "DENIED",
+                         "the tag does not meet the condition of the request (If-Match, If-None-Match)");
     published_ = true;
     upload.done();
 
@@ -136,7 +137,7 @@ Answer Service::manifest(const ServerRequest& request) {
     case Method::head:
       return get_manifest(request);
     case Method::put:
-      if (!good) return error_reply(400, "MANIFEST_INVALID", "the tag is not one");
+      if (!good) return error_reply(400, "MANIFEST_INVALID", "invalid tag");
       return put_manifest(request);
     case Method::remove: {
       need_writable();
@@ -184,19 +185,19 @@ Answer Service::put_manifest(const ServerRequest& request) {
   need_writable();
   if (request.content_length && *request.content_length > kManifestLimit)
     return error_reply(413, "MANIFEST_INVALID",
-                       "a manifest may have at most " + std::to_string(kManifestLimit) + " bytes");
+                       "the manifest exceeds " + std::to_string(kManifestLimit) + " bytes");
   const Target& target = request.target;
   std::vector<std::string> tags = target.query.all("tag");
   if (!target.digest) {
     if (!tags.empty())
-      return error_reply(400, "MANIFEST_INVALID", "the parameter tag is for a manifest pushed by digest");
+      return error_reply(400, "MANIFEST_INVALID", "the parameter \"tag\" requires a push by digest");
     tags.push_back(target.reference);
   }
   if (tags.size() > limits_.tags_a_push)
     return error_reply(414, "MANIFEST_INVALID",
-                       "at most " + std::to_string(limits_.tags_a_push) + " tags may be pushed at once");
+                       "too many tags: at most " + std::to_string(limits_.tags_a_push) + " in one push");
   if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_tag(tag); }))
-    return error_reply(400, "MANIFEST_INVALID", "a tag in the parameters is not one");
+    return error_reply(400, "MANIFEST_INVALID", "invalid tag in the parameters");
 
   const auto layout = repositories_.make(target.repository);
   const Algorithm algorithm = target.digest ? target.digest->algorithm : Algorithm::sha256;

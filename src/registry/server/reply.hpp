@@ -57,7 +57,7 @@ struct Reply {
 Reply error_reply(int status, std::string_view code, std::string_view message);
 Reply json_reply(std::string body, std::string_view type = "application/json");
 
-// Thrown by whoever cannot go on with a request; not an Error of the server's own.
+// Thrown to refuse a request; not an Error of the server's own.
 class Refusal : public std::exception {
  public:
   explicit Refusal(Reply reply) : reply_(std::make_shared<Reply>(std::move(reply))) {}

@@ -42,7 +42,7 @@ std::shared_ptr<Layout> Repositories::layout_of(const fs::path& directory) const
 }
 
 std::shared_ptr<Layout> Repositories::find(std::string_view name) const {
-  // A store has no layout: this one has neither an index nor a blob of its own.
+  // A store has no layout: this one has neither an index nor its own blobs.
   if (kind_ == Kind::store) return layout_of(fs::path("/dev/null/store"));
   const fs::path directory = kind_ == Kind::layout ? directory_ : directory_ / folder_of(name);
   if (::access((directory / "index.json").c_str(), F_OK) != 0) return nullptr;

@@ -28,7 +28,7 @@ class Repositories {
   std::shared_ptr<Layout> make(std::string_view name);
   // Sorted. Empty where every name is good.
   std::vector<std::string> names() const;
-  // Of the layouts that are there; what a server looks after from time to time.
+  // Periodic cleanup of all layouts.
   std::vector<fs::path> directories() const;
   // Some repository that has the blob.
   std::shared_ptr<Layout> find_blob(const ContentDigest& digest) const;

@@ -28,14 +28,13 @@ Repositories::Kind kind_of(ServerSource::Kind kind) {
   return Repositories::Kind::root;
 }
 
-// What cannot be served is an error before anybody asks for it.
+// A directory that cannot be served is an error before the first request.
 void prepare(const ServerOptions& options) {
   const fs::path& directory = options.source.directory;
   if (options.source.kind == ServerSource::Kind::store) return;
   if (options.source.kind == ServerSource::Kind::root) {
     if (!options.read_only) make_directories(directory);
-    if (!fs::is_directory(directory))
-      throw Error("expected a directory to serve, found none", {.where = directory.native()});
+    if (!fs::is_directory(directory)) throw Error("expected a directory", {.where = directory.native()});
     return;
   }
   const Layout layout(directory, options.durable);

@@ -1,5 +1,5 @@
 // A small registry: all of the OCI distribution specification 1.1 over plain HTTP, for the moments when a
-// tool accepts nothing but a registry. Runs in this process on threads of its own.
+// tool accepts nothing but a registry. Runs in this process on its own threads.
 //
 //   Server server({.source = {ServerSource::Kind::layout, directory}, .read_only = true});
 //   run("...", server.address() + "/name:latest");
@@ -35,7 +35,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1";  // an address of this host, IPv4 or IPv6 (without brackets)
   std::uint16_t port = 0;            // 0: a free one
   bool read_only = false;
-  std::string token;  // "" lets everybody in
+  std::string token;  // "" allows every client
   // Hosts, without port, that requests may name beside loopback and the address it listens on.
   std::vector<std::string> hosts;
   Durable durable = Durable::yes;

@@ -5,7 +5,7 @@
 namespace bottle::registry {
 
 Reply method_not_allowed(std::string_view allowed) {
-  Reply reply = error_reply(405, "UNSUPPORTED", "this method is not supported here");
+  Reply reply = error_reply(405, "UNSUPPORTED", "the method is not supported at this path");
   return std::move(reply.with("Allow", std::string(allowed)));
 }
 
@@ -18,12 +18,12 @@ Service::Service(Repositories::Kind kind, fs::path directory, Durable durable, A
 
 std::shared_ptr<Layout> Service::repository(const ServerRequest& request) const {
   auto layout = repositories_.find(request.target.repository);
-  if (!layout) throw Refusal(404, "NAME_UNKNOWN", "there is no repository " + request.target.repository);
+  if (!layout) throw Refusal(404, "NAME_UNKNOWN", "no such repository: " + request.target.repository);
   return layout;
 }
 
 void Service::need_writable() const {
-  if (access_.read_only) throw Refusal(405, "UNSUPPORTED", "this registry is for reading only");
+  if (access_.read_only) throw Refusal(405, "UNSUPPORTED", "the registry is read-only");
 }
 
 Answer Service::answer(const ServerRequest& request) {
@@ -53,7 +53,7 @@ Answer Service::answer(const ServerRequest& request) {
     case ApiEndpoint::token:
       break;
   }
-  return error_reply(404, "UNSUPPORTED", "there is nothing at this path");
+  return error_reply(404, "UNSUPPORTED", "no such path");
 }
 
 void Service::expire_uploads() const {

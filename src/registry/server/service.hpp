@@ -16,7 +16,7 @@ namespace bottle::registry {
 
 struct Access {
   bool read_only = false;
-  std::string token;  // "" lets everybody in
+  std::string token;  // "" allows every client
   ServerHosts hosts;
 };
 

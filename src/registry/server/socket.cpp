@@ -31,7 +31,7 @@ ListeningSocket listen_on(const std::string& host, std::uint16_t port) {
     length = sizeof *v6;
   } else {
     throw Error("expected an IP address to listen on, found \"" + host + "\"",
-                {.hint = "for example 127.0.0.1, ::1, or 0.0.0.0 for everybody"});
+                {.hint = "use 127.0.0.1 or ::1 for this machine only, or 0.0.0.0 for all interfaces"});
   }
   const bool is_v6 = storage.ss_family == AF_INET6;
   const std::string bracketed = is_v6 ? "[" + host + "]" : host;
@@ -39,17 +39,17 @@ ListeningSocket listen_on(const std::string& host, std::uint16_t port) {
 
   ListeningSocket listening;
   listening.socket = Fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listening.socket) throw_errno("cannot make a socket for", name);
+  if (!listening.socket) throw_errno("cannot create a socket for", name);
   const int on = 1;
-  // A port that a server of before has just left can be had again.
+  // Allows a port that an earlier server has just released.
   (void)::setsockopt(listening.socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (is_v6) (void)::setsockopt(listening.socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(listening.socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
     const int error = errno;
-    throw Error("cannot listen on " + name + ": " + std::generic_category().message(error),
-                {.hint = error == EADDRINUSE
-                             ? "another program uses this port; choose another, or none for a free one"
-                             : "choose an address of this host"});
+    throw Error(
+        "cannot listen on " + name + ": " + std::generic_category().message(error),
+        {.hint = error == EADDRINUSE ? "choose another port, or omit it for a free one: this port is in use"
+                                     : "choose an address of this host"});
   }
   if (::listen(listening.socket.get(), kBacklog) != 0) throw_errno("cannot listen on", name);
   if (::getsockname(listening.socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)

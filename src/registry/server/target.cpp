@@ -55,7 +55,7 @@ ParsedTarget fault(int status, std::string_view code, std::string message) {
 }
 
 ParsedTarget unknown_path() {
-  return fault(404, "UNSUPPORTED", "there is nothing at this path; the API is below /v2/");
+  return fault(404, "UNSUPPORTED", "no such path: the API is below /v2/");
 }
 
 // The part of the path below /v2/, from its end: a repository may be called "a/blobs" or "tags".
@@ -145,7 +145,8 @@ ParsedTarget parse_target(std::string_view text) {
   const auto path = decode(text.substr(0, mark), Plus::literal);
   auto query = Query::parse(text.substr(std::min(mark + 1, text.size())));
   if (!path || !query)
-    return fault(400, "UNSUPPORTED", "the request target has a broken escape or a control character");
+    return fault(400, "UNSUPPORTED",
+                 "invalid request target: it contains an invalid escape or a control character");
 
   Target target;
   target.query = std::move(*query);
@@ -161,8 +162,7 @@ ParsedTarget parse_target(std::string_view text) {
   if (!path->starts_with("/v2/")) return unknown_path();
   const auto parts = split_path(std::string_view(*path).substr(4));
   if (!parts) return unknown_path();
-  if (!is_repository(parts->repository))
-    return fault(400, "NAME_INVALID", "the name of the repository is not one");
+  if (!is_repository(parts->repository)) return fault(400, "NAME_INVALID", "invalid repository name");
   target.endpoint = parts->endpoint;
   target.repository = parts->repository;
   target.reference = parts->reference;

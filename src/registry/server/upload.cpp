@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kOpenUploads = 512;
 constexpr std::string_view kFolder = ".uploads";
 
-// A UUID, version 4 (RFC 9562, 5.4): the specification wants one in the location.
+// A UUID, version 4 (RFC 9562, 5.4): the specification requires one in the location.
 std::string new_session() {
   std::array<unsigned char, 16> bytes;
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
@@ -73,7 +73,7 @@ std::uint64_t UploadFile::size() const {
 
 void UploadFile::check(std::uint64_t turn) const {
   if (turn != turn_ || !descriptor_)
-    throw Refusal(409, "BLOB_UPLOAD_INVALID", "another request has taken this upload over");
+    throw Refusal(409, "BLOB_UPLOAD_INVALID", "another request continued this upload");
 }
 
 std::optional<std::uint64_t> UploadFile::begin(std::optional<std::uint64_t> offset,
@@ -134,7 +134,7 @@ ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
   std::vector<std::byte> buffer(hashed_ < size_ ? 1u << 20 : 0);
   while (hashed_ < size_) {
     const std::size_t count = pread_some(descriptor_.get(), buffer, hashed_, file_.native());
-    if (count == 0) throw Error("the file of an upload became shorter", {.where = file_.native()});
+    if (count == 0) throw Error("the file of an upload was truncated", {.where = file_.native()});
     hasher_.update(std::span(buffer).first(count));
     hashed_ += count;
   }
@@ -176,7 +176,7 @@ std::shared_ptr<UploadFile> Uploads::remember(const std::string& id, std::shared
   }
   uses_.push_front(id);
   known_.emplace(id, Known{upload, uses_.begin()});
-  // Who is writing has a pointer of his own: then closing it here would make two of it.
+  // A writing thread holds its own pointer: closing it here would create a second one.
   for (auto last = std::prev(uses_.end()); known_.size() > kOpenUploads && last != uses_.begin();) {
     const auto candidate = last--;
     const auto found = known_.find(*candidate);
@@ -231,7 +231,7 @@ void Uploads::expire(const fs::path& layout, std::uint64_t seconds) {
         !S_ISREG(status.st_mode) || now - status.st_mtime < static_cast<std::time_t>(seconds))
       continue;
     const Fd file(::openat(::dirfd(stream), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    // Nobody expires what somebody has open.
+    // An upload that is open does not expire.
     if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(stream), entry->d_name, 0);
   }
   ::closedir(stream);

@@ -1,5 +1,5 @@
 // Uploads: bytes on their way to becoming a blob. What has been received is in a file in the layout's
-// directory, ".uploads/<session>.<algorithm>", so an upload goes on after a crash of either side from the
+// directory, ".uploads/<session>.<algorithm>", so an upload continues after a crash of either side from the
 // bytes on disk.
 // Source: OCI distribution-spec 1.1 spec.md, "Pushing blobs".
 #pragma once
@@ -19,7 +19,7 @@
 
 namespace bottle::registry {
 
-// May be used by several threads. Somebody who begins to write takes the upload over: a client that comes
+// May be used by several threads. A thread that begins to write takes the upload over: a client that comes
 // back after its connection broke need not wait until the old connection is found dead.
 class UploadFile {
  public:
@@ -33,16 +33,16 @@ class UploadFile {
   // finish(). `algorithm` is the one of the digest that is going to be asked for, if that is known.
   std::optional<std::uint64_t> begin(std::optional<std::uint64_t> offset,
                                      std::optional<Algorithm> algorithm = std::nullopt);
-  // Throws a Refusal when somebody else has begun since.
+  // Throws a Refusal when another thread has begun since.
   void write(std::uint64_t turn, std::span<const std::byte> data);
   // Forgets what is behind `size`.
   void truncate(std::uint64_t turn, std::uint64_t size);
   // The digest of all bytes; those that were not hashed when they came are read again. Flushed to the disk.
-  // From here on everybody else is refused, until reopen().
+  // All other writers are refused until reopen().
   ContentDigest finish(std::uint64_t turn, Algorithm algorithm);
   void reopen();
-  // Ends it, and removes the file. Whoever writes is refused from now on. Throws a Refusal while somebody
-  // else is completing it.
+  // Ends it, and removes the file. Later writes are refused. Throws a Refusal while another thread is
+  // completing it.
   void cancel();
   // The same for who is completing it.
   void discard();
@@ -64,7 +64,7 @@ class UploadFile {
   Hasher hasher_;
 };
 
-// The uploads of one server. Those that nobody has used for longest are closed and opened again on demand.
+// The uploads of one server. The least recently used ones are closed and opened again on demand.
 class Uploads {
  public:
   explicit Uploads(Durable durable) : durable_(durable) {}
@@ -79,8 +79,8 @@ class Uploads {
   // After it was published or cancelled.
   void forget(const std::string& id);
 
-  // Removes the files of a layout that nothing has been written to for so long, and their directory if it is
-  // empty.
+  // Removes the files of a layout that nothing has been written to for this time, and their directory if it
+  // is empty.
   static void expire(const fs::path& layout, std::uint64_t seconds);
 
  private:

@@ -61,7 +61,7 @@ class Receiver : public Work {
   ~Receiver() override {
     if (ended_) return;
     if (completing_) facts_.upload->reopen();
-    // Nobody knows the session of a single POST that did not come to its end.
+    // No client knows the session of a single POST that did not come to its end.
     if (facts_.whole) drop();
   }
 
@@ -108,7 +108,7 @@ class Receiver : public Work {
   [[noreturn]] void refuse_length() {
     facts_.upload->truncate(facts_.turn, facts_.begin);
     Reply reply = error_reply(416, "SIZE_INVALID",
-                              "the body has not as many bytes as Content-Range says: expected " +
+                              "the length of the body differs from Content-Range: expected " +
                                   std::to_string(*facts_.expected) + ", found " + std::to_string(received_));
     reply.with("Location", facts_.location)
         .with("Range", "0-" + std::to_string(facts_.begin > 0 ? facts_.begin - 1 : 0));
@@ -128,9 +128,9 @@ Answer Service::uploads(const ServerRequest& request) {
   need_writable();
   const auto mount = digest_parameter(request, "mount");
   const std::string* from = request.target.query.find("from");
-  // Nothing is made for a name that is no name.
+  // Nothing is created for an invalid name.
   if (from != nullptr && !is_repository(*from))
-    throw Refusal(400, "NAME_INVALID", "the name of the repository in \"from\" is not one");
+    throw Refusal(400, "NAME_INVALID", "invalid repository name in \"from\"");
   const auto layout = repositories_.make(request.target.repository);
   if (mount) {
     const auto source = from != nullptr ? repositories_.find(*from) : repositories_.find_blob(*mount);
@@ -167,13 +167,12 @@ Answer Service::start_upload(const ServerRequest& request, const std::shared_ptr
 }
 
 Answer Service::upload(const ServerRequest& request) {
-  if (!is_session(request.target.reference))
-    return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+  if (!is_session(request.target.reference)) return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
   need_writable();
   const auto layout = repository(request);
   const std::string& session = request.target.reference;
   const auto upload = uploads_.find(layout->directory(), session);
-  if (!upload) return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+  if (!upload) return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
   switch (request.method) {
     case Method::get:
     case Method::head:
@@ -216,11 +215,11 @@ Answer Service::receive(const ServerRequest& request, const std::shared_ptr<Layo
     return reply;
   };
   if (range && request.content_length && *request.content_length != range->last - range->first + 1)
-    return out_of_order("Content-Range and Content-Length do not say the same number of bytes");
+    return out_of_order("Content-Range and Content-Length give different numbers of bytes");
   const std::uint64_t before = upload->size();
   const auto turn =
       upload->begin(range ? range->first : before, digest ? std::optional(digest->algorithm) : std::nullopt);
-  if (!turn) return out_of_order("the next byte of this upload is " + std::to_string(upload->size()));
+  if (!turn) return out_of_order("the upload continues at byte " + std::to_string(upload->size()));
   Receiver::Facts facts{layout, &uploads_, request.target.repository,     session,      location,
                         upload, *turn,     range ? range->first : before, std::nullopt, digest};
   if (range) facts.expected = range->last - range->first + 1;

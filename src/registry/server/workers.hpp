@@ -12,13 +12,13 @@ namespace bottle::registry {
 
 class Workers {
  public:
-  // At most so many threads, which are started when there is work for them.
+  // The limit of threads, which are started when there is work for them.
   explicit Workers(unsigned threads) : most_(threads) {}
   ~Workers();  // drain()
   Workers(Workers&&) = delete;
 
-  // False after drain() has begun, or if no thread can be had: the caller does it himself then. The job must
-  // not throw.
+  // False after drain() has begun, or if no thread can be started: the caller executes the job then. The job
+  // must not throw.
   bool submit(std::function<void()> job);
   // Waits until all that was submitted is done, and ends the threads. Idempotent.
   void drain();

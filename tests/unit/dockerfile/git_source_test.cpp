@@ -122,9 +122,9 @@ TEST(GitSource, JoinsFlagsAndQuery) {
   EXPECT_EQ(message("--checksum=" + digest + " https://h/x https://h/y /"),
             "checksum can't be specified for multiple sources");
   EXPECT_EQ(message("--checksum=" + digest + " x /"), "checksum requires HTTP(S) or Git sources");
-  EXPECT_EQ(message("--checksum=abc https://h/x /"), "--checksum=abc is no digest");
+  EXPECT_EQ(message("--checksum=abc https://h/x /"), "--checksum=abc is not a digest");
   EXPECT_EQ(message("--checksum=" + digest + " https://h/x.git /"),
-            "the checksum \"" + digest + "\" is no commit");
+            "the checksum \"" + digest + "\" is not a commit");
   EXPECT_EQ(message("--checksum=abc https://h/x.git?checksum=def /"), "checksum mismatch \"abc\" != \"def\"");
   EXPECT_EQ(message("--keep-git-dir https://h/x.git?keep-git-dir=0 /"),
             "inconsistent keep-git-dir configuration");

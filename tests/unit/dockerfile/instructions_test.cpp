@@ -120,24 +120,23 @@ TEST(Instructions, ErrorsNameThePlaceAndTheRemedy) {
        "Dockerfile:4:6: unknown flag --form for COPY; did you mean --from?"},
       {"FROM a\nADD --chmod a b", "Dockerfile:2:5: missing a value on flag --chmod; write --chmod=<value>"},
       {"FROM a\nCOPY --link=maybe a b", "Dockerfile:2:6: flag --link is true or false, not maybe; "},
-      {"FROM a\nCOPY --chown=a --chown=b c d",
-       "Dockerfile:2:16: duplicate flag --chown; remove one of the two"},
+      {"FROM a\nCOPY --chown=a --chown=b c d", "Dockerfile:2:16: duplicate flag --chown; remove one of them"},
       {"FROM a\nUSER --x=y z", "Dockerfile:2:6: unknown flag --x for USER; USER takes no flags"},
       {"FROM a\nRUN --network=fast x",
        "Dockerfile:2:5: invalid network mode \"fast\"; use default, none or host"},
       {"FROM a\nENV a", "Dockerfile:2:5: ENV must have two arguments; write ENV a=<value>"},
       {"FROM a\nENV a=b c",
-       "Dockerfile:2:5: can't find = in \"c\"; write name=value, and quote a value that has blanks"},
+       "Dockerfile:2:5: can't find = in \"c\"; write name=value, and quote a value that contains blanks"},
       {"FROM a b",
        "Dockerfile:1:6: FROM requires either one or three arguments, found 2; write FROM <image> or FROM "
        "<image> AS <name>"},
       {"FROM a AS 1b",
-       "Dockerfile:1:6: invalid name for build stage: \"1b\"; a name starts with a letter and holds "
-       "letters, digits, '-', '_' and '.' only"},
+       "Dockerfile:1:6: invalid name for build stage: \"1b\"; begin the name with a letter, and use letters, "
+       "digits, '-', '_' and '.' only"},
       {"RUN x\nFROM a",
-       "Dockerfile:1:1: no build stage in current context: RUN stands before the first FROM; only ARG may "
-       "precede FROM"},
-      {"ARG a", "Dockerfile: the file has no stage to build; it needs a FROM instruction"},
+       "Dockerfile:1:1: no build stage in current context: RUN precedes the first FROM; move it below FROM: "
+       "only ARG may precede it"},
+      {"ARG a", "Dockerfile: the file has no stage to build; add a FROM instruction"},
       {"FROM a\nSHELL bash",
        "Dockerfile:2:7: SHELL requires the arguments to be in JSON form; write for example SHELL "
        "[\"/bin/bash\", \"-c\"]"},

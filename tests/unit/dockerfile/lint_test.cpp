@@ -147,9 +147,8 @@ TEST(Lint, WarningsShowThePlace) {
   ASSERT_EQ(report.warnings.size(), 1u);
   EXPECT_EQ(report.warnings[0].text(*file.source),
             "dir/Dockerfile:2:3: warning: JSON arguments recommended for CMD to prevent unintended behavior "
-            "related to OS signals "
-            "[JSONArgsRecommended]\n    2 |   CMD x\n      |   ^\n"
-            "  hint: write [\"program\", \"argument\"], or say with SHELL that a shell is meant");
+            "related to OS signals [JSONArgsRecommended]\n    2 |   CMD x\n      |   ^\n  hint: write "
+            "[\"program\", \"argument\"], or set the shell with SHELL");
   EXPECT_EQ(report.warnings[0].url(), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
 }
 

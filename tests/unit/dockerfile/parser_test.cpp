@@ -124,11 +124,9 @@ TEST(Parser, TakesBomAndCarriageReturns) {
 }
 
 TEST(Parser, ErrorsShowThePlace) {
-  EXPECT_EQ(
-      error_of("FROM a\n\tRUN x <<EOF\n"),
-      "Dockerfile:2:8: unterminated heredoc: no line is \"EOF\"; end it with a line that holds EOF only\n"
-      "    2 | \tRUN x <<EOF\n"
-      "      | \t      ^");
+  EXPECT_EQ(error_of("FROM a\n\tRUN x <<EOF\n"),
+            "Dockerfile:2:8: unterminated heredoc: expected a line \"EOF\"; end the heredoc with a line that "
+            "holds EOF only\n    2 | \tRUN x <<EOF\n      | \t      ^");
   try {
     parse_syntax("FROM a\nRUN x <<EOF");
     FAIL();

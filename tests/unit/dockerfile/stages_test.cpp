@@ -123,16 +123,15 @@ TEST(Stages, ErrorsNameThePlaceAndTheRemedy) {
       {"FROM a\nCOPY --from=$x b c",
        "Dockerfile:2:1: variable expansion is not supported for --from; define a stage with FROM $x "
        "AS <name> and copy from its name"},
-      {"FROM a\nCOPY --from=7 b c",
-       "Dockerfile:2:1: invalid stage index 7; there is no stage before this one"},
+      {"FROM a\nCOPY --from=7 b c", "Dockerfile:2:1: invalid stage index 7; no stage precedes this one"},
       {"FROM Debian AS a\nFROM scratch",
-       "Dockerfile:1:1: \"Debian\" is neither a stage nor the name of an image; names of images are in lower "
+       "Dockerfile:1:1: \"Debian\" is neither a stage nor a valid image name; write image names in lower "
        "case: debian"},
       {"FROM a\nCOPY --from=b:c:d e f",
-       "Dockerfile:2:1: \"b:c:d\" is neither a stage nor the name of an image; write "
+       "Dockerfile:2:1: \"b:c:d\" is neither a stage nor a valid image name; write "
        "[registry/]name[:tag][@digest]"},
       {"FROM a AS b\nCOPY --from=b c d",
-       "Dockerfile:2:1: circular dependency on stage b; a stage can take files from stages above it only"},
+       "Dockerfile:2:1: circular dependency on stage b; copy from stages above this one only"},
       {"FROM a AS b\nCOPY --from=c c d\nFROM b AS c",
        "Dockerfile:2:1: cannot take files from stage \"c\": it needs to be defined before the current stage; "
        "move its FROM above "

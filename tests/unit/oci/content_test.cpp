@@ -111,9 +111,9 @@ TEST_F(Content, UnknownRootsAreErrors) {
   entry.place.root = 2;
   EXPECT_THAT(refused(entry), HasSubstr("context:other"));
   entry.place.root = 3;
-  EXPECT_THAT(refused(entry), HasSubstr("names no blob"));
+  EXPECT_THAT(refused(entry), HasSubstr("is not the name of a blob"));
   entry.place.root = 4;
-  EXPECT_THAT(refused(entry), HasSubstr("names no root"));
+  EXPECT_THAT(refused(entry), HasSubstr("its root is not in the table"));
 }
 
 TEST_F(Content, ManyThreadsShareAReader) {

@@ -116,13 +116,13 @@ TEST(Decompress, GzipMayBePaddedWithZerosOnly) {
 TEST(Decompress, Bzip2MayBePaddedWithZerosOnly) {
   EXPECT_EQ(expand(bzip2("data") + std::string(1000, '\0')), "data");
   EXPECT_THAT(error_of([] { expand(bzip2("data") + "garbage"); }), HasSubstr("bad magic number"));
-  EXPECT_THAT(error_of([] { expand(bzip2("data") + bzip2("more").substr(0, 3)); }), HasSubstr("cut off"));
+  EXPECT_THAT(error_of([] { expand(bzip2("data") + bzip2("more").substr(0, 3)); }), HasSubstr("truncated"));
 }
 
 TEST(Decompress, XzMayBePaddedWithZerosInFoursOnly) {
   EXPECT_EQ(expand(xz("data") + std::string(1000, '\0') + xz("more")), "datamore");
-  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(3, '\0')); }), HasSubstr("xz stream is broken"));
-  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(20, 'x')); }), HasSubstr("xz stream is broken"));
+  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(3, '\0')); }), HasSubstr("xz stream is corrupt"));
+  EXPECT_THAT(error_of([] { expand(xz("data") + std::string(20, 'x')); }), HasSubstr("xz stream is corrupt"));
 }
 
 TEST(Decompress, SkippableZstdFrames) {
@@ -132,7 +132,7 @@ TEST(Decompress, SkippableZstdFrames) {
 
 TEST(Decompress, ZstdWindowsAreBounded) {
   EXPECT_EQ(expand(zstd("data", 27)), "data");
-  EXPECT_THAT(error_of([] { expand(zstd("data", 28)); }), HasSubstr("zstd stream is broken"));
+  EXPECT_THAT(error_of([] { expand(zstd("data", 28)); }), HasSubstr("zstd stream is corrupt"));
 }
 
 }  // namespace

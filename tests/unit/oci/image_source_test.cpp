@@ -142,7 +142,7 @@ TEST_F(Images, ReferencesSelect) {
             two["digest"]);
   EXPECT_EQ(open_layout(layout(), {.reference = one["digest"]}).identity().string(), one["digest"]);
   EXPECT_THAT(refused({.reference = "three"}),
-              HasSubstr("no image is called \"three\"; there is one, docker.io/library/two:1"));
+              HasSubstr("no image has the name \"three\"; the layout holds one, docker.io/library/two:1"));
   // The same image under two names is one image.
   write_index({one, with_name(one, "other")});
   EXPECT_EQ(refused(), "");
@@ -177,7 +177,7 @@ TEST_F(Images, MissingShortAndAlteredBlobsAreErrors) {
 TEST_F(Images, InvalidDocumentsAreErrors) {
   EXPECT_THAT(refused(), HasSubstr("no file \"index.json\""));
   write_index({});
-  EXPECT_THAT(refused(), HasSubstr("names no image"));
+  EXPECT_THAT(refused(), HasSubstr("lists no image"));
   write("index.json", "{");
   EXPECT_THAT(refused(), HasSubstr("index.json: not valid JSON"));
   write_index({image()});
@@ -204,7 +204,7 @@ TEST_F(Images, InconsistentManifestsAreErrors) {
               }),
               HasSubstr("an artifact"));
   EXPECT_THAT(refused_with([](OrderedJson& json) { json["config"]["size"] = 100u << 20; }),
-              HasSubstr("are accepted"));
+              HasSubstr("bytes"));
   EXPECT_THAT(refused_with([](OrderedJson& json) { std::swap(json["layers"][0], json["layers"][1]); }),
               HasSubstr("expected diff ID"));
   EXPECT_EQ(refused_with([](OrderedJson& json) {
@@ -329,7 +329,7 @@ TEST_F(Images, OldDockerArchiveIsRead) {
     EXPECT_EQ(source.layers[2].import({}).diff_id, sha256(one));
   }
   EXPECT_THAT(error_of([&] { open(files, "other"); }),
-              HasSubstr("no image is tagged \"other\"; there is hello:latest"));
+              HasSubstr("no image has the tag \"other\"; the archive holds hello:latest"));
 
   auto changed = files;
   changed[0].second = two;

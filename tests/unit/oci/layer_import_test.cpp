@@ -76,7 +76,7 @@ TEST(LayerImport, DamageIsAWrongDigestOrSize) {
 
 TEST(LayerImport, BrokenArchiveWithItsDigestIsAnArchiveError) {
   const std::string blob = gzip(tar_of(sample()).substr(0, 700));
-  EXPECT_THAT(error_of([&] { import(blob, {.digest = sha256(blob)}); }), HasSubstr("broken tar archive"));
+  EXPECT_THAT(error_of([&] { import(blob, {.digest = sha256(blob)}); }), HasSubstr("corrupt tar archive"));
 }
 
 TEST(LayerImport, InflatedSizeIsLimited) {
@@ -155,7 +155,7 @@ TEST(LayerImport, SparseFilesAreBounded) {
     return error_of([&] { import(sparse_tar(size), options); });
   };
   EXPECT_EQ(refusal(1u << 20, true), "");
-  EXPECT_THAT(refusal((1u << 20) + 1, true), HasSubstr("more than 1048576 bytes with their holes"));
+  EXPECT_THAT(refusal((1u << 20) + 1, true), HasSubstr("more than 1048576 bytes"));
   EXPECT_THAT(refusal(5000, false), HasSubstr("sparse"));
 }
 

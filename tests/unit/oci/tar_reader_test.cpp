@@ -242,8 +242,8 @@ TEST(TarReader, HostileExtensionsAreErrors) {
                 HasSubstr("record"))
         << records;
   EXPECT_THAT(failure(pax({{"SCHILY.xattr.", "x"}}) + raw_header({})), HasSubstr("without a name"));
-  EXPECT_THAT(failure(pax({{"a", "b"}}) + std::string(tar_end())), HasSubstr("followed by the end marker"));
-  EXPECT_THAT(failure(pax({{"a", "b"}})), HasSubstr("followed by nothing"));
+  EXPECT_THAT(failure(pax({{"a", "b"}}) + std::string(tar_end())), HasSubstr("the end marker follows"));
+  EXPECT_THAT(failure(pax({{"a", "b"}})), HasSubstr("no header follows"));
 }
 
 TEST(TarReader, EveryTruncationIsFoundExceptBetweenMembers) {
@@ -275,7 +275,7 @@ TEST(TarReader, ChecksumsAreVerified) {
   std::string header = raw_header({});
   header[0] = 'g';
   EXPECT_THAT(failure(header), HasSubstr("checksum"));
-  EXPECT_THAT(failure(std::string(512, 'x')), HasSubstr("x.tar: offset 0: broken tar archive"));
+  EXPECT_THAT(failure(std::string(512, 'x')), HasSubstr("x.tar: offset 0: corrupt tar archive"));
   // Archivers with signed characters.
   std::string old = raw_header({.name = "\xff"});
   unsigned sum = 0;

@@ -27,7 +27,7 @@ TEST(ParseJson, NamesTheByte) {
 
 TEST(ParseJson, RefusesExcessiveDepthAndSize) {
   EXPECT_EQ(failure([] { parse_json(std::string(100000, '['), "file"); }),
-            "file: JSON nested deeper than 64 levels");
+            "file: JSON is nested deeper than 64 levels");
   EXPECT_EQ(failure([] { parse_json("1e999", "file"); }), "file: not valid JSON: a number is too large");
   EXPECT_NO_THROW(parse_json(std::string(64, '[') + std::string(64, ']'), "file"));
 }

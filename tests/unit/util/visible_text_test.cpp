@@ -121,7 +121,7 @@ TEST(RunTool, OutOfMemoryIsReported) {
   }
   const Outcome large = outcome_of([]() -> int { throw std::length_error("basic_string::_M_create"); });
   EXPECT_EQ(large.status, 1);
-  EXPECT_EQ(large.text, "bottle-test: error: a size in the input is larger than memory can be\n");
+  EXPECT_EQ(large.text, "bottle-test: error: a size in the input exceeds the address space\n");
 }
 
 TEST(RunToolDeathTest, OutOfMemoryInNoexceptIsReported) {

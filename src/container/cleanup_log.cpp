@@ -150,8 +150,8 @@ std::optional<std::string> CleanupLog::ask(const std::vector<std::string>& words
     silent_.insert(words[0]);
     if (warn_)
       warn_("warning: " + words[0] + " " + words[1] + " did not end within " +
-            std::to_string(limit.count() / 1000) + " s; what is to be taken out of it stays noted in " +
-            file_.native() + ", and the next build tries again");
+            std::to_string(limit.count() / 1000) + " s; the objects to remove from it are still listed in " +
+            file_.native() + ", and the next build retries");
   }
   return std::nullopt;
 }
@@ -217,7 +217,7 @@ bool CleanupLog::remove_builder(const Item& item) {
   is_ended = end_processes_rooted_below(temporary, time_limit()) && is_ended;
   is_ended = end_processes_named_from(temporary, time_limit()) && is_ended;
   if (!is_ended) return false;
-  // What an ordinary user's RUN has made there belongs to users who are somebody only in the engine's user
+  // What an ordinary user's RUN has made there belongs to users that exist only in the engine's user
   // namespace.
   if (::geteuid() != 0 && fs::exists(temporary) &&
       !ask({item.program, "unshare", "rm", "-rf", "--", temporary.native()}))

@@ -41,9 +41,9 @@ class CleanupLog {
   // its $TMPDIR, and with the build argument above.
   void note_builder(const std::string& program, const fs::path& temporary);
   // Before a client of Docker's is started with client_mark() in its environment. It may do its work in a
-  // plug-in, a process of its own, which goes on when the client is killed.
+  // plug-in, a separate process, which continues when the client is killed.
   void note_client(const std::string& program);
-  // That build has ended well, and with it all that it worked in.
+  // That build has succeeded, so nothing of it is left.
   void forget_builder();
 
   // To be held while an image is loaded. Podman and Buildah take an image away whose only name they remove,
@@ -74,7 +74,7 @@ class CleanupLog {
   bool remove_containers(const Item& item);
   bool remove_runtime_containers(const Item& item);
   bool remove_builder(const Item& item);
-  // The output of a command that ended well; nullopt otherwise.
+  // The output of a command that succeeded; nullopt otherwise.
   std::optional<std::string> ask(const std::vector<std::string>& words);
   void write() const;
 
@@ -83,7 +83,7 @@ class CleanupLog {
   fs::path locks_;
   std::function<void(const std::string&)> warn_;
   std::vector<Item> items_;
-  std::string builder_;           // the name of the one that is at work
+  std::string builder_;           // the name of the running one
   std::set<std::string> silent_;  // programs that did not answer in time
   std::string message_;           // of the last command that failed
 };

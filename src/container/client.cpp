@@ -40,12 +40,13 @@ CommandStatus Client::command(std::vector<std::string> words, const std::string&
 
 CommandStatus Client::judge(CommandStatus status, const std::string& what, OnFailure policy) const {
   if (status.ok()) return status;
-  const std::string message =
-      status.message.empty() ? "it failed with exit code " + std::to_string(status.code) : status.message;
+  const std::string message = status.message.empty()
+                                  ? "the command failed with exit code " + std::to_string(status.code)
+                                  : status.message;
   if (policy == OnFailure::fatal)
     throw Error(message, {.where = program_ + " " + what,
                           .hint = holds(message, {"Cannot connect", "permission denied"})
-                                      ? "start the daemon, or set DOCKER_HOST to where it listens"
+                                      ? "start the daemon, or set DOCKER_HOST to its address"
                                       : ""});
   if (policy == OnFailure::best_effort && note_) note_(program_ + " " + what + ": " + message);
   return status;

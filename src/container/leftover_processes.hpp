@@ -1,4 +1,5 @@
-// Ending processes that went on when the builder that started them was killed, found by what only they have.
+// Ending processes that continued when the builder that started them was killed, found by what only they
+// have.
 #pragma once
 
 #include <chrono>

@@ -16,9 +16,9 @@ std::string walk_container_names(const std::string& base,
     std::string name = container_name(base, number);
     if (accept(name)) return name;
   }
-  throw Error(
-      "the container names " + base + " to " + container_name(base, kContainerNames) + " are all taken",
-      {.where = "container " + base, .hint = "remove containers that are no longer needed"});
+  throw Error("cannot choose a container name: " + base + " to " + container_name(base, kContainerNames) +
+                  " are in use",
+              {.where = "container " + base, .hint = "remove containers that are no longer needed"});
 }
 
 std::string free_container_name(const Client& client, const std::string& base) {

@@ -1,5 +1,5 @@
-// Names for containers: "<base>", then "<base>-2" to "<base>-99". One walk for who looks for a free name and
-// for who finds that somebody else was faster.
+// Names for containers: "<base>", then "<base>-2" to "<base>-99". One walk for a caller that looks for a free
+// name and for one that finds it taken by another process.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ std::string container_name(const std::string& base, int number);
 std::string walk_container_names(const std::string& base,
                                  const std::function<bool(const std::string&)>& accept);
 
-// The first name that no container has now. Somebody may take it before it is used: see
+// The first name that no container has now. Another process may take it before it is used: see
 // create_with_free_name().
 std::string free_container_name(const Client& client, const std::string& base);
 

@@ -78,8 +78,7 @@ class Opener {
     if (!path) return std::nullopt;
     const std::string text = read_file(*path, index->second.size);
     if (sha256(text) != index->second.digest) {
-      store_.drop_damaged_blob(index->second.digest,
-                               "the index of an archive has other bytes than it should");
+      store_.drop_damaged_blob(index->second.digest, "the index of the archive does not match its digest");
       return std::nullopt;
     }
     return oci::LayerIndex::parse(text, path->native());
@@ -152,9 +151,9 @@ class Opener {
       }
       if (entry.type == oci::EntryType::file && member->is_sparse && entry.size != 0) {
         if (entry.size > limits_.size - sparse)
-          throw Error(fmt::format("the sparse files of the archive have more than {} bytes with their holes",
-                                  limits_.size),
-                      {.where = name});
+          throw Error(
+              fmt::format("the sparse files of the archive expand to more than {} bytes", limits_.size),
+              {.where = name});
         sparse += entry.size;
         const store::Output content = keep(tar);
         result.outputs["content " + content.digest.hex()] = content;

@@ -18,10 +18,10 @@
 
 namespace bottle::copy {
 
-// The members of the archive that a file is, or nullopt if it is none. `roots` is the table that the entry's
-// place refers to. Members are in the archive's order, as they are written: a path may pass through a
-// symbolic link, or be put twice; names that mark whiteouts in layers are plain names. Paths and hard links'
-// targets are normalised: relative, ".." taken back, never above the root.
+// The members of the archive that a file is, or nullopt if it is not an archive. `roots` is the table that
+// the entry's place refers to. Members are in the archive's order, as they are written: a path may pass
+// through a symbolic link, or be put twice; names that mark whiteouts in layers are plain names. Paths and
+// hard links' targets are normalised: relative, ".." taken back, never above the root.
 using ArchiveOpener =
     std::function<std::optional<oci::LayerIndex>(const oci::Entry&, const std::vector<std::string>& roots)>;
 

@@ -51,8 +51,8 @@ Plan understand(const CopyRequest& request, const oci::MergedTree& destination) 
   if (const std::size_t count = request.sources.size() + request.inlines.size();
       count > 1 && !plan.into_directory && request.warn) {
     request.warn(
-        fmt::format("\"{0}\" is the destination of {1} sources but has no '/' at its end: files replace each "
-                    "other unless it is a directory already; write \"{0}/\"",
+        fmt::format("\"{0}\" is the destination of {1} sources but has no '/' at its end: unless it is a "
+                    "directory, each file replaces the one before; write \"{0}/\"",
                     written, count));
   }
   if (request.chmod && !request.chmod->empty()) plan.mode = ModeChange::parse(*request.chmod);
@@ -83,7 +83,7 @@ class Copier {
   Copier(CopyTarget& target, const CopyRequest& request, const Plan& plan)
       : target_(target), request_(request), plan_(plan) {}
 
-  // `uses_up`: nobody needs the files of `from` any more, and the tree is not const.
+  // `uses_up`: the files of `from` are no longer needed, and the tree is not const.
   void copy_source(const oci::MergedTree& from, const Source& source, bool unpack,
                    const ArchiveOpener& open_archive, bool uses_up = false) {
     from_ = &from;
@@ -103,7 +103,7 @@ class Copier {
       copy_match(source, match, *node);
     }
     if (!took_required_) {
-      throw Error(fmt::format("{} not found, which \"{}\" with --parents names", shown(*source.required),
+      throw Error(fmt::format("{} not found, the start of \"{}\" for --parents", shown(*source.required),
                               source.written));
     }
   }
@@ -131,13 +131,13 @@ class Copier {
 
   [[noreturn]] static void not_found(const Source& source) {
     if (source.pattern.climbs) {
-      throw Error(fmt::format("\"{}\" not found: \"..\" above the root is the root, so {} was looked up",
+      throw Error(fmt::format("\"{}\" not found: \"..\" at the root is the root, which makes it {}",
                               source.written, shown(source.pattern.path)),
-                  {.hint = "a source cannot be outside the context"});
+                  {.hint = "write a source inside the context"});
     }
-    throw Error(
-        fmt::format("{} not found", shown(source.pattern.path)),
-        {.hint = "sources are relative to the context's root and must not be hidden by an ignore file"});
+    throw Error(fmt::format("{} not found", shown(source.pattern.path)),
+                {.hint = "write the source relative to the root of the context, and check that no ignore "
+                         "file excludes it"});
   }
 
   void unpack_archive(const oci::LayerIndex& archive) {
@@ -171,7 +171,7 @@ class Copier {
     const Kind kind = target_.kind(path);
     if (kind == Kind::directory) return;
     if (kind != Kind::missing)
-      throw Error(fmt::format("cannot make the directory {}: it is a file", shown(path)));
+      throw Error(fmt::format("cannot create the directory {}: it is a file", shown(path)));
     make_directories(std::string(oci::parent_path(path)), mode);
     auto made = std::make_shared<Entry>();
     made->type = EntryType::directory;
@@ -264,7 +264,7 @@ class Copier {
       return true;
     }
     if (kind != Kind::directory)
-      throw Error(fmt::format("cannot copy a directory to {}, which is none", shown(path)));
+      throw Error(fmt::format("cannot copy a directory to {}: it is not a directory", shown(path)));
     if (overwrite) target_.change(path)->mode = node.inode->mode;
     return false;
   }

@@ -63,7 +63,7 @@ struct CopyRequest {
 
 // Both trees stay as they are. The layer's entries are sorted by path and hold what differs from
 // `destination` together with the directories above it (existing ones with their attributes), but never the
-// root. Roots are the names of the trees', so a layer of scoped names is to be applied without a scope.
+// root. Roots are the names of the trees', so a layer of scoped names must be applied without a scope.
 //
 // If the request is independent the destination is not looked at: the layer is the same on any other.
 //

@@ -84,7 +84,7 @@ Glob::Glob(std::string_view pattern, Language language) {
     } else if (c == '[') {
       at = parse_class(pattern, at + 1, language);
     } else {
-      if (c == '\\' && ++at == pattern.size()) malformed(pattern, "it ends with a backslash");
+      if (c == '\\' && ++at == pattern.size()) malformed(pattern, "trailing backslash");
       const Rune rune = decode(pattern, at);
       tokens_.push_back({Kind::literal, false, rune.value, {}});
       at += rune.length;
@@ -96,10 +96,9 @@ Glob::Glob(std::string_view pattern, Language language) {
 std::size_t Glob::parse_class(std::string_view pattern, std::size_t at, Language language) {
   Token token{Kind::class_};
   const auto member = [&] {
-    if (at >= pattern.size()) malformed(pattern, "a '[' has no ']'");
-    if (pattern[at] == '-' || pattern[at] == ']')
-      malformed(pattern, "a class is empty or has a range without end");
-    if (pattern[at] == '\\' && ++at == pattern.size()) malformed(pattern, "it ends with a backslash");
+    if (at >= pattern.size()) malformed(pattern, "missing ']' after '['");
+    if (pattern[at] == '-' || pattern[at] == ']') malformed(pattern, "empty class or incomplete range");
+    if (pattern[at] == '\\' && ++at == pattern.size()) malformed(pattern, "trailing backslash");
     const Rune rune = decode(pattern, at);
     at += rune.length;
     return rune.value;
@@ -114,8 +113,9 @@ std::size_t Glob::parse_class(std::string_view pattern, std::size_t at, Language
     if (at < pattern.size() && pattern[at] == '-') {
       ++at;
       high = member();
-      // Go's Match takes a range that runs backwards for an empty one; its regular expressions refuse it.
-      if (high < low && language == Language::ignore) malformed(pattern, "a range runs backwards");
+      // Go's Match treats a range whose start is above its end as empty; its regular expressions refuse it.
+      if (high < low && language == Language::ignore)
+        malformed(pattern, "the start of a range is above its end");
     }
     token.ranges.emplace_back(low, high);
   }
@@ -195,7 +195,7 @@ class Glob::Run {
           break;
         }
         case Kind::optional:
-          break;  // enter() went on from it
+          break;  // enter() continued from it
         case Kind::until_slash:
           go(i);
           if (rune == U'/') go(i + 1);
@@ -234,7 +234,7 @@ PathPatterns::PathPatterns(const std::vector<std::string>& patterns) {
     if (cleaned.front() == '!') {
       if (cleaned.size() == 1) {
         throw Error("illegal pattern \"!\"",
-                    {.hint = "\"!\" must be followed by what is not to be excluded"});
+                    {.hint = "write the pattern of the files to keep after the \"!\""});
       }
       cleaned.erase(0, 1);
       exception = has_exceptions_ = true;

@@ -19,7 +19,7 @@ std::uint16_t bits(int value) {
 
 [[noreturn]] void invalid(std::string_view text) {
   throw Error(fmt::format("--chmod={}: expected an octal number from 0 to 07777 or a symbolic mode", text),
-              {.hint = "for example --chmod=0755 or --chmod=u=rwX,go=rX"});
+              {.hint = "write --chmod=0755 or --chmod=u=rwX,go=rX"});
 }
 
 int class_shift(char name) {

@@ -153,7 +153,7 @@ std::vector<SourceMatch> find_matches(const SourceTree& tree, const SourcePatter
   const SourceTree::Kind kind = tree.kind(directory);
   if (kind == SourceTree::Kind::missing) {
     throw Error(
-        fmt::format("\"/{}\" not found, in which \"{}\" is looked up", pattern.literal, pattern.wildcard));
+        fmt::format("directory \"/{}\" of the pattern \"{}\" not found", pattern.literal, pattern.wildcard));
   }
   std::vector<std::string> found;
   if (kind == SourceTree::Kind::directory) search(tree, directory, "", *pattern.glob, found);

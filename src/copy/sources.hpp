@@ -1,5 +1,5 @@
-// What the sources of COPY and ADD take in of a tree. The context scan uses it to know what to read and what
-// the result depends on; copy() uses the same functions, so both always agree.
+// The files of a tree that the sources of COPY and ADD name. The context scan uses it to know what to read
+// and what the result depends on; copy() uses the same functions, so both always agree.
 //
 // Source of the rules: BuildKit, frontend/dockerfile/dockerfile2llb (dispatchCopy), and the copy package of
 // tonistiigi/fsutil.
@@ -29,8 +29,8 @@ struct SourcePattern {
 
   // Whether the path is what the source names. Paths below `literal` only (links in `literal` not followed).
   bool match(std::string_view path) const;
-  // Whether something below the directory may be named: it is above or in `literal`, or the wildcard goes on.
-  // "" is the root.
+  // Whether something below the directory may be named: it is above or in `literal`, or the wildcard
+  // continues. "" is the root.
   bool could_match_below(std::string_view directory) const;
 
   std::optional<Glob> glob;  // of `wildcard`, relative to `literal`
@@ -56,8 +56,8 @@ struct Source {
 // Throws Error for malformed patterns; it has no place, which the caller knows.
 Source parse_source(std::string_view written, bool parents, const std::vector<std::string>& excludes);
 
-// A directory tree that is looked at piece by piece, so that whoever provides it knows exactly what the
-// answer depends on: every call is a dependency on what it was asked for, existing or not.
+// A directory tree that is queried piece by piece, so that its provider knows exactly what the answer depends
+// on: every call is a dependency on the queried path, existing or not.
 class SourceTree {
  public:
   enum class Kind { missing, directory, symlink, other };

@@ -227,8 +227,8 @@ bool CopyTarget::collect(const Node& node, const std::string& path, Changes& cha
 }
 
 void CopyTarget::put_in_order(Changes& changes) {
-  // A directory comes before its opaque mark; entries of one path are otherwise unique, but for a file beside
-  // the whiteout of its own name, which is about what was below it.
+  // A directory comes before its opaque mark; entries of one path are otherwise unique, except for a file
+  // beside a whiteout with the same name, which is about what was below it.
   const auto is_before = [](const Entry& a, const Entry& b) {
     const int order = a.path.compare(b.path);
     return order != 0 ? order < 0 : a.type < b.type;

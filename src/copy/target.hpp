@@ -40,7 +40,7 @@ class CopyTarget final : public SourceTree {
 
   // What differs from `below`, sorted by path, with the directories above each difference as they are. The
   // root directory is never among it. Names that mark whiteouts in a layer become the whiteouts that they are
-  // to whoever unpacks the layer.
+  // when the layer is unpacked.
   oci::LayerIndex changes() &&;
 
  private:

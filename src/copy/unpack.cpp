@@ -118,8 +118,7 @@ class Unpacker {
   }
 
   [[noreturn]] static void fail(const Entry& member, const std::string& why) {
-    throw Error(
-        fmt::format("the archive's member \"{}\" cannot be unpacked: {}", escape_word(member.path), why));
+    throw Error(fmt::format("cannot unpack the archive member \"{}\": {}", escape_word(member.path), why));
   }
 
   const oci::LayerIndex& archive_;

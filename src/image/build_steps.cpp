@@ -78,7 +78,7 @@ std::int64_t clock_ns() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-// What is to be built, and the key of that.
+// The resolved bottle and its key.
 struct Wanted {
   std::unique_ptr<resolve::Resolved> resolved;
   std::string key_text;
@@ -153,13 +153,13 @@ void record(const BuildSpec& spec, const ImageResult& result, const store::RunRe
   touch(spec.directory / "image.stamp");
 }
 
-// What the image step made last; "" if nothing says so.
+// The last result of the image step; "" if it is not recorded.
 std::string last_plan_digest(const fs::path& directory) {
   try {
     const auto last = store::read_step_record(directory, "image");
     return last ? last->result : "";
   } catch (const Error&) {
-    return "";  // a broken record is no record
+    return "";  // a corrupt record is ignored
   }
 }
 
@@ -279,7 +279,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   result.key = wanted->key;
   const store::RunReason reason = store::run_reason(spec.directory, "image", wanted->key_text, lookup);
 
-  // A long text need not wait in memory: nobody else writes there meanwhile.
+  // A long text need not wait in memory: no other process writes there.
   const fs::path key_file = spec.directory / "key";
   std::string& key_text = wanted->key_text;
   const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);

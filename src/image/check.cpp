@@ -21,9 +21,10 @@ std::optional<LintOptions> given_options(const BuildValues& values) {
   if (found == values.build_args.end()) return std::nullopt;
   auto options = parse_lint_options(found->second);
   if (!options)
-    throw UsageError("invalid check option in " + dockerfile::in_quotes(found->second),
-                     {.where = std::string("the build argument ") + kOptionsArgument,
-                      .hint = "write for example skip=JSONArgsRecommended;error=true"});
+    throw UsageError(
+        "invalid check option in " + dockerfile::in_quotes(found->second),
+        {.where = std::string("the build argument ") + kOptionsArgument,
+         .hint = "write skip=RULE,RULE;error=true, for example skip=JSONArgsRecommended;error=true"});
   return options;
 }
 
@@ -147,10 +148,9 @@ void refuse_warnings(const CheckReport& report, const std::function<void(const s
     rules.insert(warning.rule);
   }
   const std::vector<std::string> names(rules.begin(), rules.end());
-  throw Error(
-      "lint violation found for rules: " + join(names, ", "),
-      {.where = report.source->name,
-       .hint = "they are errors here by \"check=error=true\"; correct them, or name them after skip="});
+  throw Error("lint violation found for rules: " + join(names, ", "),
+              {.where = report.source->name,
+               .hint = "correct them or add them to skip=: \"check=error=true\" makes them errors"});
 }
 
 }  // namespace bottle::image

@@ -20,8 +20,8 @@ struct CheckReport {
   dockerfile::LintReport lint;
 };
 
-// The rules alone, of all stages unless the specification has a target. A base that cannot be had is one of
-// which nothing is known. Throws SourceError for wrong syntax; a wrong instruction is LintReport::error.
+// The rules alone, of all stages unless the specification has a target. A base that cannot be fetched is
+// treated as unknown. Throws SourceError for wrong syntax; a wrong instruction is LintReport::error.
 CheckReport check(const BuildSpec& spec);
 // In a build: the stages that the target needs.
 CheckReport check(const resolve::Resolved& resolved);

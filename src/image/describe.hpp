@@ -23,7 +23,7 @@ nlohmann::ordered_json describe_stages(const BuildSpec& spec);
 //  "secrets": [{"id", "required", "given"}], "ssh": [id...], "dependencies": [path...]}
 nlohmann::ordered_json describe_inputs(const resolve::Resolved& resolved);
 
-// What is to be done: {"target", "levels": [[stage...]...], "stages": [{"number", "name", "lines", "base",
+// The plan of the build: {"target", "levels": [[stage...]...], "stages": [{"number", "name", "lines", "base",
 //  "platform", "needs", "steps": [{"instruction", "lines", "text", "makesLayer", "stages", "contexts",
 //  "sources"}]}]}. Stages are in an order in which they can be built; those of one level do not depend on one
 // another.

@@ -41,8 +41,8 @@ class Distributor {
     const fs::path file = directory_ / "image.json";
     const auto text = read_file_if_exists(file);
     if (!text)
-      throw Error("there is no image plan",
-                  {.where = file.native(), .hint = "build the image first (bottle-image build)"});
+      throw Error("cannot find the image plan",
+                  {.where = file.native(), .hint = "build the image first: bottle-image build"});
     const Plan plan = Plan::parse(*text, file.native());
     std::vector<oci::Descriptor> layers;
     Json diff_ids = Json::array();
@@ -79,7 +79,8 @@ class Distributor {
       throw oci::DamageError(
           oci::Damage::blob,
           "the layer blob " + blob.digest.string() + " is neither in the build directory nor in the store",
-          {.where = store_.directory().native(), .hint = "build the image again: it is brought in again"});
+          {.where = store_.directory().native(),
+           .hint = "build the image again, which fetches the layer: bottle-image build"});
     result_.source.add_blob(
         blob,
         {.open =

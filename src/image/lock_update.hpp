@@ -20,7 +20,7 @@ struct LockRequest {
   bool all_stages = false;        // also those that no target needs
   std::vector<ContextSpec> from;  // image layouts and archives in place of registries, by canonical name
   std::function<void(const std::string&)> warn;
-  // Nobody is asked for what the lock does not know: it may be a named context that only CMake knows.
+  // There is no request for what the lock does not know: it may be a named context that only CMake knows.
   bool locked_only = false;
 };
 

@@ -29,7 +29,7 @@ void drop_damaged_blobs(const fs::path& directory, const store::Store& store) {
     if (!digest) continue;
     if (!has_digest(file->path(), *digest)) fs::remove(file->path());
     if (const auto kept = store.find_blob(*digest); kept && !has_digest(*kept, *digest))
-      store.drop_damaged_blob(*digest, "its content does not have its digest");
+      store.drop_damaged_blob(*digest, "its content does not match its digest");
   }
 }
 
@@ -93,7 +93,7 @@ void repair_and_repeat(const BuildSpec& spec, OwnImage own,
     const Family family(spec);
     const bool makes_own = own == OwnImage::is_read && !spec.file.empty();
     repairs = makes_own || !family.bases().empty();
-    if (repairs) warn(error.where() + ": warning: " + error.message() + "; making it again");
+    if (repairs) warn(error.where() + ": warning: " + error.message() + "; rebuilding it");
     for (const BuildSpec& base : family.bases())
       make_again(base, error.damage(), rebuild);
     if (makes_own)
@@ -108,8 +108,8 @@ void repair_and_repeat(const BuildSpec& spec, OwnImage own,
     if (repairs || own == OwnImage::is_made) throw;
     throw oci::DamageError(error.damage(), error.message(),
                            {.where = error.where(),
-                            .hint = "run the bottle-image build that made " + spec.directory.native() +
-                                    " again, with the same options: it makes what is missing"});
+                            .hint = "run the bottle-image build of " + spec.directory.native() +
+                                    " again with the same options, which rebuilds what is missing"});
   }
 }
 

@@ -1,6 +1,6 @@
-// The grammar of image references, for the code that compares names and for the registry client. Source:
-// distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling manifests"
-// (names and tags).
+// The grammar of image references, for the code that compares names and for the registry client.
+// Source: distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling
+// manifests" (names and tags).
 //
 //   reference  = [domain "/"] path [":" tag] ["@" digest]
 //   domain     = host [":" port], host = a DNS name, an IPv4 address or an IPv6 address in brackets. The

@@ -26,14 +26,14 @@ sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    throw Error("the path of the ssh agent's socket is too long for a socket", {.where = path});
+    throw Error("the path of the ssh agent's socket is too long", {.where = path});
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
 
 Fd new_socket() {
   Fd descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!descriptor) throw_errno("cannot make a socket", "socket");
+  if (!descriptor) throw_errno("cannot create a socket", "socket");
   return descriptor;
 }
 
@@ -97,7 +97,7 @@ AgentRelay::AgentRelay(const std::string& agent, const fs::path& directory, cons
   const sockaddr_un agent_address = address_of(agent);
   if (!connect_to(agent_address))
     throw Error("cannot reach the ssh agent: " + std::generic_category().message(errno),
-                {.where = agent, .hint = "start one: eval $(ssh-agent); ssh-add"});
+                {.where = agent, .hint = "start an agent: eval $(ssh-agent); ssh-add"});
   // However long the path of the store is.
   const Fd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!place) throw_errno("cannot open", directory.native());

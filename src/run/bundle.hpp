@@ -30,14 +30,14 @@ struct Bundle {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::vector<std::uint32_t> groups;
-  bool has_network = true;          // the host's; else one of its own with nothing in it
+  bool has_network = true;          // the host's; else a separate, empty one
   std::vector<BundleMount> mounts;  // after those that every container has
   IdMapping id_mapping = IdMapping::root;
   std::uint64_t shm_size = image::RunSettings::kDefaultShmSize;
   std::vector<image::ResourceLimit> limits;
   bool has_seccomp = true;    // the runtime can limit the system calls
   bool is_insecure = false;   // --security=insecure: all that this process may do
-  bool has_terminal = false;  // the caller's, through one of its own
+  bool has_terminal = false;  // the caller's, through a separate one
 };
 
 // The text of config.json.

@@ -74,8 +74,8 @@ void map_by_helper(const char* program, pid_t pid, unsigned own, const std::vect
   const ProcessResult finished = run_program(command);
   if (finished.status.success()) return;
   throw Error(fmt::format("{} failed with {}: {}", program, finished.status.text(), finished.output),
-              {.hint = "check /etc/subuid and /etc/subgid; without a line for this user Bottle does without "
-                       "subordinate ids"});
+              {.hint = "check the lines of this user in /etc/subuid and /etc/subgid, or remove them to build "
+                       "without subordinate ids"});
 }
 
 void map_ids(IdMapping id_mapping, pid_t pid) {
@@ -132,7 +132,7 @@ std::string result_text(const std::function<std::string(int)>& body, int output)
 std::string taken_result(const std::string& text) {
   if (text.empty())
     throw Error("the process that executes the instruction was killed",
-                {.hint = "see the kernel's log: the memory may have run out"});
+                {.hint = "check the kernel's log (dmesg) for lack of memory"});
   if (text.front() == 'r') return text.substr(1);
   const auto fields = split(std::string_view(text).substr(1), '\0');
   if (fields.size() < 4)
@@ -184,9 +184,9 @@ void enter(IdMapping id_mapping, const Ends& ends) {
   const auto unshare_or_throw = [](int flags, const char* what) {
     if (::unshare(flags) == 0) return;
     const int error = errno;
-    throw Error(fmt::format("cannot make {}: {}", what, std::generic_category().message(error)),
-                {.hint = "RUN needs namespaces: allow them for this user (sysctl kernel.unprivileged_userns_"
-                         "clone, user.max_user_namespaces) or build as root"});
+    throw Error(fmt::format("cannot create {}: {}", what, std::generic_category().message(error)),
+                {.hint = "allow namespaces for this user (sysctl kernel.unprivileged_userns_clone, "
+                         "user.max_user_namespaces), or build as root"});
   };
   if (id_mapping != IdMapping::root) {
     unshare_or_throw(CLONE_NEWUSER, "a user namespace");

@@ -1,5 +1,5 @@
-// A function run in a child process with mount, process and, for ordinary users, user namespaces of its own:
-// whatever it mounts and starts goes with it, even when this process is killed.
+// A function run in a child process with mount, process and, for ordinary users, separate user namespaces:
+// its mounts and processes end with it, even when this process is killed.
 // Source: namespaces(7), user_namespaces(7), pid_namespaces(7), subuid(5), newuidmap(1).
 #pragma once
 

@@ -25,7 +25,7 @@ void LayerMaker::remove_stubs(const Changes& changes) const {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) continue;
     if (S_ISDIR(status.st_mode))
-      ::rmdir(path.c_str());  // fails if there is something in it, as it should
+      ::rmdir(path.c_str());  // fails on purpose if the directory is not empty
     else if (S_ISREG(status.st_mode) && status.st_size == 0)
       ::unlink(path.c_str());
   }
@@ -42,7 +42,7 @@ std::int64_t LayerMaker::time_of(const oci::Entry& entry) const {
 oci::MergedTree LayerMaker::tree_after(const oci::LayerIndex& found, bool is_overlay) const {
   if (is_overlay) {
     oci::MergedTree tree = context_.tree;
-    tree.apply(found, "what the command left");
+    tree.apply(found, "the changes of the command");
     return tree;
   }
   oci::MergedTree tree;
@@ -106,7 +106,7 @@ oci::LayerIndex LayerMaker::with_blob(oci::LayerIndex layer, const Changes& chan
     offset += entry.size + oci::tar_padding(entry.size).size();
   }
   if (offset + oci::tar_end().size() != blob.size)
-    throw Error("the layer's tar has another size than its entries", {.where = "RUN"});
+    throw Error("the size of the layer's tar does not match its entries", {.where = "RUN"});
   return layer;
 }
 

@@ -22,7 +22,7 @@ namespace {
 using dockerfile::Mount;
 
 constexpr std::size_t kMaximumOptions = 4000;  // the kernel takes one page
-// Without it, unmounting waits until all that anybody has written to that file system is on the disk.
+// Without it, unmounting waits until all data written to that file system is on the disk.
 // Source: Linux, Documentation/filesystems/overlayfs.rst, "Volatile mount".
 constexpr const char* kNotFlushed = ",volatile";
 
@@ -170,7 +170,7 @@ void RunMounts::bind(const RunMount& item, const RunTree& tree, int number) {
   if (!path || files.find(*path) == nullptr)
     throw Error(fmt::format("--mount: the source \"{}\" does not exist{}", item.source,
                             item.mount.from.empty() ? "" : " in " + item.mount.from),
-                {.hint = "a bind mount shows what is in the context (after .dockerignore) or in the stage"});
+                {.hint = "name a path in the context (after .dockerignore) or in the stage"});
   mounts_.push_back({.target = item.target,
                      .source = (root / *path).native(),
                      .options = {"rbind", item.mount.read_only ? "ro" : "rw"}});
@@ -205,7 +205,7 @@ fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
 }
 
 // Takes the locks of all caches that are shared with others. In one order everywhere, and each once, so that
-// instructions that want the same caches cannot wait for each other in a circle.
+// instructions that use the same caches cannot deadlock.
 void RunMounts::lock_caches(const RunRequest& request) {
   std::map<fs::path, bool> places;  // whether for us alone
   for (std::size_t i = 0; i < request.mounts.size(); ++i) {
@@ -222,7 +222,7 @@ void RunMounts::lock_caches(const RunRequest& request) {
 void RunMounts::cache(const RunMount& item, const RunTree* tree) {
   const Mount& mount = item.mount;
   const fs::path place = cache_place(item, tree);
-  // The directory of the number: 0, and more if several want one of their own at once.
+  // The directory of the number: 0, and more if several instructions use a private one at once.
   std::string number = "0";
   for (int i = 0; mount.sharing == Mount::Sharing::exclusive; ++i) {
     number = std::to_string(i);
@@ -250,7 +250,7 @@ void RunMounts::cache(const RunMount& item, const RunTree* tree) {
                      .options = {"rbind", mount.read_only ? "ro" : "rw"}});
 }
 
-// A directory of a cache. Commands have made what is in it and others may be at work there now, so it is the
+// A directory of a cache. Commands have made what is in it and others may be running there now, so it is the
 // directory itself that is mounted and no path to it.
 fs::path RunMounts::below_cache(const fs::path& data, const std::string& source) {
   const Fd top = open_for_reading(data, O_DIRECTORY);
@@ -259,7 +259,7 @@ fs::path RunMounts::below_cache(const fs::path& data, const std::string& source)
     found = open_beneath(top.get(), resolve_in_root(data, source), O_RDONLY | O_DIRECTORY, data.native());
   } catch (const Error& error) {
     throw Error(
-        fmt::format("--mount: cannot show the source \"{}\" of the cache: {}", source, error.message()));
+        fmt::format("--mount: cannot mount the source \"{}\" of the cache: {}", source, error.message()));
   }
   const fs::path place = work_ / ("source" + std::to_string(mounts_.size()));
   fs::create_directories(place);
@@ -287,16 +287,16 @@ void RunMounts::secret(const RunMount& item, int number) {
     if (secret.id == id) found = &secret;
   if (found == nullptr) {
     if (!mount.required) return;
-    throw Error(fmt::format("the secret \"{}\" is required and was not given", id),
-                {.hint = fmt::format("SECRETS {}=env:<NAME> or {}=file:<path> (bottle-image build: --secret "
-                                     "id={},src=<path>)",
-                                     id, id, id)});
+    throw Error(fmt::format("the secret \"{}\" is required", id),
+                {.hint = fmt::format(
+                     "set SECRETS {}=env:NAME or {}=file:PATH (bottle-image build: --secret id={},src=FILE)",
+                     id, id, id)});
   }
   std::string value;
   if (found->is_variable) {
     const char* variable = std::getenv(found->value.c_str());
     if (variable == nullptr)
-      throw Error(fmt::format("the secret \"{}\" is to come from the variable {}, which is not set", id,
+      throw Error(fmt::format("the secret \"{}\" requires the environment variable {}, which is not set", id,
                               found->value));
     value = variable;
   } else {
@@ -327,10 +327,10 @@ void RunMounts::ssh(const RunMount& item, int number) {
   const bool is_there = !agent.empty() && ::stat(agent.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
   if (!is_there) {
     if (!mount.required) return;
-    const std::string found = agent.empty() ? "none was given" : agent + " is no socket";
-    throw Error(fmt::format("the ssh agent \"{}\" is required, and {}", id, found),
-                {.hint = id == "default" ? "start one: eval $(ssh-agent); ssh-add"
-                                         : fmt::format("bottle-image build: --ssh {}=<socket>", id)});
+    const std::string found = agent.empty() ? "there is none" : agent + " is not a socket";
+    throw Error(fmt::format("the ssh agent \"{}\" is required: {}", id, found),
+                {.hint = id == "default" ? "start an agent: eval $(ssh-agent); ssh-add"
+                                         : fmt::format("add --ssh {}=SOCKET to bottle-image build", id)});
   }
   agents_.push_back(std::make_unique<AgentRelay>(
       agent, secret_, "agent" + std::to_string(number), [&](const fs::path& path) {

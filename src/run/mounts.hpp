@@ -35,7 +35,7 @@ class MountPoint {
 // used.
 struct Overlay {
   std::optional<MountPoint> point;  // nullopt where the kernel or the file system cannot do that
-  std::string why_not;              // empty if the user does not want it
+  std::string why_not;              // empty if the user does not request it
 };
 Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers, const fs::path& directory,
                       bool user_attributes);

@@ -25,7 +25,7 @@ constexpr const char* kHosts =
     "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 constexpr const char* kNoSeccomp =
-    "warning: this runtime or kernel has no seccomp: the system calls of RUN are not limited\n";
+    "warning: the runtime or kernel does not support seccomp: the system calls of RUN are not restricted\n";
 
 // What the command says, cut into lines.
 class Lines {
@@ -293,8 +293,8 @@ RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
   const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
   if (id_mapping == IdMapping::single && context.warn)
     context.warn(
-        "this user has no subordinate ids (/etc/subuid, newuidmap): all files of this RUN belong to "
-        "one user, and it cannot change owners");
+        "this user has no subordinate ids (/etc/subuid, newuidmap): this RUN cannot change owners, and all "
+        "its files belong to one user");
   const bool has_terminal =
       context.debug_shell && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const auto body = [&](int output) {
@@ -320,11 +320,11 @@ oci::LayerIndex RunExecution::finish() {
     why_copied_ = result.substr(1, end - 1);
     return oci::LayerIndex::parse(std::string_view(result).substr(end + 1), "RUN");
   }
-  throw Error(
-      fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
-                  state_->lines.last()),
-      {.hint = state_->context.debug_shell ? ""
-                                           : "bottle-image build --debug-shell opens a shell at this point"});
+  throw Error(fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
+                          state_->lines.last()),
+              {.hint = state_->context.debug_shell
+                           ? ""
+                           : "add --debug-shell to bottle-image build to open a shell at this point"});
 }
 
 }  // namespace bottle::run

@@ -2,7 +2,7 @@
 //
 // All of it happens in a process with mount and process namespaces of its own (run/confinement.hpp), in a
 // directory <store>/run/<name> that the next RUN removes if this one was killed:
-//   lock      held while somebody works here
+//   lock      held while a process works here
 //   private/  memory-backed: configuration, runtime state, secrets
 //   upper, work, root     the overlay's
 //   mount<n>  trees of bind mounts

@@ -71,18 +71,18 @@ void find_snapshots(const fs::path& store, const std::string& owner, std::vector
                  .problem = {}};
     const auto facts = read_snapshot(place);
     if (!facts)
-      item.tree.problem = "the file that names what it stands on is not there";
+      item.tree.problem = "the file that names its base is missing";
     else if (!facts->parent.empty())
       item.parent = folder + "/" + facts->parent;
     found.emplace(item.tree.name, std::move(item));
   }
-  // What stands on another keeps that in use, and cannot be used without.
+  // A snapshot that is based on another keeps that in use, and cannot be used without it.
   for (auto& [name, item] : found) {
     std::set<std::string> seen;
     for (std::string below = item.parent; !below.empty() && seen.insert(below).second;) {
       const auto next = found.find(below);
       if (next == found.end()) {
-        item.tree.problem = "the snapshot " + below + " that it stands on is not there";
+        item.tree.problem = "the snapshot " + below + " , its base, is missing";
         break;
       }
       next->second.tree.used = std::max(next->second.tree.used, item.tree.used);

@@ -1,7 +1,7 @@
 // What RUN keeps in the store besides blobs and actions, and how it goes away again:
 //   snapshots/<owner>/<32 hex>   trees of images (run/snapshot.hpp)
 //   cache/<owner>/<32 hex>       what --mount=type=cache showed (run/mounts.hpp)
-//   run/<name>                   the directory of a RUN at work (run.hpp)
+//   run/<name>                   the directory of a running RUN (run.hpp)
 // <owner> is "root", or "<uid>-subordinate", "<uid>-single": who made it and with which ids. Files with
 // subordinate ids can only be looked at and removed where those ids are mapped, so that is where it is done.
 #pragma once

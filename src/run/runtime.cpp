@@ -46,7 +46,7 @@ void borrow_host(const fs::path& root, std::vector<BundleMount>& mounts) {
 std::string defect(const fs::path& runtime, IdMapping id_mapping, const fs::path& directory,
                    const std::string& container, bool has_seccomp) {
   const auto program = find_program("true");
-  if (!program) return "there is no program \"true\" to try it with";
+  if (!program) return "cannot test it: the program \"true\" is missing";
   Bundle bundle;
   bundle.root = directory / "root";
   bundle.arguments = {program->native()};
@@ -105,7 +105,7 @@ Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::pat
     const auto program = find_program(named);
     if (!program)
       throw Error(fmt::format("{} names \"{}\", which is not installed", kVariable, named),
-                  {.hint = "name an OCI runtime such as crun or runc"});
+                  {.hint = "set the variable to an OCI runtime such as crun or runc"});
     programs = {*program};
   } else {
     for (const char* name : {"crun", "runc"})
@@ -123,8 +123,8 @@ Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::pat
       fs::create_directories(place);
       const std::string why_not = defect(program, id_mapping, place, container, has_seccomp);
       if (why_not.empty()) {
-        // Others may be reading or writing it. Not an AtomicFile: in a process namespace of its own each of
-        // them has the same number.
+        // Others may be reading or writing it. Not an AtomicFile: in separate process namespaces they all
+        // have the same process id.
         const fs::path fresh = memory.native() + "." + container;
         {
           const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
@@ -138,11 +138,11 @@ Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::pat
     }
   }
   if (defects.empty())
-    throw Error(
-        "RUN needs an OCI runtime, and neither crun nor runc is installed",
-        {.hint = "install one (Debian: apt install crun), or name another in " + std::string(kVariable)});
-  throw Error("no OCI runtime works here" + defects,
-              {.hint = "install one that does (Debian: apt install crun runc), or name it in " +
+    throw Error("cannot execute RUN: neither crun nor runc is installed",
+                {.hint = "install an OCI runtime (Debian: apt install crun), or name another in " +
+                         std::string(kVariable)});
+  throw Error("cannot execute RUN: no OCI runtime works" + defects,
+              {.hint = "install another OCI runtime (Debian: apt install crun runc), or name one in " +
                        std::string(kVariable)});
 }
 

@@ -135,7 +135,7 @@ std::vector<fs::path> Snapshots::lowers(const image::LoadedPlan& image, std::siz
   }
   make(image, below, count);
   auto made = chain_of(whole);
-  if (made.empty()) throw Error("a snapshot vanished while it was used", {.where = place(whole).native()});
+  if (made.empty()) throw Error("a snapshot was removed while in use", {.where = place(whole).native()});
   return made;
 }
 
@@ -157,7 +157,7 @@ void Snapshots::check_after_boot(const image::LoadedPlan& image) const {
     const bool is_whole = has_all_files(first_layers(image, count).merged(), lowers, boot_);
     for (const auto& [lower, facts] : lowers) {
       const fs::path snapshot = lower.parent_path();
-      if (!is_older(lower)) continue;  // somebody else was first
+      if (!is_older(lower)) continue;  // another process published first
       if (is_whole) {
         write_file(snapshot / "parent", parent_text({facts.parent, boot_, false}), Durable::no);
         continue;
@@ -205,7 +205,7 @@ void Snapshots::publish(const fs::path& directory, const Digest& chain, const Sn
   fs::rename(prepared, place(chain), error);
   if (!error) return;
   if (!chain_of(chain).empty()) return remove_tree(prepared);
-  // What is there has lost what it stood on.
+  // The existing snapshot has lost its base.
   const fs::path broken = prepared.native() + ".broken";
   fs::rename(place(chain), broken, error);
   fs::rename(prepared, place(chain), error);

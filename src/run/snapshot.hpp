@@ -50,8 +50,8 @@ class Snapshots {
   // top.
   std::vector<fs::path> lowers(const image::LoadedPlan& image, std::size_t base);
 
-  // Takes over `directory`, as a command left it, as what `chain` adds to `parent`. If somebody else was
-  // first, his is kept.
+  // Takes over `directory`, as a command left it, as what `chain` adds to `parent`. If another process
+  // published first, its snapshot is kept.
   void publish_command(const fs::path& directory, const Digest& chain, const Digest& parent) {
     publish(directory, chain, SnapshotFacts{short_name(parent), boot_, true});
   }

@@ -78,10 +78,10 @@ void check_system_directories(const fs::path& root) {
     struct stat status {};
     if (::lstat(place.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) continue;
     const auto link = link_at(place);
-    throw Error(
-        fmt::format("cannot mount on {}: expected a directory in the image, found {}", point,
-                    link ? "a symbolic link to \"" + *link + "\"" : "a file that is not one"),
-        {.hint = fmt::format("build the base image with an empty directory {}, or without it", point)});
+    throw Error(fmt::format("cannot mount on {}: expected a directory in the image, found {}", point,
+                            link ? "a symbolic link to \"" + *link + "\"" : "a file of another type"),
+                {.hint = fmt::format("create {} as an empty directory in the base image, or remove it there",
+                                     point)});
   }
 }
 
@@ -114,9 +114,8 @@ void settle_targets(Bundle& bundle) {
     const bool is_led = target != path_in_root(mount.target) && is_in_system_directory(target);
     if (is_led && mount.gives_way) continue;
     if (is_led || target.empty())
-      throw Error(
-          fmt::format("cannot mount on {}: it leads to /{}", mount.target, target),
-          {.hint = "give the mount a target that is not a link into /proc, /dev or /sys, nor the root"});
+      throw Error(fmt::format("cannot mount on {}: it resolves to /{}", mount.target, target),
+                  {.hint = "choose a target that is not the root and not a link into /proc, /dev or /sys"});
     mount.target = "/" + target;
     settled.push_back(std::move(mount));
   }

@@ -30,8 +30,8 @@ timespec seconds(std::int64_t value) {
   return {.tv_sec = static_cast<time_t>(value), .tv_nsec = 0};
 }
 
-// Paths are below a directory that nobody else writes to and whose directories are real ones, so no link can
-// lead out of it.
+// Paths are below a directory that no other process writes to and whose directories are real ones, so no link
+// can lead out of it.
 class Unpacker {
  public:
   Unpacker(const std::vector<std::string>& roots, const oci::ContentReader& reader, const fs::path& directory,
@@ -50,12 +50,12 @@ class Unpacker {
         break;
       case EntryType::directory:
         if (!entry.path.empty() && ::mkdirat(root_.get(), path, 0700) != 0 && errno != EEXIST)
-          fail("cannot make", entry);
+          fail("cannot create", entry);
         attributes(entry);
         directories_.push_back(&entry);
         return;
       case EntryType::symlink:
-        if (::symlinkat(entry.link.c_str(), root_.get(), path) != 0) fail("cannot make", entry);
+        if (::symlinkat(entry.link.c_str(), root_.get(), path) != 0) fail("cannot create", entry);
         owner(entry);
         times(entry);
         return;
@@ -63,21 +63,22 @@ class Unpacker {
         if (::linkat(root_.get(), entry.link.c_str(), root_.get(), path, 0) != 0) fail("cannot link", entry);
         return;
       case EntryType::fifo:
-        if (::mkfifoat(root_.get(), path, 0600) != 0) fail("cannot make", entry);
+        if (::mkfifoat(root_.get(), path, 0600) != 0) fail("cannot create", entry);
         break;
       case EntryType::char_device:
       case EntryType::block_device: {
         if (!options_.devices) return;
         const mode_t kind = entry.type == EntryType::char_device ? S_IFCHR : S_IFBLK;
         if (::mknodat(root_.get(), path, kind | 0600, makedev(entry.device_major, entry.device_minor)) != 0)
-          fail("cannot make", entry);
+          fail("cannot create", entry);
         break;
       }
       case EntryType::whiteout:
-        if (::mknodat(root_.get(), path, S_IFCHR, makedev(0, 0)) != 0) fail("cannot make a whiteout", entry);
+        if (::mknodat(root_.get(), path, S_IFCHR, makedev(0, 0)) != 0)
+          fail("cannot create a whiteout", entry);
         return;
       case EntryType::opaque:
-        throw Error("an opaque directory is not expected here", {.where = entry.path});
+        throw Error("unexpected opaque directory", {.where = entry.path});
     }
     attributes(entry);
     times(entry);
@@ -95,7 +96,7 @@ class Unpacker {
   void file(const Entry& entry) {
     const Fd out(::openat(root_.get(), entry.path.c_str(),
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!out) fail("cannot make", entry);
+    if (!out) fail("cannot create", entry);
     if (entry.size == 0) return;
     reader_.read_verified(entry, roots_,
                           [&](std::span<const std::byte> data) { write_all(out.get(), data, entry.path); });
@@ -121,9 +122,10 @@ class Unpacker {
     const char* path = entry.path.empty() ? "." : entry.path.c_str();
     if (::fchownat(root_.get(), path, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) == 0) return;
     if (errno == EINVAL)
-      throw Error("the owner " + std::to_string(entry.uid) + ":" + std::to_string(entry.gid) + " of /" +
-                      entry.path + " is outside the subordinate ids",
-                  {.hint = "give this user more of them in /etc/subuid and /etc/subgid, or build as root"});
+      throw Error(
+          "the owner " + std::to_string(entry.uid) + ":" + std::to_string(entry.gid) + " of /" + entry.path +
+              " is outside the subordinate ids",
+          {.hint = "give this user more subordinate ids in /etc/subuid and /etc/subgid, or build as root"});
     fail("cannot set the owner of", entry);
   }
   void times(const Entry& entry) {
@@ -179,7 +181,7 @@ class TreeReader {
   void visit(const std::string& path) {
     const std::string absolute = (directory_ / path).native();
     struct stat status {};
-    if (::lstat(absolute.c_str(), &status) != 0) throw_errno("cannot look at", absolute);
+    if (::lstat(absolute.c_str(), &status) != 0) throw_errno("cannot stat", absolute);
     Entry entry;
     entry.path = path;
     entry.mode = static_cast<std::uint16_t>(status.st_mode & 07777);

@@ -40,7 +40,7 @@ struct PackOptions {
 // hold one.
 oci::LayerIndex read_tree(const fs::path& directory, const PackOptions& options);
 
-// Of the bytes of a file, which is no link.
+// Of the bytes of a file, which is not a link.
 Digest file_digest(const fs::path& path);
 
 // Removes a tree, making directories accessible that are not.

@@ -52,7 +52,7 @@ RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, con
   if (name.empty()) {
     if (!uid && user != "root")
       throw Error(fmt::format("the user \"{}\" is not in /etc/passwd of the image", user),
-                  {.hint = "make the user first (RUN adduser ...), or give its number"});
+                  {.hint = "create the user first (RUN adduser ...), or write its number"});
     result.uid = uid.value_or(0);
     if (result.uid == 0) result.home = "/root";
   }
@@ -64,7 +64,7 @@ RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, con
     if (!gid) gid = image::find_in_group(groups, group);
     if (!gid)
       throw Error(fmt::format("the group \"{}\" is not in /etc/group of the image", group),
-                  {.hint = "make the group first (RUN addgroup ...), or give its number"});
+                  {.hint = "create the group first (RUN addgroup ...), or write its number"});
     result.gid = *gid;
   }
   result.groups.push_back(result.gid);

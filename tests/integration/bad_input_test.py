@@ -64,7 +64,7 @@ class Dockerfiles(BadInput):
 
     def test_missing_dockerfile(self):
         self.build.remove("Dockerfile")
-        self.refuses("Dockerfile: error: there is no such Dockerfile")
+        self.refuses("Dockerfile: error: the Dockerfile does not exist")
         (self.build.source / "Dockerfile").mkdir()
         self.refuses("Dockerfile: error: .*directory")
 
@@ -85,7 +85,7 @@ class Dockerfiles(BadInput):
         self.build.link("away", str(outside))
         self.build.link("root", "/")
         check = self.refuses_dockerfile
-        check("FROM scratch\nCOPY ../outside /\n", r"Dockerfile:2:\d+: error: .*\.\./outside", "cannot lie outside the context")
+        check("FROM scratch\nCOPY ../outside /\n", r"Dockerfile:2:\d+: error: .*\.\./outside", "a directory outside the context")
         for source in (f"root{outside}", "root/etc/passwd", str(outside)):
             check(f"FROM scratch\nCOPY [\"{source}\", \"/\"]\n", r"Dockerfile:2:\d+: error: .*not in the context")
         # Links themselves are copied as links, or followed within the context: never the file outside.

@@ -153,7 +153,7 @@ class Exchange(system_fixture.TestCase):
         other.mkdir()
         (other / "work").write_text("of years\n")
         result = self.ours.export(other, expect=1)
-        self.assert_fails(result, "precious.*is no OCI image layout")
+        self.assert_fails(result, "precious.*is not an OCI image layout")
         self.assertEqual((other / "work").read_text(), "of years\n")
 
 

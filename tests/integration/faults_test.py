@@ -189,7 +189,7 @@ class FullDisk(FaultTestCase):
     def test_full_disk_at_every_write(self):
         def check(build, result):
             if result.returncode:
-                self.assert_fails(result, "No space left on device", "hint: free some space")
+                self.assert_fails(result, "No space left on device", "hint: free space")
                 self.assertEqual(build.leftovers(), [])
                 self.assertLessEqual(set(os.listdir(build.root)), self.KNOWN)
         self.check_at_every_write("full", [1], check)
@@ -210,7 +210,7 @@ class SmallDisk(FaultTestCase):
         return place
 
     def check_small_disk(self, build, place):
-        self.assert_fails(build.create(expect=1), "No space left on device", "hint: free some space")
+        self.assert_fails(build.create(expect=1), "No space left on device", "hint: free space")
         self.assertFalse(build.output.exists())
         self.assertEqual(build.leftovers(), [])
         subprocess.run(["mount", "-o", "remount,size=100M", place], check=True)
@@ -235,7 +235,7 @@ class SmallDisk(FaultTestCase):
         with self.subTest("image"):
             build = self.new_build(FILES, "full store for an image")
             build.cache = self.small_disk("smallest store", "16k")
-            self.assert_fails(build.image(*self.base, expect=1), "No space left on device", "hint: free some space")
+            self.assert_fails(build.image(*self.base, expect=1), "No space left on device", "hint: free space")
             self.assertFalse((build.build / "image.json").exists())
             self.assertEqual(build.leftovers(), [])
             subprocess.run(["mount", "-o", "remount,size=100M", build.cache], check=True)

@@ -111,8 +111,8 @@ class Depfile(Frontend):
         project = self.new_build()
         (project.source / "Dockerfile").unlink()
         for arguments in (("--emit=depfile",), ("--print=ast",), ("--check",)):
-            self.assert_fails(self.fingerprint(project, *arguments), "source/Dockerfile: error: there is no such Dockerfile",
-                              "hint: name it with --file")
+            self.assert_fails(self.fingerprint(project, *arguments), "source/Dockerfile: error: the Dockerfile does not exist",
+                              "hint: give its path with --file")
 
     def test_documented_makefile_works(self):
         """The makefile of the manual: each change of an input runs both rules once, a deleted file too."""

@@ -162,7 +162,7 @@ class Images(Case):
         layout = self.push("one")
         build = self.new(f"FROM {self.base}\nCOPY --from={self.base} /etc/content /$NAME\n")
         result = build.image("--platform", "linux/amd64", expect=1)
-        self.assert_fails(result, r"Dockerfile:1:1: error: .* nor locked", "bottle-lock update --lock")
+        self.assert_fails(result, r"Dockerfile:1:1: error: .* not locked", "bottle-lock update --lock")
         # The command of the message is the one that helps.
         command = next(line for line in result.stdout.splitlines() if "bottle-lock update" in line)
         command = command[command.index("bottle-lock update"):].split(", or ")[0]
@@ -460,7 +460,7 @@ class HostileRegistries(Case):
         self.document({"config": config, "layers": []})
         self.refused(config["digest"])
         self.document({"config": self.config(architecture="amd64/../.."), "layers": []})
-        self.refused("no usable platform")
+        self.refused("unsupported platform")
         self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": []})
         self.refused("1 diff IDs, the manifest 0 layers")
         layer = {"mediaType": "application/vnd.example.layer", **self.blob(b"x")}
@@ -817,7 +817,7 @@ class Repositories(Case):
         commit_of(blob_of(0), 100, 4)
         self.assert_fails(self.lock(build, expect=1), "the commit holds more than 4000000 files", f"{self.url}/main")
         commit_of(blob_of(1 << 20), 41, 3)
-        self.assert_fails(self.lock(build, expect=1), "the commit's files are larger than 64.0 GiB", f"{self.url}/main")
+        self.assert_fails(self.lock(build, expect=1), "the files of the commit are larger than 64.0 GiB", f"{self.url}/main")
         commit_of(blob_of(0), 9, 1)
         self.lock(build)
         build.image()

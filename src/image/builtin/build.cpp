@@ -58,7 +58,7 @@ class ImageBuilder {
         warn_(warn),
         free_runs_(runs),
         outside_(resolved, store) {
-    // A shell wants the terminal for itself.
+    // A debug shell needs the terminal.
     if (resolved.spec().debug_shell) free_runs_ = 1;
     std::size_t ordinal = 0;
     for (const auto& [number, stage] : resolved_.stages()) {
@@ -108,7 +108,7 @@ class ImageBuilder {
     return true;
   }
 
-  // What the commands at work have said meanwhile; waits for it if there is nothing else to do.
+  // Reads the output of the running commands; waits for it if there is nothing else to do.
   void take_in(int timeout_milliseconds) {
     check_interrupted();
     std::vector<run::ConfinedProcess*> children;
@@ -117,7 +117,7 @@ class ImageBuilder {
     if (!children.empty()) run::ConfinedProcess::wait(children, timeout_milliseconds);
   }
 
-  // Kills what is at work, and removes what that could not remove any more.
+  // Kills the running commands, and removes what they could no longer remove.
   void stop() {
     bool was_running = false;
     for (auto& [number, work] : works_) {
@@ -145,8 +145,7 @@ class ImageBuilder {
     try {
       return work.run ? finish_run(work, step) : advance(work, step);
     } catch (const Error& error) {
-      // Errors of the file system have a place of their own; what the instruction got wrong has the
-      // instruction's.
+      // Errors of the file system keep their own place; errors of the instruction get the instruction's.
       if (!error.where().empty()) throw;
       throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
     }
@@ -180,7 +179,7 @@ class ImageBuilder {
     if (step.kind == resolve::FileStep::Kind::copy) {
       if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
         const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
-        // Many files are held twice at a time: as what was seen and as a list, then as a list and as a tree.
+        // Many files are held twice at a time: as the scan and as a list, then as a list and as a tree.
         if (scan_uses_[step.source.name] == 1) resolved_.release(step.source.name);
         key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
       } else if (step.source.kind != FileSource::Kind::scan) {
@@ -247,7 +246,7 @@ class ImageBuilder {
       oci::MergedTree none;
       work.run_key = key_of(work.image, step, none);
     }
-    // The same instruction on the same base is at work for another stage: this one takes its result.
+    // The same instruction on the same base is running for another stage: this stage uses its result.
     if (at_work_.contains(*work.run_key)) {
       work.is_missing = false;
       return false;
@@ -265,9 +264,8 @@ class ImageBuilder {
     if (!work.run->process().finished()) return false;
     oci::LayerIndex layer = work.run->finish();
     if (const std::string& why = work.run->why_copied(); !why.empty() && !std::exchange(has_copied_, true))
-      warn_("warning: overlayfs does not work here (" + why +
-            "): each RUN works on a copy of the whole tree, which is slow, and there moves a directory where "
-            "an overlay copies it");
+      warn_("warning: cannot use overlayfs (" + why +
+            "): each RUN works on a copy of the whole tree, which is slower");
     work.run.reset();
     const Digest key = *work.run_key;
     at_work_.erase(key);
@@ -329,7 +327,7 @@ class ImageBuilder {
     for (const oci::LayerIndex& layer : resolved_.fetch(step, store_)) {
       const remote::RemoteSource& remote = step.remotes[fetched.size()];
       fetched.emplace_back().apply(layer, remote.name);
-      // Archives from URLs stay what they are unless --unpack says otherwise.
+      // Archives from URLs stay what they are unless --unpack is given.
       request.apart[remote.number] = {.tree = &fetched.back(),
                                       .path = remote.path(),
                                       .unpack = remote.is_url() && request.unpack.value_or(false)};
@@ -423,7 +421,7 @@ class ImageBuilder {
   const store::Store& store_;
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
-  std::size_t free_runs_;    // how many more may be at work
+  std::size_t free_runs_;    // how many more may run
   bool has_copied_ = false;  // a RUN has, and it was said
   std::map<int, StageWork> works_;
   std::set<Digest> at_work_;                      // keys of RUNs

@@ -19,7 +19,7 @@ class OutsideImages {
 
   // By its name in `resolved`; lives as long as this does.
   StageImage& image(const std::string& name);
-  // `state` with the layers of the outside image that it stands on.
+  // `state` with the layers of the outside image that is its base.
   StageImage& loaded(StageImage& state);
 
  private:

@@ -8,7 +8,7 @@ namespace bottle::image::builtin {
 oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& directory, const Owner& owner,
                              std::int64_t epoch) {
   const auto path = tree.resolve(path_in_root(directory), true);
-  if (!path) throw Error("the symbolic links of " + directory + " lead in a circle");
+  if (!path) throw Error("the symbolic links of " + directory + " form a loop");
   oci::LayerIndex layer;
   bool is_new = false;
   for (std::size_t end = path->find('/');; end = path->find('/', end + 1)) {
@@ -16,7 +16,7 @@ oci::LayerIndex make_workdir(const oci::MergedTree& tree, const std::string& dir
     entry.path = path->substr(0, end);
     if (const auto* node = tree.find(entry.path)) {
       if (node->inode->type != oci::EntryType::directory)
-        throw Error("/" + entry.path + " is in the way: it is not a directory");
+        throw Error("/" + entry.path + " is not a directory");
       entry = *node->inode;
       entry.path = path->substr(0, end);
     } else {

@@ -84,7 +84,7 @@ std::string_view PlainPaths::plain(std::string_view path) {
     if (fs::read_symlink(link, error) != special) {
       fs::remove(link, error);
       fs::create_symlink(special, link, error);
-      if (error) throw_errno("cannot make the symbolic link", link.native(), error.value());
+      if (error) throw_errno("cannot create the symbolic link", link.native(), error.value());
     }
   }
   return texts_.emplace_back(link.native() + std::string(path.substr(end)));

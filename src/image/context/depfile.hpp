@@ -16,7 +16,7 @@ namespace bottle::image::context {
 // A file or directory that a result depends on.
 struct Dependency {
   std::string path;            // absolute
-  std::int64_t mtime_ns = -1;  // as it was seen when it was looked at; -1: nobody knows
+  std::int64_t mtime_ns = -1;  // at the time of the scan; -1: unknown
   auto operator<=>(const Dependency&) const = default;
 };
 

@@ -15,7 +15,7 @@ namespace bottle::image::context {
 namespace {
 
 constexpr std::size_t kFew = 1000;     // paths: one depfile is good enough
-constexpr std::size_t kPerPart = 250;  // paths, when parts are made anew
+constexpr std::size_t kPerPart = 250;  // paths, when parts are rebuilt
 // Parts are kept while they have between these, since others have to be filled first.
 constexpr std::size_t kLeastPerPart = 60;
 constexpr std::size_t kMostPerPart = 700;
@@ -137,8 +137,8 @@ void write_depfiles(const fs::path& directory, const DepfileOptions& options,
     for (const auto& [file, text] : changed)
       write_file(file, text, Durable::contents);
   }
-  // Somebody who runs the tool by hand, and says nothing of Ninja, changes key.d alone: Ninja sees a depfile
-  // that is not for its target, and runs the fingerprint as it should be.
+  // A run of the tool by hand, without the option for Ninja, changes key.d alone: Ninja sees a depfile that
+  // is not for its target, and runs the fingerprint, which is correct.
   if (options.base.empty()) return;
   remove_others(inputs, options.parts);
   write_file_if_changed(directory / "key.parts",

@@ -37,7 +37,7 @@ ContextScan::ContextScan(ScanOptions options, const fs::path& store_directory)
     std::error_code error;
     named_paths_.push_back(file);
     fs::path real = fs::canonical(file, error);
-    if (error) throw_errno("cannot find the file of a target context", file.native(), error.value());
+    if (error) throw_errno("cannot resolve the file of a target context", file.native(), error.value());
     file = std::move(real);
   }
   if (options_.recorded) {
@@ -237,13 +237,12 @@ void ContextScan::name(const copy::Source& source) {
 
 void ContextScan::take_one(const copy::Source& source) {
   const auto refuse_missing = [&](const std::string& path) {
-    std::string hint = "sources are relative to the context " + options_.root.native();
+    std::string hint = "write the source relative to the context " + options_.root.native();
     if (options_.ignore != nullptr && ::faccessat(root_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-      hint = "the file is there, but a rule of " + options_.ignore_name + " hides it";
-    else if (source.pattern.climbs)
       hint =
-          "a source cannot lie outside the context; for another directory use a named context and "
-          "--from=<name>";
+          "add an exception (!) to the ignore file: a rule of " + options_.ignore_name + " excludes the file";
+    else if (source.pattern.climbs)
+      hint = "use a named context and --from=<name> for a directory outside the context";
     throw Error("\"" + source.written + "\" is not in the context", {.where = {}, .hint = hint});
   };
   // Links that lead to a source are inputs like the source: the copy follows them again.
@@ -403,8 +402,8 @@ void ContextScan::digest(Item& item) const {
     node.content.digest = hasher.finish();
     return;
   }
-  throw Error("the file changes while it is read",
-              {.where = name, .hint = "build again when it is no longer written to"});
+  throw Error("the file changed while it was read",
+              {.where = name, .hint = "build again when the file is complete"});
 }
 
 }  // namespace bottle::image::context

@@ -1,5 +1,5 @@
-// What the COPY and ADD instructions of a Dockerfile take in of a directory: found by walking only what they
-// name, digested only where the stat cache does not know the file, and listed for the depfile. Nothing
+// The files of a directory that the COPY and ADD instructions of a Dockerfile use: found by walking only what
+// they name, digested only where the stat cache does not know the file, and listed for the depfile. Nothing
 // outside the directory is ever looked at: symbolic links are followed by hand, inside the root.
 #pragma once
 
@@ -36,8 +36,8 @@ struct ScanOptions {
   std::string ignore_name;                            // the ignore file, for messages
   bool git_modes = false;                             // see BuildSpec::git_modes
   // If not empty, the context is not `root` but exactly these regular files, each found under its name (a
-  // target's files, which lie in any directories). Their places have roots of their own: "<root_name>#<n>",
-  // in order of the names.
+  // target's files, which lie in any directories). Their places have separate roots: "<root_name>#<n>", in
+  // order of the names.
   std::map<std::string, fs::path> files = {};
   // If there, what an earlier scan with the same options took, all sets together and sorted by path: nothing
   // is looked at then, the sets are made of these alone, and the dependencies are unknown. Left empty.

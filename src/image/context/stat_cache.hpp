@@ -52,7 +52,8 @@ class StatCache {
   // recently then (kRacyWindow) that a change after the reading could have left the same status.
   void add(const std::string& path, const FileStatus& status, const FileContent& content,
            std::int64_t read_at);
-  // Writes the entries if any was added. Failing to write (read-only store) is no error: it only costs time.
+  // Writes the entries if any was added. Failing to write (read-only store) is not an error: it only costs
+  // time.
   void save();
 
   static constexpr std::int64_t kRacyWindow =

@@ -71,7 +71,7 @@ struct WalkCache {
   }
   bool is_named(const std::string& directory) const;
   // Finds out what lies below `top`, a path relative to the open directory `root`. Directories that cannot be
-  // read are left to the walk, which says so.
+  // read are left to the walk, which reports them.
   void look_ahead(int root, const std::string& root_name, const std::string& top);
   // As look() would; what takes more than its status is left to that.
   void remember(const std::string& directory, const Child& child);

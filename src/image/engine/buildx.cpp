@@ -39,7 +39,7 @@ class BuildxEngine : public Engine {
     const std::string plugin_version = output_of({"docker", "buildx", "version"}, kInstall);
     std::vector<std::string> inspect{"docker", "buildx", "inspect"};
     if (!builder_.empty()) inspect.push_back(builder_);
-    const std::string text = output_of(inspect, "docker buildx ls says which builders there are");
+    const std::string text = output_of(inspect, "list the builders: docker buildx ls");
     std::string buildkit = field(text, "BuildKit version:");
     if (buildkit.empty()) buildkit = field(text, "Buildkit:");
     std::string driver = field(text, "Driver:");
@@ -47,7 +47,7 @@ class BuildxEngine : public Engine {
       if (text.find("worker.containerd.namespace:") != std::string::npos) driver += "+oci";
       // The daemon's number: its BuildKit often has none.
       buildkit += " " + output_of({"docker", "version", "--format", "{{.Server.Version}}"},
-                                  "docker buildx ls says which builders there are");
+                                  "list the builders: docker buildx ls");
     }
     return field(plugin_version, "buildx ") + " " + driver + " " + buildkit;
   }
@@ -55,7 +55,7 @@ class BuildxEngine : public Engine {
   LoadedPlan build(const EngineRequest& request) const override {
     const EngineInput input =
         prepare_input(request.resolved, request.store, request.work, ContextTimes::by_content);
-    // A daemon with images of its own kind writes no OCI layouts, and an old one reads none.
+    // A daemon with its own image format writes no OCI layouts, and an old one reads none.
     return request.resolved.spec().engine_version.find(" docker ") != std::string::npos
                ? build_in_daemon(request, input)
                : build_layout(request, input);

@@ -90,7 +90,7 @@ void set_time(const fs::path& path, std::int64_t seconds, std::int64_t nanosecon
   const timespec time{.tv_sec = seconds, .tv_nsec = nanoseconds};
   const timespec times[2] = {time, time};
   if (::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
-    throw_errno("cannot set the times", path.native());
+    throw_errno("cannot set the times of", path.native());
 }
 
 class ContextWriter {
@@ -108,7 +108,7 @@ class ContextWriter {
   fs::path run() {
     std::optional<Record> before = read_record();
     if (before && !is_as(*before)) before.reset();
-    // Until all is done, nobody knows what is there.
+    // Until all is done, the content of the directory is unknown.
     std::error_code error;
     fs::remove(record_, error);
     if (!before) {
@@ -151,7 +151,7 @@ class ContextWriter {
       if (!is_first && !line.empty()) {
         const std::vector<std::string_view> words = split(line, ' ');
         const auto path = words.size() == 3 ? unescape_word(words[2]) : std::nullopt;
-        if (!path || words[0].starts_with("h")) return std::nullopt;  // names of one file: made anew together
+        if (!path || words[0].starts_with("h")) return std::nullopt;  // names of one file: recreated together
         record[*path] = {std::string(words[0]), std::string(words[1])};
       }
       is_first = false;
@@ -159,14 +159,14 @@ class ContextWriter {
     return record;
   }
 
-  // Nobody has touched what was staged, or put something beside it.
+  // The staged files are unchanged, and there are no others.
   bool is_as(const Record& record) const {
     for (const auto& [path, staged] : record)
       if (status_of(tree_ / path) != staged.status) return false;
     return true;
   }
 
-  // What is not wanted any more, or is made anew. A directory that stays one stays.
+  // What is no longer needed, or is recreated. A directory that remains a directory stays.
   void remove_old(const Record& before, const std::set<std::string>& kept) const {
     std::set<std::string> directories;
     for (const oci::Entry& entry : index_.entries)
@@ -183,7 +183,7 @@ class ContextWriter {
       case oci::EntryType::directory:
         make_directories(path);
         if (::chmod(path.c_str(), entry.mode | 0700) != 0)
-          throw_errno("cannot set the permissions", path.native());
+          throw_errno("cannot set the permissions of", path.native());
         break;
       case oci::EntryType::file:
         make_file(entry, path);
@@ -198,8 +198,8 @@ class ContextWriter {
         if (::mkfifo(path.c_str(), entry.mode) != 0) throw_errno("cannot create", path.native());
         break;
       default:
-        throw Error("a device cannot be given to an outside engine",
-                    {.where = entry.path, .hint = "leave it out of the context"});
+        throw Error("cannot pass a device file to an engine other than builtin",
+                    {.where = entry.path, .hint = "exclude it in .dockerignore"});
     }
   }
 
@@ -209,7 +209,7 @@ class ContextWriter {
     reader_.read_verified(entry, index_.roots, [&](std::span<const std::byte> data) {
       write_all(file.get(), data, path.native());
     });
-    if (::fchmod(file.get(), entry.mode) != 0) throw_errno("cannot set the permissions", path.native());
+    if (::fchmod(file.get(), entry.mode) != 0) throw_errno("cannot set the permissions of", path.native());
   }
 
   void write_record() const {

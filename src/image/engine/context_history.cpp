@@ -17,7 +17,7 @@ constexpr std::string_view kSchema = "bottle-sent 1 ";
 constexpr std::uint64_t kMaximumFile = 1u << 30;
 constexpr std::size_t kNameLength = 32;
 // A name is used until so many lines a file of the context are noted for it; then the next is begun, and all
-// is sent once more.
+// is sent again.
 constexpr std::size_t kLinesAnEntry = 20;
 constexpr std::size_t kLinesAtLeast = 20'000;
 
@@ -63,7 +63,7 @@ std::string ContextHistory::name() {
     if (!file) throw_errno("cannot write", file_.native());
     write_all(file.get(), std::as_bytes(std::span(added_)), file_.native());
   }
-  // A copy of the build directory has a name of its own.
+  // A copy of the build directory has another name.
   return sha256(random_ + " " + fs::absolute(file_).native()).hex().substr(0, kNameLength);
 }
 

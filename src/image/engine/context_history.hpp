@@ -10,9 +10,9 @@ namespace bottle::image::engine {
 
 // BuildKit takes a file for the one that it has if path, size and time are the same (fsutil, sameFile()), and
 // keeps what it was sent under the name of the context's directory: `docker build` under the whole path,
-// buildx under the last part of it. A time has room for thirty bits of a content, so two contents of one size
-// can look alike. So all that was sent under a name is noted, and a context with an entry that looks like
-// another one before gets a new name, under which no builder has anything.
+// buildx under the last part of it. A time holds thirty bits of a content, so two contents of one size can
+// look alike. So all that was sent under a name is noted, and a context with an entry that looks like another
+// one before gets a new name, under which no builder has anything.
 //
 // The file: a line "bottle-sent 1 <random hex>", then one "<path> <how it looks> <what it is>" for each entry
 // that was ever sent, words of escape_word().

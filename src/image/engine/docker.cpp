@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kProgram = "docker";
 constexpr const char* kUnreachable =
-    "start the daemon, or set DOCKER_HOST to where it listens; ENGINE builtin needs none";
+    "start the daemon, or set DOCKER_HOST, or use ENGINE builtin, which needs no daemon";
 // Clients from here on have BuildKit in a plug-in, before it is built in.
 constexpr std::uint64_t kFirstWithPlugin = 23;
 
@@ -29,7 +29,7 @@ class DockerEngine : public Engine {
     std::string text = program_identity(kProgram, "docker.io") +
                        environment_identity({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
                                              "DOCKER_BUILDKIT", "DOCKER_DEFAULT_PLATFORM"});
-    // A daemon of this machine: another program, or a socket made anew, may be another version.
+    // A daemon of this machine: another program, or a recreated socket, may be another version.
     if (const auto daemon = find_program("dockerd")) text += file_identity(*daemon);
     const std::string host = environment_value("DOCKER_HOST");
     if (host.empty()) text += file_identity("/var/run/docker.sock");
@@ -43,7 +43,7 @@ class DockerEngine : public Engine {
     const JsonView view(document, "docker version#");
     const auto server = view.find("Server");
     if (!server)
-      throw Error("the Docker daemon cannot be reached", {.where = "docker version", .hint = kUnreachable});
+      throw Error("cannot connect to the Docker daemon", {.where = "docker version", .hint = kUnreachable});
     const std::string number = server->at("Version").string();
     return number +
            (has_buildkit(view.at("Client").at("Version").string(), number) ? " buildkit" : " classic");
@@ -75,7 +75,7 @@ class DockerEngine : public Engine {
   }
 
  private:
-  // What the client is told wins; else what it can do.
+  // The client's settings win; else its capabilities.
   static bool has_buildkit(const std::string& client, const std::string& server) {
     const std::string wanted = environment_value("DOCKER_BUILDKIT");
     if (!wanted.empty()) return wanted != "0" && wanted != "false";
@@ -95,7 +95,7 @@ std::vector<std::string> secret_options(const resolve::Resolved& resolved, bool 
   std::vector<std::string> options;
   for (const SecretSpec& secret : resolved.spec().secrets) {
     if (!has_secrets)
-      throw Error("the classic builder knows no secrets",
+      throw Error("the classic builder does not support secrets",
                   {.where = "bottle " + resolved.spec().slug,
                    .hint = "set DOCKER_BUILDKIT=1, or use ENGINE builtin"});
     options.push_back("--secret");

@@ -101,7 +101,7 @@ class Writer {
       if (step.position.line != node.position().line || step.kind != resolve::FileStep::Kind::copy) continue;
       if (reference(step.source))
         fail(step.position, "a trigger of the base copies from \"" + step.source.name + "\"",
-             "ENGINE " + resolved_.spec().engine + " can run triggers that copy from the context only");
+             "ENGINE " + resolved_.spec().engine + " supports only triggers that copy from the context");
     }
   }
 
@@ -159,8 +159,8 @@ class Writer {
       const std::string& text = line(item.position.line);
       const auto at = static_cast<std::size_t>(item.position.column) - 1;
       if (text.compare(at, 2, "--") != 0 || text.find_first_of("\"'", at) < at + item.length)
-        fail(item.position, "the mount is written with quotes",
-             "write it without: an engine gets it changed");
+        fail(item.position, "quotes in --mount are not supported by this engine",
+             "remove the quotes, or use ENGINE builtin");
     }
   }
 
@@ -186,8 +186,7 @@ OutsideNames outside_names(const resolve::Resolved& resolved) {
       if (!step.remotes.empty())
         throw dockerfile::SourceError(
             *resolved.file().source, step.position,
-            "ADD of what is at a URL or in a git repository cannot be given to ENGINE " +
-                resolved.spec().engine,
+            "ADD from a URL or a git repository is not supported by ENGINE " + resolved.spec().engine,
             "use ENGINE builtin, or ADD a file of the context");
       if (step.kind == resolve::FileStep::Kind::copy) add(step.source);
       for (const run::RunMount& mount : step.run.mounts)

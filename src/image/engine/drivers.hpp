@@ -27,8 +27,8 @@ std::string file_identity(const fs::path& file);
 std::string environment_identity(const std::vector<std::string>& names);
 
 // Options for the engine's build command: those of the specification, then the words of
-// $BOTTLE_ENGINE_OPTIONS, which say how this machine builds and are no part of any key. Then `--network none`
-// for a bottle whose RUN has no network.
+// $BOTTLE_ENGINE_OPTIONS, which configure this machine and are not part of any key. Then `--network none` for
+// a bottle whose RUN has no network.
 std::vector<std::string> engine_options(const BuildSpec& spec);
 
 void append(std::vector<std::string>& words, const std::vector<std::string>& more);

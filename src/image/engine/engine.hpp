@@ -1,6 +1,6 @@
 // What turns a Dockerfile into an image in place of the builtin engine: drivers of other programs behind one
-// interface. What they are given is what the key is made of (engine/input.hpp), and what they give comes into
-// the store as layers (engine/import.hpp), so everything before and behind an engine is the same for all.
+// interface. Their input is what the key is made of (engine/input.hpp), and what they give comes into the
+// store as layers (engine/import.hpp), so everything before and behind an engine is the same for all.
 #pragma once
 
 #include <functional>

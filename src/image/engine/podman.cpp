@@ -21,7 +21,7 @@ class PodmanEngine : public Engine {
   }
 
   std::string version() const override {
-    const std::string hint = "is " + program_ + " set up for this user? ENGINE builtin needs no setup";
+    const std::string hint = "set up " + program_ + " for this user, or use ENGINE builtin";
     const std::string text =
         output_of(program_ == "podman" ? std::vector<std::string>{program_, "version", "--format", "json"}
                                        : std::vector<std::string>{program_, "version", "--json"},
@@ -72,7 +72,7 @@ class PodmanEngine : public Engine {
     std::string id = read_file(id_file);
     if (id.starts_with("sha256:")) id.erase(0, 7);
     const fs::path archive = request.work / "image.tar";
-    const std::string hint = "is there room for the image?";
+    const std::string hint = "check that the disk has free space for the image";
     if (program_ == "podman")
       output_of({program_, "save", "--quiet", "--format", "oci-archive", "--output", archive.native(), id},
                 hint, environment);
@@ -114,7 +114,7 @@ class PodmanEngine : public Engine {
       log.note_image(program_, item.reference);
       const auto held = log.lock(program_);
       output_of({program_, "pull", "--quiet", "docker-archive:" + archive.native()},
-                "is there room for the image?", environment);
+                "check that the disk has free space for the image", environment);
     }
   }
 

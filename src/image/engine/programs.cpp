@@ -19,9 +19,8 @@ std::string file_identity(const fs::path& file) {
 std::string program_identity(const std::string& program, const std::string& package) {
   const auto path = find_program(program);
   if (!path)
-    throw Error(
-        "the engine's program \"" + program + "\" is not installed",
-        {.where = "PATH", .hint = "install " + package + ", or use ENGINE builtin, which needs none"});
+    throw Error("the program of the engine, \"" + program + "\" is not installed",
+                {.where = "PATH", .hint = "install " + package + ", or use ENGINE builtin"});
   return file_identity(*path);
 }
 
@@ -37,7 +36,7 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
   const std::string more = environment_value("BOTTLE_ENGINE_OPTIONS");
   for (const std::string_view word : split(more, ' '))
     if (!word.empty()) options.emplace_back(word);
-  // The last of two wins: what this machine needs for a network gives none to who wants none.
+  // The last of two wins: what this machine needs for a network gives none to a bottle without network.
   if (!spec.run_has_network) options.insert(options.end(), {"--network", "none"});
   append(options, spec.run_settings.options());
   return options;
@@ -46,7 +45,7 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
 std::vector<std::string> common_options(const resolve::Resolved& resolved) {
   const BuildSpec& spec = resolved.spec();
   std::vector<std::string> options;
-  // SOURCE_DATE_EPOCH is a number by now, or is not there any more.
+  // SOURCE_DATE_EPOCH is a number by now, or is removed.
   const auto& values = resolved.values().build_args;
   for (const auto& [name, given] : spec.build_args) {
     const auto value = values.find(name);
@@ -72,7 +71,7 @@ void run_build(const EngineRequest& request, const std::vector<std::string>& arg
   const std::string last = last_line(finished.output);
   throw Error("the engine failed with " + finished.status.text() + (last.empty() ? "" : ": " + last),
               {.where = "bottle " + request.resolved.spec().slug + ": " + command_text(arguments),
-               .hint = "its own words are above; ENGINE builtin needs no daemon"});
+               .hint = "see the engine's output above"});
 }
 
 }  // namespace bottle::image::engine

@@ -17,7 +17,8 @@ oci::FileRange blob_range(const LoadedPlan& image, const PlanLayer& layer, const
     throw oci::DamageError(
         oci::Damage::blob,
         "the layer blob " + layer.blob->string() + " is neither in the build directory nor in the store",
-        {.where = store.directory().native(), .hint = "build the image again: it is brought in again"});
+        {.where = store.directory().native(),
+         .hint = "build the image again, which fetches the layer: bottle-image build"});
   return {.file = std::make_shared<Fd>(open_for_reading(*path)),
           .offset = 0,
           .size = layer.blob_size,

@@ -1,5 +1,5 @@
-// An image plan as an OCI image layout: the moment when layer tars, diff IDs and the image digest come into
-// being. Source: OCI image-spec 1.1 image-layout.md, config.md "rootfs".
+// An image plan as an OCI image layout: the moment when layer tars, diff IDs and the image digest are made.
+// Source: OCI image-spec 1.1 image-layout.md, config.md "rootfs".
 #pragma once
 
 #include <string>

@@ -177,9 +177,8 @@ Lock Lock::parse(std::string_view text, const std::string& name) {
   const JsonView view(document, name + "#");
   if (!view.value().is_object()) view.fail("an object with the members schema and sources");
   if (view.at("schema").unsigned_number() != kSchema)
-    throw Error(
-        "this lock is of version " + view.at("schema").value().dump() + ", and version 1 is known here",
-        {.where = name, .hint = "use the version of Bottle that wrote it"});
+    throw Error("unsupported lock version " + view.at("schema").value().dump() + ": expected 1",
+                {.where = name, .hint = "use the version of Bottle that wrote the lock"});
   refuse_unknown(view, {"schema", "sources"});
   const JsonView sources = view.at("sources");
   if (!sources.value().is_object()) sources.fail("an object");

@@ -1,4 +1,5 @@
-// bottle.lock: what the names of outside sources stood for when somebody last looked (docs/formats/lock.md).
+// bottle.lock: what the names of outside sources stood for at the last bottle-lock update
+// (docs/formats/lock.md).
 //
 //   {"schema": 1, "sources": {
 //     "docker.io/library/debian:12": {"kind": "image", "tag": "12", "index"?: <manifest>,
@@ -83,9 +84,9 @@ struct Lock {
 // An empty lock if there is no file.
 Lock load_lock(const fs::path& file);
 
-// Reads the file, lets `change` change what is there now, and writes it if that made a difference. Nobody
-// else's change can come in between: whoever changes a lock holds flock(2) on its directory. Returns whether
-// it wrote.
+// Reads the file, lets `change` change what is there now, and writes it if that made a difference. No other
+// change can come in between: every writer of a lock holds flock(2) on its directory. Returns whether it
+// wrote.
 bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change);
 
 }  // namespace bottle::image::inline model

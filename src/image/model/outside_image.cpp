@@ -77,9 +77,9 @@ class FileImage : public OutsideImage {
     const oci::ImageSelection selection{.reference = context.reference, .platform = platform};
     const bool is_directory = fs::is_directory(context.value);
     if (context.kind == ContextKind::oci_layout && !is_directory && !fs::exists(context.value))
-      throw Error("there is no image layout",
+      throw Error("no such image layout",
                   {.where = context.value.native(),
-                   .hint = "expected a directory with oci-layout, index.json and blobs/"});
+                   .hint = "name a directory with oci-layout, index.json and blobs/"});
     return is_directory ? oci::open_layout(context.value, selection)
                         : oci::open_archive(context.value, selection);
   }
@@ -99,7 +99,8 @@ std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci
       return std::make_unique<FileImage>(context, platform);
     case ContextKind::image:
     case ContextKind::remote:
-      throw Error("the context \"" + context.name + "\" is found by the lock", {.where = context.reference});
+      throw Error("the context \"" + context.name + "\" must come from the lock",
+                  {.where = context.reference});
     default:
       throw Error("the context \"" + context.name + "\" is a directory of files, not an image",
                   {.where = context.value.native(), .hint = "copy from it with COPY --from=" + context.name});

@@ -30,7 +30,7 @@ class OutsideImage {
   virtual std::optional<std::vector<Digest>> diff_ids() const { return std::nullopt; }
   // The plan, where it is known without loading.
   virtual const LoadedPlan* plan() const { return nullptr; }
-  // A digest of where the bytes of its files lie, where that is no part of the identity and can change.
+  // A digest of where the bytes of its files lie, where that is not part of the identity and can change.
   virtual std::string places() const { return {}; }
   // The keys of what the store keeps of it, whether it is there now or not: to find it without a network.
   virtual std::vector<Digest> actions() const { return {}; }

@@ -39,7 +39,7 @@ std::set<std::string> blob_names(const LoadedPlan& plan) {
   return names;
 }
 
-// Removes what an earlier plan left in `directory`: nothing depends on it any more.
+// Removes what an earlier plan left in `directory`: nothing depends on it now.
 void keep_only(const fs::path& directory, const std::set<std::string>& names) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory))
     if (!names.contains(entry.path().filename().native())) fs::remove(entry.path());
@@ -80,7 +80,7 @@ Plan Plan::parse(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView view(document, name + "#");
   if (view.at("schema").unsigned_number() != kSchema)
-    throw Error("this image plan was written by another version of Bottle",
+    throw Error("another version of Bottle wrote this image plan",
                 {.where = name, .hint = "build the bottle again"});
   Plan plan;
   plan.config = view.at("config").value().dump();
@@ -98,8 +98,8 @@ Plan Plan::parse(std::string_view text, const std::string& name) {
     plan.layers.push_back(std::move(layer));
   }
   if (digest_at(view.at("planDigest")) != plan.digest())
-    throw Error("the plan does not have the digest it names: the file was changed or is damaged",
-                {.where = name, .hint = "remove it and build the bottle again"});
+    throw Error("the plan does not match its planDigest: the file was changed or is damaged",
+                {.where = name, .hint = "remove the file and build the bottle again"});
   return plan;
 }
 
@@ -154,7 +154,7 @@ oci::ContentReader LoadedPlan::reader(const store::Store& store) const {
         oci::Damage::blob,
         "the blob " + digest.string() + " is neither in the build directory nor in the store",
         {.where = loaded.directory.empty() ? store.directory().native() : loaded.directory.native(),
-         .hint = "build the image again: it will be made from its sources"});
+         .hint = "build the image again: bottle-image build"});
   });
 }
 
@@ -196,7 +196,7 @@ struct Places {
     const Json document = parse_json(text, name);
     const JsonView view(document, name + "#");
     if (view.at("schema").unsigned_number() != kPlacesSchema)
-      throw Error("these places were written by another version of Bottle",
+      throw Error("another version of Bottle wrote this roots.json",
                   {.where = name, .hint = "build the bottle again"});
     Places places;
     for (const auto& [root, path] : view.at("roots").value().items())
@@ -231,7 +231,7 @@ LoadedPlan load_whole_plan(const fs::path& directory, const std::string& text) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto expected = places.indexes.find(loaded.plan.layers[i].digest.hex());
     if (expected == places.indexes.end() || expected->second != digests[i])
-      throw Error("the layer index does not have the digest that roots.json names",
+      throw Error("the layer index does not match its digest in roots.json",
                   {.where = path_of(i).native(), .hint = "build the bottle again"});
   }
   loaded.context_roots = std::move(places.roots);
@@ -249,8 +249,8 @@ LoadedPlan load_plan(const fs::path& directory) {
   };
   const auto text = read_file_if_exists(file);
   if (!text)
-    throw damaged(Error("there is no image plan",
-                        {.where = file.native(), .hint = "build the image first (bottle-image build)"}));
+    throw damaged(Error("cannot find the image plan",
+                        {.where = file.native(), .hint = "build the image first: bottle-image build"}));
   try {
     return load_whole_plan(directory, *text);
   } catch (const Error& error) {
@@ -270,7 +270,7 @@ bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::S
     if (!source)
       throw oci::DamageError(
           oci::Damage::blob, "the blob " + digest.string() + " is not in the store",
-          {.where = store.directory().native(), .hint = "build again: it will be brought in again"});
+          {.where = store.directory().native(), .hint = "build again, which fetches the blob"});
     link_or_copy(*source, target);
   }
   std::set<std::string> indexes;

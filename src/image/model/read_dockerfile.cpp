@@ -14,10 +14,9 @@ PartialDockerfile read_partial_dockerfile(const BuildSpec& spec) {
   constexpr std::uint64_t kLimit = 16u << 20;
   const auto text = read_file_if_exists(spec.dockerfile, kLimit);
   if (!text)
-    throw Error(
-        "there is no such Dockerfile",
-        {.where = spec.dockerfile.native(),
-         .hint = "name it with --file, or its directory with --context (CMake: DOCKERFILE, CONTEXT)"});
+    throw Error("the Dockerfile does not exist", {.where = spec.dockerfile.native(),
+                                                  .hint = "give its path with --file FILE, or its directory "
+                                                          "with --context DIR (CMake: DOCKERFILE, CONTEXT)"});
   // No path, name or variable can hold one, and it would cut the rest off unseen.
   if (const std::size_t at = text->find('\0'); at != std::string::npos) {
     const auto line = 1 + std::count(text->begin(), text->begin() + static_cast<std::ptrdiff_t>(at), '\n');
@@ -41,8 +40,9 @@ BuildValues build_values(const BuildSpec& spec) {
   if (!spec.platform.empty()) {
     const auto platform = parse_platform(spec.platform);
     if (!platform)
-      throw UsageError("\"" + spec.platform + "\" is no platform",
-                       {.where = "--platform", .hint = "expected os/architecture[/variant]"});
+      throw UsageError(
+          "\"" + spec.platform + "\" is not a platform",
+          {.where = "--platform", .hint = "write os/architecture[/variant], for example linux/arm64"});
     values.target_platform = normalized(*platform);
   }
   values.target = spec.target;

@@ -14,7 +14,7 @@ namespace bottle::image::inline model {
 dockerfile::Dockerfile read_dockerfile(const BuildSpec& spec);
 // The same for checks: a wrong instruction is not thrown.
 dockerfile::PartialDockerfile read_partial_dockerfile(const BuildSpec& spec);
-// Throws UsageError for a platform that is none.
+// Throws UsageError for an invalid platform.
 dockerfile::BuildValues build_values(const BuildSpec& spec);
 std::set<std::string> context_names(const BuildSpec& spec);
 // By one of those names; null if there is none.

@@ -14,8 +14,7 @@ namespace bottle::image::inline model {
 
 class RecordedInputs {
  public:
-  // Of a key text (docs/formats/key.md); nullopt if a line of it is none of those that Resolved::key_text()
-  // writes.
+  // Of a key text (docs/formats/key.md); nullopt if it has a line that Resolved::key_text() does not write.
   static std::optional<RecordedInputs> parse(std::string_view key_text);
 
   // Of the scan of that name, sorted by path, without places. Gone from here then.

@@ -85,7 +85,7 @@ void RunSettings::add_host(const std::string& text, const std::string& place) {
     throw UsageError(
         "invalid address \"" + escape_word(address) + "\" of the host \"" + host.name + "\"",
         {.where = place,
-         .hint = address == "host-gateway" ? "RUN has this machine's network: its services are at 127.0.0.1"
+         .hint = address == "host-gateway" ? "use 127.0.0.1: RUN shares the network of this machine"
                                            : "write an IPv4 or IPv6 address"});
   hosts.push_back(std::move(host));
 }

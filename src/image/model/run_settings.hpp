@@ -8,7 +8,7 @@
 
 namespace bottle::image::inline model {
 
-// A limit of setrlimit(2); -1 is no limit.
+// A limit of setrlimit(2); -1 means no limit.
 struct ResourceLimit {
   std::string name;  // "nofile"
   std::int64_t soft = -1;

@@ -48,7 +48,7 @@ void refuse_namesakes(const std::vector<fs::path>& files, const JsonView& view) 
       if (file->filename() == other->filename() && *file != *other)
         throw UsageError("two files have the name \"" + file->filename().native() + "\": " + other->native() +
                              " and " + file->native(),
-                         {.where = view.place(), .hint = "give one of the targets another output name"});
+                         {.where = view.place(), .hint = "set another OUTPUT_NAME for one of the targets"});
 }
 
 ContextSpec parse_context(const JsonView& view) {
@@ -103,10 +103,10 @@ std::optional<std::int64_t> environment_epoch() {
   if (text == nullptr || *text == '\0') return std::nullopt;
   const auto seconds = parse_unsigned(text);
   if (!seconds || *seconds > kLargestEpoch)
-    throw UsageError(
-        "expected a number of seconds since 1970, at most " + std::to_string(kLargestEpoch) + ", found \"" +
-            std::string(text) + "\"",
-        {.where = "SOURCE_DATE_EPOCH", .hint = "unset it, or give it a number, as `date +%s` prints"});
+    throw UsageError("expected a number of seconds since 1970, at most " + std::to_string(kLargestEpoch) +
+                         ", found \"" + std::string(text) + "\"",
+                     {.where = "SOURCE_DATE_EPOCH",
+                      .hint = "unset SOURCE_DATE_EPOCH, or set it to a number such as $(date +%s)"});
   return static_cast<std::int64_t>(*seconds);
 }
 
@@ -124,11 +124,12 @@ void check_image_name(const std::string& text, const std::string& place) {
   try {
     if (!registry::Reference::parse(text).digest) return;
   } catch (const Error& error) {
-    throw UsageError("\"" + escape_word(text) + "\" cannot name an image: " + error.message(),
-                     {.where = place, .hint = "write for example app:1.0 or registry.example/team/app:1.0"});
+    throw UsageError(
+        "\"" + escape_word(text) + "\" cannot name an image: " + error.message(),
+        {.where = place, .hint = "write NAME:TAG, for example app:1.0 or registry.example/team/app:1.0"});
   }
-  throw UsageError("\"" + text + "\" cannot name an image: its digest is known when it is made",
-                   {.where = place, .hint = "leave the digest out"});
+  throw UsageError("\"" + text + "\" cannot name an image: the digest is not known before the build",
+                   {.where = place, .hint = "remove the digest"});
 }
 
 ContextKind parse_context_kind(const std::string& text, const std::string& place) {
@@ -143,11 +144,10 @@ ContextKind parse_context_kind(const std::string& text, const std::string& place
        {"remote", ContextKind::remote}}};
   for (const auto& [name, kind] : kKinds)
     if (name == text) return kind;
-  throw UsageError(
-      "unknown kind of context \"" + text + "\"",
-      {.where = place,
-       .hint = "known kinds: path, bottle, target, oci-layout, docker-archive, image; or the URL of a git "
-               "repository or a file"});
+  throw UsageError("unknown kind of context \"" + text + "\"",
+                   {.where = place,
+                    .hint = "use path, bottle, target, oci-layout, docker-archive, image, or the URL of a "
+                            "git repository or file"});
 }
 
 void split_image_place(ContextSpec& context) {
@@ -218,8 +218,8 @@ BuildSpec load_spec(const fs::path& file) {
                         "runNetwork",    "allow",     "lock",       "epoch",   "buildTree",     "shmSize",
                         "ulimits",       "addHosts",  "locked"});
   if (view.at("schema").unsigned_number() != 1)
-    throw UsageError("this specification is of another version",
-                     {.where = name, .hint = "configure the project again"});
+    throw UsageError("unsupported version of the specification: expected 1",
+                     {.where = name, .hint = "configure the project again: cmake <build directory>"});
   BuildSpec spec;
   spec.slug = view.at("slug").string();
   if (!is_slug(spec.slug)) view.at("slug").fail("[a-z0-9][a-z0-9_.-]*, at most 63 characters");
@@ -290,7 +290,7 @@ std::int64_t source_date_epoch(const BuildSpec& spec) {
     throw UsageError("SOURCE_DATE_EPOCH is " + here + " in the environment, and " +
                          std::to_string(*spec.epoch) + " in this build",
                      {.where = spec.file.native() + "#/epoch",
-                      .hint = "configure with the new one: cmake -DBOTTLE_SOURCE_DATE_EPOCH=" + here + " " +
+                      .hint = "configure with the new value: cmake -DBOTTLE_SOURCE_DATE_EPOCH=" + here + " " +
                               tree + "; or build with SOURCE_DATE_EPOCH=" + std::to_string(*spec.epoch)});
   }
   return *spec.epoch;

@@ -17,7 +17,7 @@ std::optional<std::string> read_stored(const Digest& digest, const store::Store&
   if (!path) return std::nullopt;
   std::string text = read_file(*path, kLimit);
   if (sha256(text) == digest) return text;
-  store.drop_damaged_blob(digest, "its content does not have its digest");
+  store.drop_damaged_blob(digest, "its content does not match its digest");
   return std::nullopt;
 }
 

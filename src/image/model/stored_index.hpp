@@ -1,5 +1,5 @@
 // What earlier builds left in the store, compared with its digest before it is used; and layer indexes on the
-// way there. An index is made into text once: all that is said of it is said of that text.
+// way there. An index is made into text once: digest and size are those of that text.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace bottle::image::inline model {
 
-// The content of a blob. nullopt if it is not there (any more) or was damaged; then it has been dropped and
-// reported, and whoever asked makes it again.
+// The content of a blob. nullopt if it is missing or was damaged; then it has been dropped and reported, and
+// the caller rebuilds it.
 std::optional<std::string> read_stored(const Digest& digest, const store::Store& store);
 
 struct StoredIndex {

@@ -73,9 +73,8 @@ Owner resolve_owner(std::string_view text, const oci::MergedTree& tree, const Re
                     const Warn& warn) {
   const auto look_up = [&](const char* path, std::string_view name) {
     if (tree.root().children.empty()) {
-      throw Error(fmt::format("\"{}\" cannot be looked up: there is no /{} because the image is empty here",
-                              name, path),
-                  {.hint = "give the number instead of the name"});
+      throw Error(fmt::format("cannot look up \"{}\": the image has no /{}", name, path),
+                  {.hint = "write the number instead of the name"});
     }
     return read_system_file(tree, path, read);
   };

@@ -29,9 +29,9 @@ std::optional<Owner> find_in_passwd(std::string_view text, std::string_view name
 std::optional<std::uint32_t> find_in_group(std::string_view text, std::string_view name);
 
 // "user", "user:group", with names or numbers. A user's number alone is the group's number too; a user's name
-// alone brings the group of its line. As with BuildKit, a name that is not found is 0; that is told to `warn`
-// (which may be empty). Throws when a name is to be looked up in a tree that holds nothing at all, and
-// when /etc/passwd is no file or larger than 10 MiB.
+// alone brings the group of its line. As with BuildKit, a name that is not found is 0; `warn` gets a message
+// (which may be empty). Throws when a name is looked up in an empty tree, and when /etc/passwd is not a file
+// or larger than 10 MiB.
 Owner resolve_owner(std::string_view text, const oci::MergedTree& tree, const ReadContent& read,
                     const Warn& warn);
 

@@ -64,7 +64,7 @@ LockedGit resolve_git(const GitSource& source) {
   }
   throw Error(
       "the repository has neither a branch nor a tag \"" + (source.ref.empty() ? "HEAD" : source.ref) + "\"",
-      {.where = shown_remote(source), .hint = "name a commit by all of its digits"});
+      {.where = shown_remote(source), .hint = "check the name, or write all digits of the commit"});
 }
 
 std::string git_identity(const GitSource& source, const LockedGit& locked) {

@@ -14,8 +14,8 @@
 
 namespace bottle::image::remote {
 
-// The name in a lock: remote without credentials, and what is to be looked up there. The subdirectory is not
-// in it, since it makes no difference to the commit.
+// The name in a lock: remote without credentials, and the ref to look up there. The subdirectory is not in
+// it, since it makes no difference to the commit.
 std::string git_name(const dockerfile::GitSource& source);
 
 // What needs no lock: the commit that the source names in full. "" if there is none.

@@ -48,7 +48,7 @@ void fetch_commit(const GitCommand& git, const GitSource& source, const LockedGi
   if (fetch(false, ref).status.success() && is_there()) return;
   if (!direct.status.success()) git.fail("fetch " + locked.commit, direct);
   throw Error("the repository has no commit " + locked.commit,
-              {.where = shown_remote(source), .hint = "has its history been rewritten? bottle-lock update"});
+              {.where = shown_remote(source), .hint = "run bottle-lock update if the history was rewritten"});
 }
 
 // A repository with nothing but the commit's own objects, in a form that depends on nothing else.
@@ -115,7 +115,7 @@ void check_size(const GitCommand& git, const GitSource& source, const LockedGit&
   list({"ls-tree", "-r", "-l", "--full-tree"}, [&](std::string_view text) {
     size.read(text);
     if (size.is_too_large())
-      throw Error("the commit's files are larger than " + human_size(kMaximumTreeBytes),
+      throw Error("the files of the commit are larger than " + human_size(kMaximumTreeBytes),
                   {.where = shown_remote(source)});
   });
 }
@@ -177,7 +177,7 @@ std::int64_t read_commit_time(const GitSource& source, const LockedGit& locked, 
   const std::string text = git.must({"show", "-s", "--format=%ct", locked.commit}, repository);
   const auto seconds = parse_unsigned(std::string_view(text).substr(0, text.find('\n')));
   if (!seconds || *seconds > kLargestTime)
-    throw Error("the time of the commit " + locked.commit + " is not one from 1970 to 2242",
+    throw Error("the time of the commit " + locked.commit + " is out of range: expected 1970 to 2242",
                 {.where = shown_remote(source)});
   return static_cast<std::int64_t>(*seconds);
 }

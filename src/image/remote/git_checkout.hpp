@@ -14,7 +14,7 @@ namespace bottle::image::remote {
 // Whether the files are with their repository. Of a subdirectory there is none.
 bool keeps_git(const dockerfile::GitSource& source);
 
-// Fetches the commit, and its submodules unless they are not wanted, and puts the files into the store
+// Fetches the commit, and its submodules unless they are excluded, and puts the files into the store
 // (remote/tree.hpp). Throws an Error about the remote, without credentials, for what it has not and what is
 // larger than the bounds.
 oci::LayerIndex check_out_git(const dockerfile::GitSource& source, const LockedGit& locked,

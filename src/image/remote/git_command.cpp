@@ -18,7 +18,8 @@ std::string shown_remote(const GitSource& source) {
 
 void check_git_source(const GitSource& source) {
   const auto refuse = [&](const char* what, const std::string& text) {
-    throw Error(std::string("\"") + escape_word(text) + "\" is no " + what, {.where = shown_remote(source)});
+    throw Error(std::string("\"") + escape_word(text) + "\" is not a " + what,
+                {.where = shown_remote(source)});
   };
   if (source.remote.empty() || source.remote.front() == '-') refuse("git remote", source.remote);
   // "ssh://-oProxyCommand=..." is an option to ssh.
@@ -44,8 +45,8 @@ void check_git_source(const GitSource& source) {
 
 GitCommand::GitCommand(const GitSource& source) : source_(source) {
   if (!find_program("git"))
-    throw Error("git is not installed, and ADD takes files from a repository",
-                {.where = shown_remote(source), .hint = "install git"});
+    throw Error("cannot find git, which ADD needs for a repository",
+                {.where = shown_remote(source), .hint = "install git (Debian: apt install git)"});
   const char* path = std::getenv("PATH");
   environment_ = {std::string("PATH=") + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"),
                   "LC_ALL=C",
@@ -73,7 +74,7 @@ ProcessResult GitCommand::run(const std::vector<std::string>& arguments, const f
       "-c", "protocol.file.allow=never", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c",
       "core.symlinks=true", "-c", "core.fileMode=true", "-c", "credential.helper=", "-c", "gc.auto=0", "-c",
       "maintenance.auto=false", "-c",
-      // Each object a file of its own where they are to be picked from.
+      // Each object a separate file where single objects are read.
       std::string("fetch.unpackLimit=") + (source_.keep_git_dir.value_or(false) ? "2000000000" : "100"), "-c",
       "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "advice.detachedHead=false"};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
@@ -106,7 +107,7 @@ std::string GitCommand::last_words(std::string text) const {
   while (text.ends_with('\n'))
     text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return text.empty() ? "it said nothing" : text;
+  return text.empty() ? "no output" : text;
 }
 
 }  // namespace bottle::image::remote

@@ -1,5 +1,5 @@
-// The git program, for repositories that nobody here vouches for: no hook is run, no configuration of the
-// machine or the user is read, no transport reaches into this machine, nobody is prompted.
+// The git program, for untrusted repositories: no hook is run, no configuration of the machine or the user is
+// read, no transport reaches into this machine, there are no prompts.
 //
 // Source: git(1), git-config(1) (protocol.allow, core.hooksPath, fetch.unpackLimit).
 #pragma once

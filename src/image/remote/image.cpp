@@ -80,15 +80,17 @@ LockedImage describe(const Reference& reference, const Digest& digest, const Sto
     return image;
   }
   if (!oci::is_manifest_type(document.media_type))
-    throw Error("expected an image or an index of images, found a " + document.media_type, {.where = name});
+    throw Error("expected an image or an index of images, found the type " + document.media_type,
+                {.where = name});
   const oci::Manifest manifest = oci::parse_manifest(document.text, name);
   if (oci::oci_media_type(manifest.config.media_type) != oci::kConfigType)
-    throw Error("this is an artifact, not an image: its configuration is a " + manifest.config.media_type,
-                {.where = name});
+    throw Error(
+        "expected an image, found an artifact: its configuration is of type " + manifest.config.media_type,
+        {.where = name});
   const std::string config = fetch_config(reference, manifest.config, store, access);
   const oci::Platform platform = oci::parse_config(config, name + ": configuration").platform;
   if (!is_lockable(platform))
-    throw Error("the image's configuration names no usable platform: \"" + platform.string() + "\"",
+    throw Error("unsupported platform in the image's configuration: \"" + platform.string() + "\"",
                 {.where = name});
   image.platforms.emplace(platform.string(), locked(digest, document));
   return image;
@@ -104,8 +106,9 @@ class RegistryImage : public OutsideImage {
     const StoredDocument document = fetch_document(named, store, *access_);
     manifest_ = oci::parse_manifest(document.text, name());
     if (oci::oci_media_type(manifest_.config.media_type) != oci::kConfigType)
-      throw Error("this is an artifact, not an image: its configuration is a " + manifest_.config.media_type,
-                  {.where = name()});
+      throw Error(
+          "expected an image, found an artifact: its configuration is of type " + manifest_.config.media_type,
+          {.where = name()});
     config_ = fetch_config(reference_, manifest_.config, store, *access_);
     diff_ids_ = oci::parse_config(config_, name() + ": configuration").diff_ids;
     if (diff_ids_.size() != manifest_.layers.size())
@@ -164,7 +167,7 @@ class RegistryImage : public OutsideImage {
       if (hasher.finish() == blob.digest)
         throw Error(error.message(),
                     {.where = name() + ": layer " + blob.digest.string(), .hint = error.hint()});
-      store.drop_damaged_blob(blob.digest, "its content does not have its digest");
+      store.drop_damaged_blob(blob.digest, "its content does not match its digest");
     }
     access_->client().get_blob(reference_, blob, store);
     return import_stored_blob(blob, diff_id, store);

@@ -35,7 +35,7 @@ void keep_config(const Digest& digest, const std::string& text, const std::strin
                  const store::Store& store);
 
 // The configuration of a manifest, or of what an index has for the platform; nullopt if the store has not all
-// of that. Asks nobody.
+// of that. Sends no request.
 std::optional<std::string> stored_config(const Digest& digest, const oci::Platform& platform,
                                          const store::Store& store);
 

@@ -52,9 +52,9 @@ std::optional<Type> LockFile::find(const std::string& name) {
   const auto entry = lock_->sources.find(name);
   if (entry == lock_->sources.end()) return std::nullopt;
   if (const auto* found = std::get_if<Type>(&entry->second)) return *found;
-  throw Error("\"" + name + "\" is locked as " + kind_of(entry->second) + ", and used as " +
+  throw Error("\"" + name + "\" is locked as " + kind_of(entry->second) + ", but used as " +
                   kind_of(LockedSource(Type{})),
-              {.where = file_.native(), .hint = "lock it again"});
+              {.where = file_.native(), .hint = "lock it again: bottle-lock update"});
 }
 
 std::optional<LockedImage> LockFile::image(const registry::Reference& reference) {
@@ -105,8 +105,8 @@ std::string update_command(const BuildSpec& spec, const std::string& name) {
   }
   command += " " + shell_quoted(name);
   if (!spec.build_tree.empty())
-    command += ", or all that the project uses with cmake --build " + shell_quoted(spec.build_tree.native()) +
-               " --target bottle-lock";
+    command += ", or lock all sources of the project with cmake --build " +
+               shell_quoted(spec.build_tree.native()) + " --target bottle-lock";
   return command;
 }
 

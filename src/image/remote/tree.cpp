@@ -23,7 +23,7 @@ class Collector {
   }
 
   void walk(const fs::path& directory, const std::string& prefix, std::size_t depth) {
-    if (depth > kMaximumDepth) throw Error("directories nested too deeply", {.where = where_});
+    if (depth > kMaximumDepth) throw Error("directories are nested too deeply", {.where = where_});
     std::vector<std::string> names;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory))
       names.push_back(entry.path().filename().native());
@@ -82,7 +82,8 @@ class Collector {
         entry.place.offset = begin;
       }
     } else {
-      throw Error("\"" + escape_word(path) + "\" is neither file, directory nor link", {.where = where_});
+      throw Error("\"" + escape_word(path) + "\" is not a file, directory or symbolic link",
+                  {.where = where_});
     }
     index_.entries.push_back(std::move(entry));
   }

@@ -111,10 +111,12 @@ store::Output fetch_url(const std::string& url, const UrlExpectation& expected, 
                 {.where = shown, .hint = error.hint().empty() ? expected.hint : error.hint()});
   }
   if (response.status != 200 && response.status != 206)
-    throw Error("expected the file, found status " + std::to_string(response.status), {.where = shown});
+    throw Error(
+        "cannot download the file: expected status 200 or 206, found " + std::to_string(response.status),
+        {.where = shown});
   const Digest found = hasher.finish();
   if (expected.digest && found != *expected.digest)
-    throw Error("the content is not what was expected: expected " + expected.digest->string() + ", found " +
+    throw Error("the content does not match its digest: expected " + expected.digest->string() + ", found " +
                     found.string() + " (" + std::to_string(writer.size()) + " bytes)",
                 {.where = shown, .hint = expected.hint});
   const store::Output content = writer.commit(found);

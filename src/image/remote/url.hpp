@@ -12,7 +12,7 @@
 namespace bottle::image::remote {
 
 // The URL of a file or repository without user and password: its name in locks, keys and histories. The user
-// of ssh stays, who is no secret. Bytes that are not printable ASCII are percent-encoded.
+// of ssh stays: it is not a secret. Bytes that are not printable ASCII are percent-encoded.
 std::string without_credentials(const std::string& url);
 
 // What a URL must give; nothing of it when it is looked at for the first time.

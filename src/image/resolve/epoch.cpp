@@ -110,7 +110,7 @@ std::optional<std::int64_t> Resolved::epoch_of(const std::string& text, const st
 std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const store::Store& store) {
   const auto refuse = [&](const Instruction& instruction, const std::string& what) {
     fail(instruction.position, std::string("the stage that ") + kName + " names " + what,
-         "write FROM scratch AS <name>, and below it one ADD of a URL or git repository");
+         "write FROM scratch AS <name> and one ADD of a URL or git repository");
   };
   if (expand(stage.header().base, plan_.globals, {.escape = file_.escape()}).text != "scratch")
     refuse(stage.from, "does not start FROM scratch");
@@ -135,7 +135,7 @@ std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const 
     }
     if (source || sources.size() != 1 || !add->transfer.files.empty() ||
         std::holds_alternative<PathSource>(sources.front()))
-      refuse(instruction, "has another source than one URL or git repository");
+      refuse(instruction, "has a source other than one URL or git repository");
     source = std::move(sources.front());
     position = instruction.position;
   }

@@ -141,7 +141,8 @@ std::string Resolved::key_text() const {
   for (const auto& [name, image] : images_)
     add("source " + escape_word(name), source_text(name, *image));
 
-  // Of a stage that files are only copied from, its configuration is no input, only what makes its layers.
+  // Of a stage that files are only copied from, its configuration is not an input, only what makes its
+  // layers.
   std::set<int> chain;
   for (int number = plan_.target; number >= 0; number = stages_.at(number).base_stage)
     chain.insert(number);

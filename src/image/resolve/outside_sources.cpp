@@ -44,8 +44,8 @@ class EmptyImage : public OutsideImage {
 class NoImage : public EmptyImage {
  public:
   using EmptyImage::EmptyImage;
-  std::string name() const override { return "an image that is not built"; }
-  LoadedPlan load(const store::Store&) const override { throw Error("the image is not built"); }
+  std::string name() const override { return "an image that does not exist yet"; }
+  LoadedPlan load(const store::Store&) const override { throw Error("the image does not exist yet"); }
 };
 
 // A git repository or the file at a URL, as the files of an image with an empty configuration.
@@ -139,7 +139,7 @@ std::optional<std::string> Resolved::open_image(const Origin& origin,
     if (!survey_ || context->kind != ContextKind::bottle) throw;
     if (survey_->warn)
       survey_->warn(file_.source->where(position) + ": warning: the bottle \"" + origin.name +
-                    "\" is not built; what its variables decide is not seen");
+                    "\" is not built yet, so its variables are unknown to the checks");
     image = std::make_unique<NoImage>(wanted);
   }
   for (const fs::path& path : image->dependencies())
@@ -180,15 +180,15 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
     else
       fail(
           position,
-          "the image \"" + written + "\" is neither a stage, nor a named context, nor locked" + frozen_text(),
+          "the image \"" + written + "\" is not a stage, not a named context and not locked" + frozen_text(),
           near + "lock it with " + remote::update_command(spec_, canonical) +
-              ", or name where it comes from: CONTEXTS " + written +
+              ", or define its source: CONTEXTS " + written +
               "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
   const LockedManifest* manifest = locked->find(platform);
   if (manifest == nullptr)
     fail(position,
-         "the image \"" + written + "\" is not there for " + platform.string() + ", but for " +
+         "the image \"" + written + "\" is not available for " + platform.string() + ", only for " +
              platforms_text(*locked),
          "choose one of these with FROM --platform, or lock it again: " +
              remote::update_command(spec_, canonical));
@@ -219,12 +219,12 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
     const std::string& file_name = url->file_name;
     if (file_name == ".." || oci::path_defect(file_name) != nullptr ||
         file_name.find('/') != std::string::npos)
-      fail(position, "\"" + escape_word(file_name) + "\" of the URL is no usable name of a file",
-           "download it under another name");
+      fail(position, "\"" + escape_word(file_name) + "\" of the URL is not a valid file name",
+           "download the file under another name");
     remote::UrlExpectation expected;
     if (!url->checksum.empty()) {
       expected.digest = Digest::parse(url->checksum);
-      expected.hint = "the checksum in the Dockerfile is wrong, or the file has changed";
+      expected.hint = "check the checksum in the Dockerfile and the file at the URL";
     } else {
       auto locked = source_lock().url(remote.name, url->url);
       if (!locked && first_lock_)
@@ -233,7 +233,7 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
       expected = {
           .digest = locked->digest,
           .size = locked->size,
-          .hint = "the file has changed since it was locked: see bottle-lock check, and accept it with " +
+          .hint = "review the change with bottle-lock check, and accept it with " +
                   remote::update_command(spec_, remote.name)};
     }
     remote.what = remote::RemoteUrl{*url, expected};
@@ -243,7 +243,7 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
   remote.name = remote::git_name(git);
   LockedGit locked;
   if (const std::string commit = remote::pinned_commit(git); !commit.empty()) {
-    locked = remote::resolve_git(git);  // asks nobody
+    locked = remote::resolve_git(git);  // sends no request
   } else {
     auto found = source_lock().git(remote.name, git);
     if (!found && first_lock_)

@@ -156,7 +156,7 @@ void Resolved::fail(const Position& position, const std::string& message, const 
 void Resolved::resolve_stage(int number, const store::Store& store) {
   const PlannedStage& planned = plan_.stages[static_cast<std::size_t>(number)];
   const Position position = planned.from.position;
-  // Counted among the needed stages: what others there are in the file is no input.
+  // Counted among the needed stages: the other stages of the file are not an input.
   const std::string ordinal = std::to_string(stages_.size());
   Scope scope(*file_.source, file_.escape(), plan_.globals, values_);
   std::optional<ResolvedStage> stage;
@@ -414,8 +414,8 @@ std::vector<std::string> Resolved::notes() const {
   for (const auto& [name, open] : scans_)
     for (const std::string& tree : open.scan->build_trees())
       notes.push_back((open.scan->named_paths().front() / tree).native() +
-                      ": note: a CMake build tree is not taken into the image; list it in .dockerignore, or "
-                      "name it as a source of COPY to take it");
+                      ": note: a CMake build tree is excluded from the image; list it in .dockerignore to "
+                      "hide this note, or name it as a source of COPY to include it");
   return notes;
 }
 

@@ -107,15 +107,15 @@ class Resolved {
   bool has_added_to_lock() const { return first_lock_ && first_lock_->has_added(); }
   std::vector<std::string> scan_names() const;  // of contexts that files are taken from
 
-  // The sources of an instruction that are fetched, as layers in trees of their own; from the store where
-  // they are there. In the order of step.remotes.
+  // The sources of an instruction that are fetched, as layers in separate trees; from the store where they
+  // are there. In the order of step.remotes.
   std::vector<oci::LayerIndex> fetch(const FileStep& step, const store::Store& store) const;
 
   // The keys by which the store keeps what comes over the network: manifests, layers, files, commits.
   std::vector<Digest> source_actions() const;
   // What the names of context roots stand for here.
   std::map<std::string, fs::path> context_roots() const;
-  // A digest of where the bytes of images lie that are taken from, as far as no key says so.
+  // A digest of where the bytes of images lie that are taken from, as far as no key has that.
   std::string places() const;
   // The key text (docs/formats/key.md).
   std::string key_text() const;

@@ -53,28 +53,27 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   const auto& allowed = spec_.allowed;
   request.is_insecure = run.security == "insecure";
   if (request.is_insecure && std::find(allowed.begin(), allowed.end(), "security.insecure") == allowed.end())
-    fail(step.position,
-         "RUN --security=insecure needs the entitlement security.insecure, which was not given",
-         "bottle-image build: --allow security.insecure; the command can then do all that you can");
+    fail(step.position, "RUN --security=insecure requires the entitlement security.insecure",
+         "add --allow security.insecure to bottle-image build, which gives the command all rights of this "
+         "user");
   if (!run.devices.empty())
     fail(step.position,
-         "RUN --device=" + run.devices.front().name +
-             " is not supported: what a device does is no input that a key could hold",
-         "leave the device to when the image is run, or show /dev/fuse, /dev/kvm and the like with "
-         "--security=insecure");
+         "RUN --device=" + run.devices.front().name + " is not supported: a key cannot describe a device",
+         "use the device when the image runs, or use --security=insecure, which shows the devices of this "
+         "machine");
 
   const std::vector<std::string> shell = config.shell();
   RunCommand command = run_command(run, shell);
   request.arguments = std::move(command.arguments);
   request.script = std::move(command.script);
-  if (request.arguments.empty()) fail(step.position, "RUN without a command", "say what to execute");
+  if (request.arguments.empty()) fail(step.position, "RUN without a command", "write the command after RUN");
   request.environment = scope.environment().entries();
   request.proxies = both_spellings(proxy_arguments(values_.build_args));
   request.user = config.user();
   request.workdir = config.workdir().empty() ? "/" : config.workdir();
   if (run.network == "host" && !spec_.run_has_network)
-    fail(step.position, "RUN --network=host in an image that is built without a network",
-         "leave out NETWORK none (bottle-image build: --network none), or --network=host here");
+    fail(step.position, "RUN --network=host conflicts with the network setting none of this image",
+         "remove NETWORK none (bottle-image build: --network none), or remove --network=host");
   request.has_network = run.network != "none" && spec_.run_has_network;
   request.settings = spec_.run_settings;
 
@@ -83,7 +82,7 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
     item.mount = run.mounts[i];
     Mount& mount = item.mount;
     item.source = mount.source.empty() ? "/" : mount.source;
-    // A directory that is not named is WORKDIR; secrets and agents have places of their own.
+    // A directory that is not named is WORKDIR; secrets and agents have their own places.
     const bool has_place = mount.type == Mount::Type::secret || mount.type == Mount::Type::ssh;
     if (!mount.target.empty() || !has_place) item.target = absolute_target(request.workdir, mount.target);
     switch (mount.type) {

@@ -167,7 +167,7 @@ TEST_F(Copy, WildcardsMatchSources) {
 
 TEST_F(Copy, ImpossibleCopiesAreErrors) {
   EXPECT_THAT(failure({"a", "none"}, "/n/"), HasSubstr("\"/none\" not found"));
-  EXPECT_THAT(failure({"../none"}, "/n/"), HasSubstr("\"..\" above the root"));
+  EXPECT_THAT(failure({"../none"}, "/n/"), HasSubstr("\"..\" at the root"));
   to_ = tree({"d d/a", "f f"});
   EXPECT_THAT(failure({"a"}, "/d"), HasSubstr("cannot replace the directory \"/d/a\""));
   EXPECT_THAT(failure({"dir"}, "/f"), HasSubstr("\"/f\", which is none"));
@@ -249,7 +249,7 @@ TEST_F(Copy, LinkIgnoresTheDestination) {
   EXPECT_THAT(shown(run({"a"}, "/n/")), ElementsAre("d n 755", "f n/a 644 =a"));
   EXPECT_THAT(shown(run({"a"}, "/p/")), ElementsAre("d p 755", "f p/a 644 =a"));
   request_.chown = "web";
-  EXPECT_THAT(failure({"a"}, "/p/"), HasSubstr("cannot be looked up"));
+  EXPECT_THAT(failure({"a"}, "/p/"), HasSubstr("cannot look up"));
 }
 
 TEST_F(Copy, HeredocsBecomeFiles) {

@@ -106,7 +106,7 @@ TEST(Parser, TellsJsonFromShellForm) {
   EXPECT_FALSE(tree.nodes[2].json);
   EXPECT_EQ(tree.nodes[3].json, Words{"x"});
   EXPECT_FALSE(tree.nodes[4].json);
-  EXPECT_NE(error_of("CMD [\"a\", 1]").find("not strings"), std::string::npos);
+  EXPECT_NE(error_of("CMD [\"a\", 1]").find("not a string"), std::string::npos);
 }
 
 TEST(Parser, FlagsEndAtTwoHyphens) {

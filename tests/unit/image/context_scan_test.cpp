@@ -131,7 +131,7 @@ TEST_F(ContextScanTest, ErrorsNameTheMissingSource) {
   write("a.txt", "1");
   EXPECT_THAT(refused({"b.txt"}),
               AllOf(HasSubstr("\"b.txt\" is not in the context"), HasSubstr(context().native())));
-  EXPECT_THAT(refused({"../b.txt"}), HasSubstr("a source cannot lie outside the context"));
+  EXPECT_THAT(refused({"../b.txt"}), HasSubstr("for a directory outside the context"));
   EXPECT_THAT(refused({"a.txt/b"}), HasSubstr("\"a.txt/b\" is not in the context"));
   ignore({"a.txt"});
   EXPECT_THAT(refused({"a.txt"}), HasSubstr("a rule of .dockerignore hides it"));
@@ -148,7 +148,7 @@ TEST_F(ContextScanTest, IgnoreRulesExcludeAndInclude) {
   ignore({"a", "!a/deep/keep.txt"});
   EXPECT_THAT(taken({"."}), ElementsAre("a", "a/deep", "a/deep/keep.txt"));
   EXPECT_THAT(taken({"a/deep/keep.txt"}), ElementsAre("a/deep/keep.txt"));
-  EXPECT_THAT(refused({"a/keep.txt"}), HasSubstr("hides it"));
+  EXPECT_THAT(refused({"a/keep.txt"}), HasSubstr("excludes the file"));
   ignore({"a"});
   EXPECT_THAT(taken({"."}), IsEmpty());
 }
@@ -303,7 +303,7 @@ TEST_F(ContextScanTest, AFileThatKeepsChangingIsAnError) {
     error = refused({"busy"});
   is_done = true;
   writer.join();
-  EXPECT_THAT(error, AllOf(HasSubstr("busy"), HasSubstr("the file changes while it is read")));
+  EXPECT_THAT(error, AllOf(HasSubstr("busy"), HasSubstr("the file changed while it was read")));
 }
 
 TEST_F(ContextScanTest, TargetContextsHaveExactlyTheirFiles) {

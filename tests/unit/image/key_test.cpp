@@ -189,9 +189,8 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   };
   EXPECT_THAT(refused("FROM scratch\nCOPY none /\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("\"none\" is not in the context")));
-  EXPECT_THAT(
-      refused("FROM scratch\n\nCOPY --from=none a /\n"),
-      AllOf(HasSubstr("Dockerfile:3"), HasSubstr("neither a stage, nor a named context, nor locked")));
+  EXPECT_THAT(refused("FROM scratch\n\nCOPY --from=none a /\n"),
+              AllOf(HasSubstr("Dockerfile:3"), HasSubstr("not a stage, not a named context and not locked")));
   EXPECT_THAT(refused("FROM scratch AS one\nCOPY file /\nFROM scratch\nCOPY --from=onee a /\n"),
               AllOf(HasSubstr("Dockerfile:4"), HasSubstr("did you mean the stage \"one\"?")));
   EXPECT_THAT(refused("FROM scratch AS one\nFROM debian\n"), Not(HasSubstr("did you mean")));
@@ -204,7 +203,7 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   BuildSpec bad = spec();
   dockerfile(kText);
   bad.platform = "a/b/c/d";
-  EXPECT_THAT(error_of([&] { key_text(bad); }), HasSubstr("is no platform"));
+  EXPECT_THAT(error_of([&] { key_text(bad); }), HasSubstr("is not a platform"));
   bad = spec();
   bad.target = "frist";
   EXPECT_THAT(error_of([&] { key_text(bad); }), HasSubstr("first"));

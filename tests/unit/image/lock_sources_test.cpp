@@ -49,7 +49,7 @@ class LockSourcesTest : public ImageTest {
 TEST_F(LockSourcesTest, AnUnlockedImageIsAnErrorWithTheCommand) {
   dockerfile("FROM scratch\nCOPY Dockerfile /\nFROM registry.invalid/team/base:1\n");
   EXPECT_THAT(error_of([&] { key_text(); }),
-              AllOf(HasSubstr("Dockerfile:3:1"), HasSubstr("nor locked"),
+              AllOf(HasSubstr("Dockerfile:3:1"), HasSubstr("not locked"),
                     HasSubstr("bottle-lock update --lock " + lock().native() + " --context " +
                               context().native() + " --platform linux/amd64 " + kBase)));
   BuildSpec from_file = spec();
@@ -57,7 +57,7 @@ TEST_F(LockSourcesTest, AnUnlockedImageIsAnErrorWithTheCommand) {
   EXPECT_THAT(error_of([&] { key_text(from_file); }),
               HasSubstr("--spec '/a b/spec.json' " + std::string(kBase)));
   dockerfile("FROM scratch\nRUN --mount=from=registry.invalid/team/base:1,target=/m x\n");
-  EXPECT_THAT(error_of([&] { key_text(); }), AllOf(HasSubstr("Dockerfile:2"), HasSubstr("nor locked")));
+  EXPECT_THAT(error_of([&] { key_text(); }), AllOf(HasSubstr("Dockerfile:2"), HasSubstr("not locked")));
   dockerfile("FROM Not/Valid\n");
   EXPECT_THAT(error_of([&] { key_text(); }), HasSubstr("Dockerfile:1:1"));
 }
@@ -182,7 +182,7 @@ TEST_F(LockSourcesTest, RemoteFilesAreNotLocked) {
               AllOf(HasSubstr("Dockerfile:2:1"), HasSubstr("https://host.invalid/f\" is not locked"),
                     Not(HasSubstr("the URL \"https://me"))));
   EXPECT_THAT(refused("ADD https://host.invalid/r.git#main /"), HasSubstr("r.git#main\" is not locked"));
-  EXPECT_THAT(refused("ADD https://host.invalid/.. /"), HasSubstr("no usable name"));
+  EXPECT_THAT(refused("ADD https://host.invalid/.. /"), HasSubstr("not a valid file name"));
   EXPECT_THAT(refused("COPY https://host.invalid/f /"), HasSubstr("use ADD"));
 }
 

@@ -117,7 +117,7 @@ TEST_F(OutsideTest, ErrorsNameTheContext) {
   };
   const fs::path none = directory() / "none";
   EXPECT_THAT(refused({.name = "x", .kind = ContextKind::oci_layout, .value = none}),
-              AllOf(HasSubstr(none.native()), HasSubstr("there is no image layout")));
+              AllOf(HasSubstr(none.native()), HasSubstr("no such image layout")));
   EXPECT_THAT(refused({.name = "x", .kind = ContextKind::docker_archive, .value = none}),
               HasSubstr(none.native()));
   EXPECT_THAT(refused({.name = "x", .kind = ContextKind::bottle, .value = none}),

@@ -129,7 +129,7 @@ TEST_F(PlanTest, ErrorsDescribeTheDamage) {
   EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("not valid JSON")));
   write_file(out() / "image.json", good);
   replace("\"amd64\"", "\"arm64\"");
-  EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("does not have the digest it names")));
+  EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("does not match its planDigest")));
   write_file(out() / "image.json", good);
   replace("\"schema\": 1", "\"schema\": 2");
   EXPECT_THAT(refused(), HasSubstr("another version"));
@@ -147,11 +147,11 @@ TEST_F(PlanTest, ErrorsDescribeTheDamage) {
   EXPECT_THAT(refused(), HasSubstr(index.native()));
   write_file(index, altered);
   EXPECT_THAT(refused(),
-              AllOf(HasSubstr(index.native()), HasSubstr("does not have the digest that roots.json names")));
+              AllOf(HasSubstr(index.native()), HasSubstr("does not match its digest in roots.json")));
   altered = text;
   altered.replace(altered.rfind(":a\n"), 3, ":b\n");
   write_file(index, altered);
-  EXPECT_THAT(refused(), HasSubstr("roots.json names")) << "a place";
+  EXPECT_THAT(refused(), HasSubstr("in roots.json")) << "a place";
   write_file(index, text + "nonsense\n");
   EXPECT_THAT(refused(), HasSubstr(index.native() + ":"));
   write_file(index, text);

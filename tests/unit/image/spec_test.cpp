@@ -116,7 +116,7 @@ TEST_F(SpecTest, ErrorsNameTheMember) {
       {"/contexts/0", {{"name", ""}}, "spec.json#/contexts/0/name", "the name of a context"},
       {"/contexts/0", {{"kind", "path"}}, "spec.json#/contexts/0", "\"name\" is missing"},
       {"/contexts/0", {{"name", "a"}}, "spec.json#/contexts/0", "\"kind\" is missing"},
-      {"/contexts/0", {{"name", "a"}, {"kind", "tar"}}, "spec.json#/contexts/0/kind", "known kinds: path"},
+      {"/contexts/0", {{"name", "a"}, {"kind", "tar"}}, "spec.json#/contexts/0/kind", "use path"},
       {"/contexts/0", {{"name", "a"}, {"kind", "path"}}, "spec.json#/contexts/0", "\"value\" is missing"},
       {"/contexts/0", {{"name", "a"}, {"kind", "path"}, {"value", "b"}}, "#/contexts/0/value", "absolute"},
       {"/contexts/0", {{"name", "a"}, {"kind", "target"}}, "spec.json#/contexts/0", "\"files\" is missing"},

@@ -81,13 +81,13 @@ TEST_F(Content, ChangedFilesAreRefused) {
   fs::remove(root() / "d/f");
   EXPECT_THAT(refused(in_context("d/f")), HasSubstr("No such file"));
   fs::create_directory(root() / "d/f");
-  EXPECT_THAT(refused(in_context("d/f")), HasSubstr("is none any more"));
+  EXPECT_THAT(refused(in_context("d/f")), HasSubstr("no longer a regular file"));
 }
 
 TEST_F(Content, FifoInPlaceOfAFileDoesNotBlock) {
   fs::remove(root() / "d/f");
   ASSERT_EQ(::mkfifo((root() / "d/f").c_str(), 0600), 0);
-  EXPECT_THAT(refused(in_context("d/f")), HasSubstr("is none any more"));
+  EXPECT_THAT(refused(in_context("d/f")), HasSubstr("no longer a regular file"));
 }
 
 TEST_F(Content, FilesOutsideTheRootAreNotRead) {

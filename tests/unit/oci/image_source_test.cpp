@@ -256,7 +256,7 @@ TEST_F(Images, TarOfALayoutIsRead) {
   write_file(archive, gzip(whole), Durable::no);
   EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("compressed (gzip)"));
   write_file(archive, archive_of({{"x", "y"}}), Durable::no);
-  EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("no image archive"));
+  EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("not an image archive"));
 }
 
 // Blobs are read where they lie in the archive. (Sparse files in layers are another thing.)
@@ -338,7 +338,8 @@ TEST_F(Images, OldDockerArchiveIsRead) {
               AllOf(HasSubstr("1/layer.tar"), HasSubstr("expected diff ID")));
   changed = files;
   changed[3].second += " ";
-  EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("the configuration is not what its name says"));
+  EXPECT_THAT(error_of([&] { open(changed, ""); }),
+              HasSubstr("the configuration does not match the digest in its name"));
   changed = files;
   changed[2].second = "-> ../3/layer.tar";
   EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("chain of more than 8 links"));
@@ -347,7 +348,7 @@ TEST_F(Images, OldDockerArchiveIsRead) {
   EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("3/layer.tar\" is missing"));
   changed = files;
   changed[4].second = R"([{"Config":"../../x","Layers":[]}])";
-  EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("there is no file"));
+  EXPECT_THAT(error_of([&] { open(changed, ""); }), HasSubstr("no such file"));
 }
 
 TEST(ImageSamples, BusyboxBaseIsRead) {

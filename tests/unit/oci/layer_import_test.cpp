@@ -69,7 +69,7 @@ TEST(LayerImport, DamageIsAWrongDigestOrSize) {
   for (std::size_t i = 0; i < blob.size(); ++i) {
     std::string altered = blob;
     altered[i] = static_cast<char>(altered[i] ^ 1);
-    ASSERT_THAT(error_of([&] { import(altered, options); }), HasSubstr("not what its digest says")) << i;
+    ASSERT_THAT(error_of([&] { import(altered, options); }), HasSubstr("does not match its digest")) << i;
     ASSERT_THAT(error_of([&] { import(blob.substr(0, i), options); }), HasSubstr("the wrong size")) << i;
   }
 }

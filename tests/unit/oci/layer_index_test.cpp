@@ -143,7 +143,7 @@ TEST(LayerIndex, ErrorsNameTheLine) {
       {head + "d 755 0 0 0 a%2\n", "invalid escape"},
       {head + "d 755 0 0 0 a extra\n", "more words"},
       {head + "f 644 0 0 0 a 1 " + kHex.substr(1) + "\n", "digest"},
-      {head + "f 644 0 0 0 . 1 " + kHex + "\n", "root can only be"},
+      {head + "f 644 0 0 0 . 1 " + kHex + "\n", "root is not a directory"},
       {head + "f 644 0 0 0 a 1 " + kHex + " @0:0:a\n", "not in the table"},
       {head + "root context\nf 644 0 0 0 a 1 " + kHex + " @0:0:../a\n", "place's path"},
       {head + "root context\nf 644 0 0 0 a 1 " + kHex + " @0:0\n", "the place is not"},

@@ -113,7 +113,7 @@ TEST_F(Layout, OtherDirectoriesAreNotReplaced) {
   fs::remove_all(target());
   fs::create_directory(target());
   write_file(target() / "precious", "x", Durable::no);
-  EXPECT_THAT(error_of([&] { LayoutWriter writer(target()); }), HasSubstr("is no OCI image layout"));
+  EXPECT_THAT(error_of([&] { LayoutWriter writer(target()); }), HasSubstr("is not an OCI image layout"));
   EXPECT_TRUE(fs::exists(target() / "precious"));
 }
 

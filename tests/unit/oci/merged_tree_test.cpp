@@ -188,7 +188,7 @@ TEST(MergedTree, BrokenLayersAreRefused) {
       {{file("a", "1"), hardlink("a", "a")}, "hard link to itself"},
       {{file("../a", "1")}, "not a normal relative path"},
       {{symlink("loop", "loop"), file("loop/a", "1")}, "more than 255 symbolic links"},
-      {{file("", "1")}, "root can only be a directory"},
+      {{file("", "1")}, "root is not a directory"},
   };
   for (const auto& [entries, message] : cases)
     EXPECT_THAT(error_of([&, &layer = entries] { tree_of({layer}); }), HasSubstr(message));

@@ -192,7 +192,7 @@ TEST(TarSparse, InvalidRecordsAreErrors) {
                 TarReader reader(memory_source(bytes(cut)), "x.tar", Whiteouts::interpret);
                 reader.next();
               }),
-              HasSubstr("in the middle of"));
+              HasSubstr("truncated within"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ TEST(SharedLibrary, MissingLibraryIsAnErrorWithAHint) {
     FAIL();
   } catch (const LibraryError& error) {
     EXPECT_EQ(error.where(), "libbottle-absent.so.1");
-    EXPECT_THAT(error.message(), HasSubstr("cannot be loaded"));
+    EXPECT_THAT(error.message(), HasSubstr("cannot load the library"));
     EXPECT_EQ(error.hint(), "install it");
   }
 }

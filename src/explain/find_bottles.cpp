@@ -38,7 +38,7 @@ void search(const fs::path& directory, int depth, std::vector<FoundBottle>& foun
         !kSkipped.contains(entry->path().filename().native()))
       search(entry->path(), depth + 1, found);
   }
-  // A directory that may not be read is as good as none here, but the one that was asked for is not.
+  // A directory that may not be read is skipped here, except the one that the user named.
   if (error && depth == 0) throw_errno("cannot search for bottles", directory.native(), error.value());
 }
 
@@ -48,8 +48,8 @@ std::vector<FoundBottle> find_bottles(const fs::path& build) {
   std::error_code error;
   const fs::path root = fs::canonical(build, error);
   if (error || !fs::is_directory(root)) {
-    throw UsageError("there is no such build directory",
-                     {.where = build.native(), .hint = "name the directory that was given to cmake -B"});
+    throw UsageError("the build directory does not exist",
+                     {.where = build.native(), .hint = "give the directory of cmake -B: bottle-why DIR"});
   }
   std::vector<FoundBottle> found;
   search(root, 0, found);
@@ -69,16 +69,15 @@ FoundBottle find_bottle(const fs::path& build, const std::string& slug) {
   }
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) {
-    throw UsageError(
-        fmt::format("there are {} bottles \"{}\": in {} and {}", matches.size(), slug,
-                    matches[0].directory.native(), matches[1].directory.native()),
-        {.where = build.native(), .hint = "name one of these directories, or its spec.json with --spec"});
+    throw UsageError(fmt::format("found {} bottles \"{}\": in {} and {}", matches.size(), slug,
+                                 matches[0].directory.native(), matches[1].directory.native()),
+                     {.where = build.native(),
+                      .hint = "give one of these directories, or its spec.json with --spec FILE"});
   }
   if (slugs.empty()) {
-    throw UsageError(
-        "there is no bottle in this directory",
-        {.where = build.native(),
-         .hint = "name the build directory of a project that calls add_bottle(), after configuring it"});
+    throw UsageError("the directory holds no bottle",
+                     {.where = build.native(),
+                      .hint = "configure a project that calls add_bottle(), and give its build directory"});
   }
   const auto near = nearest(slug, slugs);
   std::string names = fmt::format(
@@ -86,7 +85,7 @@ FoundBottle find_bottle(const fs::path& build, const std::string& slug) {
       fmt::join(slugs.begin(),
                 slugs.begin() + static_cast<std::ptrdiff_t>(std::min(slugs.size(), kMaximumNamed)), ", "));
   if (slugs.size() > kMaximumNamed) names += fmt::format(" and {} more", slugs.size() - kMaximumNamed);
-  throw UsageError("there is no bottle \"" + slug + "\"; there are: " + names,
+  throw UsageError("unknown bottle \"" + slug + "\": expected one of " + names,
                    {.where = build.native(), .hint = near ? "did you mean " + *near + "?" : ""});
 }
 

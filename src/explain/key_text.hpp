@@ -20,7 +20,7 @@ struct Change {
 
 // The differences, in the order in which people look for them: tool and options, sources, Dockerfile steps,
 // arguments, files. Dockerfile steps are aligned by what they say, so a step put between others is one
-// addition and not a change of all that follow it. Lines that are no key text are compared as they are.
+// addition and not a change of all that follow it. Lines that are not key text are compared as they are.
 std::vector<Change> compare_key_texts(std::string_view old_text, std::string_view new_text);
 
 // One change as a sentence without a full stop: "context file src/hello.c changed (12 -> 15 bytes)".

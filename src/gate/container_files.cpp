@@ -24,7 +24,7 @@ fs::path identity_file(const LaunchRequest& request, const RenderedGate::Identit
   if (!identity.secret.empty()) {
     if (request.secrets.empty())
       throw Error("the identity of " + identity.name + " is the secret \"" + identity.secret + "\"",
-                  {.hint = "name the directory that holds secrets with --secrets"});
+                  {.hint = "give the directory of the secrets with --secrets DIR"});
     return request.secrets / identity.secret;
   }
   if (identity.file.compare(0, 2, "~/") == 0) return request.home / identity.file.substr(2);
@@ -70,8 +70,7 @@ std::string passwd_with(std::string passwd, const Owner& owner, const std::strin
   return passwd + fmt::format("gate-{0}:x:{0}:{1}::{2}:/bin/sh\n", owner.uid, owner.gid, home);
 }
 
-// A tar for `cp`, which extracts it in a directory of the container, with owners and permissions as they are
-// to be there.
+// A tar for `cp`, which extracts it in a directory of the container, with their final owners and permissions.
 class Tar {
  public:
   // `place` is that directory: "/" or "/a/b".
@@ -90,7 +89,7 @@ class Tar {
     text_ += oci::tar_padding(content.size());
   }
 
-  // Podman gives all to the container's user unless it is told to keep the owners, which Docker does anyway.
+  // Podman gives all files to the container's user without --archive; Docker keeps the owners in any case.
   void copy_into(const Client& client, const std::string& container) const {
     std::string whole = text_;
     whole += oci::tar_end();
@@ -100,7 +99,7 @@ class Tar {
                   sink(std::as_bytes(std::span<const char>(whole.data(), whole.size())));
                 });
     if (!finished.status.success())
-      throw Error("the gate's files could not be copied: " + last_line(finished.output),
+      throw Error("cannot copy the files of the gate: " + last_line(finished.output),
                   {.where = "container " + container});
   }
 
@@ -130,10 +129,10 @@ void add_account(Tar& tar, const RenderedGate& gate, const Owner& owner, const s
 void add_rendered(Tar& tar, const LaunchRequest& request, const RenderedGate& gate) {
   for (const std::string& name : gate.files) {
     if (!oci::is_entry_path(name) || name.find('/') != std::string::npos)
-      throw Error("expected file names in gate.json, found \"" + name + "\"");
+      throw Error("expected a file name in gate.json, found \"" + name + "\"");
     struct stat status {};
     if (::stat((request.rendered / name).c_str(), &status) != 0)
-      throw_errno("cannot look at", (request.rendered / name).native());
+      throw_errno("cannot stat", (request.rendered / name).native());
     tar.add(gate.etc() + "/" + name, read_file(request.rendered / name),
             (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644, {});
   }
@@ -154,8 +153,8 @@ std::map<std::string, std::string> read_identities(const LaunchRequest& request,
     const fs::path file = identity_file(request, identity);
     const auto content = read_file_if_exists(file, kLargestIdentity);
     if (!content)
-      throw Error("the identity of " + identity.name + " is not there",
-                  {.where = file.native(), .hint = "it is read when the gate is launched"});
+      throw Error("the identity of " + identity.name + " does not exist",
+                  {.where = file.native(), .hint = "create the file: it is read when the gate is launched"});
     contents[identity.name] = *content;
   }
   return contents;
@@ -163,7 +162,7 @@ std::map<std::string, std::string> read_identities(const LaunchRequest& request,
 
 Owner agent_owner(const std::string& agent) {
   struct stat status {};
-  if (::stat(agent.c_str(), &status) != 0) throw_errno("cannot look at the agent", agent);
+  if (::stat(agent.c_str(), &status) != 0) throw_errno("cannot stat the socket of the agent", agent);
   return {status.st_uid, status.st_gid};
 }
 

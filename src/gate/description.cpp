@@ -41,7 +41,7 @@ std::uint64_t number_or(const JsonView& view, const std::string& key, std::uint6
   return number ? number->unsigned_number() : fallback;
 }
 
-// Null is no value of ours: a member is there, or it is not.
+// Null is not a value here: a member is present or absent.
 void refuse_null(const JsonView& view) {
   if (view.value().is_null()) view.fail("a value");
   if (view.value().is_array())
@@ -131,12 +131,12 @@ Address parse_url(const JsonView& view) {
   if (scheme != std::string::npos) {
     if (url.substr(0, scheme) != "ssh")
       fail("the scheme \"" + url.substr(0, std::min<std::size_t>(scheme, 20)) +
-           "\"; a gate speaks SSH with its upstreams");
+           "\"; a gate supports SSH only");
     const auto slash = url.find('/', scheme + 3);
     if (slash == std::string::npos) fail("no repository");
     authority = url.substr(scheme + 3, slash - scheme - 3);
     const auto path = percent_decoded(url.substr(slash));
-    if (!path) fail("a broken percent escape");
+    if (!path) fail("an invalid percent escape");
     address.repository = *path;
     // As git does it: "/~user/x" is below that user's home.
     if (address.repository.substr(0, 2) == "/~") address.repository.erase(0, 1);
@@ -152,11 +152,12 @@ Address parse_url(const JsonView& view) {
     address.user = authority.substr(0, at);
     authority.erase(0, at + 1);
     if (address.user.find(':') != std::string::npos)
-      throw Error(
-          "expected no password, found one in the URL",
-          {.where = view.place(), .hint = "give an identity; the description is part of images and logs"});
+      throw Error("expected no password, found one in the URL",
+                  {.where = view.place(),
+                   .hint = "give an identity instead: the description is part of images and logs"});
     static const std::regex user_pattern("^[A-Za-z0-9_][A-Za-z0-9_.-]*$");
-    if (address.user.size() > 64 || !std::regex_search(address.user, user_pattern)) fail("an odd user name");
+    if (address.user.size() > 64 || !std::regex_search(address.user, user_pattern))
+      fail("the invalid user name \"" + address.user.substr(0, 64) + "\"");
   }
   std::string port;
   if (!authority.empty() && authority.front() == '[') {
@@ -164,7 +165,7 @@ Address parse_url(const JsonView& view) {
     if (close == std::string::npos) fail("a \"[\" without \"]\"");
     address.host = authority.substr(1, close - 1);
     port = authority.substr(close + 1);
-    if (address.host.find(':') == std::string::npos) fail("brackets around what is no IPv6 address");
+    if (address.host.find(':') == std::string::npos) fail("brackets without an IPv6 address");
   } else {
     const auto colon = authority.find(':');
     address.host = authority.substr(0, colon);
@@ -172,10 +173,11 @@ Address parse_url(const JsonView& view) {
   }
   if (!port.empty()) {
     const auto number = port.front() == ':' ? parse_unsigned(port.substr(1)) : std::nullopt;
-    if (!number || *number == 0 || *number > 65535) fail("an odd port");
+    if (!number || *number == 0 || *number > 65535) fail("the invalid port \"" + port.substr(0, 20) + "\"");
     address.port = static_cast<std::uint16_t>(*number);
   }
-  if (address.host.size() > 253 || !std::regex_search(address.host, host_pattern())) fail("an odd host name");
+  if (address.host.size() > 253 || !std::regex_search(address.host, host_pattern()))
+    fail("the invalid host name \"" + address.host.substr(0, 253) + "\"");
   return address;
 }
 
@@ -223,7 +225,8 @@ Upstream upstream(const JsonView& view) {
 void check_environment_name(const std::string& name, const std::string& place) {
   static const std::regex pattern("^[A-Za-z_][A-Za-z0-9_]*$");
   if (name.size() > 128 || !std::regex_search(name, pattern))
-    throw Error("expected the name of an environment variable ([A-Za-z_][A-Za-z0-9_]*), found another",
+    throw Error("expected the name of an environment variable ([A-Za-z_][A-Za-z0-9_]*), found \"" +
+                    name.substr(0, 128) + "\"",
                 {.where = place});
   static const std::set<std::string> own{"PATH",   "IFS",       "ENV",      "BASH_ENV", "HOME",
                                          "SHELL",  "SHELLOPTS", "BASHOPTS", "PS4",      "TMPDIR",
@@ -234,14 +237,16 @@ void check_environment_name(const std::string& name, const std::string& place) {
         return name.compare(0, prefix.size(), prefix) == 0;
       });
   if (reserved)
-    throw Error("expected a variable that is not the gate's own, found \"" + name + "\"", {.where = place});
+    throw Error("expected a variable that the gate does not use itself, found \"" + name + "\"",
+                {.where = place});
 }
 
 void check_variable_name(const std::string& name, const std::string& place) {
   static const std::regex pattern("^[a-z][a-z0-9_]*$");
   if (name.size() > 63 || !std::regex_search(name, pattern))
-    throw Error("expected the name of a template's variable ([a-z][a-z0-9_]*), found another",
-                {.where = place});
+    throw Error(
+        "expected the name of a template's variable ([a-z][a-z0-9_]*), found \"" + name.substr(0, 63) + "\"",
+        {.where = place});
 }
 
 template <class Item>
@@ -249,7 +254,7 @@ void refuse_twins(const std::vector<Item>& items, const JsonView& list) {
   std::set<std::string> names;
   for (std::size_t i = 0; i < items.size(); ++i)
     if (!names.insert(items[i].name).second)
-      throw Error("expected names that differ, found \"" + items[i].name + "\" twice",
+      throw Error("expected different names, found \"" + items[i].name + "\" twice",
                   {.where = fmt::format("{}/{}/name", list.place(), i)});
 }
 
@@ -264,7 +269,7 @@ Scanner scanner(const JsonView& view) {
       ScannerRule rule;
       rule.id = item.at("id").string();
       if (!ids.insert(rule.id).second || rule.id == "bottle-gate-canary")
-        throw Error("expected an id of its own, found \"" + rule.id + "\"", {.where = item.at("id").place()});
+        throw Error("expected a unique id, found \"" + rule.id + "\"", {.where = item.at("id").place()});
       rule.description = item.string_or("description", rule.id);
       rule.regex = item.at("regex").string();
       if (const auto group = item.find("secretGroup")) rule.secret_group = group->unsigned_number();
@@ -274,7 +279,7 @@ Scanner scanner(const JsonView& view) {
     }
   }
   if (!result.use_default && result.rules.empty())
-    throw Error("expected \"rules\", since gitleaks' own are switched off; found none",
+    throw Error("expected \"rules\" because the rules of gitleaks are disabled, found none",
                 {.where = view.place()});
   return result;
 }
@@ -314,7 +319,7 @@ const char* kind_name(Kind kind) {
 
 std::string Upstream::url() const {
   const std::string place = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  // A path that is relative to the upstream's home has no form of its own in a URL; git takes "/~/" for it.
+  // A path that is relative to the upstream's home has no separate form in a URL; git takes "/~/" for it.
   const std::string path = repository.front() == '/'   ? repository
                            : repository.front() == '~' ? "/" + repository
                                                        : "/~/" + repository;

@@ -74,7 +74,7 @@ class Blob {
     return text && text->size() == size;
   }
 
-  // The number of bits of a positive integer; 0 when it is none.
+  // The number of bits of a positive integer; 0 when it is not one.
   std::size_t positive_bits() {
     const auto text = string();
     if (!text || text->empty() || static_cast<unsigned char>(text->front()) >= 0x80) return 0;
@@ -129,7 +129,7 @@ PublicKey parse_public_key(std::string_view text, const std::string& place) {
   const auto fail = [&](const std::string& found) {
     throw Error(
         "expected a public key, \"<type> <base64>\", found " + found,
-        {.where = place, .hint = "it is a line of a .pub file, or of ssh-keyscan's output without the host"});
+        {.where = place, .hint = "copy the line of a .pub file, or of ssh-keyscan without the host name"});
   };
   for (const char c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) fail("a control character");
@@ -140,13 +140,13 @@ PublicKey parse_public_key(std::string_view text, const std::string& place) {
   PublicKey key{.type = std::string(words[0]), .base64 = std::string(words[1])};
   Blob unknown("");
   if (!has_key_of(key.type, unknown))
-    fail("a key of type \"" + key.type.substr(0, 40) + "\"; known are " + std::string(kTypes));
+    fail("a key of type \"" + key.type.substr(0, 40) + "\"; supported types: " + std::string(kTypes));
   const auto data = decode_base64(key.base64);
   if (!data) fail("a second word that is not base64");
   Blob blob(*data);
   const auto type = blob.string();
-  if (!type || *type != key.type) fail("a blob that is not of the type " + key.type);
-  if (!*has_key_of(key.type, blob)) fail("a blob that does not hold a key of the type " + key.type);
+  if (!type || *type != key.type) fail("a key whose data is not of the type " + key.type);
+  if (!*has_key_of(key.type, blob)) fail("data that is not a key of the type " + key.type);
   return key;
 }
 

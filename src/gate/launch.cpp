@@ -173,12 +173,12 @@ GateStatus wait_for(const Client& client, const LaunchRequest& request, const Re
       const std::string said =
           last_line(run_program({.arguments = {client.program(), "logs", "--tail", "5", container}}).output);
       throw Error(ended
-                      ? fmt::format("the gate ended instead of answering{}{}", said.empty() ? "" : ": ", said)
+                      ? fmt::format("the gate exited before it answered{}{}", said.empty() ? "" : ": ", said)
                       : fmt::format("the gate did not answer within {} s", request.timeout.count()),
                   {.where = "container " + container});
     }
     std::this_thread::sleep_for(
-        std::chrono::milliseconds(100));  // nobody tells when a port of a container is open
+        std::chrono::milliseconds(100));  // engines do not report when a port of a container is open
   }
 }
 
@@ -195,7 +195,7 @@ std::vector<std::string> confinement(const LaunchRequest& request, const Rendere
   // Volumes without a name begin with what the image has there, take files before the start, and go with the
   // container.
   if (!has_agent) words.insert(words.end(), {"--read-only", "--volume", gate.root(), "--volume", gate.etc()});
-  // Its programs are not root's: in a network namespace of its own the first ports are theirs too.
+  // Its programs are not root's: in a separate network namespace they may use the first ports too.
   if (gate.port < 1024 && request.egress != "host")
     words.insert(words.end(), {"--sysctl", "net.ipv4.ip_unprivileged_port_start=0"});
   return words;
@@ -221,9 +221,10 @@ GateStatus gate_up(const LaunchRequest& request) {
   if (auto running = gate_status(request); running && running->answers) return *running;
   const std::map<std::string, std::string> identities = read_identities(request, gate);
   if (!client.image_id(request.image, OnFailure::fatal))
-    throw Error("there is no image " + request.image,
-                {.where = request.program,
-                 .hint = "bottle-image load, or the target bottle-" + gate.slug + "-load, puts it there"});
+    throw Error(
+        "no such image: " + request.image,
+        {.where = request.program,
+         .hint = "load it with bottle-image load, or build the target bottle-" + gate.slug + "-load"});
   remove_owned(client, request, gate, OnFailure::fatal);
 
   Undo undo(client, request, gate);
@@ -243,8 +244,8 @@ GateStatus gate_up(const LaunchRequest& request) {
     if (identity.agent) {
       const char* socket = std::getenv("SSH_AUTH_SOCK");
       if (socket == nullptr || *socket == '\0')
-        throw Error("the identity of " + identity.name + " is an agent's, and there is none",
-                    {.hint = "set SSH_AUTH_SOCK"});
+        throw Error("the identity of " + identity.name + " requires an ssh agent",
+                    {.hint = "start an agent, which sets SSH_AUTH_SOCK: eval $(ssh-agent); ssh-add"});
       agent = agent_owner(socket);
       container.options.insert(container.options.end(),
                                {"--volume", std::string(socket) + ":" + gate.root() + "/agent", "--env",

@@ -33,7 +33,7 @@ std::string shape(const Scope& scope) {
   return text;
 }
 
-// Two items of each shape are as good as a thousand for a check of where values stand.
+// Two items of each shape suffice to check where values stand.
 Scope reduced(const Scope& scope) {
   Scope result = scope;
   for (auto& [name, items] : result.lists) {
@@ -52,21 +52,21 @@ std::vector<fs::path> template_files(const fs::path& directory) {
   std::error_code error;
   fs::directory_iterator entries(directory, error);
   if (error)
-    throw Error("cannot read the directory of templates: " + error.message(), {.where = directory.native()});
+    throw Error("cannot read the template directory: " + error.message(), {.where = directory.native()});
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : entries)
     if (entry.path().extension() == kSuffix) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   if (files.empty())
-    throw Error("expected templates, files with the ending .mustache; found none",
-                {.where = directory.native()});
+    throw Error("expected files with the ending .mustache, found none", {.where = directory.native()});
   return files;
 }
 
 void check_name(const std::string& name, const std::string& where) {
   for (const char c : name)
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '"' || c == '\\')
-      throw Error("expected a plain file name, found a blank or the like in it", {.where = where});
+      throw Error("expected a file name without blanks, control characters, quotes and backslashes",
+                  {.where = where});
   if (name.empty() || name.front() == '.')
     throw Error("expected a file name before .mustache", {.where = where});
 }
@@ -77,10 +77,10 @@ void refuse_unused(const Description& description, const std::set<std::string>& 
     if (used.count(name) > 0) continue;
     const std::vector<std::string> candidates(used.begin(), used.end());
     const auto near = nearest(name, candidates);
-    throw Error(
-        fmt::format("the description gives \"{}\", which no template uses, so it would have no effect", name),
-        {.where = templates.native(),
-         .hint = near ? "the templates use {{" + *near + "}}" : "use {{" + name + "}} or leave it out"});
+    throw Error(fmt::format("the description sets \"{}\", which no template uses", name),
+                {.where = templates.native(),
+                 .hint = near ? "the templates use {{" + *near + "}}"
+                              : "add {{" + name + "}} to a template, or remove the member"});
   }
 }
 
@@ -120,7 +120,7 @@ RenderedScripts render_gate(const Description& description, const std::string& s
   check_scripts(scripts, marked, directory.native());
   const auto add = [&](const std::string& name, std::string content) {
     if (!result.files.insert({name, {std::move(content), false}}).second)
-      throw Error("expected no template for " + name + ", which is made from the description; found one",
+      throw Error("unexpected template for " + name + ", which is generated from the description",
                   {.where = (directory / (name + std::string(kSuffix))).native()});
   };
   add("known_hosts", known_hosts_of(description));
@@ -143,8 +143,8 @@ WriteOutcome write_rendered(const RenderedScripts& rendered, const fs::path& dir
     if (rendered.files.count(name) > 0) continue;
     if (name.front() == '.' && name.size() > 4 && name.compare(name.size() - 4, 4, ".tmp") == 0) continue;
     if (std::find(earlier.begin(), earlier.end(), name) == earlier.end())
-      throw Error("expected a directory that only renderings write to, found \"" + name + "\"",
-                  {.where = directory.native(), .hint = "choose a directory of the gate's own"});
+      throw Error("expected a directory with rendered files only, found \"" + name + "\"",
+                  {.where = directory.native(), .hint = "choose a separate directory for this gate"});
     gone.push_back(name);
   }
   // What is gone goes first: were the list of files written before, a crash in between would leave a
@@ -163,7 +163,7 @@ WriteOutcome write_rendered(const RenderedScripts& rendered, const fs::path& dir
       continue;
     AtomicFile out(path, mode);
     out.write(file.content);
-    if (::fchmod(out.descriptor(), mode) != 0) throw_errno("cannot set permissions", path.native());
+    if (::fchmod(out.descriptor(), mode) != 0) throw_errno("cannot set the permissions of", path.native());
     out.commit();
     outcome.written.push_back(name);
   }

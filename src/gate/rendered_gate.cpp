@@ -22,7 +22,7 @@ RenderedGate load_rendered(const fs::path& directory) {
   const auto text = read_file_if_exists(file);
   if (!text)
     throw Error("expected a rendered gate, found no gate.json",
-                {.where = directory.native(), .hint = "bottle-gate render makes it"});
+                {.where = directory.native(), .hint = "render the gate first: bottle-gate render"});
   const Json json = parse_json(*text, file.native());
   const JsonView view(json, file.native() + "#");
   RenderedGate gate;

@@ -20,7 +20,7 @@ std::size_t characters(const std::string& text) {
   return count;
 }
 
-// "a string": what a schema wants at all, for messages.
+// "a string": the type that a schema requires, for messages.
 std::string wanted(const std::string& type) {
   if (type == "object") return "an object";
   if (type == "array") return "an array";
@@ -59,11 +59,12 @@ class Check {
                                              "oneOf",         "$ref",       "additionalProperties"};
     for (const auto& [keyword, unused] : schema.items())
       if (known.count(keyword) == 0)
-        throw Error("the schema uses \"" + keyword + "\", which this tool does not know");
+        throw Error("the schema uses \"" + keyword + "\", which this tool does not support");
   }
 
   const Json& resolve(const std::string& reference) const {
-    if (reference.substr(0, 1) != "#") throw Error("the schema refers to \"" + reference + "\"");
+    if (reference.substr(0, 1) != "#")
+      throw Error("unsupported reference in the schema: \"" + reference + "\"");
     return root_.at(Json::json_pointer(reference.substr(1)));
   }
 
@@ -98,7 +99,7 @@ class Check {
     if (const auto required = schema.find("required"); required != schema.end())
       for (const Json& name : *required)
         if (!value.contains(name.get<std::string>()))
-          throw Error(fmt::format("the member {} is missing", name.dump()), {.where = place});
+          throw Error(fmt::format("missing member {}", name.dump()), {.where = place});
     if (const auto least = schema.find("minProperties"); least != schema.end() && value.size() < *least)
       JsonView(value, place)
           .fail(fmt::format("an object with at least {} of {}", least->dump(), names(properties)));

@@ -51,8 +51,9 @@ void check_places_of_values(const std::string& marked, const std::string& name) 
       rest.erase(at, std::string_view(kMarkedWord).size());
     for (const char c : rest)
       if (!plain(c))
-        throw Error(fmt::format("expected a line of plain words and values, found \"{}\" beside a value", c),
-                    {.where = where, .hint = "assign the value to a variable, name={{name}}, and use that"});
+        throw Error(
+            fmt::format("expected only plain words and values in the line, found \"{}\" next to a value", c),
+            {.where = where, .hint = "assign the value to a variable, name={{name}}, and use the variable"});
     std::string probe;
     for (std::size_t line = 0; line < lines.size(); ++line) {
       if (line == i) probe += ")\n";
@@ -62,8 +63,8 @@ void check_places_of_values(const std::string& marked, const std::string& name) 
     const ProcessResult finished = shell_reads(file);
     if (finished.status.success() || !names_line(finished.output, i + 1))
       throw Error(
-          "expected a value where the shell reads commands, found it in quotes, a here-document or the like",
-          {.where = where, .hint = "assign the value to a variable, name={{name}}, and use that"});
+          "expected a value outside quotes, comments and here-documents",
+          {.where = where, .hint = "assign the value to a variable, name={{name}}, and use the variable"});
   }
 }
 
@@ -85,15 +86,15 @@ void check_scripts(const std::map<std::string, std::string>& rendered,
       command.push_back(file.native());
       const ProcessResult syntax = shell_reads(file);
       if (!syntax.status.success())
-        throw Error("sh -n refuses the rendered script: " + without_path(syntax.output, directory.path()),
+        throw Error("sh -n rejected the rendered script: " + without_path(syntax.output, directory.path()),
                     {.where = (fs::path(place) / name).native()});
     }
     if (!lint || scripts->empty()) continue;
     const ProcessResult finished = run_program({.arguments = command});
     if (!finished.status.success())
-      throw Error("shellcheck finds fault with a rendered script:\n" +
-                      without_path(finished.output, directory.path()),
-                  {.where = place});
+      throw Error(
+          "shellcheck rejected a rendered script:\n" + without_path(finished.output, directory.path()),
+          {.where = place});
   }
 }
 

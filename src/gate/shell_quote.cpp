@@ -7,7 +7,7 @@ namespace bottle::gate {
 std::string shell_quote(std::string_view text) {
   std::string word = "'";
   for (const char c : text) {
-    if (c == '\0') throw Error("a text with a NUL character cannot be a word of a shell");
+    if (c == '\0') throw Error("a shell word cannot contain a NUL character");
     if (c == '\'')
       word += "'\\''";
     else

@@ -7,7 +7,7 @@
 namespace bottle::gate {
 
 // "it's" becomes 'it'\''s'. Always quoted, also when nothing needs it. The text must not hold NUL, which no
-// shell can hold; an Error says so.
+// shell can hold: that is an Error.
 std::string shell_quote(std::string_view text);
 
 }  // namespace bottle::gate

@@ -44,7 +44,7 @@ class Gathering {
       const std::string inner = name + "/" + entry.filename().native();
       kept.insert(entry.filename().native());
       struct stat status {};
-      if (::lstat(entry.c_str(), &status) != 0) throw_errno("cannot look at", entry.native());
+      if (::lstat(entry.c_str(), &status) != 0) throw_errno("cannot stat", entry.native());
       if (S_ISDIR(status.st_mode))
         directory(entry, inner);
       else if (S_ISLNK(status.st_mode))
@@ -52,7 +52,7 @@ class Gathering {
       else if (S_ISREG(status.st_mode))
         file(entry, inner, (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644);
       else
-        throw Error("expected a file, a directory or a symbolic link in a skill, found another kind",
+        throw Error("expected a file, a directory or a symbolic link, found a device, pipe or socket",
                     {.where = entry.native()});
     }
     remove_others(out_ / name, kept);
@@ -85,7 +85,7 @@ class Gathering {
       AtomicFile copy(out_ / name, mode, Durable::no);
       copy.write(content);
       if (::fchmod(copy.descriptor(), mode) != 0)
-        throw_errno("cannot set permissions", (out_ / name).native());
+        throw_errno("cannot set the permissions of", (out_ / name).native());
       copy.commit();
     }
     result_.list += fmt::format("{:o} {} {}\n", mode, sha256(content).hex(), escape_word(name));
@@ -103,8 +103,9 @@ class Gathering {
     if (next->is_directory()) known.push_back(next->path().filename().native());
   std::sort(known.begin(), known.end());
   const auto near = nearest(name, known);
-  throw Error(fmt::format("there is no skill \"{}\"; there {}", name,
-                          known.empty() ? "are none" : fmt::format("are {}", fmt::join(known, ", "))),
+  throw Error(fmt::format("unknown skill \"{}\": {}", name,
+                          known.empty() ? "the directory holds none"
+                                        : fmt::format("expected one of {}", fmt::join(known, ", "))),
               {.where = root.native(), .hint = near ? "did you mean \"" + *near + "\"?" : ""});
 }
 
@@ -119,7 +120,7 @@ GatheredSkills gather_skills(const fs::path& root, const std::vector<std::string
   std::set<std::string> kept;
   for (const std::string& name : names) {
     if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos)
-      throw Error("expected the name of a skill, one component of a path; found \"" + name + "\"",
+      throw Error("expected the name of a skill without \"/\", found \"" + name + "\"",
                   {.where = top.native()});
     if (!fs::is_directory(top / name)) missing(top, name);
     if (kept.insert(name).second) gathering.directory(top / name, name);

@@ -58,7 +58,8 @@ class TagCheck {
       tag(at, trimmed(text_.substr(at + 2, end - at - 2)));
       at = end + 2;
     }
-    if (!open_.empty()) fail(open_.back().at, "the section {{#" + open_.back().name + "}} without its end");
+    if (!open_.empty())
+      fail(open_.back().at, "the section {{#" + open_.back().name + "}}, which is not closed");
   }
 
  private:
@@ -141,7 +142,7 @@ class TagCheck {
     std::string known;
     for (const std::string& candidate : candidates)
       known += (known.empty() ? "" : ", ") + candidate;
-    fail(at, "the name \"" + name + "\", which has no value here; names here are: " + known,
+    fail(at, "the unknown name \"" + name + "\"; known names are: " + known,
          near ? "did you mean {{" + *near + "}}?" : "");
   }
 

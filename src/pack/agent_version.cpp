@@ -67,7 +67,7 @@ std::optional<std::string> read_answer(int descriptor, const std::string& name) 
 
 AgentVersion ask_agent_version(const fs::path& directory) {
   const std::optional<fs::path> agent = find_agent(fs::absolute(directory));
-  if (!agent) return {{}, fmt::format("{} has no {}", directory.native(), kAgentName)};
+  if (!agent) return {{}, fmt::format("{} does not hold {}", directory.native(), kAgentName)};
   const std::string command = agent->native() + " --version";
   Pipe pipe = make_pipe();
   try {
@@ -77,7 +77,7 @@ AgentVersion ask_agent_version(const fs::path& directory) {
                          .output = pipe.writer.get()});
     pipe.writer.reset();
     const std::optional<std::string> answer = read_answer(pipe.reader.get(), command);
-    if (!answer) return {{}, fmt::format("\"{}\" gave no answer within {} s", command, kPatience.count())};
+    if (!answer) return {{}, fmt::format("\"{}\" did not answer within {} s", command, kPatience.count())};
     if (answer->size() >= kMaximumAnswer)
       return {{}, fmt::format("\"{}\" printed more than {} bytes", command, kMaximumAnswer)};
     const ExitStatus status = child.wait();
@@ -89,7 +89,7 @@ AgentVersion ask_agent_version(const fs::path& directory) {
     return {version, {}};
   } catch (const Error& error) {
     // As a rule: an agent for another processor than this machine's.
-    return {{}, fmt::format("\"{}\" cannot be run: {}", command, error.message())};
+    return {{}, fmt::format("cannot run \"{}\": {}", command, error.message())};
   }
 }
 

@@ -46,7 +46,7 @@ std::string ArchiveCheck::check(const PackTar& tar, const TarItem& item) {
     const auto [parent, is_new] =
         seen_.try_emplace(identity(std::string_view(path).substr(0, slash)), Kind::implied);
     if (!is_new && parent->second != Kind::directory && parent->second != Kind::implied)
-      tar.fail(item.offset, fmt::format("\"{}\" lies below \"{}\", which is no directory", escape_word(path),
+      tar.fail(item.offset, fmt::format("\"{}\" is below \"{}\", which is not a directory", escape_word(path),
                                         escape_word(path.substr(0, slash))));
   }
   Kind kind = item.type == TarType::directory ? Kind::directory : Kind::other;
@@ -57,7 +57,7 @@ std::string ArchiveCheck::check(const PackTar& tar, const TarItem& item) {
       kind = Kind::skipped;
     } else if (found == seen_.end() || found->second != Kind::other) {
       tar.fail(item.offset,
-               fmt::format("\"{}\" is a hard link to \"{}\", which is no file before it in the tar",
+               fmt::format("\"{}\" is a hard link to \"{}\", which is not an earlier file of the tar",
                            escape_word(path), escape_word(target)));
     }
   } else if (item.type != TarType::file && item.type != TarType::directory && item.type != TarType::symlink) {
@@ -83,9 +83,9 @@ void ArchiveCheck::report(Findings& findings) const {
       findings.warnings.push_back(
           fmt::format("{}: {} {} (first: {})", name_, count, text, escape_word(first)));
   };
-  warn(skipped_, first_skipped_, "device nodes, fifos or the like, which smolvm skips on some hosts");
+  warn(skipped_, first_skipped_, "device nodes or fifos, which smolvm skips on some hosts");
   warn(unsafe_links_, first_unsafe_link_,
-       "symbolic links that lead out of the image, for which a smolvm running as root refuses the pack");
+       "symbolic links that point outside the image: smolvm refuses the pack when it runs as root");
   warn(whiteouts_, first_whiteout_, "whiteout files, which smolvm does not interpret: they stay as files");
 }
 

@@ -21,7 +21,7 @@ Digest digest_of(const OpenPack& pack) {
   for (std::uint64_t at = 0; at < pack.size;) {
     check_interrupted();
     const std::size_t count = pread_some(pack.file.get(), buffer, at, pack.name);
-    if (count == 0) throw Error("the file became shorter while it was read", {.where = pack.name});
+    if (count == 0) throw Error("the file was truncated while it was read", {.where = pack.name});
     hasher.update(std::span(buffer).first(count));
     at += count;
   }
@@ -86,10 +86,10 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
                            const store::Store& store) {
   const auto pack = std::make_shared<OpenPack>(open_pack(path));
   if (!pack->footer.sidecar())
-    throw Error("this is an executable with a pack in it; registries hold packs by themselves",
+    throw Error("cannot push an executable that contains a pack",
                 {.where = pack->name, .hint = "push the .smolmachine file"});
   if (reference.tag.empty() || reference.has_digest())
-    throw Error("a pack is pushed to a tag", {.where = reference.string()});
+    throw Error("cannot push a pack without a tag, or to a digest", {.where = reference.string()});
   PackArtifact result;
   result.options.into_index = true;
   result.options.index_indent = 2;
@@ -97,7 +97,7 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
   result.options.also_tag =
       reference.tag + "-" + result.options.platform.os + "-" + result.options.platform.architecture;
   if (!registry::is_tag(result.options.also_tag))
-    throw Error("the tag is too long: \"" + result.options.also_tag + "\" has to be one too",
+    throw Error("the tag is too long: cannot push the second tag \"" + result.options.also_tag + "\"",
                 {.where = reference.string()});
 
   // As it is, with members that only a newer smolvm knows.
@@ -159,7 +159,7 @@ RemotePack get_pack(const registry::Client& client, const registry::Reference& r
   auto pack = find_pack(client.get_image_manifest(reference, wanted), reference);
   if (!pack)
     throw Error("expected a pack (a layer of type " + std::string(kPackLayerType) + ")",
-                {.where = reference.string(), .hint = "pull what is no pack with --layout"});
+                {.where = reference.string(), .hint = "pull other artifacts with --layout DIR"});
   return std::move(*pack);
 }
 

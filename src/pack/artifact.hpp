@@ -2,7 +2,7 @@
 //
 //   <tag>               an index with one manifest a guest platform
 //   <tag>-<os>-<arch>   the manifest of one platform
-//   manifest            config: the pack's manifest, written anew; one layer: the whole sidecar file
+//   manifest            config: the pack's manifest, rewritten; one layer: the whole sidecar file
 // All documents are JSON with two blanks of indentation.
 #pragma once
 
@@ -40,7 +40,7 @@ struct RemotePack {
   oci::Descriptor layer;
 };
 // What the reference has for a guest platform (nullopt: linux on this machine's processor); an Error when
-// that is no pack. nullopt from find_pack: the reference names something else.
+// that is not a pack. nullopt from find_pack: the reference names something else.
 RemotePack get_pack(const registry::Client& client, const registry::Reference& reference,
                     const std::optional<oci::Platform>& platform);
 std::optional<RemotePack> find_pack(const registry::FetchedManifest& manifest,

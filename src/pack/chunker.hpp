@@ -2,7 +2,7 @@
 //
 // A pack is a concatenation of zstd frames, one a chunk. Chunks end between entries, at places that depend on
 // the paths and sizes near them alone, so an edit moves no boundary far away; a file bigger than
-// kMaximumChunk has chunks of its own, cut at fixed offsets. The id of a chunk is a SHA-256 over headers and
+// kMaximumChunk has separate chunks, cut at fixed offsets. The id of a chunk is a SHA-256 over headers and
 // content digests, never over data: equal ids mean equal bytes.
 #pragma once
 

@@ -25,12 +25,12 @@ bool is_key_character(char c) {
 // Why the guest refuses a variable, or an empty string.
 std::string variable_problem(const std::string& variable) {
   const std::size_t equals = variable.find('=');
-  if (equals == std::string::npos) return "has no '=': smolvm would pass the host's variable of that name on";
+  if (equals == std::string::npos) return "has no '=': smolvm would pass the variable of the host";
   if (equals == 0) return "has an empty name";
   if (equals > kMaximumEnvKey) return fmt::format("has a name of more than {} bytes", kMaximumEnvKey);
   const std::string key = variable.substr(0, equals);
   if (!is_letter(key[0]) || !std::all_of(key.begin(), key.end(), is_key_character))
-    return "has a name of other than letters, digits and '_'";
+    return "has a name with characters other than letters, digits and '_'";
   if (variable.size() - equals - 1 > kMaximumEnvValue)
     return fmt::format("has a value of more than {} bytes", kMaximumEnvValue);
   return "";
@@ -89,10 +89,9 @@ std::optional<std::string> user_of(const PackOptions& options, std::string of_im
   }
   if (options.smolvm < kHonoursUser) {
     if (!is_root(user))
-      findings.warnings.push_back(
-          fmt::format("USER {}: smolvm before {} does not know a pack's user, so the workload runs as root "
-                      "in the machine",
-                      user, kHonoursUser.string()));
+      findings.warnings.push_back(fmt::format(
+          "USER {}: smolvm before {} ignores the user of a pack, so the workload runs as root in the machine",
+          user, kHonoursUser.string()));
     return std::nullopt;
   }
   return user;
@@ -108,7 +107,8 @@ void report_unrepresentable(const JsonView& config, Findings& findings) {
       lost += (lost.empty() ? "" : ", ") + std::string(name);
   }
   if (!lost.empty())
-    findings.notes.push_back("the image configuration's " + lost + " have no place in a pack");
+    findings.notes.push_back("the members " + lost +
+                             " of the image configuration are left out: a pack cannot hold them");
 }
 
 }  // namespace
@@ -148,16 +148,15 @@ void check_options(const PackOptions& options) {
   if (options.user)
     if (const std::string problem = user_problem(*options.user); !problem.empty())
       throw Error(fmt::format("user \"{}\": {}", shortened(escape_word(*options.user)), problem),
-                  {.hint = "write a name or a number, and a group if needed: 1000:1000"});
+                  {.hint = "write USER or USER:GROUP, as names or numbers: 1000:1000"});
   const std::string problem = image_problem(canonical_image(options.image));
   if (!problem.empty())
-    throw Error(fmt::format("the image name \"{}\" is refused by smolvm's guest: {}",
-                            shortened(options.image), problem),
-                {.hint = "choose another name (--name)"});
+    throw Error(fmt::format("smolvm rejects the image name \"{}\": {}", shortened(options.image), problem),
+                {.hint = "choose another name with --name REF"});
   for (const std::string& variable : options.env)
     if (variable.find('=') == std::string::npos)
       throw Error(fmt::format("environment: expected KEY=VALUE, found \"{}\"", shortened(variable)),
-                  {.hint = "smolvm would pass the host's variable of that name into the machine"});
+                  {.hint = "add a value: without one smolvm would pass the variable of the host"});
 }
 
 Manifest describe_image(const std::string& config, const PackOptions& options, Findings& findings) {
@@ -176,9 +175,9 @@ Manifest describe_image(const std::string& config, const PackOptions& options, F
   manifest.digest = sha256(config).string();
   manifest.platform = root.at("os").string() + "/" + root.at("architecture").string();
   if (manifest.platform != "linux/amd64" && manifest.platform != "linux/arm64")
-    findings.warnings.push_back(fmt::format(
-        "platform {}: smolvm runs linux/amd64 and linux/arm64 only, so no machine will take this pack",
-        manifest.platform));
+    findings.warnings.push_back(
+        fmt::format("platform {}: smolvm runs linux/amd64 and linux/arm64 only, so it cannot start this pack",
+                    manifest.platform));
   std::string user;
   if (const std::optional<JsonView> image = root.find("config")) {
     manifest.entrypoint = image->strings_or_empty("Entrypoint");

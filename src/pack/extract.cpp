@@ -64,9 +64,8 @@ class Unpacker {
   ExtractReport finish() {
     writer_.finish_root();
     if (report_.skipped > 0)
-      report_.findings.warnings.push_back(
-          fmt::format("{} device nodes, fifos or the like are not extracted (first: {})", report_.skipped,
-                      first_skipped_));
+      report_.findings.warnings.push_back(fmt::format(
+          "{} device nodes or fifos are not extracted (first: {})", report_.skipped, first_skipped_));
     return std::move(report_);
   }
 
@@ -108,7 +107,7 @@ ExtractReport unpack_in_place(const OpenPack& pack, const fs::path& directory, E
 bool is_there(const fs::path& path) {
   struct stat status;
   if (::lstat(path.c_str(), &status) == 0) return true;
-  if (errno != ENOENT) throw_errno("cannot look at", path.native());
+  if (errno != ENOENT) throw_errno("cannot stat", path.native());
   return false;
 }
 
@@ -120,12 +119,11 @@ ExtractReport extract_pack(const OpenPack& pack, const fs::path& directory, Extr
   fs::path target = directory;
   if (!target.has_filename()) target = target.parent_path();  // "dir/"
   if (is_there(target)) {
-    if (!fs::is_directory(target))
-      throw Error("expected a directory, found something else", {.where = target.native()});
+    if (!fs::is_directory(target)) throw Error("expected a directory", {.where = target.native()});
     if (existing == Existing::overwrite) return unpack_in_place(pack, target, what);
     if (!fs::is_empty(target))
       throw Error("the directory is not empty",
-                  {.where = target.native(), .hint = "name another one or use --force"});
+                  {.where = target.native(), .hint = "choose another directory, or add --force"});
   } else if (existing == Existing::overwrite) {
     make_directories(target);
     return unpack_in_place(pack, target, what);
@@ -138,7 +136,7 @@ ExtractReport extract_pack(const OpenPack& pack, const fs::path& directory, Extr
   Unpacker unpacker(tree);
   unpack(pack, what, unpacker);
   if (std::rename(tree.c_str(), absolute.c_str()) != 0)
-    throw_errno("cannot rename the finished tree to", absolute.native());
+    throw_errno("cannot rename the extracted tree to", absolute.native());
   // Last, because a directory without write permission could not be renamed.
   return unpacker.finish();
 }

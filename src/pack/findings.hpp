@@ -7,7 +7,7 @@
 namespace bottle::pack {
 
 struct Findings {
-  std::vector<std::string> warnings;  // somebody should look: printed
+  std::vector<std::string> warnings;  // printed: the user should check
   std::vector<std::string> notes;     // harmless: kept in pack.json
 };
 

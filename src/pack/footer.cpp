@@ -63,13 +63,13 @@ Footer decode_footer(std::span<const std::byte, kFooterSize> bytes, const std::s
                      std::uint64_t offset) {
   const std::string_view magic(reinterpret_cast<const char*>(bytes.data()), kMagic.size());
   if (magic != kMagic) {
-    // A launcher made by smolvm ends with a 32-byte footer of its own.
+    // A launcher made by smolvm ends with a separate 32-byte footer.
     const std::string_view libraries(reinterpret_cast<const char*>(bytes.data()) + 32, kMagic.size());
     if (libraries == kLibrariesMagic)
       fail(name, offset, "this is the executable of a two-file pack, not the pack itself",
-           "name the .smolmachine file beside it");
+           "give the .smolmachine file in the same directory");
     fail(name, offset, fmt::format("no pack footer: expected \"{}\", found \"{}\"", kMagic, printable(magic)),
-         "the file is not a .smolmachine pack, or its end is missing");
+         "check the file: it is not a .smolmachine pack, or it is truncated");
   }
   Footer footer;
   footer.version = get<std::uint32_t>(bytes.data() + 8);
@@ -94,13 +94,13 @@ void check_footer_bounds(const Footer& footer, std::uint64_t file_size, const st
   // Each comparison is against what is left, so that no sum can overflow.
   if (footer.assets_offset > at)
     fail(name, at + 20,
-         fmt::format("the assets begin beyond the data: expected an offset of at most {}, found {}", at,
-                     footer.assets_offset));
+         fmt::format("the assets begin after the end of the data: expected an offset of at most {}, found {}",
+                     at, footer.assets_offset));
   if (footer.assets_size > at - footer.assets_offset)
     fail(name, at + 28,
          fmt::format("the assets do not fit in the file: expected at most {} bytes, found {}",
                      at - footer.assets_offset, footer.assets_size),
-         "the file is cut off or altered");
+         "make or fetch the pack again: it is truncated or was altered");
   const std::uint64_t assets_end = footer.assets_offset + footer.assets_size;
   if (footer.manifest_offset != assets_end)
     fail(name, at + 36,
@@ -110,7 +110,7 @@ void check_footer_bounds(const Footer& footer, std::uint64_t file_size, const st
     fail(name, at + 44,
          fmt::format("the manifest does not fit in the file: expected at most {} bytes, found {}",
                      at - assets_end, footer.manifest_size),
-         "the file is cut off or altered");
+         "make or fetch the pack again: it is truncated or was altered");
   if (!footer.sidecar() && footer.stub_size != footer.assets_offset)
     fail(name, at + 12,
          fmt::format("the stub must end where the assets begin: expected size {}, found {}",
@@ -122,11 +122,12 @@ void check_footer_exact(const Footer& footer, std::uint64_t file_size, const std
   const std::uint64_t end = footer.manifest_offset + footer.manifest_size;
   if (end != at)
     fail(name, end,
-         fmt::format("{} bytes between the manifest and the footer belong to nothing and are not covered by "
-                     "the checksum: expected the footer at {}, found it at {}",
+         fmt::format("{} unknown bytes between the manifest and the footer, which the checksum does not "
+                     "cover: expected the footer at {}, found it at {}",
                      at - end, end, at));
   if (footer.sidecar() && footer.stub_size != 0)
-    fail(name, at + 12, fmt::format("the stub size of a sidecar: expected 0, found {}", footer.stub_size));
+    fail(name, at + 12,
+         fmt::format("invalid stub size of a sidecar: expected 0, found {}", footer.stub_size));
 }
 
 }  // namespace bottle::pack

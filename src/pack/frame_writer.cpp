@@ -230,8 +230,7 @@ std::optional<Frame> read_stored_frame(const store::Store& store, const Digest& 
   const std::shared_ptr<Bytes> bytes = buffers.take(size);
   const std::size_t count = pread_some(file.get(), *bytes, 0, path->native());
   if (count != size || crc32(0, *bytes) != crc) {
-    store.drop_damaged_blob(blob,
-                            fmt::format("a frame of {} bytes with CRC-32 {:08x} was expected", size, crc));
+    store.drop_damaged_blob(blob, fmt::format("expected a frame of {} bytes with CRC-32 {:08x}", size, crc));
     return std::nullopt;
   }
   return Frame{.bytes = bytes, .crc = crc, .raw_size = raw_size, .digest = blob, .key = {}};

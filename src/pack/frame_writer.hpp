@@ -19,7 +19,7 @@ constexpr std::size_t kMaximumThreads = 6;
 constexpr std::size_t kFrameBuffer = kMaximumChunk + (64u << 10);
 
 struct Frame {
-  std::shared_ptr<const Bytes> bytes;  // one zstd frame; whoever needs it longer keeps it
+  std::shared_ptr<const Bytes> bytes;  // one zstd frame; a caller that needs it longer keeps the pointer
   std::uint32_t crc = 0;               // CRC-32 of `bytes`
   std::uint64_t raw_size = 0;
   Digest digest;  // of the blob in the store; empty for a literal chunk's frame
@@ -36,7 +36,7 @@ struct FrameCounts {
 // Gives every chunk's frame to `consume`, in order, on the calling thread. Memory in use is bounded by a few
 // dozen MiB whatever the chunks are. `threads` of 0 stands for default_threads().
 //
-// A stored frame whose bytes do not have the CRC-32 it was stored with is dropped as damaged and made anew. A
+// A stored frame whose bytes do not have the CRC-32 it was stored with is dropped as damaged and rebuilt. A
 // file whose content is not what its digest says is an Error, and then no frame with its bytes is recorded in
 // the store.
 FrameCounts write_frames(std::span<const Chunk> chunks, store::Store& store, int level, std::size_t threads,

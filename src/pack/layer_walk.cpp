@@ -35,7 +35,7 @@ void walk_layers(
   std::unique_ptr<PackTar> outer;
   for (const std::string& layer : layer_order(pack)) {
     bool found = false;
-    // Going on from where the last layer ended usually finds it; else once more from the start.
+    // Continuing at the end of the last layer usually finds it; else the search starts again.
     for (int attempt = outer ? 0 : 1; attempt < 2 && !found; ++attempt) {
       if (attempt == 1) outer = std::make_unique<PackTar>(pack.assets(), pack.name + ": assets");
       while (const auto item = outer->next()) {

@@ -72,8 +72,8 @@ std::string Manifest::serialize(const std::vector<ForeignMember>& foreign) const
   try {
     return json.dump(2, ' ', false);
   } catch (const OrderedJson::type_error&) {
-    throw Error("a text of the image's configuration or of the pack options is not valid UTF-8",
-                {.hint = "the manifest of a pack is JSON and can hold UTF-8 only"});
+    throw Error("the image's configuration or a pack option is not valid UTF-8",
+                {.hint = "use UTF-8 only: the manifest of a pack is JSON"});
   }
 }
 

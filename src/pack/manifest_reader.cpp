@@ -186,7 +186,7 @@ class ManifestBuilder : public nlohmann::json_sax<Json> {
 
   bool open(Json&& value) {
     if (levels_.size() + skipped_ >= kMaximumDepth)
-      throw Error(fmt::format("JSON nested deeper than {} levels", kMaximumDepth), {.where = name_});
+      throw Error(fmt::format("JSON is nested deeper than {} levels", kMaximumDepth), {.where = name_});
     const Kind kind = kind_of_next();
     if (skipped_ > 0 || kind == Kind::ignored) {
       ++skipped_;

@@ -87,10 +87,9 @@ struct Report {
            "sticky bits of directories are lost where smolvm runs as root on the host, kept elsewhere");
     }
     warn(xattrs, "extended attributes, file capabilities among them, are left out: packs cannot hold them");
-    warn(unsafe,
-         "symbolic links that lead out of the image: a smolvm that runs as root will refuse the whole pack");
+    warn(unsafe, "symbolic links that point outside the image: smolvm refuses the pack when it runs as root");
     if (smolvm >= kUnpacksWithOwners)
-      warn(windows, "names that a Windows host cannot extract: no machine can be made from the pack there");
+      warn(windows, "names that a Windows host cannot extract: the pack cannot be used there");
     note(rewritten, "symbolic links rewritten to an equivalent target that smolvm accepts");
   }
 };
@@ -198,7 +197,7 @@ PackEntries pack_entries(const oci::MergedTree& tree, const std::string& what, c
     if (&entry != &result.entries[kept]) result.entries[kept] = std::move(entry);
     ++kept;
     if (header_bytes > kMaximumArchiveBytes)
-      throw Error(fmt::format("the files are too big for a pack: smolvm unpacks at most {}",
+      throw Error(fmt::format("the files are too large for a pack: smolvm unpacks at most {}",
                               human_size(kMaximumArchiveBytes)),
                   {.where = what});
   }

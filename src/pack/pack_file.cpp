@@ -28,7 +28,7 @@ class Decompressor {
         end_(pack.footer.assets_offset + pack.footer.assets_size),
         offset_(begin_),
         buffer_(256u << 10) {
-    if (!context_) throw Error("no memory for decompressing");
+    if (!context_) throw Error("out of memory for decompression");
     ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMaximumWindowLog);
   }
 
@@ -48,7 +48,7 @@ class Decompressor {
     }
     if (out.pos < out.size && frame_is_open_)
       throw Error(
-          "the compressed data is cut off: expected the rest of a zstd frame, found the end of the assets",
+          "the compressed data is truncated: expected the rest of a zstd frame, found the end of the assets",
           {.where = fmt::format("{}: offset {}", pack_.name, end_)});
     return out.pos;
   }
@@ -64,7 +64,7 @@ class Decompressor {
     const std::size_t count =
         pread_some(pack_.file.get(), std::span(buffer_).first(part), offset_, pack_.name);
     if (count == 0)
-      throw Error("the file became shorter while it was read",
+      throw Error("the file was truncated while it was read",
                   {.where = fmt::format("{}: offset {}", pack_.name, offset_)});
     offset_ += count;
     in_ = {buffer_.data(), count, 0};
@@ -73,9 +73,9 @@ class Decompressor {
 
   [[noreturn]] void fail(std::size_t result) const {
     const std::uint64_t at = offset_ - (in_.size - in_.pos);
-    std::string message = fmt::format("the compressed data is damaged: {}", ZSTD_getErrorName(result));
+    std::string message = fmt::format("the compressed data is corrupt: {}", ZSTD_getErrorName(result));
     if (ZSTD_getErrorCode(result) == ZSTD_error_prefix_unknown)
-      message = "this is no zstd frame: expected one at the beginning of the assets or after the last frame";
+      message = "not a zstd frame: expected one at the beginning of the assets or after the last frame";
     if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge)
       message = fmt::format("a zstd frame needs a window of more than {} bytes: smolvm refuses it",
                             std::uint64_t{1} << kMaximumWindowLog);
@@ -111,7 +111,7 @@ std::uint32_t OpenPack::checksum() const {
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(end - offset, buffer.size()));
     const std::size_t count = pread_some(file.get(), std::span(buffer).first(part), offset, name);
     if (count == 0)
-      throw Error("the file became shorter while it was read",
+      throw Error("the file was truncated while it was read",
                   {.where = fmt::format("{}: offset {}", name, offset)});
     crc = crc32(crc, std::span(buffer).first(count));
     offset += count;
@@ -133,13 +133,13 @@ OpenPack open_pack(const fs::path& path) {
   std::array<std::byte, kFooterSize> bytes{};
   const std::uint64_t at = pack.size - kFooterSize;
   if (pread_some(pack.file.get(), bytes, at, pack.name) != bytes.size())
-    throw Error("the file became shorter while it was read", {.where = pack.name});
+    throw Error("the file was truncated while it was read", {.where = pack.name});
   pack.footer = decode_footer(bytes, pack.name, at);
   check_footer_bounds(pack.footer, pack.size, pack.name);
   pack.manifest_text.resize(static_cast<std::size_t>(pack.footer.manifest_size));
   if (pread_some(pack.file.get(), std::as_writable_bytes(std::span(pack.manifest_text)),
                  pack.footer.manifest_offset, pack.name) != pack.manifest_text.size())
-    throw Error("the file became shorter while it was read", {.where = pack.name});
+    throw Error("the file was truncated while it was read", {.where = pack.name});
   pack.manifest = parse_manifest(
       pack.manifest_text, fmt::format("{}: manifest at offset {}", pack.name, pack.footer.manifest_offset));
   return pack;

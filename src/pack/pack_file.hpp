@@ -19,8 +19,8 @@ struct OpenPack {
   std::string manifest_text;
   Manifest manifest;
 
-  // The outer tar, decompressed as it is read. A frame that is broken, cut off, or wants more memory than
-  // smolvm's reader gives is an Error naming the offset in the file. The pack must outlive the source.
+  // The outer tar, decompressed as it is read. A frame that is corrupt, truncated, or needs more memory than
+  // smolvm's reader allows is an Error naming the offset in the file. The pack must outlive the source.
   oci::Source assets() const;
   // CRC-32 of what the footer's checksum covers.
   std::uint32_t checksum() const;

@@ -62,8 +62,8 @@ image::Plan read_plan(const fs::path& directory) {
   const fs::path file = directory / "image.json";
   const std::optional<std::string> text = read_file_if_exists(file);
   if (!text)
-    throw oci::DamageError(oci::Damage::plan, "there is no image plan",
-                           {.where = file.native(), .hint = "run bottle-image build first"});
+    throw oci::DamageError(oci::Damage::plan, "cannot find the image plan",
+                           {.where = file.native(), .hint = "build the image first: bottle-image build"});
   try {
     return image::Plan::parse(*text, file.native());
   } catch (const Error& error) {
@@ -87,7 +87,7 @@ bool output_is(const PackRequest& request, const PackRecipe& recipe) {
   if (!request.records.empty()) {
     const fs::path file = request.records / kRecordFile;
     if (const std::optional<std::string> text = read_file_if_exists(file)) {
-      const Json document = Json::parse(*text, nullptr, false);  // a broken record is no record
+      const Json document = Json::parse(*text, nullptr, false);  // a corrupt record is ignored
       if (document.is_object() && document.value("pack", "") == request.output.native() &&
           document.value("modified", std::uint64_t{0}) == modified(status) &&
           document.value("inode", std::uint64_t{0}) == status.st_ino)
@@ -107,7 +107,7 @@ std::optional<PackRecipe> stored_recipe(const store::Store::Lookup& lookup, cons
   if (!blob) return std::nullopt;
   const std::string text = read_file(*blob);
   if (sha256(text) != output->second.digest) {
-    store.drop_damaged_blob(output->second.digest, "the recipe of a pack has another content");
+    store.drop_damaged_blob(output->second.digest, "the recipe of a pack does not match its digest");
     return std::nullopt;
   }
   return PackRecipe::parse(text, blob->native());
@@ -186,7 +186,7 @@ void make_by_smolvm(const PackRequest& request, store::Store& store, PackOutcome
        .on_line = request.on_line ? request.on_line : [](const std::string&) {}},
       store, assets);
   if (!make_from_recipe(request, recipe, store, outcome, replaced))
-    throw Error("a piece of the pack is gone from the store already",
+    throw Error("a part of the pack is no longer in the store",
                 {.where = store.directory().native(), .hint = "build again"});
   outcome.outcome = "built";
 }
@@ -214,7 +214,7 @@ PackOutcome make_pack(const PackRequest& request, store::Store& store) {
   outcome.plan_digest = read_plan(request.plan_directory).digest();
   if (request.packer != "native" && !is_smolvm(request))
     throw UsageError("unknown packer \"" + request.packer + "\"",
-                     {.where = "bottle " + request.slug, .hint = "known: native, smolvm"});
+                     {.where = "bottle " + request.slug, .hint = "use native or smolvm"});
   outcome.runtime = find_runtime(request.runtime);
   std::optional<Runtime> runtime;
   if (outcome.runtime) runtime = read_runtime(*outcome.runtime, store);

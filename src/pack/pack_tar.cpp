@@ -123,7 +123,7 @@ bool PackTar::read_block(std::span<std::byte> block, const char* what, bool end_
   const std::size_t count = source_(block);
   if (count == 0 && end_is_allowed) return false;
   if (count < block.size())
-    fail(offset_ + count, fmt::format("the tar is cut off: expected {}, found the end", what));
+    fail(offset_ + count, fmt::format("the tar is truncated: expected {}, found the end", what));
   offset_ += count;
   return true;
 }
@@ -168,7 +168,7 @@ void PackTar::read_pax(const std::string& text, std::uint64_t offset, Extended& 
     const std::size_t blank = rest.find(' ');
     const auto length = parse_unsigned(rest.substr(0, blank == std::string_view::npos ? 0 : blank));
     if (!length || *length > rest.size() || *length < blank + 2 || rest[*length - 1] != '\n')
-      fail(offset, "a PAX record that does not have the length it names");
+      fail(offset, "a PAX record of another length than it declares");
     const std::string_view record = rest.substr(blank + 1, *length - blank - 2);
     rest.remove_prefix(*length);
     const std::size_t equals = record.find('=');
@@ -213,7 +213,7 @@ void PackTar::read_sparse_map(Block block, std::uint64_t stored, TarItem& item) 
       const std::optional<std::int64_t> begin = number_of(from, {place, 12});
       const std::optional<std::int64_t> length = number_of(from, {place + 12, 12});
       if (!begin || !length || *begin < 0 || *length < 0)
-        fail(item.offset, "a sparse map with a broken number");
+        fail(item.offset, "a sparse map with an invalid number");
       const auto first = static_cast<std::uint64_t>(*begin);
       const auto count = static_cast<std::uint64_t>(*length);
       if (first < end || first > item.size || count > item.size - first)
@@ -233,7 +233,7 @@ void PackTar::read_sparse_map(Block block, std::uint64_t stored, TarItem& item) 
     read_block(extension, "a sparse map", false);
     take(extension, 0, kSparseBlockLength);
     more = extension[kSparseBlockMore] != std::byte{0};
-    if (offset_ - item.offset > kMaximumExtents * 32) fail(item.offset, "a sparse map without end");
+    if (offset_ - item.offset > kMaximumExtents * 32) fail(item.offset, "a sparse map with too many blocks");
   }
   if (total != stored)
     fail(item.offset, fmt::format("a sparse map of {} bytes of data in a member of {}", total, stored));
@@ -246,7 +246,7 @@ TarItem PackTar::make_item(Block block, char type, std::uint64_t stored, Extende
   const auto field = [&](tar::Field place, std::uint64_t maximum, const char* what) {
     const std::optional<std::int64_t> value = number_of(block, place);
     if (!value || *value < 0 || static_cast<std::uint64_t>(*value) > maximum)
-      fail(item.offset, fmt::format("the {} of a member is no valid number", what));
+      fail(item.offset, fmt::format("the {} of a member is not a valid number", what));
     return static_cast<std::uint64_t>(*value);
   };
   item.mode = static_cast<std::uint32_t>(field(tar::kMode, INT64_MAX, "mode") & 07777u);
@@ -259,7 +259,7 @@ TarItem PackTar::make_item(Block block, char type, std::uint64_t stored, Extende
   } else if (const auto mtime = number_of(block, tar::kMtime)) {
     item.mtime = *mtime;
   } else {
-    fail(item.offset, "the time of a member is no valid number");
+    fail(item.offset, "the time of a member is not a valid number");
   }
   if (extended.name) {
     item.name = std::move(*extended.name);
@@ -335,7 +335,7 @@ std::optional<TarItem> PackTar::next() {
   for (;;) {
     std::array<std::byte, tar::kBlock> block;
     if (!read_block(block, "a header", !pending))
-      fail(offset_, "the tar is cut off: expected a header or the end marker, found the end");
+      fail(offset_, "the tar is truncated: expected a header or the end marker, found the end");
     const std::uint64_t at = offset_ - block.size();
     if (is_zero(block)) {
       if (pending) fail(at, "the tar ends after a name record: expected the member it belongs to");
@@ -344,9 +344,9 @@ std::optional<TarItem> PackTar::next() {
       finish();
       return std::nullopt;
     }
-    if (!checksum_is_right(block)) fail(at, "this is no tar header: its checksum is wrong");
+    if (!checksum_is_right(block)) fail(at, "not a tar header: its checksum is wrong");
     const std::optional<std::int64_t> size = number_of(block, tar::kSize);
-    if (!size || *size < 0) fail(at, "the size of a member is no valid number");
+    if (!size || *size < 0) fail(at, "the size of a member is not a valid number");
     std::uint64_t stored = static_cast<std::uint64_t>(*size);
     const char type = static_cast<char>(block[tar::kType]);
     if (type == 'L' || type == 'K' || type == 'x' || type == 'g') {

@@ -112,13 +112,13 @@ std::string describe_agent(const Runtime& runtime, Findings& findings) {
       "smolvm unpacks the layers of this pack on the host, where owners and set-id bits are lost";
   if (!version) {
     findings.warnings.push_back(
-        fmt::format("agent rootfs: the version of the agent is not known: {}; {}", problem, lost));
+        fmt::format("agent rootfs: cannot determine the version of the agent: {}; {}", problem, lost));
     return unknown_pack_version();
   }
   if (*version < kOldestSmolvm)
     findings.warnings.push_back(
-        fmt::format("agent rootfs: the agent is of smolvm {}, expected {} or newer: {}", version->string(),
-                    kOldestSmolvm.string(), lost));
+        fmt::format("agent rootfs: the agent belongs to smolvm {}, expected {} or newer: {}",
+                    version->string(), kOldestSmolvm.string(), lost));
   return version->string();
 }
 
@@ -145,7 +145,7 @@ PackRecipe write_pack(const image::LoadedPlan& plan, const PackSettings& setting
     agent.emplace(Archive{
         "agent rootfs", std::move(entries.entries), tree.roots(),
         oci::ContentReader({{"context:runtime", settings.runtime->directory}}, [](const Digest&) -> fs::path {
-          throw Error("an agent root filesystem has no blobs");
+          throw Error("an agent root filesystem does not use blobs");
         })});
     ArchiveChunks cut = cut_chunks(*agent, settings.threads);
     manifest.agent_rootfs.size = cut.size + end_of_archive().size();

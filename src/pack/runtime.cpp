@@ -67,7 +67,7 @@ void scan(const fs::path& root, const std::string& path, std::vector<Found>& fou
     const std::string name = it->path().filename().native();
     if (path.empty() && name.starts_with(kReadyMark)) continue;
     Found entry{path.empty() ? name : path + "/" + name, {}, {}};
-    if (::lstat(it->path().c_str(), &entry.status) != 0) throw_errno("cannot look at", it->path().native());
+    if (::lstat(it->path().c_str(), &entry.status) != 0) throw_errno("cannot stat", it->path().native());
     if (S_ISLNK(entry.status.st_mode)) entry.link = read_link(it->path());
     const bool descend = S_ISDIR(entry.status.st_mode);
     const std::string below = entry.path;
@@ -124,7 +124,7 @@ oci::LayerIndex make_index(const fs::path& root, const std::vector<Found>& found
         if (entry.size > 0) entry.place = {.root = place, .offset = 0, .path = item.path};
       }
     } else {
-      continue;  // device nodes and the like: smolvm skips them as well
+      continue;  // device nodes, fifos and sockets: smolvm skips them as well
     }
     index.entries.push_back(std::move(entry));
   }
@@ -137,12 +137,11 @@ std::optional<fs::path> find_runtime(const std::string& choice) {
   if (choice == "none") return std::nullopt;
   if (!choice.empty()) {
     if (!has_init(choice))
-      throw Error(
-          "not an agent root filesystem of smolvm: it has no sbin/init",
-          {.where = choice,
-           .hint = "configure the project again (cmake <build directory>), which finds it where it is "
-                   "now; or name smolvm's agent-rootfs directory, or \"none\", in the CMake variable "
-                   "BOTTLE_SMOLVM_RUNTIME (bottle-pack: --runtime)"});
+      throw Error("not an agent root filesystem of smolvm: it has no sbin/init",
+                  {.where = choice,
+                   .hint = "configure the project again (cmake <build directory>) to find its current path, "
+                           "or set the CMake variable BOTTLE_SMOLVM_RUNTIME (bottle-pack: --runtime) to the "
+                           "directory agent-rootfs of smolvm or to \"none\""});
     return fs::path(choice);
   }
   for (const fs::path& place : usual_places())
@@ -173,7 +172,7 @@ Runtime read_runtime(const fs::path& directory, const store::Store& store) {
         if (!runtime.agent.version) runtime.agent = ask_agent_version(directory);
         return runtime;
       }
-      store.drop_damaged_blob(digest, "the index of an agent root filesystem has another content");
+      store.drop_damaged_blob(digest, "the index of an agent root filesystem does not match its digest");
     }
   }
   runtime.index = make_index(directory, found);

@@ -94,13 +94,15 @@ fs::path run_smolvm(const SmolvmImage& image, const std::function<void(const std
   const std::string what = "smolvm pack create --image " + image.reference;
   if (!finished.status.success()) {
     const std::string complaint = output.complaint();
-    throw Error("smolvm failed with " + finished.status.text() + (complaint.empty() ? "" : ": " + complaint),
-                {.where = what, .hint = "PACKER native makes the same pack without a virtual machine"});
+    throw Error(
+        "smolvm failed with " + finished.status.text() + (complaint.empty() ? "" : ": " + complaint),
+        {.where = what, .hint = "use PACKER native, which makes the same pack without a virtual machine"});
   }
   fs::path pack = image.output.native() + ".smolmachine";
   if (!fs::exists(pack))
-    throw Error("smolvm ended well and left no pack",
-                {.where = pack.native(), .hint = "is this version of smolvm supported? 1.9 is"});
+    throw Error("smolvm succeeded without writing the pack",
+                {.where = pack.native(),
+                 .hint = "check that Bottle supports this version (smolvm --version): 1.9 is supported"});
   return pack;
 }
 
@@ -108,7 +110,7 @@ std::string smolvm_identity() {
   const auto program = find_program(kSmolvm);
   if (!program)
     throw Error(
-        "smolvm is not installed",
+        "cannot find smolvm",
         {.where = "PATH", .hint = "install smolvm, or use PACKER native, which needs neither it nor KVM"});
   const Fd file = open_for_reading(*program);
   const struct stat status = stat_of(file.get(), program->native());

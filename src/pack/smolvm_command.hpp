@@ -14,14 +14,14 @@ namespace bottle::pack {
 
 inline constexpr const char* kSmolvm = "smolvm";
 
-// What smolvm writes for people, as lines: it draws with carriage returns and escape sequences even where
-// nobody looks.
+// What smolvm writes for people, as lines: it draws with carriage returns and escape sequences even without a
+// terminal.
 class SmolvmOutput {
  public:
   explicit SmolvmOutput(std::function<void(const std::string&)> on_line);
   void take(std::string_view text);
   void finish();
-  // What it said last about a failure ("Error: ..."), else its last line; "" if it said nothing.
+  // What it said last about a failure ("Error: ..."), else its last line; "" if it printed nothing.
   std::string complaint() const;
 
  private:

@@ -78,7 +78,7 @@ PackRecipe take_in(const fs::path& file, const SmolvmPackRequest& request, const
     check_interrupted();
     bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, pack.footer.assets_size - at)));
     if (pread_some(pack.file.get(), std::as_writable_bytes(std::span(bytes)), at, pack.name) != bytes.size())
-      throw Error("the pack ends too early", {.where = pack.name});
+      throw Error("the pack is truncated", {.where = pack.name});
     const store::Output stored = store.put(bytes);
     outputs["assets/" + std::to_string(recipe.frames.size())] = stored;
     recipe.frames.push_back({.blob = stored.digest,

@@ -31,15 +31,16 @@ std::string version_of_smolvm() {
   const ProcessResult finished = run_program({.arguments = {kSmolvm, "--version"}});
   std::string text = finished.output.substr(0, finished.output.find('\n'));
   if (!finished.status.success())
-    throw Error("it cannot say its version: " + finished.status.text() + (text.empty() ? "" : ": " + text),
-                {.where = "smolvm --version", .hint = std::string("install it anew, ") + kNative});
+    throw Error(
+        "cannot read the version of smolvm: " + finished.status.text() + (text.empty() ? "" : ": " + text),
+        {.where = "smolvm --version", .hint = std::string("install smolvm again, ") + kNative});
   constexpr std::string_view kName = "smolvm ";
   if (text.starts_with(kName)) text.erase(0, kName.size());
   return text;
 }
 
 void check_kvm() {
-  // Elsewhere (tests, other hypervisors) smolvm is told by this variable which device it needs; "" is none.
+  // Elsewhere (tests, other hypervisors) this variable names the device that smolvm needs; "" means none.
   const char* named = std::getenv("BOTTLE_KVM_DEVICE");
   const std::string device = named == nullptr ? "/dev/kvm" : named;
   if (device.empty()) return;
@@ -47,11 +48,11 @@ void check_kvm() {
   if (file) return;
   if (errno == ENOENT)
     throw Error(
-        "there is no KVM on this machine",
+        "cannot use KVM: this machine does not provide it",
         {.where = device,
          .hint = std::string("enable virtualization in the firmware, or load the module kvm, ") + kNative});
   if (errno == EACCES || errno == EPERM)
-    throw Error("this user may not use KVM",
+    throw Error("cannot use KVM: permission denied",
                 {.where = device, .hint = std::string("join the group kvm and log in again, ") + kNative});
   throw_errno("cannot use KVM", device);
 }
@@ -71,7 +72,7 @@ fs::path find_libraries(const fs::path& program) {
     if (fs::exists(place / "libkrun.so", error) && fs::exists(place / "libkrunfw.so.5", error)) return place;
     looked += (looked.empty() ? "" : ", ") + place.native();
   }
-  throw Error("smolvm's libraries libkrun.so and libkrunfw.so.5 were not found; looked in " + looked,
+  throw Error("cannot find libkrun.so and libkrunfw.so.5 of smolvm in " + looked,
               {.where = program.native(), .hint = "set SMOLVM_LIB_DIR to their directory"});
 }
 
@@ -98,12 +99,11 @@ void check_room(std::uint64_t image_bytes) {
     if (::statvfs(place.c_str(), &status) != 0) continue;
     const std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
     if (available < needed)
-      throw Error(
-          fmt::format("smolvm stages the pack here and needs about {}; {} are free", human_size(needed),
-                      human_size(available)),
-          {.where = place.native(),
-           .hint = "make room, or name another place: SMOLVM_PACK_STAGING for the tree, TMPDIR for the "
-                   "compressed file"});
+      throw Error(fmt::format("not enough free space to stage the pack: expected about {}, found {}",
+                              human_size(needed), human_size(available)),
+                  {.where = place.native(),
+                   .hint = "free space, or set another directory: SMOLVM_PACK_STAGING for the tree, TMPDIR "
+                           "for the compressed file"});
   }
 }
 
@@ -113,14 +113,13 @@ SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t imag
                                 const std::optional<fs::path>& agent_rootfs) {
   const auto program = find_program(kSmolvm);
   if (!program)
-    throw Error("smolvm is not installed",
-                {.where = "PATH", .hint = std::string("install smolvm, ") + kNative});
+    throw Error("cannot find smolvm", {.where = "PATH", .hint = std::string("install smolvm, ") + kNative});
   SmolvmInstallation found;
   found.program = *program;
   found.version = version_of_smolvm();
   check_kvm();
   if (!agent_rootfs)
-    throw Error("the agent's root file system of smolvm was not found",
+    throw Error("cannot find the agent root filesystem of smolvm",
                 {.where = program->native(),
                  .hint = "set the CMake variable BOTTLE_SMOLVM_RUNTIME (without CMake: SMOLVM_AGENT_ROOTFS) "
                          "to its directory, or install smolvm again"});
@@ -130,8 +129,8 @@ SmolvmInstallation check_smolvm(const std::string& reference, std::uint64_t imag
   const std::string canonical = canonical_image(reference);
   const std::string problem = image_problem(canonical);
   if (!problem.empty())
-    throw Error("smolvm refuses the image's name: " + problem,
-                {.where = canonical, .hint = "use another slug"});
+    throw Error("smolvm rejects the image's name: " + problem,
+                {.where = canonical, .hint = "choose another slug"});
   return found;
 }
 

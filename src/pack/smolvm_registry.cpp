@@ -104,8 +104,9 @@ class ContainerRegistry : public PackRegistry {
       const auto running = client_.command({"container", "inspect", "--format", "{{.State.Running}}", name},
                                            "inspect " + name, container::OnFailure::fatal);
       if (running.output != "true" || std::chrono::steady_clock::now() > end)
-        throw Error("the registry in the container does not answer",
-                    {.where = fmt::format("127.0.0.1:{}", port), .hint = "see docker logs " + name});
+        throw Error(
+            "the registry in the container does not answer",
+            {.where = fmt::format("127.0.0.1:{}", port), .hint = "read the log: docker logs " + name});
       ::poll(nullptr, 0, 20);
     }
   }

@@ -68,13 +68,14 @@ SmolvmVersion parse_smolvm_setting(const std::string& text) {
   if (text.empty() || text == "current") return kCurrentSmolvm;
   const bool is_short = std::ranges::count(text, '.') == 1;
   const auto version = SmolvmVersion::parse(is_short ? text + ".0" : text);
-  const std::string hint = "give a version such as " + kUnpacksWithOwners.string() + ", or \"current\"";
+  const std::string hint = "write a version such as " + kUnpacksWithOwners.string() + ", or \"current\"";
   if (!version)
-    throw Error("the version of smolvm: expected numbers such as 1.16.2, found \"" + escape_word(text) + '"',
-                {.hint = hint});
+    throw Error(
+        "invalid version of smolvm: expected numbers such as 1.16.2, found \"" + escape_word(text) + '"',
+        {.hint = hint});
   if (*version < kOldestSmolvm)
-    throw Error(fmt::format("the version of smolvm: expected at least {}, found {}", kOldestSmolvm.string(),
-                            version->string()),
+    throw Error(fmt::format("unsupported version of smolvm: expected at least {}, found {}",
+                            kOldestSmolvm.string(), version->string()),
                 {.hint = hint});
   return *version;
 }

@@ -60,8 +60,8 @@ class Tree {
   }
 
  private:
-  // A missing parent is a directory 0755 of root; a parent that is none, in a lower layer, is replaced by
-  // one.
+  // A missing parent is a directory 0755 of root; a parent in a lower layer that is not a directory is
+  // replaced by one.
   void make_parents(const std::string& path) {
     for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
       const std::string parent = path.substr(0, slash);
@@ -174,7 +174,7 @@ std::vector<TreeRow> tree_of_directory(const fs::path& directory) {
     const fs::path full = path.empty() ? directory : directory / path;
     struct stat status;
     const int result = path.empty() ? ::stat(full.c_str(), &status) : ::lstat(full.c_str(), &status);
-    if (result != 0) throw_errno("cannot look at", full.native());
+    if (result != 0) throw_errno("cannot stat", full.native());
     Inode& inode = inodes[{status.st_dev, status.st_ino}];
     if (!inode) inode = std::make_shared<TreeRow>(row_of_file(full, status));
     found[path] = inode;

@@ -87,7 +87,7 @@ int TreeWriter::parent(const std::string& path) {
       if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) throw_errno("cannot open", place(here));
       if (errno != ENOENT) make_way(at, here);
       if (::mkdirat(at, name.c_str(), kWhileWriting) != 0)
-        throw_errno("cannot make the directory", place(here));
+        throw_errno("cannot create the directory", place(here));
       next = Fd(::openat(at, name.c_str(), kDirectoryFlags));
       if (!next) throw_errno("cannot open", place(here));
       directories_[here] = FileFacts{};
@@ -134,7 +134,8 @@ void TreeWriter::directory(const std::string& path, const FileFacts& facts) {
     return;
   }
   remove_at(at, name, place(path));  // no directory: nothing below it is remembered
-  if (::mkdirat(at, name.c_str(), kWhileWriting) != 0) throw_errno("cannot make the directory", place(path));
+  if (::mkdirat(at, name.c_str(), kWhileWriting) != 0)
+    throw_errno("cannot create the directory", place(path));
 }
 
 void TreeWriter::file(const std::string& path, const FileFacts& facts, std::uint64_t size,
@@ -143,13 +144,13 @@ void TreeWriter::file(const std::string& path, const FileFacts& facts, std::uint
   make_way(at, path);
   const std::string name(oci::base_name(path));
   const Fd file(::openat(at, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) throw_errno("cannot make the file", place(path));
+  if (!file) throw_errno("cannot create the file", place(path));
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, 64u << 10)));
   std::uint64_t offset = 0;
   while (offset < size) {
     check_interrupted();
     const std::size_t count = content(buffer);
-    if (count == 0) throw Error("its content ends too early", {.where = place(path)});
+    if (count == 0) throw Error("the content is truncated", {.where = place(path)});
     const std::span<const std::byte> data = std::span(buffer).first(count);
     const bool hole = count == buffer.size() &&
                       std::ranges::all_of(data, [](std::byte byte) { return byte == std::byte{0}; });
@@ -165,7 +166,7 @@ void TreeWriter::symlink(const std::string& path, const FileFacts& facts, const 
   make_way(at, path);
   const std::string name(oci::base_name(path));
   if (::symlinkat(target.c_str(), at, name.c_str()) != 0)
-    throw_errno("cannot make the symbolic link", place(path));
+    throw_errno("cannot create the symbolic link", place(path));
   if (owners_ && ::fchownat(at, name.c_str(), facts.uid, facts.gid, AT_SYMLINK_NOFOLLOW) != 0)
     throw_errno("cannot set the owner of", place(path));
   if (::utimensat(at, name.c_str(), times_of(facts).data(), AT_SYMLINK_NOFOLLOW) != 0)

@@ -20,9 +20,9 @@ struct FileFacts {
   std::int64_t mtime = 0;
 };
 
-// Paths are relative, plain ("a/b", without "." and ".."); "" is the directory itself. What is in the way of
-// a new entry is removed first, except a directory where a directory goes. Missing parents are made, and
-// parents that are no directories replaced.
+// Paths are relative, plain ("a/b", without "." and ".."); "" is the directory itself. An existing file with
+// the name of a new entry is removed first, except a directory where a directory goes. Missing parents are
+// made, and parents that are not directories replaced.
 class TreeWriter {
  public:
   explicit TreeWriter(const fs::path& directory);

@@ -45,16 +45,16 @@ void check_manifest(const OpenPack& pack, Findings& findings) {
                               kMinimumMemoryMib, manifest.mem));
   for (const LayerAsset& layer : manifest.layers) {
     if (!is_plain_relative(layer.path) || !is_layer_member(layer.path))
-      refuse("assets/layers", fmt::format("a layer's path: expected layers/<name>.tar, found \"{}\"",
+      refuse("assets/layers", fmt::format("invalid path of a layer: expected layers/<name>.tar, found \"{}\"",
                                           escape_word(layer.path)));
     if (std::ranges::find(kForbiddenStems, layer_stem(layer.path)) != kForbiddenStems.end())
       refuse("assets/layers",
-             fmt::format("a layer may not be named \"{}\": the guest would take the layers for a tree",
+             fmt::format("invalid name of a layer: \"{}\": the guest would treat the layers as a tree",
                          layer.path));
   }
   for (const auto& asset : {manifest.storage_template, manifest.overlay_template, manifest.workspace_seed})
     if (asset && !is_plain_relative(asset->path))
-      refuse("assets", fmt::format("an asset's path must be relative and plain, found \"{}\"",
+      refuse("assets", fmt::format("invalid path of an asset: expected a normal relative path, found \"{}\"",
                                    escape_word(asset->path)));
   if (manifest.checkpoint) findings.warnings.emplace_back(kCheckpointWarning);
   if (!SmolvmVersion::parse(manifest.smolvm_version))
@@ -64,10 +64,10 @@ void check_manifest(const OpenPack& pack, Findings& findings) {
                     "and set-id bits are lost; make the pack again",
                     escape_word(manifest.smolvm_version), kReadsPackVersion.string()));
   if (!manifest.secret_refs.empty())
-    findings.warnings.push_back("the manifest has secret references: smolvm will not run a pack with any");
+    findings.warnings.push_back("the manifest has secret references: smolvm refuses to run the pack");
   if (manifest.image_size == 0 && !manifest.storage_template && manifest.mode == Manifest::Mode::container)
     findings.warnings.push_back(
-        "image_size is 0: `smolvm pack run` will give the machine 512 MiB of storage only");
+        "image_size is 0: `smolvm pack run` gives the machine only 512 MiB of storage");
 }
 
 // The tars inside.
@@ -89,9 +89,8 @@ void check_archive(const std::string& path, PackTar& outer, const OpenPack& pack
 // smolvm has recorded wrong sizes, and reads none.
 void check_size(const std::string& path, std::uint64_t recorded, std::uint64_t found, Findings& findings) {
   if (recorded != found)
-    findings.warnings.push_back(
-        fmt::format("the manifest gives {} {} bytes, it has {}; smolvm does not read that number", path,
-                    recorded, found));
+    findings.warnings.push_back(fmt::format(
+        "the manifest gives {} {} bytes, found {}; smolvm ignores that number", path, recorded, found));
 }
 
 // An asset that smolvm does without, if `optional` says how, or that must be there.
@@ -132,8 +131,8 @@ void check_inventory(const OpenPack& pack, const std::map<std::string, std::uint
       fail(pack, fmt::format("the manifest lists {} with {} bytes, but the assets do not hold it",
                              kAgentMember, manifest.agent_rootfs.size));
     report.findings.notes.push_back(
-        "no agent root filesystem: `smolvm machine create --from` takes the pack, `smolvm pack run` does "
-        "not");
+        "no agent root filesystem: `smolvm machine create --from` can use the pack, `smolvm pack run` "
+        "cannot");
   } else {
     check_size(kAgentMember, manifest.agent_rootfs.size, agent->second, report.findings);
   }
@@ -175,7 +174,7 @@ void check_checksum(const OpenPack& pack) {
     throw Error(fmt::format("the checksum is wrong: expected {:08x} by the footer, found {:08x}",
                             pack.footer.checksum, crc),
                 {.where = fmt::format("{}: offset {}", pack.name, pack.size - kFooterSize + 52),
-                 .hint = "the file was altered or damaged after it was written; make or fetch it again"});
+                 .hint = "make or fetch the pack again: it was altered or damaged after it was written"});
 }
 
 VerifyReport verify_pack(const OpenPack& pack) {

@@ -14,7 +14,7 @@ namespace bottle::pack {
 
 // Of a pack with Manifest::checkpoint.
 inline constexpr const char* kCheckpointWarning =
-    "this is a checkpoint of a machine, which smolvm restores; only its container is read";
+    "the pack is a checkpoint of a machine, of which only the container is read";
 
 struct MemberReport {
   std::string path;
@@ -35,7 +35,7 @@ struct VerifyReport {
 VerifyReport verify_pack(const OpenPack& pack);
 
 // The file's bytes against the footer's CRC-32: reads the file once, without decompressing. An Error if they
-// differ. For whoever is about to hand out what is inside.
+// differ. For callers that are about to publish the content.
 void check_checksum(const OpenPack& pack);
 
 // What the members of the outer tar are.

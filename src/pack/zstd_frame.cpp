@@ -15,7 +15,7 @@ namespace {
 
 void check(std::size_t result, const char* action) {
   if (ZSTD_isError(result))
-    throw Error(std::string(action) + " failed in libzstd: " + ZSTD_getErrorName(result));
+    throw Error(std::string(action) + " failed (libzstd): " + ZSTD_getErrorName(result));
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ std::string zstd_version() {
 
 FrameCompressor::FrameCompressor(int level) : context_(std::make_unique<Context>()) {
   context_->context = ZSTD_createCCtx();
-  if (context_->context == nullptr) throw Error("no memory for compressing");
+  if (context_->context == nullptr) throw Error("out of memory for compression");
   check(ZSTD_CCtx_setParameter(context_->context, ZSTD_c_compressionLevel, level),
         "setting the compression level");
   check(ZSTD_CCtx_setParameter(context_->context, ZSTD_c_checksumFlag, 1), "asking for a frame checksum");

@@ -232,7 +232,7 @@ class Launch(LaunchCase, Steps):
         self.assertIn("there is no image nothing:latest", result.stderr)
         (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\necho no luck >&2\nexit 1\n", encoding="utf-8")
         result = self.gate("up", "--egress", "host", expect=1)
-        self.assertRegex(result.stderr, "the gate ended instead of answering.*no luck")
+        self.assertRegex(result.stderr, "the gate exited before it answered.*no luck")
         (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8")
         result = self.gate("up", "--egress", "host", "--timeout", "1", expect=1)
         self.assertIn("did not answer within 1 s", result.stderr)

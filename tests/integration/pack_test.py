@@ -56,7 +56,7 @@ class Manifests(system_fixture.TestCase):
         self.assertNotIn("warning", self.said)
         program.write_text("#!/bin/sh\nexit 1\n")
         self.assertRegex(self.manifest(self.create("--runtime", agent))["smolvm_version"], r"^0\.0\.0\+bottle\.")
-        self.assertIn("the version of the agent is not known", self.said)
+        self.assertIn("cannot determine the version of the agent", self.said)
 
     def diff(self, one, other, *options, expect=3):
         return self.build.tools("bottle-pack", "diff", one, other, *options, expect=expect).stdout

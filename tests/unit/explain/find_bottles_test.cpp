@@ -48,7 +48,7 @@ TEST_F(FindBottles, UnknownNamesListTheKnownOnes) {
   bottle("bottles/hello");
   bottle("bottles/base");
   const UsageError error = failure("helo");
-  EXPECT_EQ(error.message(), "there is no bottle \"helo\"; there are: base, hello");
+  EXPECT_EQ(error.message(), "unknown bottle \"helo\": expected one of base, hello");
   EXPECT_EQ(error.hint(), "did you mean hello?");
   EXPECT_THROW(find_bottles(build() / "none"), UsageError);
 }

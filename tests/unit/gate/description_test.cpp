@@ -96,7 +96,7 @@ TEST(Description, InvalidUrlsAreErrors) {
 TEST(Description, ConsistencyIsChecked) {
   Json json = good();
   json["upstreams"].push_back(json["upstreams"][0]);
-  EXPECT_EQ(refusal(json), "f#/upstreams/1/name: expected names that differ, found \"project\" twice");
+  EXPECT_EQ(refusal(json), "f#/upstreams/1/name: expected different names, found \"project\" twice");
   json = good();
   json["upstreams"][0]["host"] = "h";
   EXPECT_EQ(refusal(json), "f#/upstreams/0: expected \"url\" or \"host\", found both");
@@ -109,11 +109,11 @@ TEST(Description, ConsistencyIsChecked) {
   json = good();
   json["scanner"] = {{"useDefault", false}};
   EXPECT_EQ(refusal(json),
-            "f#/scanner: expected \"rules\", since gitleaks' own are switched off; found none");
+            "f#/scanner: expected \"rules\" because the rules of gitleaks are disabled, found none");
   json = good();
   json["environment"] = {{"GIT_SSH_COMMAND", "x"}};
   EXPECT_EQ(refusal(json),
-            "f#/environment/GIT_SSH_COMMAND: expected a variable that is not the gate's own, found "
+            "f#/environment/GIT_SSH_COMMAND: expected a variable that the gate does not use itself, found "
             "\"GIT_SSH_COMMAND\"");
   json = good();
   json["environment"] = {{"A B", "x"}};

@@ -62,7 +62,7 @@ TEST_F(AgentVersionTest, UnknownVersionsAreExplained) {
   agent("yes");
   EXPECT_THAT(version(), HasSubstr("more than 256 bytes"));
   write_file(rootfs_ / "usr/local/bin/smolvm-agent", "\177ELF of another processor", Durable::no);
-  EXPECT_THAT(version(), HasSubstr("cannot be run"));
+  EXPECT_THAT(version(), HasSubstr("cannot run"));
 }
 
 TEST_F(AgentVersionTest, IsWrittenToThePack) {
@@ -91,7 +91,7 @@ TEST_F(AgentVersionTest, IsWrittenToThePack) {
   agent("exit 1 # unknown");
   const PackRecipe unknown = packed();
   EXPECT_EQ(parse_manifest(unknown.manifest, "m").smolvm_version, "0.0.0+bottle." BOTTLE_VERSION);
-  EXPECT_THAT(unknown.findings.warnings, Contains(HasSubstr("the version of the agent is not known")));
+  EXPECT_THAT(unknown.findings.warnings, Contains(HasSubstr("cannot determine the version of the agent")));
 }
 
 }  // namespace

@@ -201,7 +201,7 @@ TEST(DamagedPack, DamagedFramesAreErrors) {
     return verify_error_of_bytes(pack_bytes(assets, manifest));
   };
   EXPECT_NE(error(""), "");
-  EXPECT_THAT(error(frame + "garbage after the frame"), HasSubstr("no zstd frame"));
+  EXPECT_THAT(error(frame + "garbage after the frame"), HasSubstr("not a zstd frame"));
   EXPECT_NE(error(frame + "x"), "");
   EXPECT_NE(error("x" + frame), "");
   EXPECT_THAT(error(frame.substr(0, frame.size() - 1)), HasSubstr("cut off"));
@@ -274,7 +274,7 @@ TEST(DamagedPack, DamagedManifestsAreErrors) {
       {"layers/<name>.tar", [](Manifest& m) { m.layers[0].path = "layers/../aaaa.tar"; }},
       {"layers/<name>.tar", [](Manifest& m) { m.layers[0].path = "/layers/aaaa.tar"; }},
       {"layers/<name>.tar", [](Manifest& m) { m.layers[0].path = ""; }},
-      {"may not be named", [](Manifest& m) { m.layers[0].path = "layers/archive.tar"; }},
+      {"invalid name of a layer", [](Manifest& m) { m.layers[0].path = "layers/archive.tar"; }},
       {"twice", [](Manifest& m) { m.layers.push_back(m.layers[0]); }},
       {"does not list", [](Manifest& m) { m.layers.clear(); }},
       {"do not hold", [](Manifest& m) { m.agent_rootfs.size = 100; }},

@@ -156,7 +156,7 @@ TEST_F(EntriesTest, UnsafeSymlinksAreRewritten) {
 TEST_F(EntriesTest, SymlinksWithoutAnEquivalentAreAWarning) {
   maker_.directory("usr").symlink("usr/link", "/somewhere").symlink("bad", "usr/link/../../../x");
   EXPECT_EQ(target("bad"), "usr/link/../../../x");
-  EXPECT_THAT(findings_.warnings, ElementsAre(HasSubstr("lead out of the image")));
+  EXPECT_THAT(findings_.warnings, ElementsAre(HasSubstr("point outside the image")));
   EXPECT_FALSE(symlink_unpacks("bad", "usr/link/../../../x"));
 }
 

@@ -79,7 +79,7 @@ TEST(Footer, LauncherOfAPackGetsAHint) {
     decode_footer(bytes, "p", 0);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(error.hint().find("beside it"), std::string::npos);
+    EXPECT_NE(error.hint().find("in the same directory"), std::string::npos);
   }
 }
 

@@ -41,8 +41,8 @@ std::vector<run::CachedTree> cached_trees(const fs::path& directory) {
   try {
     return run::cached_trees(directory);
   } catch (const Error& error) {
-    fmt::print(stderr, "bottle-cache: warning: what RUN keeps in {} cannot be looked at: {}\n",
-               directory.native(), error.message());
+    fmt::print(stderr, "bottle-cache: warning: cannot read the data of RUN in {}: {}\n", directory.native(),
+               error.message());
     return {};
   }
 }
@@ -85,12 +85,11 @@ int stats(const fs::path& directory, const CommonOptions& common) {
   for (const auto& [name, kind] : figures.kinds)
     fmt::print("  {:<11} {}, {} of results\n", name, kind.actions, human_size(kind.bytes));
   if (snapshots.count > 0)
-    fmt::print("snapshots     {}, {}, of trees that RUN stands on\n", snapshots.count,
-               human_size(snapshots.bytes));
+    fmt::print("snapshots     {}, {}, file systems for RUN\n", snapshots.count, human_size(snapshots.bytes));
   if (caches.count > 0)
-    fmt::print("caches        {}, {}, of RUN --mount=type=cache\n", caches.count, human_size(caches.bytes));
+    fmt::print("caches        {}, {}, for RUN --mount=type=cache\n", caches.count, human_size(caches.bytes));
   if (left.count > 0)
-    fmt::print("left          {}, {}, by RUNs that were killed\n", left.count, human_size(left.bytes));
+    fmt::print("left          {}, {}, by killed RUN instructions\n", left.count, human_size(left.bytes));
   fmt::print("unreferenced  {}, {}\n", amount(figures.unreferenced_blobs, "blob", "blobs"),
              human_size(figures.unreferenced_bytes));
   fmt::print("remembered    {} evicted, {} damaged\n", figures.evicted, figures.damaged);
@@ -146,7 +145,7 @@ int collect(const fs::path& directory, store::CollectOptions options, const Comm
       fmt::print("{} of killed processes removed\n",
                  amount(report.temporaries_removed, "temporary file", "temporary files"));
     if (report.bytes_still_linked > 0)
-      fmt::print("{} of that stay on the disk as long as build directories hold them\n",
+      fmt::print("{} of that remain on the disk while build directories hold links to them\n",
                  human_size(report.bytes_still_linked));
   }
   if (report.over_max_size)
@@ -209,38 +208,43 @@ std::uint64_t need(const std::optional<std::uint64_t>& value, const char* option
                    const char* expected) {
   if (!value)
     throw UsageError(fmt::format("{}: expected {}, found \"{}\"", option, expected, text),
-                     {.hint = "see bottle-cache gc --help"});
+                     {.hint = "read bottle-cache gc --help"});
   return *value;
 }
 
 int run(int argc, char** argv) {
-  CommandLine app("Looks after the store: the cache of build results that all build trees of a user share.",
+  CommandLine app("Manage the store: the cache of build results that all build trees of a user share.",
                   "bottle-cache");
   app.footer(
-      "The store is in $BOTTLE_CACHE_DIR, else $XDG_CACHE_HOME/bottle, else ~/.cache/bottle.\n"
-      "Exit status: 0, 1 failed, 2 wrong use, 3 verify found something.");
+      "The store is in $BOTTLE_CACHE_DIR, else $XDG_CACHE_HOME/bottle, else ~/.cache/bottle.\nExit status: "
+      "0; 1 failed; 2 wrong use; 3 verify found something.\nExample: bottle-cache gc --max-size 20G "
+      "--max-age 8w");
   CommonOptions common;
   app.add_common_options(common);
   std::string store_directory;
-  app.add_option("--store", store_directory, "the store's directory").type_name("DIR");
+  app.add_option("--store", store_directory, "Use the store in DIR").type_name("DIR");
   app.require_subcommand();
 
-  Command stats_command = app.add_subcommand("stats", "count what is in the store");
+  Command stats_command = app.add_subcommand("stats", "Count the content of the store.")
+                              ->footer("Example: bottle-cache stats --json");
   Command gc_command = app.add_subcommand("gc",
-                                          "evict what was not used for longest, then remove what nothing "
-                                          "refers to and what killed processes left");
-  Command verify_command =
-      app.add_subcommand("verify", "read everything again; report and drop what is damaged (exit status 3)");
+                                          "Evict the least recently used results, then remove what nothing "
+                                          "refers to and what killed processes left.")
+                           ->footer("Example: bottle-cache gc --max-size 20G --max-age 8w");
+  Command verify_command = app.add_subcommand("verify",
+                                              "Read everything again, and report and drop what is damaged; "
+                                              "exit with 3 if something was found.")
+                               ->footer("Example: bottle-cache verify");
   std::string max_size;
   std::string max_age;
   store::CollectOptions options;
-  gc_command.add_option("--max-size", max_size, "evict until the store is at most so large: 500M, 20G")
+  gc_command.add_option("--max-size", max_size, "Evict until the store has at most SIZE: 500M, 20G")
       .type_name("SIZE");
-  gc_command.add_option("--max-age", max_age, "evict what was not used for so long: 36h, 14d, 8w")
+  gc_command.add_option("--max-age", max_age, "Evict what has not been used for TIME: 36h, 14d, 8w")
       .type_name("TIME");
   gc_command.add_flag("--keep-referenced", options.keep_referenced,
-                      "keep what existing build directories were made from");
-  gc_command.add_flag("--dry-run", options.dry_run, "say what would be done and do nothing");
+                      "Keep the inputs of existing build directories");
+  gc_command.add_flag("--dry-run", options.dry_run, "Print what would be done, and do nothing");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   const fs::path directory =

@@ -63,12 +63,12 @@ int main(int argc, char** argv) {
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-fingerprint", [&] {
     CommandLine app(
-        "Reads a Dockerfile and all it takes in, and says what the image depends on: the key and the "
-        "depfile.\n"
-        "With --spec or --out it writes `key`, `key.d` and `key.stamp` there; --emit prints.",
+        "Compute what an image depends on, its key and its depfile, from a Dockerfile and its inputs.\nWrite "
+        "`key`, `key.d` and `key.stamp` with --spec or --out; print with --emit.",
         "bottle-fingerprint");
     CommonOptions common;
     app.add_common_options(common);
+    app.footer("Example: bottle-fingerprint . --emit text");
     tools::BuildOptions options;
     options.add_to(app);
     std::string emit;
@@ -76,32 +76,35 @@ int main(int argc, char** argv) {
     bool check = false;
     image::context::DepfileOptions depfiles;
     Option emit_option =
-        app.add_option("--emit", emit,
-                       "print the key (`key`), every input as readable lines (`text`), or a `depfile`")
+        app.add_option("--emit", emit, "Print the key, every input as readable lines, or a depfile")
+            .type_name("FORM")
             .one_of({"key", "text", "depfile"});
     Option print_option =
-        app.add_option("--print", what,
-                       "say as JSON how the Dockerfile was understood and write nothing: `ast`, `stages`, "
-                       "`inputs` or `plan`")
+        app.add_option("--print", what, "Print the parsed Dockerfile as JSON, and write nothing")
+            .type_name("PART")
             .one_of({"ast", "stages", "inputs", "plan"})
             .excludes(emit_option);
     tools::add_check_option(app, check).excludes(emit_option).excludes(print_option);
     app.add_option("--depfile-target", depfiles.target,
                    "Name TARGET in the depfile (default: key.stamp in the directory of --out or --spec, as "
-                   "it is written there)");
+                   "written there)")
+        .type_name("TARGET");
     app.add_flag("--depfile-phony", depfiles.empty_rules,
                  "Add an empty rule for each path to the depfile, as gcc -MP does: make needs them");
     app.add_option("--depfile-base", depfiles.base,
-                   "the directory that Ninja works in: paths below it are written relative to it");
+                   "Write paths below DIR, the working directory of Ninja, relative to it")
+        .type_name("DIR");
     app.add_option("--depfile-parts", depfiles.parts,
-                   "write so many depfiles more, key.inputs/<N>.<i>.d for the stamps key.inputs/<N>.<i>");
+                   "Write N more depfiles, key.inputs/N.<i>.d for the stamps key.inputs/N.<i>")
+        .type_name("N");
     app.add_flag("--record", depfiles.record,
                  "Write inputs.record, for --scan, instead of depfiles (BOTTLE_SCAN=always)");
     std::string scan;
-    app.add_option(
-        "--scan", scan,
-        "Compare what --record wrote in each directory that FILE, a JSON array, names with what is "
-        "there now, and touch inputs.stamp where it differs");
+    app.add_option("--scan", scan,
+                   "Compare the files with the inputs.record of each directory in FILE, a JSON array, and "
+                   "touch inputs.stamp where they differ")
+        .type_name("FILE");
+    app.group_options("What to do");
     if (const auto status = app.parse(argc, argv)) return *status;
     if (!scan.empty()) {
       image::context::scan_inputs(scan);

@@ -34,9 +34,12 @@ struct StepOptions {
   std::string depfile;
 
   void add_to(Command command) {
-    command.add_option("--stamp", stamp, "A file to touch when all is done");
-    command.add_option("--result", result, "A file that lists what was made, written only if that changed");
-    command.add_option("--depfile", depfile, "A depfile for the stamp, naming all that was read");
+    command.add_option("--stamp", stamp, "Touch FILE when all is done").type_name("FILE");
+    command.add_option("--result", result, "List the outputs in FILE, and write it only if that changed")
+        .type_name("FILE");
+    command
+        .add_option("--depfile", depfile, "Write a depfile for the stamp that names all files that were read")
+        .type_name("FILE");
   }
 
   // Also the directories that hold links on the way to an input, or a file that may be replaced by an older
@@ -54,7 +57,7 @@ struct StepOptions {
 
   void finish(const std::string& list, const std::vector<std::string>& inputs) const {
     if (!depfile.empty()) {
-      if (stamp.empty()) throw UsageError("--depfile needs --stamp");
+      if (stamp.empty()) throw UsageError("--depfile requires --stamp FILE");
       const std::vector<std::string> plain =
           image::context::plain_paths(with_surroundings(inputs), depfile + ".links");
       write_file_if_changed(depfile, image::context::depfile(stamp, {plain.begin(), plain.end()}));
@@ -73,12 +76,22 @@ struct RenderOptions {
 
   Command add_to(Command app) {
     Command render =
-        app.add_subcommand("render", "Make a gate's scripts, hooks and known_hosts from its description.");
-    render.add_option("--config", config, "The gate's description, a JSON file").required();
-    render.add_option("--templates", templates, "Directory of templates, for example templates/git-gate")
+        app.add_subcommand("render",
+                           "Write the scripts, hooks and known_hosts of a gate from its description.")
+            ->footer(
+                "Example: bottle-gate render --config gate.json --templates templates/git-gate -o "
+                "build/gate");
+    render.add_option("--config", config, "Read the description of the gate, JSON, from FILE")
+        .type_name("FILE")
         .required();
-    render.add_option("-o,--out", out, "Directory to write to, of the gate's own").required();
-    render.add_option("--slug", slug, "The gate's name (default: the directory's)");
+    render.add_option("--templates", templates, "Use the templates in DIR, for example templates/git-gate")
+        .type_name("DIR")
+        .required();
+    render.add_option("-o,--out", out, "Write to DIR, which belongs to this gate alone")
+        .type_name("DIR")
+        .required();
+    render.add_option("--slug", slug, "Name the gate NAME (default: the name of the directory)")
+        .type_name("NAME");
     step.add_to(render);
     return render;
   }
@@ -120,11 +133,14 @@ struct SkillsOptions {
   StepOptions step;
 
   Command add_to(Command app) {
-    Command skills = app.add_subcommand("skills", "Gather the skills that an agent's bottle is given.");
-    skills.add_option("--root", root, "Where the skills are").required();
-    skills.add_option("-o,--out", out, "Directory to write to, of these skills' own").required();
-    skills.add_option("--slug", slug, "The bottle's name, for messages");
-    skills.add_option("names", names, "Names of skills").required();
+    Command skills = app.add_subcommand("skills", "Copy the skills of an agent's bottle into a directory.")
+                         ->footer("Example: bottle-gate skills --root skills -o build/skills review");
+    skills.add_option("--root", root, "Find the skills in DIR").type_name("DIR").required();
+    skills.add_option("-o,--out", out, "Write to DIR, which belongs to these skills alone")
+        .type_name("DIR")
+        .required();
+    skills.add_option("--slug", slug, "Name the bottle NAME in messages").type_name("NAME");
+    skills.add_option("names", names, "Copy the skill NAME").type_name("NAME").required();
     step.add_to(skills);
     return skills;
   }
@@ -144,27 +160,43 @@ struct LaunchOptions {
   std::uint64_t timeout = 30;
 
   Command add_to(Command app, const char* name, const char* text) {
-    Command command = app.add_subcommand(name, text);
-    command.add_option("--rendered", rendered, "The directory that render wrote").required();
-    command.add_option("--program", request.program, "docker or podman").show_default();
-    command.add_option("--image", request.image, "The image to run (default: <slug>:latest)");
+    Command command = app.add_subcommand(name, text)
+                          ->footer(std::string("Example: bottle-gate ") + name + " --rendered build/gate");
+    command.add_option("--rendered", rendered, "Use the gate that render wrote to DIR")
+        .type_name("DIR")
+        .required();
+    command.add_option("--program", request.program, "Run PROGRAM: docker or podman")
+        .type_name("PROGRAM")
+        .show_default();
+    command.add_option("--image", request.image, "Run the image REF (default: <slug>:latest)")
+        .type_name("REF");
     return command;
   }
 
   Command add_up(Command app) {
-    Command command = add_to(app, "up", "Start a gate in a container and say where it is.");
-    command.add_option("--name", request.name, "Name of the container (default: gate-<slug>)");
-    command.add_option(
-        "--egress", request.egress,
-        "Network of the way out; \"host\" is this machine's own (default: one made for the gate)");
-    command.add_option("--memory", request.memory,
-                       "Memory of the container, \"512m\" (default: 2g for a git-gate, 256m for an ssh-gate; "
-                       "0: no limit)");
-    command.add_option("--pids-limit", request.pids_limit,
-                       "Processes and threads of the container (default: 1024 for a git-gate, 256 for an "
-                       "ssh-gate; -1: no limit)");
-    command.add_option("--secrets", secrets, "Directory of identities that the description calls secrets");
-    command.add_option("--timeout", timeout, "Seconds until the gate has to answer").show_default();
+    Command command = add_to(app, "up", "Start a gate in a container and print its address.");
+    command.add_option("--name", request.name, "Name the container NAME (default: gate-<slug>)")
+        .type_name("NAME");
+    command
+        .add_option("--egress", request.egress,
+                    "Connect the gate to the outside through NETWORK; \"host\" is this machine's (default: "
+                    "one for this gate)")
+        .type_name("NETWORK");
+    command
+        .add_option("--memory", request.memory,
+                    "Limit the memory of the container to SIZE, 0 for no limit (default: 2g for a git-gate, "
+                    "256m for an ssh-gate)")
+        .type_name("SIZE");
+    command
+        .add_option("--pids-limit", request.pids_limit,
+                    "Limit processes and threads of the container to N, -1 for no limit (default: 1024 for "
+                    "a git-gate, 256 for an ssh-gate)")
+        .type_name("N");
+    command.add_option("--secrets", secrets, "Find the identities that the description calls secrets in DIR")
+        .type_name("DIR");
+    command.add_option("--timeout", timeout, "Wait SECONDS for the gate to answer")
+        .type_name("SECONDS")
+        .show_default();
     return command;
   }
 
@@ -218,9 +250,10 @@ int check(const std::string& config, const CommonOptions& common) {
 
 int main(int argc, char** argv) {
   return run_tool("bottle-gate", [&]() -> int {
-    CommandLine app("Renders and launches the gates between bottles and the outside.", "bottle-gate");
+    CommandLine app("Render and launch the gates between bottles and the outside.", "bottle-gate");
     CommonOptions common;
     app.add_common_options(common);
+    app.footer("Example: bottle-gate up --rendered build/gate --secrets secrets");
     app.require_subcommand();
     RenderOptions options;
     Command render_command = options.add_to(app);
@@ -229,15 +262,17 @@ int main(int argc, char** argv) {
     LaunchOptions up_options;
     Command up_command = up_options.add_up(app);
     LaunchOptions down_options;
-    Command down_command = down_options.add_to(app, "down", "Remove what up made.");
+    Command down_command =
+        down_options.add_to(app, "down", "Remove the containers and networks that `up` created.");
     LaunchOptions status_options;
     Command status_command =
-        status_options.add_to(app, "status", "Say whether a gate is up; status 3 if it is not.");
+        status_options.add_to(app, "status", "Print the state of a gate; exit with 3 if it does not run.");
     std::string config;
-    Command check_command = app.add_subcommand("check", "Check a description.");
-    check_command.add_option("config", config, "The description, a JSON file").required();
-    Command schema_command =
-        app.add_subcommand("schema", "Print the JSON Schema of descriptions, for editors.");
+    Command check_command = app.add_subcommand("check", "Check the description of a gate.")
+                                ->footer("Example: bottle-gate check gate.json");
+    check_command.add_option("config", config, "Check the description in FILE").type_name("FILE").required();
+    Command schema_command = app.add_subcommand("schema", "Print the JSON Schema of descriptions.")
+                                 ->footer("Example: bottle-gate schema > gate.schema.json");
 
     if (const auto status = app.parse(argc, argv)) return *status;
     if (render_command.parsed()) return render(options, common);

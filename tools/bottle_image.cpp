@@ -88,9 +88,9 @@ int build(const tools::BuildOptions& options, const std::string& layout, const B
 
 int export_image(const tools::BuildOptions& options, const std::string& layout, const CommonOptions& common) {
   if (!options.has_directory())
-    throw UsageError("no image is named",
+    throw UsageError("expected the build directory of a bottle",
                      {.where = "bottle-image export",
-                      .hint = "name the bottle's build directory: bottle-image export build/bottles/<slug>"});
+                      .hint = "give the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const image::BuildSpec spec = options.resolve();
   const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
   const image::ExportReport exported = image::export_step(spec, target, tag_of(spec), warn);
@@ -107,29 +107,35 @@ int main(int argc, char** argv) {
   bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
   return bottle::run_tool("bottle-image", [&] {
-    CommandLine app("Builds images from Dockerfiles without a daemon, and exports them as OCI image layouts.",
+    CommandLine app("Build images from Dockerfiles without a daemon, and export them as OCI image layouts.",
                     "bottle-image");
     CommonOptions common;
     app.add_common_options(common);
+    app.footer("Example: bottle-image build . --out build/hello");
     app.require_subcommand();
     tools::BuildOptions build_options;
     std::string build_layout;
     Command build_command =
-        app.add_subcommand("build", "Build the image plan; with --oci also an OCI image layout.");
+        app.add_subcommand("build", "Build the image plan, and with --oci an OCI image layout.")
+            ->footer("Example: bottle-image build . --out build/hello --oci build/hello/oci");
     build_options.add_to(build_command);
     BuildFlags flags;
-    Option check_option = tools::add_check_option(build_command, flags.check);
+    Option check_option = tools::add_check_option(*build_command, flags.check);
     build_command.add_flag("--fingerprinted", flags.fingerprinted,
-                           "bottle-fingerprint has just run: take the files to be as `key` says");
-    build_command
-        .add_option("--oci", build_layout, "write the image as an OCI image layout to this directory")
+                           "Use the files as `key` describes them: bottle-fingerprint has just run");
+    build_command.add_option("--oci", build_layout, "Write the image as an OCI image layout to DIR")
+        .type_name("DIR")
         .excludes(check_option);
+    build_command.group_options("Output, lock and store");
     tools::BuildOptions export_options;
     std::string export_layout;
-    Command export_command = app.add_subcommand("export", "Write a built image as an OCI image layout.");
+    Command export_command =
+        app.add_subcommand("export", "Write a built image as an OCI image layout.")
+            ->footer("Example: bottle-image export build/bottles/hello --layout hello-layout");
     export_options.add_to(export_command, tools::BuildOptions::Place::built);
-    export_command.add_option("--layout,--oci", export_layout,
-                              "the directory to write (default: oci beside the plan)");
+    export_command
+        .add_option("--layout,--oci", export_layout, "Write the layout to DIR (default: oci beside the plan)")
+        .type_name("DIR");
     const auto docker_command = tools::add_docker_commands(app, common);
     if (const auto status = app.parse(argc, argv)) return *status;
     if (const auto status = docker_command()) return *status;

@@ -41,8 +41,8 @@ struct DockerOptions {
   }
 };
 
-// What a failure that was no Error comes to: with "status" the exit status 3, with "ignore" nothing.
-int exit_status(const DockerOptions& options, const CommandStatus& status, const CommonOptions& common) {
+// The exit status of a failure that was not an Error: 3 with "status", 0 with "ignore".
+int exit_status(const DockerOptions& options, const DockerStatus& status, const CommonOptions& common) {
   if (common.json)
     fmt::print(
         "{}\n",
@@ -58,53 +58,59 @@ int exit_status(const DockerOptions& options, const CommandStatus& status, const
 struct DockerCommand {
   const char* name;
   const char* description;
+  const char* example;
   std::function<void(Command, DockerOptions&)> add_options;
   std::function<int(const DockerOptions&, const CommonOptions&)> run;
 };
 
 void add_image(Command app, DockerOptions& options) {
-  app.add_option("image", options.first).required();
+  app.add_option("image", options.first, "Use the image REF").type_name("REF").required();
 }
 void add_container(Command app, DockerOptions& options) {
-  app.add_option("container", options.first).required();
+  app.add_option("container", options.first, "Use the container NAME").type_name("NAME").required();
 }
 
 std::vector<DockerCommand> docker_commands() {
   return {
-      {"image-id", "Print the ID of an image; exit 3 if there is none.", add_image,
+      {"image-id", "Print the ID of an image; exit with 3 if it does not exist.", "image-id hello:latest",
+       add_image,
        [](const DockerOptions& options, const CommonOptions&) -> int {
          const auto id = options.client().image_id(options.first, options.policy());
          if (id) fmt::print("{}\n", *id);
          return id ? kSuccess : kCheckFound;
        }},
-      {"tag", "Give an image another name.",
+      {"tag", "Give an image another name.", "tag hello:latest registry.example/team/hello:1.0",
        [](Command app, DockerOptions& options) {
          add_image(app, options);
-         app.add_option("name", options.second).required();
+         app.add_option("name", options.second, "Name the image REF").type_name("REF").required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options, options.client().tag(options.first, options.second, options.policy()),
                             common);
        }},
-      {"push", "Push an image to the registry in its name.", add_image,
+      {"push", "Push an image to the registry in its name.", "push registry.example/team/hello:1.0",
+       add_image,
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options, options.client().push(options.first, options.policy()), common);
        }},
-      {"exists", "Exit 0 if there is such a container, running or not, else 3.", add_container,
+      {"exists", "Exit with 0 if the container exists, running or not, else with 3.", "exists gate-project",
+       add_container,
        [](const DockerOptions& options, const CommonOptions&) -> int {
          return options.client().container_exists(options.first, options.policy()) == true ? kSuccess
                                                                                            : kCheckFound;
        }},
-      {"rm", "Remove a container, running or not; none is as good.", add_container,
+      {"rm", "Remove a container, running or not, if it exists.", "rm gate-project", add_container,
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options, options.client().force_remove(options.first, options.policy()), common);
        }},
       {"create", "Create a container under the first free name of NAME, NAME-2 to NAME-99; print the name.",
+       "create --name agent hello:latest /bin/sh",
        [](Command app, DockerOptions& options) {
-         app.add_option("--name", options.name, "the base of the name").required();
-         app.add_option("--option", options.options, "a word for `docker create`; may be repeated");
+         app.add_option("--name", options.name, "Try NAME, NAME-2 to NAME-99").type_name("NAME").required();
+         app.add_option("--option", options.options, "Pass WORD to `docker create`; repeatable")
+             .type_name("WORD");
          add_image(app, options);
-         app.add_option("command", options.words, "the command and its arguments");
+         app.add_option("command", options.words, "Run this command in the container").type_name("WORD");
        },
        [](const DockerOptions& options, const CommonOptions&) -> int {
          fmt::print(
@@ -115,17 +121,21 @@ std::vector<DockerCommand> docker_commands() {
                  options.name));
          return kSuccess;
        }},
-      {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has now.",
-       [](Command app, DockerOptions& options) { app.add_option("name", options.first).required(); },
+      {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has.", "free-name agent",
+       [](Command app, DockerOptions& options) {
+         app.add_option("name", options.first, "Try NAME, NAME-2 to NAME-99").type_name("NAME").required();
+       },
        [](const DockerOptions& options, const CommonOptions&) -> int {
          fmt::print("{}\n", container::free_container_name(options.client(), options.first));
          return kSuccess;
        }},
-      {"cp", "Copy a file or directory into a container.",
+      {"cp", "Copy a file or directory into a container.", "cp agent notes.txt /tmp/notes.txt",
        [](Command app, DockerOptions& options) {
          add_container(app, options);
-         app.add_option("from", options.second, "a path here").required();
-         app.add_option("to", options.third, "a path in the container").required();
+         app.add_option("from", options.second, "Copy the file or directory PATH")
+             .type_name("PATH")
+             .required();
+         app.add_option("to", options.third, "Copy to PATH in the container").type_name("PATH").required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(
@@ -133,9 +143,9 @@ std::vector<DockerCommand> docker_commands() {
              options.client().copy_into(options.first, options.second, options.third, options.policy()),
              common);
        }},
-      {"connect", "Attach a container to a network.",
+      {"connect", "Attach a container to a network.", "connect agent gate-network",
        [](Command app, DockerOptions& options) {
-         app.add_option("network", options.second).required();
+         app.add_option("network", options.second, "Attach to the network NAME").type_name("NAME").required();
          add_container(app, options);
        },
        [](const DockerOptions& options, const CommonOptions& common) {
@@ -143,14 +153,14 @@ std::vector<DockerCommand> docker_commands() {
                             options.client().attach_network(options.second, options.first, options.policy()),
                             common);
        }},
-      {"start", "Start a container.", add_container,
+      {"start", "Start a container.", "start agent", add_container,
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options, options.client().start(options.first, options.policy()), common);
        }},
-      {"exec", "Execute a command in a running container, as root.",
+      {"exec", "Execute a command in a running container, as root.", "exec agent /bin/ls /",
        [](Command app, DockerOptions& options) {
          add_container(app, options);
-         app.add_option("command", options.words).required();
+         app.add_option("command", options.words, "Execute this command").type_name("WORD").required();
        },
        [](const DockerOptions& options, const CommonOptions& common) {
          return exit_status(options,
@@ -166,9 +176,9 @@ struct LoadOptions {
 
   int run(const CommonOptions& common) const {
     if (!build.has_directory())
-      throw UsageError("no image is named",
+      throw UsageError("expected the build directory of a bottle",
                        {.where = "bottle-image load",
-                        .hint = "name the bottle's build directory: bottle-image load build/bottles/<slug>"});
+                        .hint = "give the bottle's build directory: bottle-image load build/bottles/<slug>"});
     const image::BuildSpec spec = build.resolve();
     const std::string program = !into.empty() ? into : spec.engine == "podman" ? "podman" : "docker";
     const std::string name = spec.tag.empty() ? spec.slug + ":latest" : spec.tag;
@@ -194,24 +204,35 @@ struct LoadOptions {
 std::function<std::optional<int>()> add_docker_commands(Command app, const CommonOptions& common) {
   const auto load = std::make_shared<LoadOptions>();
   Command load_command =
-      app.add_subcommand("load", "Load a built image into Docker or Podman: the layers that it lacks.");
+      app.add_subcommand("load", "Load the missing layers of a built image into Docker or Podman.")
+          ->footer("Example: bottle-image load build/bottles/hello --into podman");
   load->build.add_to(load_command, BuildOptions::Place::built);
-  load_command.add_option("--into", load->into, "docker or podman (default: the engine if it is one of them)")
+  load_command
+      .add_option("--into", load->into,
+                  "Load into docker or podman (default: the engine if it is one of them)")
+      .type_name("PROGRAM")
       .one_of({"docker", "podman"});
 
-  Command docker = app.add_subcommand("docker", "Commands of Docker or Podman, each with a failure policy.");
+  Command docker =
+      app.add_subcommand("docker", "Run one command of Docker or Podman with a failure policy.")
+          ->footer("Example: bottle-image docker --program podman --on-failure status exists gate-project");
   docker.require_subcommand();
   const auto options = std::make_shared<DockerOptions>();
-  docker.add_option("--program", options->program, "docker or podman").show_default();
+  docker.add_option("--program", options->program, "Run docker or podman")
+      .type_name("PROGRAM")
+      .show_default();
   docker
       .add_option("--on-failure", options->on_failure,
-                  "fail: exit 1; status: exit 3; ignore: warn and exit 0")
+                  "Exit with 1 (fail) or 3 (status), or warn and exit with 0 (ignore)")
+      .type_name("POLICY")
       .one_of({"fail", "status", "ignore"})
       .show_default();
   std::vector<std::pair<Command, DockerCommand>> commands;
   for (DockerCommand& command : docker_commands()) {
-    Command added = docker.add_subcommand(command.name, command.description);
-    command.add_options(added, *options);
+    Command added = docker.add_subcommand(command.name, command.description)
+                        ->footer(std::string("Example: bottle-image docker ") + command.example);
+    added->fallthrough();
+    command.add_options(*added, *options);
     commands.emplace_back(added, std::move(command));
   }
   return [=, &common]() -> std::optional<int> {

@@ -30,10 +30,14 @@ struct LockOptions {
   bool prune = false;
 
   void add_place(Command app) {
-    app.add_option("--lock", build.lock, "the lock file (default: bottle.lock in the context)");
-    Option specs_option = app.add_option(
-        "--spec", specs, "JSON specification of a bottle, as CMake writes it; several are taken");
-    app.add_option("--context", build.context, "the build context, a directory (default: the current one)")
+    app.add_option("--lock", build.lock, "Use the lock FILE (default: bottle.lock in the context)")
+        .type_name("FILE");
+    Option specs_option =
+        app.add_option("--spec", specs, "Read the specification of a bottle that CMake wrote; repeatable")
+            .type_name("FILE");
+    app.add_option("--context", build.context,
+                   "Use DIR as the build context (default: the current directory)")
+        .type_name("DIR")
         .excludes(specs_option);
   }
 
@@ -41,21 +45,31 @@ struct LockOptions {
     add_place(app);
     Option specs_option = app.option("--spec");
     const auto apart = [&](Option option) { option.excludes(specs_option); };
-    apart(app.add_option("-f,--file", build.file, "the Dockerfile (default: Dockerfile in the context)"));
-    apart(app.add_option("--target", build.target, "the stage whose sources are meant (default: the last)"));
-    apart(app.add_option("--build-arg", build.build_args, "NAME=VALUE for an ARG"));
+    apart(app.add_option("-f,--file", build.file,
+                         "Read the Dockerfile from FILE (default: Dockerfile in the context)")
+              .type_name("FILE"));
+    apart(app.add_option("--target", build.target, "Lock the sources of STAGE (default: the last stage)")
+              .type_name("STAGE"));
+    apart(
+        app.add_option("--build-arg", build.build_args, "Set the ARG NAME to VALUE").type_name("NAME=VALUE"));
     apart(app.add_option("--build-context", build.contexts,
-                         "NAME=DIR or NAME=KIND:VALUE, a named context; such a name needs no lock"));
+                         "Define the named context NAME as DIR or KIND:VALUE; it needs no lock")
+              .type_name("NAME=VALUE"));
     app.add_option("--platform", platforms,
-                   "os/architecture[/variant] to resolve for; several are taken (default: each bottle's)");
+                   "Lock for os/architecture[/variant]; repeatable (default: the platform of each bottle)")
+        .type_name("PLATFORM");
     app.add_option("--from", from,
-                   "NAME=oci-layout:DIR or NAME=docker-archive:FILE: where that image is, instead of its "
-                   "registry; its layers are put into the store");
-    app.add_flag("--all-stages", all_stages, "also stages that the target does not need");
+                   "Read the image NAME from oci-layout:DIR or docker-archive:FILE instead of its registry, "
+                   "and store its layers")
+        .type_name("NAME=PLACE");
+    app.add_flag("--all-stages", all_stages, "Include stages that the target does not need");
     app.add_option("--store", build.store,
-                   "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
+                   "Use the store in DIR (default: $BOTTLE_CACHE_DIR, else below the user's cache directory)")
+        .type_name("DIR");
     app.add_option("NAME", names,
-                   "only these: an image, a URL, a repository; a path such as . or ./app is the context");
+                   "Limit the command to SOURCE, an image, URL or repository; a path such as . or ./app is "
+                   "the context")
+        .type_name("SOURCE");
   }
 
   // No source is called "." or begins with "./" or "/".
@@ -66,9 +80,9 @@ struct LockOptions {
     });
     if (path == names.end()) return;
     if (!specs.empty() || !build.context.empty())
-      throw UsageError(
-          "unexpected argument \"" + *path + "\" beside " + (specs.empty() ? "--context" : "--spec"),
-          {.where = "bottle-lock"});
+      throw UsageError("unexpected argument \"" + *path + "\": it conflicts with " +
+                           (specs.empty() ? "--context" : "--spec"),
+                       {.where = "bottle-lock"});
     build.context = *path;
     names.erase(path);
   }
@@ -99,7 +113,7 @@ fs::path lock_of(const std::vector<image::BuildSpec>& specs) {
     if (image::lock_file(spec) != lock)
       throw UsageError(
           "the bottles have different locks: " + lock.native() + " and " + image::lock_file(spec).native(),
-          {.where = spec.slug, .hint = "name one with --lock, or call bottle-lock for each"});
+          {.where = spec.slug, .hint = "choose one with --lock FILE, or run bottle-lock for each bottle"});
   return lock;
 }
 
@@ -114,7 +128,8 @@ image::ContextSpec parse_from(const std::string& text) {
   from.name = image::canonical_source(text.substr(0, equals));
   from.kind = image::parse_context_kind(text.substr(equals + 1, colon - equals - 1), kOption);
   if (from.kind != image::ContextKind::oci_layout && from.kind != image::ContextKind::docker_archive)
-    throw UsageError("an image comes from oci-layout: or docker-archive:", {.where = kOption});
+    throw UsageError("expected oci-layout:DIR or docker-archive:FILE as the source of an image",
+                     {.where = kOption});
   from.value = fs::absolute(text.substr(colon + 1)).lexically_normal();
   image::split_image_place(from);
   return from;
@@ -275,7 +290,8 @@ int list(LockOptions& options, const CommonOptions& common) {
   fs::path file = options.build.lock;
   if (file.empty()) file = lock_of(options.resolve());
   if (!fs::exists(file))
-    throw Error("there is no lock", {.where = file.native(), .hint = "make one with bottle-lock update"});
+    throw Error("the lock does not exist",
+                {.where = file.native(), .hint = "create the lock: bottle-lock update"});
   const image::Lock lock = image::load_lock(file);
   if (common.json) {
     print(OrderedJson::parse(lock.serialize()));
@@ -298,24 +314,32 @@ int list(LockOptions& options, const CommonOptions& common) {
 int main(int argc, char** argv) {
   return bottle::run_tool("bottle-lock", [&] {
     CommandLine app(
-        "Keeps bottle.lock: what the images, URLs and git repositories that Dockerfiles name stand for.",
+        "Maintain bottle.lock: the digests and commits of the images, URLs and git repositories that "
+        "Dockerfiles name.",
         "bottle-lock");
     CommonOptions common;
     app.add_common_options(common);
+    app.footer("Example: bottle-lock update .");
     app.require_subcommand();
     LockOptions updating;
     Command update_command =
-        app.add_subcommand("update", "Ask registries, servers and repositories, and write the lock.");
+        app.add_subcommand("update",
+                           "Resolve the sources at registries, servers and repositories, and write the lock.")
+            ->footer("Example: bottle-lock update . --dry-run");
     updating.add_to(update_command);
-    update_command.add_flag("--dry-run", updating.dry_run, "say what would change, and write nothing");
-    update_command.add_flag("--prune", updating.prune, "remove entries that no Dockerfile given here uses");
+    update_command.add_flag("--dry-run", updating.dry_run, "Print what would change, and write nothing");
+    update_command.add_flag("--prune", updating.prune,
+                            "Remove entries that none of the given Dockerfiles uses");
     LockOptions checking;
     Command check_command = app.add_subcommand("check",
-                                               "Ask for what is locked again, and say what has changed, is "
-                                               "missing or unused; 3 if something differs.");
+                                               "Resolve the locked sources again, and report what changed, "
+                                               "is missing or unused; exit with 3 if something differs.")
+                                ->footer("Example: bottle-lock check --lock bottle.lock");
     checking.add_to(check_command);
     LockOptions listing;
-    Command list_command = app.add_subcommand("list", "Show what the lock says; asks nobody.");
+    Command list_command =
+        app.add_subcommand("list", "Print the entries of the lock, without a request to any server.")
+            ->footer("Example: bottle-lock list --lock bottle.lock");
     listing.add_place(list_command);
     if (const auto status = app.parse(argc, argv)) return *status;
     updating.take_context();

@@ -39,7 +39,7 @@ void print_warnings(const std::string& where, const std::vector<std::string>& wa
     fmt::print(stderr, "bottle-pack: {}: warning: {}\n", where, warning);
 }
 
-// Text of a file that anybody may have made: control characters do not reach the terminal.
+// Text of an untrusted file: control characters do not reach the terminal.
 std::string shown(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -55,10 +55,8 @@ std::string shown(const std::string& text) {
 void warn_of_takeover(const fs::path& output) {
   const std::string name = output.filename().native();
   if (name != "smolvm.smolmachine" && name != "smolvm-bin.smolmachine") return;
-  fmt::print(
-      stderr,
-      "{}: warning: a smolvm program in the same directory would run this pack whatever it is asked for\n",
-      output.native());
+  fmt::print(stderr, "{}: warning: a smolvm program in the same directory runs this pack for every command\n",
+             output.native());
 }
 
 struct CreateOptions {
@@ -86,40 +84,64 @@ struct CreateOptions {
   std::size_t threads = 0;
 
   Command add_to(Command app) {
-    Command create = app.add_subcommand("create", "Make a pack from an image plan.");
+    Command create =
+        app.add_subcommand("create", "Make a pack from an image plan.")
+            ->footer("Example: bottle-pack create build/bottles/hello -o hello.smolmachine --cpus 2");
     create
         .add_option("place", place,
-                    "The bottle's build directory or its specification file, in place of --spec and --image")
+                    "Use the bottle's build directory or specification file, in place of --spec and --image")
         .type_name("DIR");
-    create.add_option("--spec", spec, "Specification file that CMake wrote for a bottle");
-    create.add_option("--out", out, "The bottle's build directory (default: the specification's)");
-    create.add_option("--image", image, "Directory with image.json, instead of --spec");
-    create.add_option("-o,--output", output, "The pack to write (default with --spec: <slug>.smolmachine)");
-    create.add_option("--cpus", cpus, "CPUs of the machine, 1 to 255 (default: 4)");
-    create.add_option("--memory", memory, "Memory of the machine in MiB, at least 64 (default: 8192)");
+    create.add_option("--spec", spec, "Read the specification of a bottle that CMake wrote")
+        .type_name("FILE");
+    create
+        .add_option("--out", out,
+                    "Use DIR as the bottle's build directory (default: the specification's directory)")
+        .type_name("DIR");
+    create.add_option("--image", image, "Pack the image plan in DIR, instead of --spec").type_name("DIR");
+    create
+        .add_option("-o,--output", output, "Write the pack to FILE (default with --spec: <slug>.smolmachine)")
+        .type_name("FILE");
+    create.group_options("Input and output");
+    create.add_option("--cpus", cpus, "Give the machine N CPUs, 1 to 255 (default: 4)").type_name("N");
+    create.add_option("--memory", memory, "Give the machine MIB of memory, at least 64 (default: 8192)")
+        .type_name("MIB");
     create.add_flag("--network", network, "Give the machine a network");
-    create.add_option("--env", env, "KEY=VALUE, added to the image's; may be repeated");
-    create.add_option("--entrypoint", entrypoint,
-                      "One word of the command, instead of the image's; may be repeated");
-    create.add_option("--cmd", cmd, "One word of the arguments, instead of the image's; may be repeated");
-    create.add_flag("--no-entrypoint", no_entrypoint, "Drop the image's entrypoint");
-    create.add_flag("--no-cmd", no_cmd, "Drop the image's arguments");
-    create.add_option("--user", user, "User of the command, instead of the image's: NAME|UID[:GROUP|GID]");
-    create.add_option("--name", name, "Name of the image in the pack (default: <slug>:latest)");
-    create.add_option("--level", level, "zstd level, 1 to 19").show_default();
-    create.add_option(
-        "--runtime", runtime,
-        "smolvm's agent root filesystem: a directory, or \"none\" (default: the specification's, else where "
-        "smolvm looks: $SMOLVM_AGENT_ROOTFS, the user's data directory, beside smolvm in PATH, "
-        "/usr/lib/smolvm)");
-    create.add_option("--smolvm-version", smolvm_version,
-                      "The smolvm that the pack is meant for, 1.8.1 or newer (default: current)");
-    create.add_option("--packer", packer, "native, or smolvm: the command of that name (default: native)")
+    create.group_options("Machine");
+    create.add_option("--env", env, "Set KEY to VALUE in addition to the image's variables; repeatable")
+        .type_name("KEY=VALUE");
+    create.add_option("--entrypoint", entrypoint, "Replace the image's entrypoint; one option for each WORD")
+        .type_name("WORD");
+    create.add_option("--cmd", cmd, "Replace the image's arguments; one option for each WORD")
+        .type_name("WORD");
+    create.add_flag("--no-entrypoint", no_entrypoint, "Remove the image's entrypoint");
+    create.add_flag("--no-cmd", no_cmd, "Remove the image's arguments");
+    create
+        .add_option("--user", user, "Run the command as USER, a name or number, instead of the image's user")
+        .type_name("USER[:GROUP]");
+    create.add_option("--name", name, "Name the image in the pack REF (default: <slug>:latest)")
+        .type_name("REF");
+    create.group_options("Image");
+    create.add_option("--level", level, "Compress with zstd level N, 1 to 19").type_name("N").show_default();
+    create
+        .add_option(
+            "--runtime", runtime,
+            "Include smolvm's agent root filesystem from DIR, or \"none\" (default: the specification's, "
+            "else $SMOLVM_AGENT_ROOTFS, the user's data directory, beside smolvm in PATH, /usr/lib/smolvm)")
+        .type_name("DIR");
+    create
+        .add_option("--smolvm-version", smolvm_version,
+                    "Write the pack for smolvm VERSION, 1.8.1 or newer (default: current)")
+        .type_name("VERSION");
+    create.add_option("--packer", packer, "Use the native packer, or the command smolvm (default: native)")
+        .type_name("PACKER")
         .one_of({"native", "smolvm"});
-    create.add_option("--registry-image", registry_image,
-                      "with --packer smolvm: a container of this image (with its digest) serves the image");
-    create.add_option("--store", store, "The store's directory");
-    create.add_option("--jobs", threads, "Threads (default: as many as processors)");
+    create
+        .add_option("--registry-image", registry_image,
+                    "Serve the image from a container of REF, with its digest, for --packer smolvm")
+        .type_name("REF");
+    create.add_option("--store", store, "Use the store in DIR").type_name("DIR");
+    create.add_option("--jobs", threads, "Use N threads (default: the number of processors)").type_name("N");
+    create.group_options("Packing");
     return create;
   }
 
@@ -128,7 +150,7 @@ struct CreateOptions {
     if (place.empty()) return;
     if (!spec.empty() || !image.empty())
       throw UsageError(
-          "unexpected argument \"" + place + "\" beside " + (spec.empty() ? "--image" : "--spec"),
+          "unexpected argument \"" + place + "\": it conflicts with " + (spec.empty() ? "--image" : "--spec"),
           {.where = "bottle-pack create"});
     spec = tools::specification_in(place);
     if (!spec.empty()) return;
@@ -144,7 +166,7 @@ struct CreateOptions {
       throw UsageError(
           "expected one of --spec and --image",
           {.where = "bottle-pack create",
-           .hint = "name the bottle's build directory: bottle-pack create build/bottles/<slug>"});
+           .hint = "give the bottle's build directory: bottle-pack create build/bottles/<slug>"});
     if (!spec.empty()) {
       const image::BuildSpec build = image::load_spec(spec);
       epoch = image::source_date_epoch(build);
@@ -167,7 +189,7 @@ struct CreateOptions {
       result.registry_image = build.registry_image;
     } else {
       if (output.empty())
-        throw UsageError("--image needs -o, the pack to write",
+        throw UsageError("--image requires -o FILE",
                          {.where = "bottle-pack create",
                           .hint = "bottle-pack create --image " + image + " -o image.smolmachine"});
       result.plan_directory = image;
@@ -220,15 +242,16 @@ int create(const CreateOptions& arguments, const CommonOptions& common) {
                human_size(outcome.recipe.pack_size), outcome.frames.total, outcome.frames.reused,
                outcome.outcome);
     if (request.packer != "native")
-      fmt::print("with what smolvm put in: serves `smolvm pack run` and `smolvm machine create --from`\n");
+      fmt::print(
+          "with the parts that smolvm added: for `smolvm pack run` and `smolvm machine create --from`\n");
     else if (outcome.runtime)
       fmt::print(
-          "with the agent root filesystem of {}: serves `smolvm pack run` and `smolvm machine create "
-          "--from`\n",
+          "with the agent root filesystem of {}: for `smolvm pack run` and `smolvm machine create --from`\n",
           outcome.runtime->native());
     else
       fmt::print(
-          "without an agent root filesystem: serves `smolvm machine create --from`, not `smolvm pack run`\n");
+          "without an agent root filesystem: for `smolvm machine create --from`, not for `smolvm pack "
+          "run`\n");
   }
   if (!arguments.spec.empty()) touch(request.records / "pack.stamp");
   return kSuccess;
@@ -394,9 +417,10 @@ int main(int argc, char** argv) {
   tools::keep_memory(1);  // with six threads half the memory; the few large allocations do not contend
   tools::use_huge_pages();
   return run_tool("bottle-pack", [&]() -> int {
-    CommandLine app("Makes and reads .smolmachine packs.", "bottle-pack");
+    CommandLine app("Make and read .smolmachine packs.", "bottle-pack");
     CommonOptions common;
     app.add_common_options(common);
+    app.footer("Example: bottle-pack create build/bottles/hello");
     app.require_subcommand();
     CreateOptions options;
     Command create_command = options.add_to(app);
@@ -404,20 +428,26 @@ int main(int argc, char** argv) {
     std::string file;
     std::string other;
     bool tree = false;
-    Command inspect_command = app.add_subcommand("inspect", "Say what a pack is; reads its end only.");
-    inspect_command.add_option("pack", file).required();
-    inspect_command.add_flag("--tree", tree,
-                             "The file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
+    Command inspect_command =
+        app.add_subcommand("inspect", "Print the manifest of a pack, reading the end of the file only.")
+            ->footer("Example: bottle-pack inspect --tree hello.smolmachine");
+    inspect_command.add_option("pack", file, "Read the pack FILE").type_name("FILE").required();
+    inspect_command.add_flag(
+        "--tree", tree, "Print the file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
     Command verify_command =
-        app.add_subcommand("verify", "Check that a pack is whole and smolvm can use it.");
-    verify_command.add_option("pack", file).required();
+        app.add_subcommand("verify", "Check that a pack is complete and that smolvm can use it.")
+            ->footer("Example: bottle-pack verify hello.smolmachine");
+    verify_command.add_option("pack", file, "Check the pack FILE").type_name("FILE").required();
 
     std::string what = "rootfs";
     bool force = false;
-    Command extract_command = app.add_subcommand("extract", "Unpack a pack into a directory.");
-    extract_command.add_option("pack", file).required();
-    extract_command.add_option("directory", other).required();
-    extract_command.add_option("--what", what, "rootfs: the image's tree; raw: the members of the assets")
+    Command extract_command = app.add_subcommand("extract", "Extract a pack into a directory.")
+                                  ->footer("Example: bottle-pack extract hello.smolmachine hello-root");
+    extract_command.add_option("pack", file, "Extract the pack FILE").type_name("FILE").required();
+    extract_command.add_option("directory", other, "Write to DIR").type_name("DIR").required();
+    extract_command
+        .add_option("--what", what, "Extract the image's tree (rootfs) or the members of the assets (raw)")
+        .type_name("PART")
         .one_of({"rootfs", "raw"})
         .show_default();
     extract_command.add_flag("--force", force, "Write into a directory that is not empty");
@@ -426,13 +456,16 @@ int main(int argc, char** argv) {
     Command runtime_command = runtime.add_to(app);
 
     bool no_owner = false;
-    Command diff_command = app.add_subcommand(
-        "diff", "Compare two packs: manifests and trees; or a pack's tree and a directory.");
-    diff_command.add_option("a", file, "A pack or a directory").required();
-    diff_command.add_option("b", other, "A pack or a directory").required();
-    diff_command.add_flag("--no-owner", no_owner, "Do not compare owners");
+    Command diff_command =
+        app.add_subcommand(
+               "diff",
+               "Compare the manifests and trees of two packs, or the tree of a pack with a directory.")
+            ->footer("Example: bottle-pack diff old.smolmachine new.smolmachine");
+    diff_command.add_option("a", file, "Compare this pack or directory").type_name("PATH").required();
+    diff_command.add_option("b", other, "Compare with this pack or directory").type_name("PATH").required();
+    diff_command.add_flag("--no-owner", no_owner, "Ignore owners");
     bool all = false;
-    diff_command.add_flag("--all", all, "Compare also when, from what and by what the packs were made");
+    diff_command.add_flag("--all", all, "Compare also time, source and tool of the packs");
 
     if (const auto status = app.parse(argc, argv)) return *status;
     if (create_command.parsed()) {

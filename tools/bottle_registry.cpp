@@ -42,23 +42,29 @@ struct PullCommand {
   std::string store;
 
   Command add_to(Command app) {
-    Command command = app.add_subcommand(
-        "pull", "Get an image or artifact: into an image layout, a pack's file, or the store.");
-    command.when_chosen([this, command] {
-      command.add_option("reference", reference).required();
-      command.add_option("--layout", layout, "The image layout to write, replacing one that is there");
-      command.add_option("--pack", pack, "The .smolmachine file to write");
-      command.add_option("--platform", platform,
-                         "Of an index: <os>/<architecture>[/<variant>], or all (default: this machine's)");
-      command.add_option("--name", name, "The image's name in the layout (default: the tag)");
-      command.add_option("--store", store, "The store's directory");
+    Command command =
+        app.add_subcommand("pull",
+                           "Download an image or artifact into an image layout, a pack file or the store.")
+            ->footer("Example: bottle-registry pull debian:12 --layout debian-layout");
+    when_chosen(*command, [this, command] {
+      command.add_option("reference", reference, "Download REF").type_name("REF").required();
+      command.add_option("--layout", layout, "Write an image layout to DIR, replacing an existing one")
+          .type_name("DIR");
+      command.add_option("--pack", pack, "Write the pack to FILE").type_name("FILE");
+      command
+          .add_option("--platform", platform,
+                      "Choose os/architecture[/variant] of an index, or all (default: this machine's)")
+          .type_name("PLATFORM");
+      command.add_option("--name", name, "Name the image NAME in the layout (default: the tag)")
+          .type_name("NAME");
+      command.add_option("--store", store, "Use the store in DIR").type_name("DIR");
       connection.add_to(command);
     });
     return command;
   }
 
   int run(const CommonOptions& common) const {
-    if (!layout.empty() && !pack.empty()) throw UsageError("pull: expected one of --layout and --pack");
+    if (!layout.empty() && !pack.empty()) throw UsageError("pull: --layout and --pack exclude each other");
     const Reference wanted = Reference::parse(reference);
     const Client client = connection.client(common.quiet ? "" : "pulling");
     const store::Store open_store = store::Store::open(store);
@@ -101,13 +107,15 @@ struct CopyCommand {
 
   Command add_to(Command app) {
     Command command =
-        app.add_subcommand("copy", "Copy an image or artifact from one registry or repository to another.");
-    command.when_chosen([this, command] {
-      command.add_option("from", from).required();
-      command.add_option("to", to).required();
-      command.add_option("--platform", platform, "Of an index: <os>/<architecture>[/<variant>], or all")
+        app.add_subcommand("copy", "Copy an image or artifact between registries or repositories.")
+            ->footer("Example: bottle-registry copy debian:12 registry.example/mirror/debian:12");
+    when_chosen(*command, [this, command] {
+      command.add_option("from", from, "Copy from REF").type_name("REF").required();
+      command.add_option("to", to, "Copy to REF").type_name("REF").required();
+      command.add_option("--platform", platform, "Copy os/architecture[/variant] of an index, or all")
+          .type_name("PLATFORM")
           .show_default();
-      command.add_option("--store", store, "The store's directory, through which the blobs come");
+      command.add_option("--store", store, "Use the store in DIR for the blobs").type_name("DIR");
       connection.add_to(command);
     });
     return command;
@@ -126,7 +134,7 @@ struct CopyCommand {
       print(report.json());
     else if (!common.quiet)
       fmt::print("{}: {}{}, {} sent\n", target.string(), report.root.digest.string(),
-                 report.unchanged ? " is there already" : "", human_size(report.bytes_sent));
+                 report.unchanged ? " exists already" : "", human_size(report.bytes_sent));
     return kSuccess;
   }
 };
@@ -138,11 +146,15 @@ struct TagsCommand {
   std::size_t limit = 1'000'000;
 
   Command add_to(Command app) {
-    Command command = app.add_subcommand("tags", "List the tags of a repository.");
-    command.when_chosen([this, command] {
-      command.add_option("repository", repository).required();
-      command.add_option("--page", page, "How many to ask for at a time (default: what the registry likes)");
-      command.add_option("--limit", limit, "How many to list at most");
+    Command command = app.add_subcommand("tags", "List the tags of a repository.")
+                          ->footer("Example: bottle-registry tags registry.example/team/app --limit 10");
+    when_chosen(*command, [this, command] {
+      command.add_option("repository", repository, "List the tags of REPOSITORY")
+          .type_name("REPOSITORY")
+          .required();
+      command.add_option("--page", page, "Request N tags at a time (default: the registry's choice)")
+          .type_name("N");
+      command.add_option("--limit", limit, "List at most N tags").type_name("N");
       connection.add_to(command);
     });
     return command;
@@ -169,15 +181,19 @@ struct InspectCommand {
   std::string artifact_type;
 
   Command add_to(Command app) {
-    Command command = app.add_subcommand(
-        "inspect", "Say what a reference names, as JSON: manifest, configuration, referrers.");
-    command.when_chosen([this, command] {
-      command.add_option("reference", reference).required();
-      command.add_flag("--raw", raw, "The manifest or index alone, byte for byte");
-      command.add_option("--platform", platform,
-                         "Of an index: <os>/<architecture>[/<variant>] (default: the index itself)");
-      command.add_flag("--referrers", referrers, "Also what refers to it");
-      command.add_option("--artifact-type", artifact_type, "Only referrers of this type");
+    Command command =
+        app.add_subcommand("inspect",
+                           "Print the manifest, configuration and referrers of a reference as JSON.")
+            ->footer("Example: bottle-registry inspect debian:12 --platform linux/arm64");
+    when_chosen(*command, [this, command] {
+      command.add_option("reference", reference, "Print REF").type_name("REF").required();
+      command.add_flag("--raw", raw, "Print only the manifest or index, byte for byte");
+      command
+          .add_option("--platform", platform,
+                      "Choose os/architecture[/variant] of an index (default: the index itself)")
+          .type_name("PLATFORM");
+      command.add_flag("--referrers", referrers, "Print the referrers too");
+      command.add_option("--artifact-type", artifact_type, "Print only referrers of TYPE").type_name("TYPE");
       connection.add_to(command);
     });
     return command;
@@ -229,10 +245,14 @@ struct ProbeCommand {
 
   Command add_to(Command app) {
     Command command =
-        app.add_subcommand("probe", "Say whether a registry answers, and what it wants to see.");
-    command.when_chosen([this, command] {
-      command.add_option("registry", registry, "<host>[:<port>]").required();
-      command.add_option("--wait", wait, "Ask again for so long until it answers");
+        app.add_subcommand("probe", "Check whether a registry answers, and which authentication it requires.")
+            ->footer("Example: bottle-registry probe registry.example:5000 --wait 30s");
+    when_chosen(*command, [this, command] {
+      command.add_option("registry", registry, "Check the registry at HOST")
+          .type_name("HOST[:PORT]")
+          .required();
+      command.add_option("--wait", wait, "Retry for at most TIME until the registry answers")
+          .type_name("TIME");
       connection.add_to(command);
     });
     return command;
@@ -270,10 +290,12 @@ struct ProbeCommand {
 };
 
 int run(int argc, char** argv) {
-  CommandLine app("Images, packs and other artifacts of registries, and a small registry.",
-                  "bottle-registry");
+  CommandLine app(
+      "Read and write images, packs and other artifacts of registries, and serve a small registry.",
+      "bottle-registry");
   CommonOptions common;
   app.add_common_options(common);
+  app.footer("Example: bottle-registry push registry.example/team/app:1.0 --image build/bottles/app");
   app.require_subcommand();
   PullCommand pull;
   tools::PushCommand push;

@@ -120,7 +120,7 @@ std::string read_token(const std::string& file) {
   const bool good = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
   if (text.empty() || !good)
     throw Error("expected a token of printable ASCII characters without blanks in the first line",
-                {.where = file, .hint = "make one with `head -c 32 /dev/urandom | base64 > " + file + "`"});
+                {.where = file, .hint = "create a token: `head -c 32 /dev/urandom | base64 > " + file + "`"});
   return text;
 }
 
@@ -165,61 +165,78 @@ ServeCommand::ServeCommand(Command app, const CommonOptions& common) : options_(
   Options& options = *options_;
   options.common = &common;
   options.app = app.add_subcommand(
-      "serve", "serve images on this machine: a registry (OCI distribution 1.1) until it is told to end");
-  options.app.when_chosen([&options] {
-    Command serve = options.app;
-    Option root = serve.add_option("--root", options.root,
-                                   "a directory with one OCI layout a repository; made if it is missing");
+      "serve", "Serve images on this machine as a registry (OCI distribution 1.1) until a signal ends it.");
+  when_chosen(*options.app, [&options] {
+    Command serve = *options.app;
+    Option root =
+        serve
+            .add_option("--root", options.root,
+                        "Serve DIR with one OCI layout for each repository; create it if it is missing")
+            .type_name("DIR");
     root.type_name("DIR");
     Option layout =
-        serve.add_option("--layout", options.layout, "one OCI layout, shown under every repository name");
+        serve
+            .add_option("--layout", options.layout, "Serve the OCI layout in DIR under every repository name")
+            .type_name("DIR");
     layout.type_name("DIR").excludes(root);
-    options.store_option = serve.add_option(
-        "--store", options.store, "the store's blobs, by digest, for reading only (default: the user's)");
+    options.store_option =
+        serve
+            .add_option(
+                "--store", options.store,
+                "Serve the blobs of the store in DIR by digest, read-only (default: the user's store)")
+            .type_name("DIR");
     options.store_option.type_name("DIR").with_optional_value().excludes(root).excludes(layout);
-    serve
-        .add_option("--listen", options.listen,
-                    "address[:port] to listen on (default: loopback, a free port)")
-        .type_name("ADDR");
-    serve.add_option("--port-file", options.port_file, "the file to write the port to; removed at the end")
+    serve.group_options("Content");
+    serve.add_option("--listen", options.listen, "Listen on ADDR (default: loopback, a free port)")
+        .type_name("ADDR[:PORT]");
+    serve.add_option("--port-file", options.port_file, "Write the port to FILE, and remove it at the end")
         .type_name("FILE");
+    serve.group_options("Address");
     options.token_option =
-        serve.add_option("--token", options.token,
-                         "ask for this bearer token or password; without a value a random one, "
-                         "which the line on stdout tells");
+        serve
+            .add_option(
+                "--token", options.token,
+                "Require TOKEN as bearer token or password; without a value a random one, printed on stdout")
+            .type_name("TOKEN");
     options.token_option.type_name("TOKEN").with_optional_value();
     serve
         .add_option("--token-file", options.token_file,
-                    "Require the token in the first line of FILE, which no list of processes shows.")
+                    "Require the token in the first line of FILE, which process lists do not show")
         .type_name("FILE")
         .excludes(options.token_option);
     serve
-        .add_option(
-            "--allow-host", options.hosts,
-            "Accept requests for this host too (default: loopback and the address that is listened on)")
+        .add_option("--allow-host", options.hosts,
+                    "Accept requests for the host NAME too (default: loopback and the listening address)")
         .type_name("NAME");
-    serve.add_flag("--read-only", options.read_only, "take no pushes and no deletes");
-    options.parent_option = serve.add_option("--exit-with-parent", options.parent,
-                                             "end when the parent process does (or the one of this id)");
+    serve.add_flag("--read-only", options.read_only, "Reject pushes and deletes");
+    serve.group_options("Access");
+    options.parent_option = serve
+                                .add_option("--exit-with-parent", options.parent,
+                                            "Exit when the process PID exits (default: the parent process)")
+                                .type_name("PID");
     options.parent_option.type_name("PID").with_optional_value();
     options.last_client_option =
-        serve.add_option("--exit-after-last-client", options.grace,
-                         "end when the last client has been away for so long (default: 1s)");
+        serve
+            .add_option("--exit-after-last-client", options.grace,
+                        "Exit when no client has been connected for TIME (default: 1s)")
+            .type_name("TIME");
     options.last_client_option.type_name("TIME").with_optional_value();
-    serve.add_flag("--log", options.log, "a line on stderr for each request");
+    serve.add_flag("--log", options.log, "Print a line to stderr for each request");
     serve
         .add_option("--max-connections", options.limits.connections,
-                    "clients at once; others wait (default: 512)")
+                    "Serve at most N clients at once; others wait (default: 512)")
         .type_name("N")
         .within(2u, 100000u);
     serve
         .add_option("--idle-timeout", options.limits.idle_seconds,
-                    "seconds without a byte after which a connection ends (default: 60)")
+                    "Close a connection after SECONDS without a byte (default: 60)")
         .type_name("SECONDS")
         .within(1u, 86400u);
+    serve.group_options("Process and limits");
     serve.footer(
-        "Without --root, --layout and --store it serves an empty directory, which is gone at the end.\n"
-        "Prints one line of JSON when it is ready: url, address, port, pid and, with --token, token.");
+        "Without --root, --layout and --store it serves a temporary directory.\nPrints one line of JSON when "
+        "it is ready: url, address, port, pid and, with --token, token.\nExample: bottle-registry serve "
+        "--root registry --listen 127.0.0.1:5000 --log");
   });
 }
 

@@ -14,7 +14,7 @@ class ServeCommand {
   ~ServeCommand();
 
   bool parsed() const;
-  int run();  // until it is told to end
+  int run();  // until a signal ends it
 
  private:
   struct Options;

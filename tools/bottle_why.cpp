@@ -20,17 +20,20 @@ explain::FoundBottle of_specification(const fs::path& file) {
 
 int run(int argc, char** argv) {
   CommandLine app(
-      "Says why the steps of a bottle ran in the last build, and whether they will run in the next.",
+      "Explain why the steps of a bottle ran in the last build, and whether they will run in the next.",
       "bottle-why");
   CommonOptions common;
   app.add_common_options(common);
+  app.footer("Example: bottle-why build hello");
   std::string build;
   std::string slug;
   std::string specification;
   Option directory_option =
-      app.add_option("build-dir", build, "the build directory of a project (searched for bottles/<slug>)");
-  app.add_option("slug", slug, "the bottle; without it, all of them");
-  app.add_option("--spec", specification, "the bottle's spec.json, instead of a directory and a name")
+      app.add_option("build-dir", build, "Search the build directory DIR of a project for bottles")
+          .type_name("DIR");
+  app.add_option("slug", slug, "Explain the bottle NAME only").type_name("NAME");
+  app.add_option("--spec", specification,
+                 "Explain the bottle of the specification FILE, instead of a directory and a name")
       .type_name("FILE")
       .excludes(directory_option);
   if (const auto status = app.parse(argc, argv)) return *status;
@@ -40,10 +43,10 @@ int run(int argc, char** argv) {
     bottles.push_back(of_specification(specification));
   else if (build.empty())
     throw UsageError("expected a build directory or --spec",
-                     {.hint = "for example: bottle-why build hello; see bottle-why --help"});
+                     {.hint = "give the build directory of a project: bottle-why build"});
   else if (!fs::is_directory(build))
-    throw UsageError("no such directory",
-                     {.where = build, .hint = "name the build directory of a project: bottle-why build"});
+    throw UsageError("the directory does not exist",
+                     {.where = build, .hint = "give the build directory of a project: bottle-why build"});
   else if (slug.empty())
     bottles = explain::find_bottles(build);
   else
@@ -57,7 +60,7 @@ int run(int argc, char** argv) {
   if (common.json)
     text = explain::to_json(reports);
   else if (reports.empty())
-    text = "there is no bottle in " + build + "\n";
+    text = "no bottle in " + build + "\n";
   for (const explain::BottleReport& report : reports)
     if (!common.json) text += explain::to_text(report);
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "image/engine/engine.hpp"
+#include "util/command_line.hpp"
 #include "util/error.hpp"
 
 namespace bottle::tools {
@@ -60,12 +61,12 @@ image::SecretSpec parse_secret(const std::string& text) {
       type = value;
     } else {
       throw UsageError("unknown field \"" + key + "=" + value + "\"",
-                       {.where = "--secret", .hint = "expected id=NAME,src=FILE or id=NAME,env=VARIABLE"});
+                       {.where = "--secret", .hint = "write id=NAME,src=FILE or id=NAME,env=VARIABLE"});
     }
     at = end + 1;
   }
   if (secret.id.empty())
-    throw UsageError("the secret has no id", {.where = "--secret", .hint = "expected id=NAME,src=FILE"});
+    throw UsageError("missing id of the secret", {.where = "--secret", .hint = "write id=NAME,src=FILE"});
   if (secret.value.empty()) {
     secret.value = secret.id;
     secret.is_variable = type != "file" && std::getenv(secret.id.c_str()) != nullptr;
@@ -81,15 +82,15 @@ image::SshSpec parse_agent(const std::string& text) {
   if (text.find('=') == std::string::npos) {
     const char* variable = std::getenv("SSH_AUTH_SOCK");
     if (variable == nullptr || *variable == '\0')
-      throw UsageError("$SSH_AUTH_SOCK names no agent for \"" + text + "\"",
-                       {.where = "--ssh", .hint = "start one: eval $(ssh-agent); ssh-add"});
+      throw UsageError("SSH_AUTH_SOCK is not set: no ssh agent for \"" + text + "\"",
+                       {.where = "--ssh", .hint = "start an agent: eval $(ssh-agent); ssh-add"});
     return {.id = text, .socket = variable};
   }
   const auto [id, socket] = split_value(text, "--ssh");
   std::error_code error;
   if (!fs::is_socket(socket, error))
-    throw UsageError("\"" + socket + "\" is no socket of an agent",
-                     {.where = "--ssh", .hint = "keys belong into an agent: ssh-add " + socket});
+    throw UsageError("\"" + socket + "\" is not the socket of an agent",
+                     {.where = "--ssh", .hint = "add a key to an agent instead: ssh-add " + socket});
   return {.id = id, .socket = absolute(socket).native()};
 }
 
@@ -104,60 +105,83 @@ std::string specification_in(const std::string& place) {
 
 void BuildOptions::add_to(Command app, Place positional) {
   kind = positional;
-  Option spec_option = app.add_option("--spec", spec, "JSON specification of the bottle, as CMake writes it");
-  Option out_option = app.add_option(
-      "--out", out, "directory for the image plan; with --spec it is the specification's directory");
+  Option spec_option = app.add_option("--spec", spec, "Read the specification of the bottle that CMake wrote")
+                           .type_name("FILE");
+  Option out_option =
+      app.add_option("--out", out,
+                     "Write the image plan to DIR (default with --spec: the specification's directory)")
+          .type_name("DIR");
+  out_option.group("Output, lock and store");
   const auto apart = [&](Option option) { option.excludes(spec_option); };
   Option place_option =
       app.add_option("place", place,
-                     kind == Place::context ? "the build context, as --context says it"
-                                            : "the bottle's build directory, or its specification file")
+                     kind == Place::context ? "Use DIR as the build context, like --context"
+                                            : "Use the bottle's build directory or specification file")
           .type_name("DIR");
   apart(place_option);
   if (kind == Place::built) place_option.excludes(out_option);
-  apart(app.add_option("-f,--file", file, "the Dockerfile (default: Dockerfile in the context)"));
-  apart(app.add_option("--context", context, "the build context, a directory (default: the current one)")
-            .excludes(place_option));
-  apart(app.add_option("--target", target, "the stage to build (default: the last)"));
   apart(
-      app.add_option("--platform", platform, "os/architecture[/variant] (default: linux on this machine's)"));
+      app.add_option("-f,--file", file, "Read the Dockerfile from FILE (default: Dockerfile in the context)")
+          .type_name("FILE"));
+  apart(app.add_option("--context", context, "Use DIR as the build context (default: the current directory)")
+            .type_name("DIR")
+            .excludes(place_option));
+  apart(app.add_option("--target", target, "Build STAGE (default: the last stage)").type_name("STAGE"));
+  apart(app.add_option("--platform", platform,
+                       "Build for os/architecture[/variant] (default: linux on this machine's architecture)")
+            .type_name("PLATFORM"));
   apart(app.add_option("--build-arg", build_args,
-                       "NAME=VALUE for an ARG; NAME alone takes the environment's value"));
-  apart(app.add_option("--label", labels, "NAME=VALUE, a label of the image"));
+                       "Set the ARG NAME to VALUE, or to the environment variable NAME")
+            .type_name("NAME[=VALUE]"));
+  apart(app.add_option("--label", labels, "Add a label to the image").type_name("NAME=VALUE"));
   apart(
       app.add_option("--build-context", contexts,
-                     "NAME=DIR, NAME=KIND:PLACE or NAME=URL, a named context; kinds: path, bottle, target, "
-                     "oci-layout (DIR[:TAG][@DIGEST]), docker-archive (FILE[:TAG]), image or docker-image"));
+                     "Define the named context NAME as DIR, URL or KIND:PLACE; kinds: path, bottle, target, "
+                     "oci-layout (DIR[:TAG][@DIGEST]), docker-archive (FILE[:TAG]), image or docker-image")
+          .type_name("NAME=VALUE"));
+  app.group_options("Input");
   app.add_option("--secret", secrets,
-                 "id=NAME[,src=FILE|,env=VARIABLE], for RUN --mount=type=secret; never stored or logged");
+                 "Provide a secret to RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]; it is never "
+                 "stored or logged")
+      .type_name("FIELDS");
   app.add_option("--ssh", agents,
-                 "ID[=SOCKET], an agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK's");
-  app.add_option(
-         "--allow", allowed,
-         "security.insecure: RUN --security=insecure may do all that you can; network.host is always allowed")
+                 "Provide an ssh agent to RUN --mount=type=ssh (default: the agent at $SSH_AUTH_SOCK)")
+      .type_name("ID[=SOCKET]");
+  app.add_option("--allow", allowed,
+                 "Allow RUN --security=insecure, which gives the command all rights of this user; "
+                 "network.host is always allowed")
+      .type_name("RIGHT")
       .one_of({"security.insecure", "network.host"});
-  app.add_option("--network", network, "none: RUN has no network; host, default: this machine's")
+  app.add_option("--network", network,
+                 "Give RUN no network (none) or the network of this machine (host, default)")
+      .type_name("MODE")
       .one_of({"none", "host", "default"});
   apart(app.add_option("--shm-size", shm_size,
-                       "Set the size of /dev/shm for RUN to SIZE, as 128m (default: 64m)"));
-  apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN: NAME=SOFT[:HARD], as nofile=1024:2048"));
-  apart(app.add_option("--add-host", hosts, "Add NAME:ADDRESS to /etc/hosts for RUN"));
-  app.add_flag("--debug-shell", debug_shell, "open a shell where a RUN failed");
-  apart(app.add_option("--exclude", excludes, "a directory that is never part of a context (a build tree)"));
-  apart(
-      app.add_flag("--git-modes", git_modes, "permissions of context files as git keeps them: 0755 or 0644"));
+                       "Set the size of /dev/shm for RUN to SIZE, for example 128m (default: 64m)")
+            .type_name("SIZE"));
+  apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN, for example nofile=1024:2048")
+            .type_name("NAME=SOFT[:HARD]"));
+  apart(app.add_option("--add-host", hosts, "Add a line to /etc/hosts for RUN").type_name("NAME:ADDRESS"));
+  app.add_flag("--debug-shell", debug_shell, "Open a shell where a RUN failed");
+  app.group_options("RUN");
+  apart(app.add_option("--exclude", excludes, "Exclude DIR, for example a build tree, from every context")
+            .type_name("DIR"));
+  apart(app.add_flag("--git-modes", git_modes,
+                     "Use permissions of context files as git stores them: 0755 or 0644"));
+  app.group_options("Input");
   apart(app.add_option("--engine", engine,
-                       "builtin, docker, podman, buildah or buildx (default: $BOTTLE_ENGINE)"));
-  apart(app.add_option("--engine-option", engine_options,
-                       "a word for the engine's build command; may be repeated"));
-  app.add_option("-t,--tag", tag, "the image's name in an OCI layout");
-  app.add_option("--lock", lock,
-                 "the file that says what outside sources stand for (default: bottle.lock in the context)");
-  app.add_flag("--locked", locked,
-               "Fail for a source that the lock does not have, in place of locking it (default: "
-               "$BOTTLE_LOCKED, else whether $CI is set)");
+                       "Build with builtin, docker, podman, buildah or buildx (default: $BOTTLE_ENGINE)")
+            .type_name("NAME"));
+  apart(
+      app.add_option("--engine-option", engine_options, "Pass WORD to the engine's build command; repeatable")
+          .type_name("WORD"));
+  app.group_options("Engine");
+  app.add_option("-t,--tag", tag, "Name the image REF in an OCI layout").type_name("REF");
+  app.add_option("--lock", lock, "Use the lock FILE (default: bottle.lock in the context)").type_name("FILE");
   app.add_option("--store", store,
-                 "the store's directory (default: $BOTTLE_CACHE_DIR, else below the user's cache)");
+                 "Use the store in DIR (default: $BOTTLE_CACHE_DIR, else below the user's cache directory)")
+      .type_name("DIR");
+  app.group_options("Output, lock and store");
 }
 
 std::string BuildOptions::stamp_as_written() const {
@@ -213,7 +237,7 @@ image::BuildSpec BuildOptions::resolve() const {
       result.excludes.push_back(absolute_directory(text));
     if (!out.empty()) {
       result.directory = absolute_directory(out);
-      // What a build writes is no input of the next one.
+      // The output of a build is not an input of the next one.
       if (result.directory != result.context) result.excludes.push_back(result.directory);
     }
   }

@@ -12,8 +12,8 @@ namespace bottle::tools {
 
 Option add_check_option(Command app, bool& check) {
   return app.add_flag("--check", check,
-                      "only look for what is legal and probably not meant; the exit status is 3 if something "
-                      "was found");
+                      "Report constructs that are legal and probably mistakes, and build nothing; exit with "
+                      "3 if something was found");
 }
 
 int run_check(const image::BuildSpec& spec, const CommonOptions& common) {
@@ -29,7 +29,7 @@ int run_check(const image::BuildSpec& spec, const CommonOptions& common) {
     if (report.lint.error) throw dockerfile::SourceError(*report.lint.error);
     if (!common.quiet)
       fmt::print("{}: {}\n", report.source->name,
-                 warnings.empty()       ? "nothing found"
+                 warnings.empty()       ? "no warnings"
                  : warnings.size() == 1 ? "1 warning"
                                         : fmt::format("{} warnings", warnings.size()));
   }

@@ -14,8 +14,8 @@ namespace bottle::tools {
 // NOLINTBEGIN(concurrency-mt-unsafe): before there are threads.
 
 // What is freed is used again, and not given back: the next text of some megabytes would bring each page in
-// again. glibc gives each thread a heap of its own, which keeps what it once held; where one thread frees
-// what another made, they grow to the size that one would need each, so there are only `heaps`.
+// again. glibc gives each thread a separate heap, which keeps what it once held; where one thread frees what
+// another made, they grow to the size that one would need each, so there are only `heaps`.
 inline void keep_memory(int heaps) {
   (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most there can be
   (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -23,7 +23,7 @@ inline void keep_memory(int heaps) {
   (void)::mallopt(M_ARENA_MAX, heaps);
 }
 
-// Has the heap, after its first megabytes, come in pages of 2 MiB. Bringing in the 50 MiB for 20,000 files in
+// Has the heap, after its first megabytes, come in pages of 2 MiB. Faulting in the 50 MiB for 20,000 files in
 // pages of 4 KiB is a fifth of what bottle-image takes. Only addresses are reserved here: memory is taken
 // where it is written to, and small builds end before the first of these pages. After keep_memory().
 inline void use_huge_pages() {

@@ -30,18 +30,24 @@ std::vector<std::string> dependencies(const pack::Runtime& runtime) {
 
 Command RuntimeOptions::add_to(Command app) {
   Command command = app.add_subcommand(
-      "runtime", "Say which agent root filesystem of smolvm packs get, and the digest of its content.");
-  command.add_option("directory", directory, "The directory (default: where smolvm looks)");
-  command.add_option("--result", result, "Write the digest to FILE, if it is another, and print nothing");
-  command.add_option("--stamp", stamp, "Touch FILE when all is done");
-  command.add_option("--depfile", depfile, "Write a depfile for the stamp that names all that was read");
-  command.add_option("--store", store, "Use the store in DIR");
-  command.footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
+      "runtime", "Print the agent root filesystem of smolvm that packs get, and the digest of its content.");
+  command
+      .add_option("directory", directory,
+                  "Use the agent root filesystem in DIR (default: where smolvm searches)")
+      .type_name("DIR");
+  command.add_option("--result", result, "Write the digest to FILE, if it differs, and print nothing")
+      .type_name("FILE");
+  command.add_option("--stamp", stamp, "Touch FILE when all is done").type_name("FILE");
+  command
+      .add_option("--depfile", depfile, "Write a depfile for the stamp that names all files that were read")
+      .type_name("FILE");
+  command.add_option("--store", store, "Use the store in DIR").type_name("DIR");
+  command->footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
   return command;
 }
 
 int RuntimeOptions::run(bool json) const {
-  if (!depfile.empty() && stamp.empty()) throw UsageError("--depfile needs --stamp");
+  if (!depfile.empty() && stamp.empty()) throw UsageError("--depfile requires --stamp FILE");
   const std::optional<fs::path> found = pack::find_runtime(directory);
   if (!found) {
     if (!result.empty()) write_file_if_changed(result, "none\n");

@@ -12,14 +12,22 @@
 namespace bottle::tools {
 
 void Connection::add_to(Command command) {
-  command.add_flag("--plain-http", options.plain_http, "Speak plain HTTP (loopback is spoken to so anyway)");
-  command.add_flag("--tls", options.tls, "Speak TLS to loopback too");
-  command.add_option("--auth-file", auth_file,
-                     "Credentials, as Docker's config.json (default: where Docker looks)");
-  command.add_option("--certs", certificates, "A directory like /etc/docker/certs.d, instead of it");
-  command.add_option("--timeout", timeout, "Without any progress a connection is lost").show_default();
-  command.add_option("--retries", retries, "Further attempts at what fails for a time").show_default();
-  command.add_option("--threads", options.threads, "Blobs at once").show_default();
+  command.group_options("Content");
+  command.add_flag("--plain-http", options.plain_http, "Use plain HTTP (always used for loopback)");
+  command.add_flag("--tls", options.tls, "Use TLS for loopback too");
+  command
+      .add_option(
+          "--auth-file", auth_file,
+          "Read credentials, in the form of Docker's config.json, from FILE (default: Docker's files)")
+      .type_name("FILE");
+  command.add_option("--certs", certificates, "Read certificates from DIR instead of /etc/docker/certs.d")
+      .type_name("DIR");
+  command.add_option("--timeout", timeout, "Give up a connection after TIME without progress")
+      .type_name("TIME")
+      .show_default();
+  command.add_option("--retries", retries, "Retry temporary failures N times").type_name("N").show_default();
+  command.add_option("--threads", options.threads, "Transfer N blobs at once").type_name("N").show_default();
+  command.group_options("Connection");
 }
 
 registry::Client Connection::client(const std::string& work) const {

@@ -25,7 +25,7 @@ namespace {
 // Of the one image manifest that goes into an index.
 oci::Platform platform_of(const registry::PushSource& source) {
   if (oci::is_index_type(source.root().descriptor.media_type))
-    throw Error("--index takes an image, found an index");
+    throw Error("--index requires an image, found an index");
   const oci::Manifest manifest = oci::parse_manifest(source.root().bytes, "manifest");
   for (const registry::BlobToPush& blob : source.blobs)
     if (blob.descriptor.digest == manifest.config.digest && blob.content.open &&
@@ -36,7 +36,7 @@ oci::Platform platform_of(const registry::PushSource& source) {
           pread_some(file.file->get(), std::as_writable_bytes(std::span(text)), file.offset, file.name));
       return oci::parse_config(text, file.name).platform;
     }
-  throw Error("--index takes an image with a configuration");
+  throw Error("--index requires an image with a configuration");
 }
 
 void say(const registry::PushReport& report) {
@@ -47,7 +47,7 @@ void say(const registry::PushReport& report) {
     mounted += blob.outcome == registry::BlobOutcome::mounted ? 1u : 0u;
   }
   if (report.unchanged)
-    fmt::print("{}: {} is there already; nothing was sent\n", report.reference.string(),
+    fmt::print("{}: {} exists already; nothing was sent\n", report.reference.string(),
                report.root.digest.string());
   else
     fmt::print("{}: {}, {} blobs uploaded ({}), {} mounted, {} present\n", report.reference.string(),
@@ -58,29 +58,36 @@ void say(const registry::PushReport& report) {
 }  // namespace
 
 Command PushCommand::add_to(Command app) {
-  Command command = app.add_subcommand("push", "Send an image, a pack or another artifact to registries.");
-  command.when_chosen([this, command] {
-    command.add_option("references", references, "Where to").required();
-    command.add_option("--layout", layout, "From an image layout, or a tar of one");
-    command.add_option("--image", image, "From a bottle's build directory (with image.json)");
-    command.add_option("--pack", pack, "A .smolmachine file");
-    command.add_option("--name", name, "Which image of the layout: its name or digest");
-    command.add_option("--compression", compression, "Of layers made here: gzip, zstd or none")
+  Command command =
+      app.add_subcommand("push", "Upload an image, a pack or another artifact to registries.")
+          ->footer("Example: bottle-registry push registry.example/team/app:1.0 --image build/bottles/app");
+  when_chosen(*command, [this, command] {
+    command.add_option("references", references, "Push to REF").type_name("REF").required();
+    command.add_option("--layout", layout, "Push from the image layout DIR, or from a tar of one")
+        .type_name("DIR");
+    command
+        .add_option("--image", image, "Push the image in the bottle's build directory DIR (with image.json)")
+        .type_name("DIR");
+    command.add_option("--pack", pack, "Push the pack FILE").type_name("FILE");
+    command.add_option("--name", name, "Choose the image of the layout by its name or digest")
+        .type_name("NAME");
+    command.add_option("--compression", compression, "Compress new layers with METHOD")
+        .type_name("METHOD")
         .one_of({"gzip", "zstd", "none"})
         .show_default();
-    command.add_option("--level", level, "Of the compression (default: gzip 6, zstd 3)");
-    command.add_flag("--index", index,
-                     "Put the image into the index at the tag, beside those for other platforms");
-    command.add_option("--mount-from", mount_from,
-                       "A repository of the same registry that may have the blobs");
-    command.add_option("--chunk-size", chunk_size,
-                       "Upload blobs in chunks of this size (default: in one piece)");
-    command.add_option("--result", result, "Write push.json to this file");
-    command.add_option("--stamp", stamp,
-                       "Remember in this file what was pushed; what it says already is not pushed again");
-    command.add_flag("--verify-remote", verify_remote, "Ask the registry whatever the stamp says")
+    command.add_option("--level", level, "Compress with level N (default: gzip 6, zstd 3)").type_name("N");
+    command.add_flag("--index", index, "Add the image to the index at the tag, beside other platforms");
+    command
+        .add_option("--mount-from", mount_from, "Mount existing blobs from REPOSITORY of the same registry")
+        .type_name("REPOSITORY");
+    command.add_option("--chunk-size", chunk_size, "Upload blobs in chunks of SIZE (default: in one piece)")
+        .type_name("SIZE");
+    command.add_option("--result", result, "Write push.json to FILE").type_name("FILE");
+    command.add_option("--stamp", stamp, "Record the push in FILE, and skip it the next time")
+        .type_name("FILE");
+    command.add_flag("--verify-remote", verify_remote, "Ask the registry even if the stamp records the push")
         .needs("--stamp");
-    command.add_option("--store", store, "The store's directory");
+    command.add_option("--store", store, "Use the store in DIR").type_name("DIR");
     connection.add_to(command);
   });
   return command;
@@ -183,7 +190,7 @@ image::DistributeOptions PushCommand::distribute_options() const {
                                                 : oci::Compression::none;
   options.level = level != 0 ? level : oci::default_level(options.compression);
   if (!oci::is_level(options.compression, options.level))
-    throw UsageError("--level: there is no level " + std::to_string(options.level) + " of " + compression);
+    throw UsageError("--level: invalid level " + std::to_string(options.level) + " of " + compression);
   options.threads = default_threads();
   return options;
 }
@@ -215,7 +222,7 @@ int PushCommand::say_stamped(const CommonOptions& common) const {
   if (common.json)
     print({{"bytesSent", 0}, {"milliseconds", 0}, {"pushes", OrderedJson::array()}, {"stamped", true}});
   else if (!common.quiet)
-    fmt::print("{} says that this was pushed before; --verify-remote asks the registry\n", stamp);
+    fmt::print("{} records this push, so nothing was sent; --verify-remote asks the registry\n", stamp);
   return kSuccess;
 }
 

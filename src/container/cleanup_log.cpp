@@ -211,7 +211,8 @@ bool CleanupLog::remove_runtime_containers(const Item& item) {
 }
 
 bool CleanupLog::remove_builder(const Item& item) {
-  // A RUN goes on when its builder is killed, in a chroot as under a runtime; and whatever the runtime says.
+  // A RUN continues when its builder is killed, in a chroot as under a runtime; and whatever the runtime
+  // says.
   const fs::path temporary = directory_ / item.name;
   bool is_ended = remove_runtime_containers(item);
   is_ended = end_processes_rooted_below(temporary, time_limit()) && is_ended;

@@ -25,8 +25,8 @@ class CleanupLog {
   static constexpr const char* kBuilderArgument = "BOTTLE_BUILD_DIRECTORY";
 
   // Takes out what a killed build left. What cannot be taken out (its engine cannot be reached) stays noted.
-  // `locks` is a directory that the builds of this user share, the store's: see lock(). Empty: nobody else is
-  // expected to have the same images.
+  // `locks` is a directory that the builds of this user share, the store's: see lock(). Empty: no other build
+  // is expected to have the same images.
   explicit CleanupLog(fs::path build_directory, std::function<void(const std::string&)> warn = {},
                       fs::path locks = {});
   // Takes out what this one has noted, also after an error or an interrupt.

@@ -103,7 +103,7 @@ class Selection {
 }  // namespace
 
 EntryDetail EntryDetail::of(const CopyRequest& request) {
-  // A directory that is only on the way to something taken gives its own mode to one that is there already.
+  // A directory that is only on the way to something taken gives its own mode to one that exists already.
   const bool has_directories_on_the_way = request.parents || !request.excludes.empty();
   const bool replaces = request.chmod && !request.chmod->empty() && !has_directories_on_the_way &&
                         ModeChange::parse(*request.chmod).replaces_mode();

@@ -29,7 +29,7 @@ void remove_detail(const EntryDetail& detail, bool is_named, oci::Entry& entry);
 // The entries of `tree` that copy() looks at for the request's sources, with their places, sorted by path;
 // symbolic links that lead to a source are among them, and further names of a file are hard links to its
 // first. `is_elsewhere` says of a source, by its number, that it is not in the tree. A source that names
-// nothing takes nothing: copy() says so.
+// nothing takes nothing: copy() reports it.
 oci::LayerIndex selected_entries(const oci::MergedTree& tree, const CopyRequest& request,
                                  const std::function<bool(std::size_t)>& is_elsewhere);
 

@@ -27,8 +27,8 @@ IdMapping available_id_mapping();
 // Whether the child stays in the process group that the terminal serves.
 enum class Terminal { none, inherited };
 
-// One such child. Several may be at work at once; this process needs no thread for them, so that a child is
-// a copy of a process in which nothing is half done.
+// One such child. Several may run at once; this process needs no thread for them, so that a child is a copy
+// of a process in which nothing is half done.
 class ConfinedProcess {
  public:
   // Starts `body`, which gets a descriptor for what the programs that it starts have to say; `on_output`

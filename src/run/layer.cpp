@@ -46,9 +46,9 @@ oci::MergedTree LayerMaker::tree_after(const oci::LayerIndex& found, bool is_ove
     return tree;
   }
   oci::MergedTree tree;
-  tree.apply(found, "what the command left");
+  tree.apply(found, "the changes of the command");
   if (id_mapping_ == IdMapping::root) return tree;
-  // Devices could not be made, so their absence says nothing.
+  // Devices could not be made, so their absence is not a change.
   oci::LayerIndex devices;
   context_.tree.walk([&](const std::string& path, const oci::MergedTree::Node& node) {
     if (!is_device(*node.inode) || tree.find(path) != nullptr) return;

@@ -285,10 +285,9 @@ RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
   const RunUser user = resolve_run_user(request.user, context.tree, read);
   const IdMapping id_mapping = available_id_mapping();
   if (id_mapping == IdMapping::single && (user.uid != 0 || user.gid != 0))
-    throw Error(fmt::format("the user {}:{} cannot be had: this system gives you no subordinate ids",
-                            user.uid, user.gid),
-                {.hint = "install newuidmap (Debian: uidmap) and have lines for you in /etc/subuid and "
-                         "/etc/subgid, or build as root"});
+    throw Error(fmt::format("cannot run as user {}:{}: this user has no subordinate ids", user.uid, user.gid),
+                {.hint = "install newuidmap (Debian: apt install uidmap) and add this user to /etc/subuid "
+                         "and /etc/subgid, or build as root"});
   const unsigned caller = ::geteuid();
   const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
   if (id_mapping == IdMapping::single && context.warn)

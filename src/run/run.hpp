@@ -1,6 +1,6 @@
 // RUN: a command executed by an OCI runtime over the tree of an image, and the layer that it makes.
 //
-// All of it happens in a process with mount and process namespaces of its own (run/confinement.hpp), in a
+// All of it happens in a process with separate mount and process namespaces (run/confinement.hpp), in a
 // directory <store>/run/<name> that the next RUN removes if this one was killed:
 //   lock      held while a process works here
 //   private/  memory-backed: configuration, runtime state, secrets
@@ -28,7 +28,7 @@
 
 namespace bottle::run {
 
-// A RUN instruction at work. Several may be so at once; see ConfinedProcess::wait().
+// A running RUN instruction. Several may run at once; see ConfinedProcess::wait().
 class RunExecution {
  public:
   // Starts it. `context` and what it refers to must stay, and stay as they are, until the end.

@@ -26,9 +26,9 @@ struct CachedTree {
   std::string problem;      // why it is of no use; empty if it is
 };
 // All that this user may look at, the least recently used first, snapshots after those on top of them. Of
-// run/ only what nobody holds.
+// run/ only unlocked directories.
 std::vector<CachedTree> cached_trees(const fs::path& store);
-// Removes the directories in run/ that nobody holds.
+// Removes the unlocked directories in run/.
 void remove_leftover_runs(const fs::path& store);
 // Removes those of the trees, unless a RUN is using them now.
 void remove_cached_trees(const fs::path& store, const std::vector<std::string>& names);

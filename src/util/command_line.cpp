@@ -119,6 +119,11 @@ Option Option::show_default() const {
   return *this;
 }
 
+Option Option::group(const std::string& heading) const {
+  option_->group(heading);
+  return *this;
+}
+
 bool Option::given() const {
   return option_ != nullptr && option_->count() > 0;
 }
@@ -144,6 +149,15 @@ template Option Command::add_option(const std::string&, std::uint64_t&, const st
 
 Option Command::add_flag(const std::string& names, bool& value, const std::string& description) const {
   return Option(app_->add_flag(names, value, description));
+}
+
+void Command::group_options(const std::string& heading) const {
+  const CLI::Option* help = app_->get_help_ptr();
+  const std::string without = help->get_group();
+  for (CLI::Option* option : app_->get_options())
+    if (option != help && option->nonpositional() && option->get_group() == without &&
+        !option->check_lname("version") && !option->check_lname("quiet") && !option->check_lname("json"))
+      option->group(heading);
 }
 
 Option Command::option(const std::string& name) const {

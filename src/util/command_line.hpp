@@ -40,7 +40,8 @@ class Option {
   Option within(unsigned least, unsigned most) const;
   Option with_optional_value() const;
   Option type_name(const std::string& name) const;
-  Option show_default() const;  // in --help
+  Option show_default() const;                     // in --help
+  Option group(const std::string& heading) const;  // in --help
 
   bool given() const;
 
@@ -69,6 +70,8 @@ class Command {
   // option.
   void when_chosen(std::function<void()> add) const;
 
+  // Puts the options that have no heading yet under `heading` in --help, except the common ones.
+  void group_options(const std::string& heading) const;
   void footer(const std::string& text) const;
   bool parsed() const;  // the command line named it
 

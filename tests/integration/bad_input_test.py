@@ -125,7 +125,7 @@ class Dockerfiles(BadInput):
 
     def test_missing_bottle(self):
         for place in (self.top / "nowhere", self.build.source):
-            self.refuses_dockerfile("FROM other\n", re.escape(str(place)) + ".*: error: there is no image plan", "hint: ",
+            self.refuses_dockerfile("FROM other\n", re.escape(str(place)) + ".*: error: cannot find the image plan", "hint: ",
                                     options=["--build-context", f"other=bottle:{place}"])
 
     def test_usage_errors(self):
@@ -307,7 +307,7 @@ class Packs(BadInput):
             plan.write_text(damaged)
             self.assert_fails(self.build.create(expect=1), r"image\.json.*: error: ")
         plan.unlink()
-        self.assert_fails(self.build.create(expect=1), r"image\.json: error: there is no image plan", "hint: .*bottle-image build")
+        self.assert_fails(self.build.create(expect=1), r"image\.json: error: cannot find the image plan", "hint: .*bottle-image build")
         self.assertEqual(self.build.output.read_bytes(), pack)
 
     def test_source_changed_after_the_build(self):

@@ -762,7 +762,7 @@ class ContainerClient(Builds):
                                f'"{self.calls_file}"; case "$1" in container) exit 0;; esac; exit 1\n')
         for words in (["create", "--name", "n", "base:1"], ["free-name", "n"]):
             self.calls()
-            self.assertIn("n to n-99 are all taken", self.command(*words, status=1))
+            self.assertIn("n to n-99 are in use", self.command(*words, status=1))
             self.assertEqual(len(self.calls()), 99)
 
 

@@ -226,10 +226,10 @@ class Launch(LaunchCase, Steps):
     def test_failures_leave_nothing(self):
         (self.upstream.identity).rename(self.top / "elsewhere")
         result = self.gate("up", "--egress", "host", expect=1)
-        self.assertRegex(result.stderr, "client_key: error: the identity of project is not there")
+        self.assertRegex(result.stderr, "client_key: error: the identity of project does not exist")
         (self.top / "elsewhere").rename(self.upstream.identity)
         result = self.gate("up", "--egress", "host", "--image", "nothing:latest", expect=1)
-        self.assertIn("there is no image nothing:latest", result.stderr)
+        self.assertIn("no such image: nothing:latest", result.stderr)
         (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\necho no luck >&2\nexit 1\n", encoding="utf-8")
         result = self.gate("up", "--egress", "host", expect=1)
         self.assertRegex(result.stderr, "the gate exited before it answered.*no luck")

@@ -84,7 +84,7 @@ class Descriptions(system_fixture.TestCase):
                 # The pointer, or that of what holds it, and what was expected.
                 pointer = result.stdout.split("#", 1)[1].split(": ", 1)[0]
                 self.assertTrue(place.startswith(pointer) or pointer.startswith(place), result.stdout)
-                self.assertRegex(result.stdout, r"#.*: error: (expected|the member)")
+                self.assertRegex(result.stdout, r"#.*: error: (expected|missing member)")
                 self.assertNotIn("secret@", result.stdout)
 
     def test_schema_refuses_invalid_descriptions(self):

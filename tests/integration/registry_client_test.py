@@ -128,7 +128,7 @@ class Exchange(Case):
         self.tool("push", "--layout", layout.directory, name)
         before = len(self.registry.requests())
         result = self.tool("push", "--layout", layout.directory, name, "--result", self.top / "push.json")
-        self.assertIn("is there already; nothing was sent", result.stdout)
+        self.assertIn("exists already; nothing was sent", result.stdout)
         report = json.loads((self.top / "push.json").read_text(encoding="utf-8"))
         self.assertEqual((report["bytesSent"], report["pushes"][0]["outcome"]), (0, "unchanged"))
         requests = wait_until(lambda: self.registry.requests()[before:], "the log of a request")
@@ -167,7 +167,7 @@ class Exchange(Case):
                 pulled = self.tool("pull", "--json", name, "--platform", platform, "--layout", self.top / "here")
                 self.assertEqual(pulled["digest"], expected)
                 self.assertEqual(self.manifest_digest(self.top / "here"), expected)
-        self.assert_fails(self.tool("pull", name, "--platform", "linux/s390x", status=None), "no image for linux/s390x; there are linux/amd64, linux/arm64")
+        self.assert_fails(self.tool("pull", name, "--platform", "linux/s390x", status=None), "no image for linux/s390x; the index lists linux/amd64, linux/arm64")
         self.skopeo("copy", "--all", "--src-tls-verify=false", f"docker://{name}", f"oci:{self.top / 'there'}:1")
         self.assertEqual(self.manifest_digest(self.top / "there"), top)
 

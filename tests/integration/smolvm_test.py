@@ -207,21 +207,21 @@ class Preflight(SmolvmTestCase):
     def test_each_check_has_a_hint(self):
         self.assert_fails(self.pack(expect=1, SMOLVM_AGENT_ROOTFS=str(self.top)), "agent|sbin/init")
         self.build.environment.update(self.environment)
-        self.assert_fails(self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)), "libkrun.so and libkrunfw.so.5 were not found", "set SMOLVM_LIB_DIR")
+        self.assert_fails(self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)), "cannot find libkrun.so and libkrunfw.so.5", "set SMOLVM_LIB_DIR")
         self.build.environment.update(self.environment)
-        self.assert_fails(self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")), "there is no KVM", "PACKER native")
+        self.assert_fails(self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")), "cannot use KVM", "PACKER native")
         self.build.environment.update(self.environment)
         (self.bin / "smolvm").write_text("#!/bin/sh\necho broken\nexit 7\n")
         self.assert_fails(self.pack(expect=1), "cannot say its version: exit code 7: broken")
         (self.bin / "smolvm").unlink()
-        self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "smolvm is not installed", "PACKER native")
+        self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "cannot find smolvm", "PACKER native")
         self.assert_clean()
 
     def test_image_name_is_checked(self):
         """A slug that smolvm would refuse after it has booted a machine."""
         pack = self.build.build / "a..b.smolmachine"
         for options, said in (((), ("refused by smolvm's guest: expected no", "--name")),
-                              (("--name", "hello:1"), ("smolvm refuses the image's name: .*expected no", "another slug"))):
+                              (("--name", "hello:1"), ("smolvm rejects the image's name: .*expected no", "another slug"))):
             result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", pack, *options,
                                       expect=1)
             self.assert_fails(result, *said)
@@ -235,7 +235,7 @@ class Preflight(SmolvmTestCase):
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False).returncode != 0:
             self.skipTest("needs the right to mount a file system")
         self.addCleanup(subprocess.run, ["umount", small], check=True)
-        self.assert_fails(self.pack(expect=1, SMOLVM_PACK_STAGING=str(small)), "needs about .*MiB", "are free", "SMOLVM_PACK_STAGING")
+        self.assert_fails(self.pack(expect=1, SMOLVM_PACK_STAGING=str(small)), "expected about .*MiB, found", "SMOLVM_PACK_STAGING")
 
 
 class RegistryImage(SmolvmTestCase):
@@ -309,7 +309,7 @@ class RegistryImage(SmolvmTestCase):
         smolvm = (self.bin / "smolvm").rename(self.top / "smolvm")
         project.configure()
         self.assertFalse(self.breakpoints.calls_file.exists())
-        self.assertRegex(project.make(expect=1).stdout, "smolvm is not installed(.|\n)*PACKER native")
+        self.assertRegex(project.make(expect=1).stdout, "cannot find smolvm(.|\n)*PACKER native")
         smolvm.rename(self.bin / "smolvm")
         project.make()
         project.tool("bottle-pack", "verify", project.pack("hello"))

@@ -250,7 +250,7 @@ void ContextScan::take_one(const copy::Source& source) {
   const std::vector<copy::SourceMatch> matches = copy::find_matches(*this, source.pattern);
   for (const std::string& tree : walk_cache_->build_trees)
     if (source.pattern.match(tree)) walk_cache_->noted.insert(tree);
-  // A wildcard that matches nothing is no error as long as the directory it looks in exists.
+  // A wildcard that matches nothing is not an error as long as the directory it looks in exists.
   matches_ += matches.size();
   if (matches.empty())
     if (const std::string directory = copy::follow_links(*this, source.pattern.literal); !directory.empty())

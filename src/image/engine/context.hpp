@@ -18,9 +18,9 @@ enum class ContextTimes {
 
 // Makes a directory in `directory` hold just the entries of `index`, with contents that are what their
 // digests say, and returns its path: `directory`/tree, or for a builder that goes by times one with a name of
-// ContextHistory. What an earlier call left there is kept where file system and `directory`/record agree
-// that nobody has touched it. Directories stay writable for their owner. `seconds` is the time of the tree
-// itself. The caller holds the build directory's lock.
+// ContextHistory. What an earlier call left there is kept where file system and `directory`/record agree that
+// it is unchanged. Directories stay writable for their owner. `seconds` is the time of the tree itself. The
+// caller holds the build directory's lock.
 fs::path stage_context(const oci::LayerIndex& index, const oci::ContentReader& reader,
                        const fs::path& directory, std::int64_t seconds, ContextTimes times);
 

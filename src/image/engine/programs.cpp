@@ -19,7 +19,7 @@ std::string file_identity(const fs::path& file) {
 std::string program_identity(const std::string& program, const std::string& package) {
   const auto path = find_program(program);
   if (!path)
-    throw Error("the program of the engine, \"" + program + "\" is not installed",
+    throw Error("the engine's program \"" + program + "\" is not installed",
                 {.where = "PATH", .hint = "install " + package + ", or use ENGINE builtin"});
   return file_identity(*path);
 }

@@ -91,9 +91,10 @@ std::string GitCommand::must(const std::vector<std::string>& arguments, const fs
 }
 
 void GitCommand::fail(const std::string& what, const ProcessResult& finished) const {
-  throw Error(
-      "git " + what + " failed (" + finished.status.text() + "): " + last_words(finished.output),
-      {.where = shown_remote(source_), .hint = "see whether git can fetch it without your configuration"});
+  throw Error("git " + what + " failed (" + finished.status.text() + "): " + last_words(finished.output),
+              {.where = shown_remote(source_),
+               .hint = "check that git can fetch it without your configuration: GIT_CONFIG_GLOBAL=/dev/null "
+                       "git ls-remote"});
 }
 
 // The last lines, without what the remote's URL may hold.

@@ -44,7 +44,7 @@ TEST_F(FindBottles, SearchesNestedBinaryDirectories) {
 }
 
 TEST_F(FindBottles, UnknownNamesListTheKnownOnes) {
-  EXPECT_THAT(failure("x").message(), HasSubstr("there is no bottle in this directory"));
+  EXPECT_THAT(failure("x").message(), HasSubstr("the directory holds no bottle"));
   bottle("bottles/hello");
   bottle("bottles/base");
   const UsageError error = failure("helo");

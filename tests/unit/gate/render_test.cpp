@@ -88,12 +88,12 @@ TEST_F(Render, UnusedVariablesAreErrors) {
 }
 
 TEST_F(Render, DirectoryWithoutTemplatesIsAnError) {
-  EXPECT_NE(failure([&] { render(); }).find("expected templates"), std::string::npos);
+  EXPECT_NE(failure([&] { render(); }).find("expected files"), std::string::npos);
   write("known_hosts.mustache", kTemplate);
   EXPECT_NE(failure([&] { render(); }).find("unexpected template for known_hosts"), std::string::npos);
   EXPECT_NE(failure([&] {
               render_gate(parse_description(json.dump(), "f"), "s", out());
-            }).find("cannot read the directory"),
+            }).find("cannot read the template directory"),
             std::string::npos);
 }
 

@@ -56,7 +56,8 @@ TEST(Schema, ValidatesListsAndAlternatives) {
 }
 
 TEST(Schema, UnknownKeywordIsAnError) {
-  EXPECT_EQ(check(R"({"format": "uri"})", "1"), "the schema uses \"format\", which this tool does not know");
+  EXPECT_EQ(check(R"({"format": "uri"})", "1"),
+            "the schema uses \"format\", which this tool does not support");
 }
 
 // Looks at every part of the gate's own schema, also those that no description here gets to.

@@ -34,7 +34,7 @@ TEST(PlacesOfValues, RefusesValuesInQuotes) {
 }
 
 TEST(PlacesOfValues, RefusesValuesInEarlierQuotes) {
-  const std::string said = "expected a value where the shell reads commands";
+  const std::string said = "expected a value outside quotes";
   EXPECT_NE(places("a=\"x\nb={{}}\n\"\n").find(said), std::string::npos);
   EXPECT_NE(places("a='x\nb={{}}\n'\n").find(said), std::string::npos);
   EXPECT_NE(places("cat <<END\n{{}}\nEND\n").find(said), std::string::npos);

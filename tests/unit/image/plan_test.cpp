@@ -121,7 +121,7 @@ TEST_F(PlanTest, LeavesNothingOfEarlierPlans) {
 }
 
 TEST_F(PlanTest, ErrorsDescribeTheDamage) {
-  EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("there is no image plan")));
+  EXPECT_THAT(refused(), AllOf(HasSubstr("image.json"), HasSubstr("cannot find the image plan")));
   const LoadedPlan image = saved();
   const std::string good = read_file(out() / "image.json");
 

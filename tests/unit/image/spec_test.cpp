@@ -98,7 +98,7 @@ TEST_F(SpecTest, ErrorsNameTheMember) {
     const char* place;
     const char* expected;
   } kCases[] = {
-      {"/schema", 2, "spec.json", "another version"},
+      {"/schema", 2, "spec.json", "unsupported version"},
       {"/schema", "1", "spec.json#/schema", "a whole number"},
       {"/slug", "Hello", "spec.json#/slug", "[a-z0-9]"},
       {"/slug", std::string(64, 'a'), "spec.json#/slug", "at most 63"},

@@ -81,7 +81,7 @@ TEST_P(Forms, AlteredStreamsAreErrors) {
 TEST_P(Forms, OutputIsBounded) {
   const std::string bomb = GetParam().compress(std::string(1u << 20, 'x'));
   EXPECT_THAT(error_of([&] { expand(bomb, (1u << 20) - 1); }),
-              HasSubstr("more than the limit of 1048575 bytes"));
+              HasSubstr("exceeds the limit of 1048575 bytes"));
 }
 
 TEST_P(Forms, SourceErrorsArePassedOn) {

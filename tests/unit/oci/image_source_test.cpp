@@ -124,7 +124,7 @@ TEST_F(Images, PlatformIsFoundInNestedIndexes) {
   EXPECT_EQ(open_layout(layout(), {.platform = Platform{"linux", "arm64", "v8"}}).identity().string(),
             arm["digest"]);
   EXPECT_THAT(refused({.platform = Platform{"linux", "s390x", ""}}),
-              HasSubstr("no image for the platform linux/s390x; there is linux/arm64, linux/amd64"));
+              HasSubstr("no image for the platform linux/s390x; the layout holds linux/arm64, linux/amd64"));
   // Several platforms at the top; without a platform the configuration says it.
   OrderedJson bare = amd;
   bare.erase("platform");
@@ -175,7 +175,7 @@ TEST_F(Images, MissingShortAndAlteredBlobsAreErrors) {
 }
 
 TEST_F(Images, InvalidDocumentsAreErrors) {
-  EXPECT_THAT(refused(), HasSubstr("no file \"index.json\""));
+  EXPECT_THAT(refused(), HasSubstr("no such file: \"index.json\""));
   write_index({});
   EXPECT_THAT(refused(), HasSubstr("lists no image"));
   write("index.json", "{");
@@ -184,7 +184,7 @@ TEST_F(Images, InvalidDocumentsAreErrors) {
   write("oci-layout", R"({"imageLayoutVersion":"2.0.0"})");
   EXPECT_THAT(refused(), HasSubstr("oci-layout#/imageLayoutVersion"));
   fs::remove(layout() / "oci-layout");
-  EXPECT_THAT(refused(), HasSubstr("no file \"oci-layout\""));
+  EXPECT_THAT(refused(), HasSubstr("no such file: \"oci-layout\""));
 }
 
 TEST_F(Images, InconsistentManifestsAreErrors) {

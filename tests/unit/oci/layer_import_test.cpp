@@ -83,7 +83,7 @@ TEST(LayerImport, InflatedSizeIsLimited) {
   const std::string blob = gzip(tar_of({file("zeros", std::string(1u << 20, '\0'))}));
   EXPECT_LT(blob.size(), 10'000u);
   EXPECT_THAT(error_of([&] { import(blob, {.maximum_uncompressed = 1u << 19}); }),
-              HasSubstr("more than the limit"));
+              HasSubstr("exceeds the limit"));
 }
 
 TEST(LayerImport, RatioIsLimited) {
@@ -93,7 +93,7 @@ TEST(LayerImport, RatioIsLimited) {
     import(blob, options);
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("more than the limit of 524288 bytes"));
+    EXPECT_THAT(error.what(), HasSubstr("exceeds the limit of 524288 bytes"));
     EXPECT_THAT(error.hint(), HasSubstr("BOTTLE_MAXIMUM_RATIO"));
   }
   options.ratio_from = 2u << 20;

@@ -126,8 +126,8 @@ TEST(LayerIndex, ErrorsNameTheLine) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "empty"},
       {"bottle-layer-index 2\n", "x.idx:1"},
-      {"bottle-layer-index 1", "cut off"},
-      {head + "d 755 0 0 0 a", "cut off"},
+      {"bottle-layer-index 1", "truncated"},
+      {head + "d 755 0 0 0 a", "truncated"},
       {head + "\n", "x.idx:2"},
       {head + "z 755 0 0 0 a\n", "unknown type"},
       {head + "dd 755 0 0 0 a\n", "unknown type"},

@@ -17,6 +17,13 @@ if(BOTTLE_SANITIZE)
   set(_bottle_precompile ON)
 endif()
 option(BOTTLE_PRECOMPILE_HEADERS "Precompile the headers that nearly all sources include" ${_bottle_precompile})
+# Most of the rest is instantiating the same templates in each file. Several files to a unit share both, but after a change
+# all of them are compiled again: this is for who builds once.
+set(_bottle_unity ON)
+if(BOTTLE_BUILD_TESTS AND NOT BOTTLE_SANITIZE)
+  set(_bottle_unity OFF)
+endif()
+option(BOTTLE_UNITY_BUILD "Compile several sources of a room as one" ${_bottle_unity})
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -106,12 +113,23 @@ if(BOTTLE_SANITIZE)
   target_link_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE})
 endif()
 
+# bottle_units(<target>): compiles the target as BOTTLE_UNITY_BUILD says, and not as CMAKE_UNITY_BUILD of an enclosing project.
+function(bottle_units target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD "${BOTTLE_UNITY_BUILD}" UNITY_BUILD_MODE BATCH UNITY_BUILD_BATCH_SIZE 16)
+  if(BOTTLE_UNITY_BUILD)
+    # A tool takes what it uses of a unit. GCC takes the files of a unit for headers, whose anonymous namespaces it warns of.
+    target_compile_options(${target} PRIVATE -ffunction-sections -fdata-sections
+                                             $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 # bottle_library(<room> SOURCES <file>... [LINK <target>...]): the static library bottle_<room>, linked by that name.
 function(bottle_library room)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
   add_library(bottle_${room} STATIC ${ARG_SOURCES})
   target_link_libraries(bottle_${room} PUBLIC bottle_options ${ARG_LINK})
-  if(BOTTLE_PRECOMPILE_HEADERS)
+  bottle_units(bottle_${room})
+  if(BOTTLE_PRECOMPILE_HEADERS AND NOT BOTTLE_UNITY_BUILD)
     target_precompile_headers(bottle_${room} PRIVATE <algorithm> <filesystem> <functional> <map> <memory> <optional> <set> <span>
       <string> <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
   endif()
@@ -128,6 +146,7 @@ function(bottle_tool name)
   add_executable(${name} ${ARG_SOURCES})
   set_property(TARGET ${name} PROPERTY OUTPUT_NAME "${file}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  bottle_units(${name})
   if(BOTTLE_LINK_STATIC AND BOTTLE_QUICK_START)
     target_link_options(${name} PRIVATE ${_bottle_quick_start})
   endif()

@@ -212,7 +212,7 @@ std::uint64_t need(const std::optional<std::uint64_t>& value, const char* option
   return *value;
 }
 
-int run(int argc, char** argv) {
+int run_command(int argc, char** argv) {
   CommandLine app("Manage the store: the cache of build results that all build trees of a user share.",
                   "bottle-cache");
   app.footer(
@@ -225,16 +225,18 @@ int run(int argc, char** argv) {
   app.add_option("--store", store_directory, "Use the store in DIR").type_name("DIR");
   app.require_subcommand();
 
-  Command stats_command = app.add_subcommand("stats", "Count the content of the store.")
-                              ->footer("Example: bottle-cache stats --json");
-  Command gc_command = app.add_subcommand("gc",
-                                          "Evict the least recently used results, then remove what nothing "
-                                          "refers to and what killed processes left.")
-                           ->footer("Example: bottle-cache gc --max-size 20G --max-age 8w");
-  Command verify_command = app.add_subcommand("verify",
-                                              "Read everything again, and report and drop what is damaged; "
-                                              "exit with 3 if something was found.")
-                               ->footer("Example: bottle-cache verify");
+  Subcommand stats_command = app.add_subcommand("stats", "Count the content of the store.")
+                                 .footer("Example: bottle-cache stats --json");
+  Subcommand gc_command =
+      app.add_subcommand("gc",
+                         "Evict the least recently used results, then remove what nothing "
+                         "refers to and what killed processes left.")
+          .footer("Example: bottle-cache gc --max-size 20G --max-age 8w");
+  Subcommand verify_command =
+      app.add_subcommand("verify",
+                         "Read everything again, and report and drop what is damaged; "
+                         "exit with 3 if something was found.")
+          .footer("Example: bottle-cache verify");
   std::string max_size;
   std::string max_age;
   store::CollectOptions options;
@@ -262,5 +264,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bottle::run_tool("bottle-cache", [&] { return run(argc, argv); });
+  return bottle::run_tool("bottle-cache", [&] { return run_command(argc, argv); });
 }

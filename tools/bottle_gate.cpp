@@ -33,7 +33,7 @@ struct StepOptions {
   std::string result;
   std::string depfile;
 
-  void add_to(Command command) {
+  void add_to(Subcommand command) {
     command.add_option("--stamp", stamp, "Touch FILE when all is done").type_name("FILE");
     command.add_option("--result", result, "List the outputs in FILE, and write it only if that changed")
         .type_name("FILE");
@@ -74,11 +74,11 @@ struct RenderOptions {
   std::string slug;
   StepOptions step;
 
-  Command add_to(Command app) {
-    Command render =
+  Subcommand add_to(Subcommand app) {
+    Subcommand render =
         app.add_subcommand("render",
                            "Write the scripts, hooks and known_hosts of a gate from its description.")
-            ->footer(
+            .footer(
                 "Example: bottle-gate render --config gate.json --templates templates/git-gate -o "
                 "build/gate");
     render.add_option("--config", config, "Read the description of the gate, JSON, from FILE")
@@ -132,9 +132,9 @@ struct SkillsOptions {
   std::vector<std::string> names;
   StepOptions step;
 
-  Command add_to(Command app) {
-    Command skills = app.add_subcommand("skills", "Copy the skills of an agent's bottle into a directory.")
-                         ->footer("Example: bottle-gate skills --root skills -o build/skills review");
+  Subcommand add_to(Subcommand app) {
+    Subcommand skills = app.add_subcommand("skills", "Copy the skills of an agent's bottle into a directory.")
+                            .footer("Example: bottle-gate skills --root skills -o build/skills review");
     skills.add_option("--root", root, "Find the skills in DIR").type_name("DIR").required();
     skills.add_option("-o,--out", out, "Write to DIR, which belongs to these skills alone")
         .type_name("DIR")
@@ -159,9 +159,9 @@ struct LaunchOptions {
   std::string secrets;
   std::uint64_t timeout = 30;
 
-  Command add_to(Command app, const char* name, const char* text) {
-    Command command = app.add_subcommand(name, text)
-                          ->footer(std::string("Example: bottle-gate ") + name + " --rendered build/gate");
+  Subcommand add_to(Subcommand app, const char* name, const char* text) {
+    Subcommand command = app.add_subcommand(name, text)
+                             .footer(std::string("Example: bottle-gate ") + name + " --rendered build/gate");
     command.add_option("--rendered", rendered, "Use the gate that render wrote to DIR")
         .type_name("DIR")
         .required();
@@ -173,8 +173,8 @@ struct LaunchOptions {
     return command;
   }
 
-  Command add_up(Command app) {
-    Command command = add_to(app, "up", "Start a gate in a container and print its address.");
+  Subcommand add_up(Subcommand app) {
+    Subcommand command = add_to(app, "up", "Start a gate in a container and print its address.");
     command.add_option("--name", request.name, "Name the container NAME (default: gate-<slug>)")
         .type_name("NAME");
     command
@@ -256,23 +256,23 @@ int main(int argc, char** argv) {
     app.footer("Example: bottle-gate up --rendered build/gate --secrets secrets");
     app.require_subcommand();
     RenderOptions options;
-    Command render_command = options.add_to(app);
+    Subcommand render_command = options.add_to(app);
     SkillsOptions skills_options;
-    Command skills_command = skills_options.add_to(app);
+    Subcommand skills_command = skills_options.add_to(app);
     LaunchOptions up_options;
-    Command up_command = up_options.add_up(app);
+    Subcommand up_command = up_options.add_up(app);
     LaunchOptions down_options;
-    Command down_command =
+    Subcommand down_command =
         down_options.add_to(app, "down", "Remove the containers and networks that `up` created.");
     LaunchOptions status_options;
-    Command status_command =
+    Subcommand status_command =
         status_options.add_to(app, "status", "Print the state of a gate; exit with 3 if it does not run.");
     std::string config;
-    Command check_command = app.add_subcommand("check", "Check the description of a gate.")
-                                ->footer("Example: bottle-gate check gate.json");
+    Subcommand check_command = app.add_subcommand("check", "Check the description of a gate.")
+                                   .footer("Example: bottle-gate check gate.json");
     check_command.add_option("config", config, "Check the description in FILE").type_name("FILE").required();
-    Command schema_command = app.add_subcommand("schema", "Print the JSON Schema of descriptions.")
-                                 ->footer("Example: bottle-gate schema > gate.schema.json");
+    Subcommand schema_command = app.add_subcommand("schema", "Print the JSON Schema of descriptions.")
+                                    .footer("Example: bottle-gate schema > gate.schema.json");
 
     if (const auto status = app.parse(argc, argv)) return *status;
     if (render_command.parsed()) return render(options, common);

@@ -115,12 +115,12 @@ int main(int argc, char** argv) {
     app.require_subcommand();
     tools::BuildOptions build_options;
     std::string build_layout;
-    Command build_command =
+    Subcommand build_command =
         app.add_subcommand("build", "Build the image plan, and with --oci an OCI image layout.")
-            ->footer("Example: bottle-image build . --out build/hello --oci build/hello/oci");
+            .footer("Example: bottle-image build . --out build/hello --oci build/hello/oci");
     build_options.add_to(build_command);
     BuildFlags flags;
-    Option check_option = tools::add_check_option(*build_command, flags.check);
+    Option check_option = tools::add_check_option(build_command, flags.check);
     build_command.add_flag("--fingerprinted", flags.fingerprinted,
                            "Use the files as `key` describes them: bottle-fingerprint has just run");
     build_command.add_option("--oci", build_layout, "Write the image as an OCI image layout to DIR")
@@ -129,9 +129,9 @@ int main(int argc, char** argv) {
     build_command.group_options("Output, lock and store");
     tools::BuildOptions export_options;
     std::string export_layout;
-    Command export_command =
+    Subcommand export_command =
         app.add_subcommand("export", "Write a built image as an OCI image layout.")
-            ->footer("Example: bottle-image export build/bottles/hello --layout hello-layout");
+            .footer("Example: bottle-image export build/bottles/hello --layout hello-layout");
     export_options.add_to(export_command, tools::BuildOptions::Place::built);
     export_command
         .add_option("--layout,--oci", export_layout, "Write the layout to DIR (default: oci beside the plan)")

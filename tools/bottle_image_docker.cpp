@@ -42,7 +42,8 @@ struct DockerOptions {
 };
 
 // The exit status of a failure that was not an Error: 3 with "status", 0 with "ignore".
-int exit_status(const DockerOptions& options, const DockerStatus& status, const CommonOptions& common) {
+int exit_status(const DockerOptions& options, const container::CommandStatus& status,
+                const CommonOptions& common) {
   if (common.json)
     fmt::print(
         "{}\n",
@@ -59,14 +60,14 @@ struct DockerCommand {
   const char* name;
   const char* description;
   const char* example;
-  std::function<void(Command, DockerOptions&)> add_options;
+  std::function<void(Subcommand, DockerOptions&)> add_options;
   std::function<int(const DockerOptions&, const CommonOptions&)> run;
 };
 
-void add_image(Command app, DockerOptions& options) {
+void add_image(Subcommand app, DockerOptions& options) {
   app.add_option("image", options.first, "Use the image REF").type_name("REF").required();
 }
-void add_container(Command app, DockerOptions& options) {
+void add_container(Subcommand app, DockerOptions& options) {
   app.add_option("container", options.first, "Use the container NAME").type_name("NAME").required();
 }
 
@@ -80,7 +81,7 @@ std::vector<DockerCommand> docker_commands() {
          return id ? kSuccess : kCheckFound;
        }},
       {"tag", "Give an image another name.", "tag hello:latest registry.example/team/hello:1.0",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          add_image(app, options);
          app.add_option("name", options.second, "Name the image REF").type_name("REF").required();
        },
@@ -105,7 +106,7 @@ std::vector<DockerCommand> docker_commands() {
        }},
       {"create", "Create a container under the first free name of NAME, NAME-2 to NAME-99; print the name.",
        "create --name agent hello:latest /bin/sh",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          app.add_option("--name", options.name, "Try NAME, NAME-2 to NAME-99").type_name("NAME").required();
          app.add_option("--option", options.options, "Pass WORD to `docker create`; repeatable")
              .type_name("WORD");
@@ -122,7 +123,7 @@ std::vector<DockerCommand> docker_commands() {
          return kSuccess;
        }},
       {"free-name", "Print the first of NAME, NAME-2 to NAME-99 that no container has.", "free-name agent",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          app.add_option("name", options.first, "Try NAME, NAME-2 to NAME-99").type_name("NAME").required();
        },
        [](const DockerOptions& options, const CommonOptions&) -> int {
@@ -130,7 +131,7 @@ std::vector<DockerCommand> docker_commands() {
          return kSuccess;
        }},
       {"cp", "Copy a file or directory into a container.", "cp agent notes.txt /tmp/notes.txt",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          add_container(app, options);
          app.add_option("from", options.second, "Copy the file or directory PATH")
              .type_name("PATH")
@@ -144,7 +145,7 @@ std::vector<DockerCommand> docker_commands() {
              common);
        }},
       {"connect", "Attach a container to a network.", "connect agent gate-network",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          app.add_option("network", options.second, "Attach to the network NAME").type_name("NAME").required();
          add_container(app, options);
        },
@@ -158,7 +159,7 @@ std::vector<DockerCommand> docker_commands() {
          return exit_status(options, options.client().start(options.first, options.policy()), common);
        }},
       {"exec", "Execute a command in a running container, as root.", "exec agent /bin/ls /",
-       [](Command app, DockerOptions& options) {
+       [](Subcommand app, DockerOptions& options) {
          add_container(app, options);
          app.add_option("command", options.words, "Execute this command").type_name("WORD").required();
        },
@@ -201,11 +202,11 @@ struct LoadOptions {
 
 }  // namespace
 
-std::function<std::optional<int>()> add_docker_commands(Command app, const CommonOptions& common) {
+std::function<std::optional<int>()> add_docker_commands(Subcommand app, const CommonOptions& common) {
   const auto load = std::make_shared<LoadOptions>();
-  Command load_command =
+  Subcommand load_command =
       app.add_subcommand("load", "Load the missing layers of a built image into Docker or Podman.")
-          ->footer("Example: bottle-image load build/bottles/hello --into podman");
+          .footer("Example: bottle-image load build/bottles/hello --into podman");
   load->build.add_to(load_command, BuildOptions::Place::built);
   load_command
       .add_option("--into", load->into,
@@ -213,9 +214,9 @@ std::function<std::optional<int>()> add_docker_commands(Command app, const Commo
       .type_name("PROGRAM")
       .one_of({"docker", "podman"});
 
-  Command docker =
+  Subcommand docker =
       app.add_subcommand("docker", "Run one command of Docker or Podman with a failure policy.")
-          ->footer("Example: bottle-image docker --program podman --on-failure status exists gate-project");
+          .footer("Example: bottle-image docker --program podman --on-failure status exists gate-project");
   docker.require_subcommand();
   const auto options = std::make_shared<DockerOptions>();
   docker.add_option("--program", options->program, "Run docker or podman")
@@ -227,12 +228,11 @@ std::function<std::optional<int>()> add_docker_commands(Command app, const Commo
       .type_name("POLICY")
       .one_of({"fail", "status", "ignore"})
       .show_default();
-  std::vector<std::pair<Command, DockerCommand>> commands;
+  std::vector<std::pair<Subcommand, DockerCommand>> commands;
   for (DockerCommand& command : docker_commands()) {
-    Command added = docker.add_subcommand(command.name, command.description)
-                        ->footer(std::string("Example: bottle-image docker ") + command.example);
-    added->fallthrough();
-    command.add_options(*added, *options);
+    Subcommand added = docker.add_subcommand(command.name, command.description);
+    added.footer(std::string("Example: bottle-image docker ") + command.example);
+    command.add_options(added, *options);
     commands.emplace_back(added, std::move(command));
   }
   return [=, &common]() -> std::optional<int> {

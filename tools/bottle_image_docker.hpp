@@ -12,6 +12,6 @@ namespace bottle::tools {
 
 // Adds the sub-commands. What is returned runs the one that was given, once the command line is parsed, and
 // says the exit status; nullopt: it was another. `common` outlives it.
-std::function<std::optional<int>()> add_docker_commands(Command app, const CommonOptions& common);
+std::function<std::optional<int>()> add_docker_commands(Subcommand app, const CommonOptions& common);
 
 }  // namespace bottle::tools

@@ -29,7 +29,7 @@ struct LockOptions {
   bool dry_run = false;
   bool prune = false;
 
-  void add_place(Command app) {
+  void add_place(Subcommand app) {
     app.add_option("--lock", build.lock, "Use the lock FILE (default: bottle.lock in the context)")
         .type_name("FILE");
     Option specs_option =
@@ -41,7 +41,7 @@ struct LockOptions {
         .excludes(specs_option);
   }
 
-  void add_to(Command app) {
+  void add_to(Subcommand app) {
     add_place(app);
     Option specs_option = app.option("--spec");
     const auto apart = [&](Option option) { option.excludes(specs_option); };
@@ -322,24 +322,25 @@ int main(int argc, char** argv) {
     app.footer("Example: bottle-lock update .");
     app.require_subcommand();
     LockOptions updating;
-    Command update_command =
+    Subcommand update_command =
         app.add_subcommand("update",
                            "Resolve the sources at registries, servers and repositories, and write the lock.")
-            ->footer("Example: bottle-lock update . --dry-run");
+            .footer("Example: bottle-lock update . --dry-run");
     updating.add_to(update_command);
     update_command.add_flag("--dry-run", updating.dry_run, "Print what would change, and write nothing");
     update_command.add_flag("--prune", updating.prune,
                             "Remove entries that none of the given Dockerfiles uses");
     LockOptions checking;
-    Command check_command = app.add_subcommand("check",
-                                               "Resolve the locked sources again, and report what changed, "
-                                               "is missing or unused; exit with 3 if something differs.")
-                                ->footer("Example: bottle-lock check --lock bottle.lock");
+    Subcommand check_command =
+        app.add_subcommand("check",
+                           "Resolve the locked sources again, and report what changed, "
+                           "is missing or unused; exit with 3 if something differs.")
+            .footer("Example: bottle-lock check --lock bottle.lock");
     checking.add_to(check_command);
     LockOptions listing;
-    Command list_command =
+    Subcommand list_command =
         app.add_subcommand("list", "Print the entries of the lock, without a request to any server.")
-            ->footer("Example: bottle-lock list --lock bottle.lock");
+            .footer("Example: bottle-lock list --lock bottle.lock");
     listing.add_place(list_command);
     if (const auto status = app.parse(argc, argv)) return *status;
     updating.take_context();

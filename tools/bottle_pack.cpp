@@ -83,10 +83,10 @@ struct CreateOptions {
   std::string store;
   std::size_t threads = 0;
 
-  Command add_to(Command app) {
-    Command create =
+  Subcommand add_to(Subcommand app) {
+    Subcommand create =
         app.add_subcommand("create", "Make a pack from an image plan.")
-            ->footer("Example: bottle-pack create build/bottles/hello -o hello.smolmachine --cpus 2");
+            .footer("Example: bottle-pack create build/bottles/hello -o hello.smolmachine --cpus 2");
     create
         .add_option("place", place,
                     "Use the bottle's build directory or specification file, in place of --spec and --image")
@@ -423,26 +423,26 @@ int main(int argc, char** argv) {
     app.footer("Example: bottle-pack create build/bottles/hello");
     app.require_subcommand();
     CreateOptions options;
-    Command create_command = options.add_to(app);
+    Subcommand create_command = options.add_to(app);
 
     std::string file;
     std::string other;
     bool tree = false;
-    Command inspect_command =
+    Subcommand inspect_command =
         app.add_subcommand("inspect", "Print the manifest of a pack, reading the end of the file only.")
-            ->footer("Example: bottle-pack inspect --tree hello.smolmachine");
+            .footer("Example: bottle-pack inspect --tree hello.smolmachine");
     inspect_command.add_option("pack", file, "Read the pack FILE").type_name("FILE").required();
     inspect_command.add_flag(
         "--tree", tree, "Print the file tree as JSON: [path, type, mode, uid, gid, size, digest or link]");
-    Command verify_command =
+    Subcommand verify_command =
         app.add_subcommand("verify", "Check that a pack is complete and that smolvm can use it.")
-            ->footer("Example: bottle-pack verify hello.smolmachine");
+            .footer("Example: bottle-pack verify hello.smolmachine");
     verify_command.add_option("pack", file, "Check the pack FILE").type_name("FILE").required();
 
     std::string what = "rootfs";
     bool force = false;
-    Command extract_command = app.add_subcommand("extract", "Extract a pack into a directory.")
-                                  ->footer("Example: bottle-pack extract hello.smolmachine hello-root");
+    Subcommand extract_command = app.add_subcommand("extract", "Extract a pack into a directory.")
+                                     .footer("Example: bottle-pack extract hello.smolmachine hello-root");
     extract_command.add_option("pack", file, "Extract the pack FILE").type_name("FILE").required();
     extract_command.add_option("directory", other, "Write to DIR").type_name("DIR").required();
     extract_command
@@ -453,14 +453,14 @@ int main(int argc, char** argv) {
     extract_command.add_flag("--force", force, "Write into a directory that is not empty");
 
     tools::RuntimeOptions runtime;
-    Command runtime_command = runtime.add_to(app);
+    Subcommand runtime_command = runtime.add_to(app);
 
     bool no_owner = false;
-    Command diff_command =
+    Subcommand diff_command =
         app.add_subcommand(
                "diff",
                "Compare the manifests and trees of two packs, or the tree of a pack with a directory.")
-            ->footer("Example: bottle-pack diff old.smolmachine new.smolmachine");
+            .footer("Example: bottle-pack diff old.smolmachine new.smolmachine");
     diff_command.add_option("a", file, "Compare this pack or directory").type_name("PATH").required();
     diff_command.add_option("b", other, "Compare with this pack or directory").type_name("PATH").required();
     diff_command.add_flag("--no-owner", no_owner, "Ignore owners");

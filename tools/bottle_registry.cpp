@@ -41,12 +41,12 @@ struct PullCommand {
   std::string name;
   std::string store;
 
-  Command add_to(Command app) {
-    Command command =
+  Subcommand add_to(Subcommand app) {
+    Subcommand command =
         app.add_subcommand("pull",
                            "Download an image or artifact into an image layout, a pack file or the store.")
-            ->footer("Example: bottle-registry pull debian:12 --layout debian-layout");
-    when_chosen(*command, [this, command] {
+            .footer("Example: bottle-registry pull debian:12 --layout debian-layout");
+    command.when_chosen([this, command] {
       command.add_option("reference", reference, "Download REF").type_name("REF").required();
       command.add_option("--layout", layout, "Write an image layout to DIR, replacing an existing one")
           .type_name("DIR");
@@ -105,11 +105,11 @@ struct CopyCommand {
   std::string platform = "all";
   std::string store;
 
-  Command add_to(Command app) {
-    Command command =
+  Subcommand add_to(Subcommand app) {
+    Subcommand command =
         app.add_subcommand("copy", "Copy an image or artifact between registries or repositories.")
-            ->footer("Example: bottle-registry copy debian:12 registry.example/mirror/debian:12");
-    when_chosen(*command, [this, command] {
+            .footer("Example: bottle-registry copy debian:12 registry.example/mirror/debian:12");
+    command.when_chosen([this, command] {
       command.add_option("from", from, "Copy from REF").type_name("REF").required();
       command.add_option("to", to, "Copy to REF").type_name("REF").required();
       command.add_option("--platform", platform, "Copy os/architecture[/variant] of an index, or all")
@@ -145,10 +145,10 @@ struct TagsCommand {
   std::size_t page = 0;
   std::size_t limit = 1'000'000;
 
-  Command add_to(Command app) {
-    Command command = app.add_subcommand("tags", "List the tags of a repository.")
-                          ->footer("Example: bottle-registry tags registry.example/team/app --limit 10");
-    when_chosen(*command, [this, command] {
+  Subcommand add_to(Subcommand app) {
+    Subcommand command = app.add_subcommand("tags", "List the tags of a repository.")
+                             .footer("Example: bottle-registry tags registry.example/team/app --limit 10");
+    command.when_chosen([this, command] {
       command.add_option("repository", repository, "List the tags of REPOSITORY")
           .type_name("REPOSITORY")
           .required();
@@ -180,12 +180,12 @@ struct InspectCommand {
   bool referrers = false;
   std::string artifact_type;
 
-  Command add_to(Command app) {
-    Command command =
+  Subcommand add_to(Subcommand app) {
+    Subcommand command =
         app.add_subcommand("inspect",
                            "Print the manifest, configuration and referrers of a reference as JSON.")
-            ->footer("Example: bottle-registry inspect debian:12 --platform linux/arm64");
-    when_chosen(*command, [this, command] {
+            .footer("Example: bottle-registry inspect debian:12 --platform linux/arm64");
+    command.when_chosen([this, command] {
       command.add_option("reference", reference, "Print REF").type_name("REF").required();
       command.add_flag("--raw", raw, "Print only the manifest or index, byte for byte");
       command
@@ -243,11 +243,11 @@ struct ProbeCommand {
   std::string registry;
   std::string wait;
 
-  Command add_to(Command app) {
-    Command command =
+  Subcommand add_to(Subcommand app) {
+    Subcommand command =
         app.add_subcommand("probe", "Check whether a registry answers, and which authentication it requires.")
-            ->footer("Example: bottle-registry probe registry.example:5000 --wait 30s");
-    when_chosen(*command, [this, command] {
+            .footer("Example: bottle-registry probe registry.example:5000 --wait 30s");
+    command.when_chosen([this, command] {
       command.add_option("registry", registry, "Check the registry at HOST")
           .type_name("HOST[:PORT]")
           .required();
@@ -303,12 +303,12 @@ int run(int argc, char** argv) {
   TagsCommand tags;
   InspectCommand inspect;
   ProbeCommand probe;
-  const Command pull_app = pull.add_to(app);
-  const Command push_app = push.add_to(app);
-  const Command copy_app = copy.add_to(app);
-  const Command tags_app = tags.add_to(app);
-  const Command inspect_app = inspect.add_to(app);
-  const Command probe_app = probe.add_to(app);
+  const Subcommand pull_app = pull.add_to(app);
+  const Subcommand push_app = push.add_to(app);
+  const Subcommand copy_app = copy.add_to(app);
+  const Subcommand tags_app = tags.add_to(app);
+  const Subcommand inspect_app = inspect.add_to(app);
+  const Subcommand probe_app = probe.add_to(app);
   ServeCommand serve(app, common);
   if (const auto status = app.parse(argc, argv)) return *status;
   if (pull_app.parsed()) return pull.run(common);

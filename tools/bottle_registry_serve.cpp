@@ -140,7 +140,7 @@ bool is_loopback(const std::string& address) {
 }  // namespace
 
 struct ServeCommand::Options {
-  Command app;
+  Subcommand app;
   const CommonOptions* common = nullptr;
   std::string root;
   std::string layout;
@@ -161,13 +161,14 @@ struct ServeCommand::Options {
   registry::ServerLimits limits;
 };
 
-ServeCommand::ServeCommand(Command app, const CommonOptions& common) : options_(std::make_unique<Options>()) {
+ServeCommand::ServeCommand(Subcommand app, const CommonOptions& common)
+    : options_(std::make_unique<Options>()) {
   Options& options = *options_;
   options.common = &common;
   options.app = app.add_subcommand(
       "serve", "Serve images on this machine as a registry (OCI distribution 1.1) until a signal ends it.");
-  when_chosen(*options.app, [&options] {
-    Command serve = *options.app;
+  options.app.when_chosen([&options] {
+    Subcommand serve = options.app;
     Option root =
         serve
             .add_option("--root", options.root,

@@ -10,7 +10,7 @@ namespace bottle {
 class ServeCommand {
  public:
   // Adds the sub-command to `app`.
-  ServeCommand(Command app, const CommonOptions& common);
+  ServeCommand(Subcommand app, const CommonOptions& common);
   ~ServeCommand();
 
   bool parsed() const;

@@ -103,7 +103,7 @@ std::string specification_in(const std::string& place) {
   return fs::is_regular_file(file, error) ? file.native() : "";
 }
 
-void BuildOptions::add_to(Command app, Place positional) {
+void BuildOptions::add_to(Subcommand app, Place positional) {
   kind = positional;
   Option spec_option = app.add_option("--spec", spec, "Read the specification of the bottle that CMake wrote")
                            .type_name("FILE");

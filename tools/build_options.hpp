@@ -42,7 +42,7 @@ struct BuildOptions {
   bool debug_shell = false;
   bool git_modes = false;
 
-  void add_to(Command app, Place positional = Place::context);
+  void add_to(Subcommand app, Place positional = Place::context);
   bool has_directory() const {
     return !spec.empty() || !out.empty() || (kind == Place::built && !place.empty());
   }

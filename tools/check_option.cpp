@@ -10,7 +10,7 @@
 
 namespace bottle::tools {
 
-Option add_check_option(Command app, bool& check) {
+Option add_check_option(Subcommand app, bool& check) {
   return app.add_flag("--check", check,
                       "Report constructs that are legal and probably mistakes, and build nothing; exit with "
                       "3 if something was found");

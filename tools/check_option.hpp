@@ -6,7 +6,7 @@
 
 namespace bottle::tools {
 
-Option add_check_option(Command app, bool& check);
+Option add_check_option(Subcommand app, bool& check);
 
 // Prints on stdout what was found, and returns the exit status: 3 if a rule fired, 1 if the Dockerfile would
 // not build, else 0.

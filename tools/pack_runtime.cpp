@@ -28,8 +28,8 @@ std::vector<std::string> dependencies(const pack::Runtime& runtime) {
 
 }  // namespace
 
-Command RuntimeOptions::add_to(Command app) {
-  Command command = app.add_subcommand(
+Subcommand RuntimeOptions::add_to(Subcommand app) {
+  Subcommand command = app.add_subcommand(
       "runtime", "Print the agent root filesystem of smolvm that packs get, and the digest of its content.");
   command
       .add_option("directory", directory,
@@ -42,7 +42,7 @@ Command RuntimeOptions::add_to(Command app) {
       .add_option("--depfile", depfile, "Write a depfile for the stamp that names all files that were read")
       .type_name("FILE");
   command.add_option("--store", store, "Use the store in DIR").type_name("DIR");
-  command->footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
+  command.footer("Example: bottle-pack runtime /usr/lib/smolvm/agent-rootfs");
   return command;
 }
 

@@ -14,7 +14,7 @@ struct RuntimeOptions {
   std::string depfile;
   std::string store;
 
-  Command add_to(Command app);
+  Subcommand add_to(Subcommand app);
   // Prints the directory and its digest, or, with `result`, writes the digest there if it is another.
   int run(bool json) const;
 };

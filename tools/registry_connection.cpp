@@ -11,7 +11,7 @@
 
 namespace bottle::tools {
 
-void Connection::add_to(Command command) {
+void Connection::add_to(Subcommand command) {
   command.group_options("Content");
   command.add_flag("--plain-http", options.plain_http, "Use plain HTTP (always used for loopback)");
   command.add_flag("--tls", options.tls, "Use TLS for loopback too");

@@ -19,7 +19,7 @@ struct Connection {
   std::string timeout = "30s";
   unsigned retries = 4;
 
-  void add_to(Command command);
+  void add_to(Subcommand command);
   // `work` is what progress on stderr is called, "pulling"; empty: none is told. Throws UsageError for what
   // an option cannot be.
   registry::Client client(const std::string& work = {}) const;

@@ -57,11 +57,11 @@ void say(const registry::PushReport& report) {
 
 }  // namespace
 
-Command PushCommand::add_to(Command app) {
-  Command command =
+Subcommand PushCommand::add_to(Subcommand app) {
+  Subcommand command =
       app.add_subcommand("push", "Upload an image, a pack or another artifact to registries.")
-          ->footer("Example: bottle-registry push registry.example/team/app:1.0 --image build/bottles/app");
-  when_chosen(*command, [this, command] {
+          .footer("Example: bottle-registry push registry.example/team/app:1.0 --image build/bottles/app");
+  command.when_chosen([this, command] {
     command.add_option("references", references, "Push to REF").type_name("REF").required();
     command.add_option("--layout", layout, "Push from the image layout DIR, or from a tar of one")
         .type_name("DIR");

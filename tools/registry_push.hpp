@@ -32,7 +32,7 @@ struct PushCommand {
   std::string store;
   bool index = false;
 
-  Command add_to(Command app);
+  Subcommand add_to(Subcommand app);
   int run(const CommonOptions& common);
 
  private:

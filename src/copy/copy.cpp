@@ -29,7 +29,7 @@ std::string shown(std::string_view path) {
 }
 
 // What the instruction asks for, understood.
-struct Plan {
+struct CopyPlan {
   std::string destination;  // from the root, links not followed
   bool into_directory;      // the destination is written as a directory: "dir/" or "dir/."
   std::optional<image::Owner> owner;
@@ -37,8 +37,8 @@ struct Plan {
   bool unpack;
 };
 
-Plan understand(const CopyRequest& request, const oci::MergedTree& destination) {
-  Plan plan;
+CopyPlan understand(const CopyRequest& request, const oci::MergedTree& destination) {
+  CopyPlan plan;
   const std::string& written = request.destination;
   plan.destination = path_in_root(!written.empty() && written.front() == '/'
                                       ? written
@@ -80,7 +80,7 @@ std::string literal_pattern(const std::string& path) {
 
 class Copier {
  public:
-  Copier(CopyTarget& target, const CopyRequest& request, const Plan& plan)
+  Copier(CopyTarget& target, const CopyRequest& request, const CopyPlan& plan)
       : target_(target), request_(request), plan_(plan) {}
 
   // `uses_up`: the files of `from` are no longer needed, and the tree is not const.
@@ -298,7 +298,7 @@ class Copier {
   const oci::MergedTree* from_ = nullptr;  // of the source at hand
   CopyTarget& target_;
   const CopyRequest& request_;
-  const Plan& plan_;
+  const CopyPlan& plan_;
   // Of the match at hand: hard links are kept inside one match only.
   const Source* source_ = nullptr;
   std::unordered_map<const Entry*, CopyTarget::Inode> links_;
@@ -311,7 +311,7 @@ oci::LayerIndex copy_from(const oci::MergedTree& source, bool uses_up, const oci
                           const CopyRequest& request, const ArchiveOpener& open_archive) {
   const oci::MergedTree nothing;
   const oci::MergedTree& below = request.is_independent() ? nothing : destination;
-  const Plan plan = understand(request, below);
+  const CopyPlan plan = understand(request, below);
   CopyTarget target(below);
   Copier copier(target, request, plan);
   for (std::size_t i = 0; i < request.sources.size(); ++i) {

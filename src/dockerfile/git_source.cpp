@@ -146,7 +146,7 @@ Query parse_query(std::string_view text, bool& is_valid) {
   return query;
 }
 
-[[noreturn]] void fail(std::string message, std::string hint = {}) {
+[[noreturn]] void fail_git(std::string message, std::string hint = {}) {
   throw SourceKindError(std::move(message), {.where = {}, .hint = std::move(hint)});
 }
 
@@ -155,13 +155,14 @@ bool read_switch(const std::string& name, const std::string& value) {
   static constexpr std::string_view kNo[] = {"0", "f", "F", "false", "FALSE", "False"};
   if (std::find(std::begin(kYes), std::end(kYes), value) != std::end(kYes)) return true;
   if (std::find(std::begin(kNo), std::end(kNo), value) != std::end(kNo)) return false;
-  fail("invalid " + name + " value: " + in_quotes(value), "write " + name + "=true or " + name + "=false");
+  fail_git("invalid " + name + " value: " + in_quotes(value),
+           "write " + name + "=true or " + name + "=false");
 }
 
 void set_once(std::string& field, const std::string& value, const char* name) {
   if (!field.empty() && field != value)
-    fail(std::string(name) + " conflicts: " + in_quotes(field) + " vs " + in_quotes(value),
-         "remove one of them");
+    fail_git(std::string(name) + " conflicts: " + in_quotes(field) + " vs " + in_quotes(value),
+             "remove one of them");
   field = value;
 }
 
@@ -178,8 +179,8 @@ void read_query(GitSource& source, const Query& query) {
   for (const auto& [key, values] : query) {
     const std::string& value = values.front();
     const bool is_switch = key == "submodules" || key == "keep-git-dir" || key == "fetch-by-commit";
-    if (values.size() > 1) fail("query " + in_quotes(key) + " has multiple values");
-    if (value.empty() && !is_switch) fail("query " + in_quotes(key) + " has no value");
+    if (values.size() > 1) fail_git("query " + in_quotes(key) + " has multiple values");
+    if (value.empty() && !is_switch) fail_git("query " + in_quotes(key) + " has no value");
     if (key == "ref") {
       set_once(source.ref, value, "ref");
     } else if (key == "tag") {
@@ -198,14 +199,14 @@ void read_query(GitSource& source, const Query& query) {
       source.fetch_by_commit = read_switch(key, value);
     } else if (key == "mtime") {
       if (value != "checkout" && value != "commit")
-        fail("invalid mtime value: " + in_quotes(value), "write mtime=checkout or mtime=commit");
+        fail_git("invalid mtime value: " + in_quotes(value), "write mtime=checkout or mtime=commit");
       source.commit_times = value == "commit";
     } else {
       const std::string near = nearest(key, std::span<const std::string_view>(kNames));
-      fail("unexpected query " + in_quotes(key), near.empty() ? "" : "did you mean " + near + "?");
+      fail_git("unexpected query " + in_quotes(key), near.empty() ? "" : "did you mean " + near + "?");
     }
   }
-  if (!tag.empty() && !branch.empty()) fail("branch conflicts with tag", "give one of them");
+  if (!tag.empty() && !branch.empty()) fail_git("branch conflicts with tag", "give one of them");
   if (!tag.empty()) set_once(source.ref, tag, "ref");
   if (!branch.empty()) set_once(source.ref, branch, "ref");
 }
@@ -267,13 +268,13 @@ void check_digest(const std::string& checksum) {
   const auto is_lower_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (!text.starts_with(kPrefix) || text.size() != kPrefix.size() + 64 ||
       !all_of(text.substr(kPrefix.size()), is_lower_hex))
-    fail("--checksum=" + checksum + " is not a digest", "write sha256: and 64 hexadecimal digits");
+    fail_git("--checksum=" + checksum + " is not a digest", "write sha256: and 64 hexadecimal digits");
 }
 
 void check_commit(const std::string& checksum) {
   if (checksum.empty() || checksum.size() > 64 || !all_of(checksum, is_hex))
-    fail("the checksum " + in_quotes(checksum) + " is not a commit",
-         "write the 40 hexadecimal digits of the commit, or the first of them");
+    fail_git("the checksum " + in_quotes(checksum) + " is not a commit",
+             "write the 40 hexadecimal digits of the commit, or the first of them");
 }
 
 }  // namespace
@@ -307,8 +308,8 @@ std::vector<RemoteOrPath> classify_sources(const Copy& copy) {
   std::vector<RemoteOrPath> result = classify_all(copy.transfer.sources);
   for (const RemoteOrPath& source : result) {
     const char* hint = "use ADD";
-    if (std::holds_alternative<GitSource>(source)) fail("source can't be a git ref for COPY", hint);
-    if (std::holds_alternative<UrlSource>(source)) fail("source can't be a URL for COPY", hint);
+    if (std::holds_alternative<GitSource>(source)) fail_git("source can't be a git ref for COPY", hint);
+    if (std::holds_alternative<UrlSource>(source)) fail_git("source can't be a URL for COPY", hint);
   }
   return result;
 }
@@ -317,10 +318,10 @@ std::vector<RemoteOrPath> classify_sources(const Add& add) {
   std::vector<RemoteOrPath> result = classify_all(add.transfer.sources);
   if (!add.checksum.empty()) {
     if (result.size() != 1)
-      fail("checksum can't be specified for multiple sources", "write one ADD for each source");
+      fail_git("checksum can't be specified for multiple sources", "write one ADD for each source");
     if (std::holds_alternative<PathSource>(result.front()))
-      fail("checksum requires HTTP(S) or Git sources",
-           "remove --checksum: the content of context files is part of the key");
+      fail_git("checksum requires HTTP(S) or Git sources",
+               "remove --checksum: the content of context files is part of the key");
   }
   for (RemoteOrPath& source : result) {
     if (auto* url = std::get_if<UrlSource>(&source)) {
@@ -328,16 +329,16 @@ std::vector<RemoteOrPath> classify_sources(const Add& add) {
       url->checksum = add.checksum;
     } else if (auto* git = std::get_if<GitSource>(&source)) {
       if (add.keep_git_dir && git->keep_git_dir && *add.keep_git_dir != *git->keep_git_dir)
-        fail("inconsistent keep-git-dir configuration",
-             "give the flag and the query the same value, or remove one of them");
+        fail_git("inconsistent keep-git-dir configuration",
+                 "give the flag and the query the same value, or remove one of them");
       if (!git->keep_git_dir) git->keep_git_dir = add.keep_git_dir;
       if (!add.checksum.empty() && !git->checksum.empty() && add.checksum != git->checksum)
-        fail("checksum mismatch " + in_quotes(add.checksum) + " != " + in_quotes(git->checksum),
-             "give the flag and the query the same value, or remove one of them");
+        fail_git("checksum mismatch " + in_quotes(add.checksum) + " != " + in_quotes(git->checksum),
+                 "give the flag and the query the same value, or remove one of them");
       if (git->checksum.empty()) git->checksum = add.checksum;
       if (!git->checksum.empty()) check_commit(git->checksum);
       if (git->fetch_by_commit && git->checksum.empty())
-        fail("fetch-by-commit without a commit", "add checksum=<commit>");
+        fail_git("fetch-by-commit without a commit", "add checksum=<commit>");
     }
   }
   return result;

@@ -95,17 +95,13 @@ Translation translated(std::string_view pattern) {
   return result;
 }
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 bool starts_with(std::string_view text, std::string_view start) {
   return text.compare(0, start.size(), start) == 0;
 }
 
 std::string_view without_trailing_glob(std::string_view pattern) {
-  if (ends_with(pattern, "/**")) pattern.remove_suffix(3);
-  if (ends_with(pattern, "/*")) pattern.remove_suffix(2);
+  if (pattern.ends_with("/**")) pattern.remove_suffix(3);
+  if (pattern.ends_with("/*")) pattern.remove_suffix(2);
   return pattern;
 }
 
@@ -127,7 +123,7 @@ struct IgnoreMatcher::Pattern {
         return starts_with(path, text);
       case MatchKind::suffix:
         // "**/foo" is also "foo".
-        return ends_with(path, text) ||
+        return path.ends_with(text) ||
                (text.size() > 1 && text[0] == '/' && path == std::string_view(text).substr(1));
       case MatchKind::regex:
         if (!regex) {

@@ -117,9 +117,9 @@ void split_line(Node& node, const SourceText& source, char escape) {
   node.arguments = std::string(arguments);
   node.arguments_offset =
       arguments.empty() ? after : static_cast<std::size_t>(arguments.data() - line.data());
-  const std::string_view json = json_part(node, to_lower(node.keyword));
-  if (json.empty()) return;
-  JsonList list = parse_json_list(json);
+  const std::string_view form = json_part(node, to_lower(node.keyword));
+  if (form.empty()) return;
+  JsonList list = parse_json_list(form);
   if (list.kind == JsonList::Kind::other_values) {
     throw SourceError(source, node.position_at(node.arguments_offset),
                       "the JSON list holds a value that is not a string",
@@ -130,13 +130,13 @@ void split_line(Node& node, const SourceText& source, char escape) {
 
 bool takes_heredocs(const Node& node, const SourceText& source, char escape) {
   std::string keyword = to_lower(node.keyword);
-  bool json = node.json.has_value();
+  bool is_list = node.json.has_value();
   if (keyword == "onbuild" && !node.arguments.empty()) {
     const Node trigger = parse_line(node.arguments, escape, source, node.position_at(node.arguments_offset));
     keyword = to_lower(trigger.keyword);
-    json = trigger.json.has_value();
+    is_list = trigger.json.has_value();
   }
-  return (keyword == "run" || keyword == "copy" || keyword == "add") && !json;
+  return (keyword == "run" || keyword == "copy" || keyword == "add") && !is_list;
 }
 
 std::vector<Heredoc> heredocs_of_line(std::string_view line) {

@@ -35,8 +35,8 @@ bool is_address(const std::string& text) {
          inet_pton(AF_INET6, text.c_str(), buffer.data()) == 1;
 }
 
-[[noreturn]] void fail(std::string message,
-                       std::string hint = "write a port such as 80, 80/udp or 8000-8010") {
+[[noreturn]] void fail_port(std::string message,
+                            std::string hint = "write a port such as 80, 80/udp or 8000-8010") {
   throw PortError(std::move(message), {.where = {}, .hint = std::move(hint)});
 }
 
@@ -57,11 +57,12 @@ PortText split_port(std::string_view text) {
   const std::size_t slash = port.find('/');
   parts.protocol = slash == std::string_view::npos ? "" : std::string(port.substr(slash + 1));
   parts.port = std::string(port.substr(0, slash));
-  if (parts.port.empty()) fail("invalid port " + in_quotes(text) + ": no port specified");
+  if (parts.port.empty()) fail_port("invalid port " + in_quotes(text) + ": no port specified");
   if (parts.protocol.empty()) parts.protocol = "tcp";
   const std::string protocol = to_lower(parts.protocol);
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
-    fail("invalid port " + in_quotes(text) + ": invalid protocol " + parts.protocol, "use tcp, udp or sctp");
+    fail_port("invalid port " + in_quotes(text) + ": invalid protocol " + parts.protocol,
+              "use tcp, udp or sctp");
   return parts;
 }
 
@@ -77,15 +78,15 @@ PortSpec parse_port(std::string_view text) {
   spec.protocol = parts.protocol;
   if (address.size() > 1 && address.front() == '[' && address.back() == ']')
     address = address.substr(1, address.size() - 2);
-  if (!address.empty() && !is_address(address)) fail("invalid IP address in port " + in_quotes(shown));
+  if (!address.empty() && !is_address(address)) fail_port("invalid IP address in port " + in_quotes(shown));
   const auto range = port_range(port);
-  if (!range) fail("invalid port " + in_quotes(shown));
+  if (!range) fail_port("invalid port " + in_quotes(shown));
   if (!host.empty()) {
     const auto host_range = port_range(host);
-    if (!host_range) fail("invalid host port in " + in_quotes(shown));
+    if (!host_range) fail_port("invalid host port in " + in_quotes(shown));
     if (range->first != range->second &&
         range->second - range->first != host_range->second - host_range->first) {
-      fail("the container and host port ranges in " + in_quotes(shown) + " differ in length");
+      fail_port("the container and host port ranges in " + in_quotes(shown) + " differ in length");
     }
   }
   for (int number = range->first; number <= range->second; ++number) {

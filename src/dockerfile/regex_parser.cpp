@@ -13,9 +13,9 @@ namespace {
 
 constexpr char32_t kLastRune = 0x10FFFF;
 constexpr int kMaximumRepeat = 1000;
-constexpr std::size_t kMaximumSteps = 200000;
+constexpr std::size_t kMaximumParseSteps = 200000;
 
-[[noreturn]] void fail(const std::string& message) {
+[[noreturn]] void fail_regex(const std::string& message) {
   throw RegexError(message);
 }
 
@@ -94,13 +94,13 @@ struct Tree {
   bool literal = false;
 };
 
-class Parser {
+class PatternParser {
  public:
-  explicit Parser(std::string_view text) : text_(to_runes(text)) {}
+  explicit PatternParser(std::string_view text) : text_(to_runes(text)) {}
 
   Tree parse() {
     Tree tree = choice();
-    if (at_ < text_.size()) fail("unexpected )");
+    if (at_ < text_.size()) fail_regex("unexpected )");
     return tree;
   }
 
@@ -141,8 +141,8 @@ class Parser {
         if (rune == '+') least = 1;
         if (rune == '?') most = 1;
         if (rune != '{') ++at_;
-        if (tree.parts.empty()) fail("missing argument to repetition operator");
-        if (repeated) fail("invalid nested repetition operator");
+        if (tree.parts.empty()) fail_regex("missing argument to repetition operator");
+        if (repeated) fail_regex("invalid nested repetition operator");
         Tree repeat{Tree::Kind::repeat};
         repeat.least = least;
         repeat.most = most;
@@ -181,7 +181,7 @@ class Parser {
     }
     if (at >= text_.size() || text_[at] != '}') return false;
     if (least > kMaximumRepeat || most > kMaximumRepeat || (most >= 0 && least > most))
-      fail("invalid repeat count");
+      fail_regex("invalid repeat count");
     at_ = at + 1;
     return true;
   }
@@ -191,7 +191,7 @@ class Parser {
     if (rune == '(') {
       ++at_;
       Tree group = choice();
-      if (!next_is(')')) fail("missing closing )");
+      if (!next_is(')')) fail_regex("missing closing )");
       ++at_;
       sequence.parts.push_back(std::move(group));
     } else if (rune == '[') {
@@ -241,13 +241,13 @@ class Parser {
                                     .find(peek() >= 'A' && peek() <= 'F' ? peek() + 32 : peek());
       if (place == std::u32string_view::npos) break;
       value = value * 16 + static_cast<char32_t>(place);
-      if (value > kLastRune) fail("invalid escape sequence");
+      if (value > kLastRune) fail_regex("invalid escape sequence");
       ++digits;
       ++at_;
     }
-    if (digits == 0 || (!braced && digits != 2)) fail("invalid escape sequence");
+    if (digits == 0 || (!braced && digits != 2)) fail_regex("invalid escape sequence");
     if (braced) {
-      if (!next_is('}')) fail("invalid escape sequence");
+      if (!next_is('}')) fail_regex("invalid escape sequence");
       ++at_;
     }
     return value;
@@ -256,11 +256,11 @@ class Parser {
   // A backslash and what it escapes, one character.
   char32_t escape() {
     ++at_;
-    if (!more()) fail("trailing backslash");
+    if (!more()) fail_regex("trailing backslash");
     const char32_t rune = text_[at_++];
     const auto octal = [this]() { return more() && peek() >= '0' && peek() <= '7'; };
     if (rune >= '0' && rune <= '7') {
-      if (rune != '0' && !octal()) fail("invalid escape sequence");
+      if (rune != '0' && !octal()) fail_regex("invalid escape sequence");
       char32_t value = rune - '0';
       for (int digits = 1; digits < 3 && octal(); ++digits)
         value = value * 8 + (text_[at_++] - '0');
@@ -276,7 +276,7 @@ class Parser {
     if (rune >= 0x80 || alphanumeric) {
       std::string shown;
       append_rune(shown, rune);
-      fail("invalid escape sequence \\" + shown);
+      fail_regex("invalid escape sequence \\" + shown);
     }
     return rune;
   }
@@ -295,11 +295,11 @@ class Parser {
       at_ = end + 2;
       return true;
     }
-    fail("invalid character class range [:" + name + ":]");
+    fail_regex("invalid character class range [:" + name + ":]");
   }
 
   char32_t bracket_rune() {
-    if (!more()) fail("missing closing ]");
+    if (!more()) fail_regex("missing closing ]");
     return peek() == '\\' ? escape() : text_[at_++];
   }
 
@@ -309,7 +309,7 @@ class Parser {
     if (negated) ++at_;
     RegexSet set;
     for (bool first = true;; first = false) {
-      if (!more()) fail("missing closing ]");
+      if (!more()) fail_regex("missing closing ]");
       if (peek() == ']' && !first) break;
       if (named(set)) continue;
       if (peek() == '\\') {
@@ -324,7 +324,7 @@ class Parser {
       if (next_is('-') && at_ + 1 < text_.size() && peek(1) != ']') {
         ++at_;
         high = bracket_rune();
-        if (high < low) fail("invalid character class range");
+        if (high < low) fail_regex("invalid character class range");
       }
       set.push_back({low, high});
     }
@@ -348,7 +348,7 @@ class Compiler {
  private:
   std::int32_t here() const { return static_cast<std::int32_t>(program_.steps.size()); }
   std::size_t push(RegexStep step) {
-    if (program_.steps.size() >= kMaximumSteps) fail("expression is too large");
+    if (program_.steps.size() >= kMaximumParseSteps) fail_regex("expression is too large");
     program_.steps.push_back(step);
     return program_.steps.size() - 1;
   }
@@ -459,7 +459,7 @@ class Compiler {
 }  // namespace
 
 RegexProgram parse_regex(std::string_view expression) {
-  return Compiler().compile(Parser(expression).parse());
+  return Compiler().compile(PatternParser(expression).parse());
 }
 
 }  // namespace bottle::dockerfile

@@ -12,7 +12,7 @@
 namespace bottle::dockerfile {
 namespace {
 
-[[noreturn]] void fail(const std::string& message, const std::string& hint = {}) {
+[[noreturn]] void fail_flag(const std::string& message, const std::string& hint = {}) {
   throw FieldError(message, {.where = {}, .hint = hint});
 }
 
@@ -23,7 +23,7 @@ std::string did_you_mean(std::string_view value, std::span<const std::string_vie
 
 [[noreturn]] void fail_unexpected(const std::string& key, const std::string& field,
                                   std::span<const std::string_view> known) {
-  fail("unexpected key '" + key + "' in '" + field + "'", did_you_mean(key, known));
+  fail_flag("unexpected key '" + key + "' in '" + field + "'", did_you_mean(key, known));
 }
 
 bool parse_bool(const std::string& key, const std::string& value) {
@@ -31,28 +31,31 @@ bool parse_bool(const std::string& key, const std::string& value) {
   constexpr std::array<std::string_view, 6> kFalse{"0", "f", "F", "false", "FALSE", "False"};
   if (std::find(kTrue.begin(), kTrue.end(), value) != kTrue.end()) return true;
   if (std::find(kFalse.begin(), kFalse.end(), value) != kFalse.end()) return false;
-  fail("invalid value for " + key + ": " + value, "use true or false");
+  fail_flag("invalid value for " + key + ": " + value, "use true or false");
 }
 
 std::uint32_t parse_number(const std::string& key, const std::string& value, int base) {
   std::uint32_t number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, error] = std::from_chars(value.data(), end, number, base);
-  if (value.empty() || stop != end || error != std::errc()) fail("invalid value " + value + " for " + key);
+  if (value.empty() || stop != end || error != std::errc())
+    fail_flag("invalid value " + value + " for " + key);
   return number;
 }
 
 Mount::Type parse_type(const std::string& value) {
   constexpr std::array<std::string_view, 5> kTypes{"bind", "cache", "tmpfs", "secret", "ssh"};
   const auto found = std::find(kTypes.begin(), kTypes.end(), to_lower(value));
-  if (found == kTypes.end()) fail("unsupported mount type \"" + value + "\"", did_you_mean(value, kTypes));
+  if (found == kTypes.end())
+    fail_flag("unsupported mount type \"" + value + "\"", did_you_mean(value, kTypes));
   return static_cast<Mount::Type>(found - kTypes.begin());
 }
 
 Mount::Sharing parse_sharing(const std::string& value) {
   constexpr std::array<std::string_view, 3> kModes{"shared", "private", "locked"};
   const auto found = std::find(kModes.begin(), kModes.end(), to_lower(value));
-  if (found == kModes.end()) fail("unsupported sharing value \"" + value + "\"", did_you_mean(value, kModes));
+  if (found == kModes.end())
+    fail_flag("unsupported sharing value \"" + value + "\"", did_you_mean(value, kModes));
   return static_cast<Mount::Sharing>(found - kModes.begin() + 1);
 }
 
@@ -89,8 +92,8 @@ class MountParser {
     mount_.required = value;
   }
   [[noreturn]] void unexpected(const std::string& key) const {
-    fail("unexpected key '" + key + "' for mount type '" + type_name(mount_.type) + "'",
-         "write type= before this key if the mount has another type");
+    fail_flag("unexpected key '" + key + "' for mount type '" + type_name(mount_.type) + "'",
+              "write type= before this key if the mount has another type");
   }
 
   void take_word(const std::string& key, const std::string& field) {
@@ -101,7 +104,7 @@ class MountParser {
     } else if (key == "required") {
       required(true, key);
     } else {
-      fail("invalid field '" + field + "' must be a key=value pair");
+      fail_flag("invalid field '" + field + "' must be a key=value pair");
     }
   }
 
@@ -147,23 +150,23 @@ class MountParser {
     const bool has_owner = mount_.type == Mount::Type::secret || mount_.type == Mount::Type::ssh ||
                            mount_.type == Mount::Type::cache;
     const std::string of_type = " not allowed for \"" + type_name(mount_.type) + "\" type mounts";
-    if (!has_owner && mount_.mode) fail("mode" + of_type);
-    if (!has_owner && mount_.uid) fail("uid" + of_type);
-    if (!has_owner && mount_.gid) fail("gid" + of_type);
+    if (!has_owner && mount_.mode) fail_flag("mode" + of_type);
+    if (!has_owner && mount_.uid) fail_flag("uid" + of_type);
+    if (!has_owner && mount_.gid) fail_flag("gid" + of_type);
     if (!access_given_)
       mount_.read_only = mount_.type != Mount::Type::cache && mount_.type != Mount::Type::tmpfs;
     if (mount_.type == Mount::Type::secret) {
-      if (!mount_.from.empty()) fail("secret mount should not have a from");
-      if (mount_.sharing != Mount::Sharing::unset) fail("secret mount should not define sharing");
+      if (!mount_.from.empty()) fail_flag("secret mount should not have a from");
+      if (mount_.sharing != Mount::Sharing::unset) fail_flag("secret mount should not define sharing");
       if (mount_.source.empty() && mount_.target.empty() && mount_.id.empty()) {
-        fail("invalid secret mount: it has neither source nor target", "add id=<name of the secret>");
+        fail_flag("invalid secret mount: it has neither source nor target", "add id=<name of the secret>");
       }
-      if (!mount_.source.empty() && !mount_.id.empty()) fail("both source and id can't be set");
+      if (!mount_.source.empty() && !mount_.id.empty()) fail_flag("both source and id can't be set");
     }
     if (mount_.type == Mount::Type::ssh && !mount_.source.empty())
-      fail("ssh does not support source", "name the agent with id=");
+      fail_flag("ssh does not support source", "name the agent with id=");
     if (mount_.sharing != Mount::Sharing::unset && mount_.type != Mount::Type::cache) {
-      fail("invalid cache sharing set for " + type_name(mount_.type) + " mount");
+      fail_flag("invalid cache sharing set for " + type_name(mount_.type) + " mount");
     }
   }
 
@@ -176,7 +179,7 @@ class MountParser {
 
 std::int64_t size_in_bytes(const std::string& key, const std::string& value) {
   const auto bad = [&]() {
-    fail("invalid value for " + key + ": " + value, "write a size such as 64m or 1g");
+    fail_flag("invalid value for " + key + ": " + value, "write a size such as 64m or 1g");
   };
   char* stop = nullptr;
   if (value.empty() || value.find_first_not_of("0123456789.") == 0) bad();
@@ -208,21 +211,21 @@ std::vector<std::string> csv_fields(std::string_view line) {
       const std::size_t end = line.find(',');
       field = std::string(line.substr(0, end));
       if (field.find('"') != std::string::npos)
-        fail("unexpected quotation mark in the unquoted field " + field, "quote the whole field");
+        fail_flag("unexpected quotation mark in the unquoted field " + field, "quote the whole field");
       line.remove_prefix(std::min(end, line.size()));
     } else {
       line.remove_prefix(1);
       for (;;) {
         const std::size_t quote = line.find('"');
         if (quote == std::string_view::npos)
-          fail("the quotation mark before " + std::string(line) + " is not closed");
+          fail_flag("the quotation mark before " + std::string(line) + " is not closed");
         field += line.substr(0, quote);
         line.remove_prefix(quote + 1);
         if (line.empty() || line.front() != '"') break;
         field += '"';
         line.remove_prefix(1);
       }
-      if (!line.empty() && line.front() != ',') fail("text after the quoted field " + field);
+      if (!line.empty() && line.front() != ',') fail_flag("text after the quoted field " + field);
     }
     fields.push_back(std::move(field));
     if (line.empty()) return fields;
@@ -243,8 +246,8 @@ Mount parse_mount_unexpanded(std::string_view text) {
     mount.from = field.substr(equals + 1);
     const std::size_t dollar = mount.from.find('$');
     if (dollar != std::string::npos && dollar + 1 != mount.from.size()) {
-      fail("'from' doesn't support variable expansion",
-           "define a stage with FROM " + mount.from + " AS <name> and use its name");
+      fail_flag("'from' doesn't support variable expansion",
+                "define a stage with FROM " + mount.from + " AS <name> and use its name");
     }
   }
   return mount;
@@ -259,10 +262,10 @@ Device parse_device(std::string_view text) {
     if (equals == std::string::npos && key == "required") {
       device.required = true;
     } else if (equals == std::string::npos) {
-      if (!device.name.empty()) fail("invalid field '" + field + "' must be a key=value pair");
+      if (!device.name.empty()) fail_flag("invalid field '" + field + "' must be a key=value pair");
       device.name = field;
     } else if (key == "name") {
-      if (!device.name.empty()) fail("device name already set to " + device.name);
+      if (!device.name.empty()) fail_flag("device name already set to " + device.name);
       device.name = value;
     } else if (key == "required") {
       device.required = parse_bool(key, value);

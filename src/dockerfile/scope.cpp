@@ -40,10 +40,6 @@ std::string absolute(std::string_view current, std::string_view path) {
   return joined(parent, path);
 }
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 }  // namespace
 
 // The expansion of one instruction.
@@ -290,8 +286,8 @@ std::string resolved_destination(std::string_view current, std::string_view path
   if (!path.empty() && path.front() == '/') return std::string(path);
   if (path == "." || path.empty()) path = "./";
   std::string result = absolute(current, path);
-  if (ends_with(path, "/") && !ends_with(result, "/")) result += "/";
-  if (ends_with(path, "/.")) result += result == "/" ? "." : "/.";
+  if (path.ends_with("/") && !result.ends_with("/")) result += "/";
+  if (path.ends_with("/.")) result += result == "/" ? "." : "/.";
   return result;
 }
 

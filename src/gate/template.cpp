@@ -24,19 +24,19 @@ std::string trimmed(const std::string& text) {
 
 // All the names a section's items may have: those of every item, since a list may be empty or its items may
 // differ.
-struct Names {
+struct TagNames {
   std::set<std::string> values;
   std::set<std::string> flags;
-  std::map<std::string, Names> lists;
+  std::map<std::string, TagNames> lists;
 };
 
-void gather(const Scope& scope, Names& names) {
+void gather(const Scope& scope, TagNames& names) {
   for (const auto& [name, value] : scope.values)
     names.values.insert(name);
   for (const auto& [name, flag] : scope.flags)
     names.flags.insert(name);
   for (const auto& [name, items] : scope.lists)
-    for (Names& inner = names.lists[name]; const Scope& item : items)
+    for (TagNames& inner = names.lists[name]; const Scope& item : items)
       gather(item, inner);
   for (const auto& [name, values] : scope.item_values)
     names.lists[name].values.insert(values.begin(), values.end());
@@ -44,7 +44,8 @@ void gather(const Scope& scope, Names& names) {
 
 class TagCheck {
  public:
-  TagCheck(const std::string& text, const std::string& name, const Names& names, std::set<std::string>& used)
+  TagCheck(const std::string& text, const std::string& name, const TagNames& names,
+           std::set<std::string>& used)
       : text_(text), name_(name), used_(used) {
     scopes_.push_back(&names);
   }
@@ -115,7 +116,7 @@ class TagCheck {
       const auto list = (*scope)->lists.find(name);
       if (list == (*scope)->lists.end() && (*scope)->flags.count(name) == 0) continue;
       used_.insert(name);
-      static const Names none;
+      static const TagNames none;
       open_.push_back({name, at, entered});
       scopes_.push_back(entered && list != (*scope)->lists.end() ? &list->second : &none);
       return;
@@ -132,7 +133,7 @@ class TagCheck {
 
   [[noreturn]] void unknown(std::size_t at, const std::string& name) const {
     std::vector<std::string> candidates;
-    for (const Names* scope : scopes_) {
+    for (const TagNames* scope : scopes_) {
       candidates.insert(candidates.end(), scope->values.begin(), scope->values.end());
       candidates.insert(candidates.end(), scope->flags.begin(), scope->flags.end());
       for (const auto& [list, inner] : scope->lists)
@@ -149,7 +150,7 @@ class TagCheck {
   const std::string& text_;
   const std::string& name_;
   std::set<std::string>& used_;
-  std::vector<const Names*> scopes_;
+  std::vector<const TagNames*> scopes_;
   std::vector<Open> open_;
 };
 
@@ -172,7 +173,7 @@ mustache::data data_of(const Scope& scope) {
 
 std::string render_template(const std::string& text, const std::string& name, const Scope& scope,
                             Values values, std::set<std::string>& used) {
-  Names names;
+  TagNames names;
   gather(scope, names);
   TagCheck(text, name, names, used).run();
   mustache::mustache rendered(text);

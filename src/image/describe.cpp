@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "dockerfile/describe.hpp"
@@ -14,12 +13,12 @@
 #include "image/remote/git.hpp"
 #include "image/remote/url.hpp"
 #include "util/file.hpp"
+#include "util/json.hpp"
 
 namespace bottle::image {
 namespace {
 
 using namespace dockerfile;
-using Json = nlohmann::ordered_json;
 
 // What one instruction takes from elsewhere.
 struct Needs {
@@ -67,7 +66,7 @@ std::string shown_context(const std::string& name) {
   return colon == std::string::npos ? name : name.substr(colon + 1);
 }
 
-Json line_range(const LineRange& lines) {
+OrderedJson line_range(const LineRange& lines) {
   return {lines.first, lines.last};
 }
 
@@ -83,7 +82,7 @@ void for_each_instruction(const resolve::Resolved& resolved, const auto& visit) 
   }
 }
 
-Json base_of(const resolve::Resolved& resolved, int number) {
+OrderedJson base_of(const resolve::Resolved& resolved, int number) {
   const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
   const Origin& origin = planned.base;
   switch (origin.kind) {
@@ -103,10 +102,10 @@ std::optional<std::string> base_source(const resolve::ResolvedStage& stage, cons
   return planned.base.kind == Origin::Kind::image ? std::optional(planned.base.name) : std::nullopt;
 }
 
-Json files_of(const context::ContextScan& scan) {
-  Json files = Json::array();
+OrderedJson files_of(const context::ContextScan& scan) {
+  OrderedJson files = OrderedJson::array();
   scan.for_each_entry([&](const oci::Entry& entry) {
-    Json each{{"path", entry.path}};
+    OrderedJson each{{"path", entry.path}};
     const bool is_link = entry.type == oci::EntryType::symlink;
     each["type"] = entry.type == oci::EntryType::file        ? "file"
                    : entry.type == oci::EntryType::directory ? "directory"
@@ -123,7 +122,7 @@ Json files_of(const context::ContextScan& scan) {
   return files;
 }
 
-Json sources_of(const resolve::Resolved& resolved) {
+OrderedJson sources_of(const resolve::Resolved& resolved) {
   struct Use {
     std::set<std::string> instructions;
     std::set<int> lines;
@@ -148,12 +147,12 @@ Json sources_of(const resolve::Resolved& resolved) {
         for (const remote::RemoteSource& remote : step->remotes)
           identities[remote.name] = remote.identity();
       });
-  Json sources = Json::array();
+  OrderedJson sources = OrderedJson::array();
   for (const auto& [name, use] : uses) {
-    Json each{{"name", name},
-              {"used", use.instructions},
-              {"lines", use.lines},
-              {"resolved", !resolved.open_sources().contains(name)}};
+    OrderedJson each{{"name", name},
+                     {"used", use.instructions},
+                     {"lines", use.lines},
+                     {"resolved", !resolved.open_sources().contains(name)}};
     if (const auto identity = identities.find(name); identity != identities.end())
       each["identity"] = identity->second;
     sources.push_back(std::move(each));
@@ -162,7 +161,7 @@ Json sources_of(const resolve::Resolved& resolved) {
 }
 
 // The arguments that the needed stages declare or their FROM uses, and the given ones that nothing declares.
-void put_arguments(Json& document, const resolve::Resolved& resolved) {
+void put_arguments(OrderedJson& document, const resolve::Resolved& resolved) {
   std::map<std::string, std::string> used;
   std::set<std::string> declared;
   for (const auto& [number, stage] : resolved.stages()) {
@@ -176,18 +175,18 @@ void put_arguments(Json& document, const resolve::Resolved& resolved) {
   for (const Instruction& arg : resolved.file().meta_args)
     for (const ArgDefinition& definition : arg.as<Arg>()->definitions)
       declared.insert(definition.key);
-  document["arguments"] = Json::object();
+  document["arguments"] = OrderedJson::object();
   for (const auto& [name, value] : used)
     document["arguments"][name] = value;
   const auto proxies = proxy_arguments(resolved.values().build_args);
-  document["ignoredArguments"] = Json::array();
+  document["ignoredArguments"] = OrderedJson::array();
   for (const auto& [name, value] : resolved.values().build_args)
     if (!used.contains(name) && !declared.contains(name) && !proxies.contains(name) &&
         name != "SOURCE_DATE_EPOCH")
       document["ignoredArguments"].push_back(name);
 }
 
-void put_secrets(Json& document, const resolve::Resolved& resolved) {
+void put_secrets(OrderedJson& document, const resolve::Resolved& resolved) {
   std::map<std::string, bool> required;
   std::set<std::string> ssh;
   for_each_instruction(resolved,
@@ -200,7 +199,7 @@ void put_secrets(Json& document, const resolve::Resolved& resolved) {
                              ssh.insert(mount.mount.id.empty() ? "default" : mount.mount.id);
                          }
                        });
-  document["secrets"] = Json::array();
+  document["secrets"] = OrderedJson::array();
   for (const auto& [id, is_required] : required) {
     const bool given = std::any_of(resolved.spec().secrets.begin(), resolved.spec().secrets.end(),
                                    [&, &name = id](const SecretSpec& secret) { return secret.id == name; });
@@ -236,30 +235,30 @@ std::map<int, std::size_t> levels_of(const std::map<int, std::set<int>>& needs) 
 
 }  // namespace
 
-Json describe_syntax(const BuildSpec& spec) {
+OrderedJson describe_syntax(const BuildSpec& spec) {
   return dockerfile::describe(read_dockerfile(spec));
 }
 
-Json describe_stages(const BuildSpec& spec) {
+OrderedJson describe_stages(const BuildSpec& spec) {
   const Dockerfile file = read_dockerfile(spec);
   return dockerfile::describe(plan_stages(file, build_values(spec), context_names(spec)));
 }
 
-Json describe_inputs(const resolve::Resolved& resolved) {
+OrderedJson describe_inputs(const resolve::Resolved& resolved) {
   const BuildSpec& spec = resolved.spec();
-  Json document{
+  OrderedJson document{
       {"dockerfile",
        {{"path", spec.dockerfile.native()}, {"digest", sha256(read_file(spec.dockerfile)).string()}}},
       {"platform", resolved.values().target_platform.string()},
       {"target", resolved.target().name},
       {"epoch", resolved.epoch()},
-      {"labels", Json::object()},
-      {"contexts", Json::array()}};
+      {"labels", OrderedJson::object()},
+      {"contexts", OrderedJson::array()}};
   for (const auto& [name, value] : spec.labels)
     document["labels"][name] = value;
   const auto roots = resolved.context_roots();
   for (const std::string& name : resolved.scan_names()) {
-    Json each{{"name", shown_context(name)}};
+    OrderedJson each{{"name", shown_context(name)}};
     if (const auto root = roots.find(name); root != roots.end()) each["path"] = root->second.native();
     each["files"] = files_of(resolved.scan(name));
     document["contexts"].push_back(std::move(each));
@@ -271,7 +270,7 @@ Json describe_inputs(const resolve::Resolved& resolved) {
   return document;
 }
 
-Json describe_plan(const resolve::Resolved& resolved) {
+OrderedJson describe_plan(const resolve::Resolved& resolved) {
   const std::map<int, std::set<int>> needs = stage_needs(resolved);
   const std::map<int, std::size_t> levels = levels_of(needs);
   std::vector<int> order;
@@ -280,12 +279,14 @@ Json describe_plan(const resolve::Resolved& resolved) {
     order.push_back(number);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return levels.at(a) < levels.at(b); });
 
-  Json document{{"target", resolved.target_number()}, {"levels", Json::array()}, {"stages", Json::array()}};
-  std::map<int, Json> stages;
+  OrderedJson document{{"target", resolved.target_number()},
+                       {"levels", OrderedJson::array()},
+                       {"stages", OrderedJson::array()}};
+  std::map<int, OrderedJson> stages;
   for (const int number : order) {
     const std::size_t level = levels.at(number);
     while (document["levels"].size() <= level)
-      document["levels"].push_back(Json::array());
+      document["levels"].push_back(OrderedJson::array());
     document["levels"][level].push_back(number);
     const resolve::ResolvedStage& stage = resolved.stages().at(number);
     const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
@@ -296,15 +297,15 @@ Json describe_plan(const resolve::Resolved& resolved) {
                       {"platform", stage.config.platform().string()},
                       {"level", level},
                       {"needs", needs.at(number)},
-                      {"steps", Json::array()}};
+                      {"steps", OrderedJson::array()}};
   }
   for_each_instruction(
       resolved, [&](int number, const PlannedInstruction& planned, const resolve::ResolvedStage::Line& line,
                     const resolve::FileStep* step) {
-        Json each{{"instruction", to_upper(planned.instruction.keyword)},
-                  {"lines", line_range(planned.instruction.lines)},
-                  {"text", line.text},
-                  {"makesLayer", line.makes_layer}};
+        OrderedJson each{{"instruction", to_upper(planned.instruction.keyword)},
+                         {"lines", line_range(planned.instruction.lines)},
+                         {"text", line.text},
+                         {"makesLayer", line.makes_layer}};
         if (planned.trigger) each["trigger"] = true;
         const Needs needed = step == nullptr ? Needs{} : needs_of(*step);
         if (!needed.stages.empty()) each["stages"] = needed.stages;

@@ -23,7 +23,7 @@ struct FreeZstd {
   void operator()(ZSTD_CCtx* context) const { ::ZSTD_freeCCtx(context); }
 };
 
-struct Block {
+struct BlockToCompress {
   std::vector<std::byte> input;
   std::vector<std::byte> output;
   std::unique_ptr<libdeflate_compressor, FreeDeflate> deflate;
@@ -77,7 +77,7 @@ struct Compressor::State {
   int level;
   std::size_t threads;
   Sink output;
-  std::vector<Block> blocks;
+  std::vector<BlockToCompress> blocks;
   std::size_t full = 0;  // of them
   bool wrote = false;
 

@@ -14,7 +14,7 @@ using Node = MergedTree::Node;
 
 enum class Change { changed, unchanged_name };
 
-bool is_directory(const Node& node) {
+bool is_directory_node(const Node& node) {
   return node.inode->type == EntryType::directory;
 }
 
@@ -58,14 +58,14 @@ class Differ {
       append(path, upper, Change::changed);
     else if (is_linked(upper))
       append(path, upper, Change::unchanged_name);
-    if (is_directory(upper))
-      compare_children(path, lower != nullptr && is_directory(*lower) ? lower : nullptr, upper);
+    if (is_directory_node(upper))
+      compare_children(path, lower != nullptr && is_directory_node(*lower) ? lower : nullptr, upper);
   }
 
   // Names that are not in the layer must keep sharing, or not sharing, their inodes: among them the inodes of
   // the two trees have to correspond one to one.
   bool same_links(const Node& lower, const Node& upper) {
-    if (is_directory(upper) || (lower.inode.use_count() == 1 && !is_linked(upper))) return true;
+    if (is_directory_node(upper) || (lower.inode.use_count() == 1 && !is_linked(upper))) return true;
     const auto now = kept_.try_emplace(lower.inode.get(), upper.inode.get()).first;
     const auto old = kept_.try_emplace(upper.inode.get(), lower.inode.get()).first;
     return now->second == upper.inode.get() && old->second == lower.inode.get();

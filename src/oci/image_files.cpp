@@ -17,7 +17,7 @@ namespace bottle::oci {
 namespace {
 
 constexpr std::size_t kMaximumMembers = 100'000;
-constexpr int kMaximumLinks = 8;
+constexpr int kMaximumLayoutLinks = 8;
 constexpr const char* kAgain = "fetch the image again: it is damaged or incomplete";
 
 class DirectoryFiles : public ImageFiles {
@@ -63,7 +63,7 @@ class TarFiles : public ImageFiles {
 
   std::optional<FileRange> find(const std::string& path) const override {
     std::string current = normalize_path(path);
-    for (int links = 0; links <= kMaximumLinks; ++links) {
+    for (int links = 0; links <= kMaximumLayoutLinks; ++links) {
       const auto found = members_.find(current);
       if (found == members_.end()) return std::nullopt;
       const Member& member = found->second;

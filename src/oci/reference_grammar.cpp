@@ -7,7 +7,7 @@
 namespace bottle::oci {
 namespace {
 
-constexpr std::size_t kMaximumPath = 255;
+constexpr std::size_t kMaximumRepository = 255;
 constexpr std::size_t kMaximumTag = 128;
 
 bool is_digit(char c) {
@@ -47,7 +47,7 @@ bool is_component(std::string_view text) {
 }  // namespace
 
 bool is_reference_path(std::string_view text) {
-  if (text.empty() || text.size() > kMaximumPath) return false;
+  if (text.empty() || text.size() > kMaximumRepository) return false;
   const auto components = split(text, '/');
   return std::all_of(components.begin(), components.end(), is_component);
 }

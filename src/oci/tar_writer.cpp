@@ -36,9 +36,9 @@ char type_letter(EntryType type) {
 }
 
 // A header block over the end of a string that it extends.
-class Block {
+class HeaderBlock {
  public:
-  explicit Block(std::string& out) : out_(out), begin_(out.size()) { out.resize(begin_ + tar::kBlock); }
+  explicit HeaderBlock(std::string& out) : out_(out), begin_(out.size()) { out.resize(begin_ + tar::kBlock); }
 
   void text(tar::Field field, std::string_view value) {
     std::copy_n(value.data(), std::min(value.size(), field.size), at(field));
@@ -91,7 +91,7 @@ class Block {
 // A long name or PAX header: a separate member before the one it describes.
 void append_extension(std::string& out, std::string_view name, char type, std::string_view magic,
                       std::string_view data) {
-  Block block(out);
+  HeaderBlock block(out);
   block.text(tar::kName, name);
   block.octal(tar::kMode, 0644);
   block.octal(tar::kUid, 0);
@@ -130,7 +130,7 @@ void append_gnu(std::string& out, const Entry& entry, const std::string& name, c
                 const Numbers& numbers) {
   if (link.size() >= tar::kLink.size) append_gnu_name(out, 'K', link);
   if (name.size() >= tar::kName.size) append_gnu_name(out, 'L', name);
-  Block block(out);
+  HeaderBlock block(out);
   // The field's own last byte stays NUL, for readers that expect a string.
   block.text(tar::kName, std::string_view(name).substr(0, tar::kName.size - 1));
   block.text(tar::kLink, std::string_view(link).substr(0, tar::kLink.size - 1));
@@ -150,7 +150,7 @@ void append_pax(std::string& out, const Entry& entry, const std::string& name, c
                 const Numbers& numbers) {
   std::string records;
   const auto number = [&](tar::Field field, const char* key, std::int64_t value) {
-    if (Block::fits_octal(field, value)) return value;
+    if (HeaderBlock::fits_octal(field, value)) return value;
     append_record(records, key, std::to_string(value));
     return std::int64_t{0};
   };
@@ -167,7 +167,7 @@ void append_pax(std::string& out, const Entry& entry, const std::string& name, c
     const std::string shown = "PaxHeaders/" + std::string(base_name(entry.path));
     append_extension(out, std::string_view(shown).substr(0, tar::kName.size), 'x', tar::kMagicUstar, records);
   }
-  Block block(out);
+  HeaderBlock block(out);
   block.text(tar::kName, name);
   block.text(tar::kLink, link);
   block.octal(tar::kMode, entry.mode);

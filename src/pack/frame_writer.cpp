@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kMaximumThreadsHighLevel = 2;  // from kHighLevel on the tables take up to 80 MiB
 constexpr int kHighLevel = 10;
 // What waits for its turn holds its frame and, for parts of changing files, the chunk.
-constexpr std::size_t kWaiting = 4;
+constexpr std::size_t kWaitingFrames = 4;
 
 // Compressors are big and made on demand: as many as threads ever work at once.
 class Compressors {
@@ -244,7 +244,7 @@ FrameCounts write_frames(std::span<const Chunk> chunks, store::Store& store, int
       std::clamp<std::size_t>(threads == 0 ? default_threads() : threads, 1,
                               level < kHighLevel ? kMaximumThreads : kMaximumThreadsHighLevel);
   parallel_ordered(
-      chunks.size(), used, used + kWaiting, [&](std::size_t i) { maker.make(i); },
+      chunks.size(), used, used + kWaitingFrames, [&](std::size_t i) { maker.make(i); },
       [&](std::size_t i) {
         const std::unique_ptr<Result> result = maker.take(i);
         maker.verify_part(chunks[i], *result);

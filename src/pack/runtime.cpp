@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <vector>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -22,11 +22,6 @@ constexpr const char* kAgentFact = "agent";
 bool has_init(const fs::path& directory) {
   struct stat status;
   return ::lstat((directory / "sbin/init").c_str(), &status) == 0;
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 std::vector<fs::path> usual_places() {

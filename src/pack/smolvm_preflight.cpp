@@ -11,6 +11,7 @@
 #include "pack/limits.hpp"
 #include "pack/runtime.hpp"
 #include "pack/smolvm_command.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
 #include "util/text.hpp"
@@ -21,11 +22,6 @@ namespace {
 constexpr const char* kNative = "or use PACKER native, which needs no virtual machine";
 // What a pack holds beside the image: the agent's root file system, a storage template, the stub.
 constexpr std::uint64_t kOverhead = 256u << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 std::string version_of_smolvm() {
   const ProcessResult finished = run_program({.arguments = {kSmolvm, "--version"}});

@@ -2,19 +2,13 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-
+#include "util/environment.hpp"
 #include "util/error.hpp"
 
 namespace bottle::registry {
 namespace {
 
-constexpr std::uint64_t kMaximumFile = 16u << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
+constexpr std::uint64_t kMaximumAuthFile = 16u << 20;
 
 // $VARIABLE, else ~/otherwise; empty without a home.
 fs::path directory_of(const char* variable, const char* otherwise) {
@@ -47,8 +41,8 @@ std::vector<AuthSource> auth_sources(const fs::path& chosen) {
 }
 
 std::optional<std::string> read_auth_source(const AuthSource& source) {
-  std::optional<std::string> text =
-      source.file.empty() ? std::optional(source.content) : read_file_if_exists(source.file, kMaximumFile);
+  std::optional<std::string> text = source.file.empty() ? std::optional(source.content)
+                                                        : read_file_if_exists(source.file, kMaximumAuthFile);
   if (!text && source.must_exist) throw Error("the credentials file does not exist", {.where = source.name});
   // `touch` and some provisioning make empty files; Docker and containers/image take them as without entries.
   if (text && text->find_first_not_of(" \t\r\n") == std::string::npos) return std::nullopt;

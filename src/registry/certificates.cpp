@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {
 namespace {
 
-constexpr std::uint64_t kMaximumFile = 16u << 20;
+constexpr std::uint64_t kMaximumCertificate = 16u << 20;
 
 // Where distributions have their bundle, as Go knows them.
 constexpr std::array<const char*, 6> kBundles{"/etc/ssl/certs/ca-certificates.crt",
@@ -19,11 +19,6 @@ constexpr std::array<const char*, 6> kBundles{"/etc/ssl/certs/ca-certificates.cr
                                               "/etc/pki/tls/cacert.pem",
                                               "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
                                               "/etc/ssl/cert.pem"};
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 std::vector<fs::path> sorted_files(const fs::path& directory) {
   std::vector<fs::path> files;
@@ -54,7 +49,7 @@ void append_directory(std::string& all, const fs::path& directory) {
     // Names by hash are links to the files beside them.
     if (fs::is_symlink(file, error) && !fs::read_symlink(file, error).has_parent_path()) continue;
     if (!fs::is_regular_file(file, error)) continue;
-    append_certificates(all, read_file(file, kMaximumFile));
+    append_certificates(all, read_file(file, kMaximumCertificate));
   }
 }
 
@@ -67,14 +62,14 @@ SystemAuthorities system_authorities() {
   if (file.empty() && directories.empty()) return system;
   if (!file.empty()) {
     try {
-      append_certificates(system.certificates, read_file(file, kMaximumFile));
+      append_certificates(system.certificates, read_file(file, kMaximumCertificate));
     } catch (const Error& error) {
       throw Error("SSL_CERT_FILE: " + error.message(),
                   {.where = file, .hint = "correct or unset SSL_CERT_FILE"});
     }
   } else {
     for (const char* bundle : kBundles)
-      if (const auto text = read_file_if_exists(bundle, kMaximumFile)) {
+      if (const auto text = read_file_if_exists(bundle, kMaximumCertificate)) {
         append_certificates(system.certificates, *text);
         break;
       }
@@ -98,7 +93,7 @@ Certificates find_certificates(const std::vector<fs::path>& directories, const U
                      .key = {}};
   if (settings != nullptr) {
     for (const fs::path& file : settings->authorities)
-      found.authorities += read_file(file, kMaximumFile) + "\n";
+      found.authorities += read_file(file, kMaximumCertificate) + "\n";
     found.certificate = settings->certificate;
     found.key = settings->key;
   }
@@ -110,7 +105,7 @@ Certificates find_certificates(const std::vector<fs::path>& directories, const U
       if (files.empty()) continue;
       for (const fs::path& file : files) {
         if (file.extension() == ".crt") {
-          found.authorities += read_file(file, kMaximumFile) + "\n";
+          found.authorities += read_file(file, kMaximumCertificate) + "\n";
         } else if (file.extension() == ".cert" && found.certificate.empty()) {
           fs::path key = file;
           key.replace_extension(".key");

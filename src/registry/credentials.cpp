@@ -13,7 +13,7 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::size_t kMaximumAnswer = 1u << 20;
+constexpr std::size_t kMaximumHelperAnswer = 1u << 20;
 constexpr const char* kHubKey = "https://index.docker.io/v1/";
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -96,7 +96,7 @@ std::optional<Credential> ask_helper(const std::string& name, const std::string&
   output.writer.reset();
   std::string answer;
   drain(output.reader.get(), [&](std::string_view text) {
-    if (answer.size() + text.size() > kMaximumAnswer)
+    if (answer.size() + text.size() > kMaximumHelperAnswer)
       throw Error("the output of the credential helper exceeds 1 MiB", {.where = program});
     answer += text;
   });

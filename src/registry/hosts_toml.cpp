@@ -10,7 +10,7 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::uint64_t kMaximumFile = 1u << 20;
+constexpr std::uint64_t kMaximumHosts = 1u << 20;
 
 // A table of the file that describes a host: the whole document for the server.
 class HostTable {
@@ -159,7 +159,7 @@ std::optional<HostsFile> find_hosts_toml(const std::vector<fs::path>& directorie
       const fs::path file = directory / name / "hosts.toml";
       std::error_code error;  // a directory that is missing or cannot be searched has no settings
       if (!fs::is_regular_file(file, error)) continue;
-      return parse_hosts_toml(read_file(file, kMaximumFile), file);
+      return parse_hosts_toml(read_file(file, kMaximumHosts), file);
     }
   return std::nullopt;
 }

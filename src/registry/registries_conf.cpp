@@ -1,21 +1,16 @@
 #include "registry/registries_conf.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "registry/toml.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {
 namespace {
 
-constexpr std::uint64_t kMaximumFile = 4u << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
+constexpr std::uint64_t kMaximumConf = 4u << 20;
 
 // One table of a file, for members with a type.
 class Table {
@@ -96,7 +91,7 @@ std::optional<std::size_t> matched_length(const RegistryRule& rule, const std::s
 }
 
 void add_file(const fs::path& file, std::vector<RegistryRule>& rules) {
-  const auto text = read_file_if_exists(file, kMaximumFile);
+  const auto text = read_file_if_exists(file, kMaximumConf);
   if (!text) return;
   for (RegistryRule& rule : parse_registries_conf(*text, file.native()))
     rules.push_back(std::move(rule));

@@ -17,7 +17,7 @@ namespace {
 constexpr long kReceiveBuffer = 512L << 10;  // libcurl's largest
 constexpr long kSendBuffer = 512L << 10;
 constexpr std::size_t kMaximumHead = 256u << 10;
-constexpr std::size_t kMaximumErrorBody = 64u << 10;
+constexpr std::size_t kMaximumErrorText = 64u << 10;
 constexpr std::size_t kIdleConnections = 16;
 constexpr long kSlowest = 1024;  // bytes a second
 
@@ -121,7 +121,7 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
     }
     std::string& body = running.answer.body;
     if (!running.success()) {  // only for a message
-      const std::size_t room = kMaximumErrorBody - std::min(kMaximumErrorBody, body.size());
+      const std::size_t room = kMaximumErrorText - std::min(kMaximumErrorText, body.size());
       body.append(data, std::min(room, length));
       running.truncated = length > room;
     } else if (body.size() + length > running.exchange.maximum_body) {

@@ -128,30 +128,35 @@ bool Option::given() const {
   return option_ != nullptr && option_->count() > 0;
 }
 
-Command Command::add_subcommand(const std::string& name, const std::string& description) const {
-  return Command(app_->add_subcommand(name, description));
+Subcommand Subcommand::add_subcommand(const std::string& name, const std::string& description) const {
+  return Subcommand(app_->add_subcommand(name, description));
 }
 
-void Command::require_subcommand() const {
+void Subcommand::require_subcommand() const {
   app_->require_subcommand(1);
 }
 
 template <typename Value>
-Option Command::add_option(const std::string& names, Value& value, const std::string& description) const {
+Option Subcommand::add_option(const std::string& names, Value& value, const std::string& description) const {
   return Option(app_->add_option(names, value, description));
 }
 
-template Option Command::add_option(const std::string&, std::string&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
-template Option Command::add_option(const std::string&, int&, const std::string&) const;
-template Option Command::add_option(const std::string&, unsigned&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+template Option Subcommand::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Subcommand::add_option(const std::string&, std::vector<std::string>&,
+                                       const std::string&) const;
+template Option Subcommand::add_option(const std::string&, int&, const std::string&) const;
+template Option Subcommand::add_option(const std::string&, unsigned&, const std::string&) const;
+template Option Subcommand::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+template Option Subcommand::add_option(const std::string&, std::optional<std::uint64_t>&,
+                                       const std::string&) const;
+template Option Subcommand::add_option(const std::string&, std::optional<std::string>&,
+                                       const std::string&) const;
 
-Option Command::add_flag(const std::string& names, bool& value, const std::string& description) const {
+Option Subcommand::add_flag(const std::string& names, bool& value, const std::string& description) const {
   return Option(app_->add_flag(names, value, description));
 }
 
-void Command::group_options(const std::string& heading) const {
+void Subcommand::group_options(const std::string& heading) const {
   const CLI::Option* help = app_->get_help_ptr();
   const std::string without = help->get_group();
   for (CLI::Option* option : app_->get_options())
@@ -160,22 +165,23 @@ void Command::group_options(const std::string& heading) const {
       option->group(heading);
 }
 
-Option Command::option(const std::string& name) const {
+Option Subcommand::option(const std::string& name) const {
   return Option(app_->get_option(name));
 }
 
-void Command::when_chosen(std::function<void()> add) const {
+void Subcommand::when_chosen(std::function<void()> add) const {
   app_->preparse_callback([add = std::move(add), app = app_](std::size_t) {
     add();
     take_one_value_each(*app);
   });
 }
 
-void Command::footer(const std::string& text) const {
+Subcommand Subcommand::footer(const std::string& text) const {
   app_->footer(text);
+  return *this;
 }
 
-bool Command::parsed() const {
+bool Subcommand::parsed() const {
   return app_ != nullptr && app_->parsed();
 }
 

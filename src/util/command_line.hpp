@@ -50,16 +50,17 @@ class Option {
 };
 
 // A tool or one of its subcommands: a handle, for as long as the CommandLine lives.
-class Command {
+class Subcommand {
  public:
-  Command() = default;
-  explicit Command(CLI::App* app) : app_(app) {}
+  Subcommand() = default;
+  explicit Subcommand(CLI::App* app) : app_(app) {}
 
-  Command add_subcommand(const std::string& name, const std::string& description = "") const;
+  Subcommand add_subcommand(const std::string& name, const std::string& description = "") const;
   void require_subcommand() const;
 
   // `names` as "-f,--file", or "file" for an argument. `Value`: a string, a list of strings, which takes one
-  // value each time, or a whole number (instantiated in command_line.cpp).
+  // value each time, or a whole number; optional where the default is another (instantiated in
+  // command_line.cpp).
   template <typename Value>
   Option add_option(const std::string& names, Value& value, const std::string& description = "") const;
   Option add_flag(const std::string& names, bool& value, const std::string& description = "") const;
@@ -72,7 +73,7 @@ class Command {
 
   // Puts the options that have no heading yet under `heading` in --help, except the common ones.
   void group_options(const std::string& heading) const;
-  void footer(const std::string& text) const;
+  Subcommand footer(const std::string& text) const;
   bool parsed() const;  // the command line named it
 
  protected:
@@ -85,7 +86,7 @@ struct CommonOptions {
 };
 
 // The whole of a tool's command line.
-class CommandLine : public Command {
+class CommandLine : public Subcommand {
  public:
   CommandLine(const std::string& description, const std::string& name);
   ~CommandLine();

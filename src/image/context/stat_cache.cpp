@@ -8,15 +8,15 @@
 namespace bottle::image::context {
 namespace {
 
-constexpr std::string_view kMagic = "bottle-stat-cache 3\n";
-constexpr std::uint64_t kLimit = 1ull << 30;
+constexpr std::string_view kCacheMagic = "bottle-stat-cache 3\n";
+constexpr std::uint64_t kCacheLimit = 1ull << 30;
 
-struct Header {
+struct CacheHeader {
   std::uint64_t count = 0;
   std::uint64_t text_size = 0;
   std::uint64_t check = 0;
 };
-constexpr std::size_t kBegin = kMagic.size() + sizeof(Header);  // of the records
+constexpr std::size_t kBegin = kCacheMagic.size() + sizeof(CacheHeader);  // of the records
 
 // Only against what a crash leaves, so it need not be a good one, but fast.
 std::uint64_t check_sum(std::string_view data) {
@@ -81,10 +81,10 @@ StatCache::StatCache(const fs::path& store, const fs::path& root)
     : file_(store / "stat" / sha256(root.native()).hex()) {
   static_assert(sizeof(Record) == 88 && sizeof(Digest) == 32, "as the header of this file says");
   try {
-    auto data = read_file_if_exists(file_, kLimit);
-    if (!data || data->size() < kBegin || !data->starts_with(kMagic)) return;
-    Header header;
-    std::memcpy(&header, data->data() + kMagic.size(), sizeof header);
+    auto data = read_file_if_exists(file_, kCacheLimit);
+    if (!data || data->size() < kBegin || !data->starts_with(kCacheMagic)) return;
+    CacheHeader header;
+    std::memcpy(&header, data->data() + kCacheMagic.size(), sizeof header);
     const std::uint64_t size = data->size() - kBegin;
     if (header.count > size / sizeof(Record) || size - header.count * sizeof(Record) != header.text_size ||
         check_sum(std::string_view(*data).substr(kBegin)) != header.check)
@@ -144,7 +144,7 @@ void StatCache::add(const std::string& path, const FileStatus& status, const Fil
 
 void StatCache::save() {
   if (added_.empty()) return;
-  std::string whole(kMagic);  // the header's place, then the records, then the text
+  std::string whole(kCacheMagic);  // the header's place, then the records, then the text
   std::string text;
   whole.reserve(data_.size() + kBegin + added_.size() * (sizeof(Record) + 64));
   whole.resize(kBegin);
@@ -173,11 +173,11 @@ void StatCache::save() {
     append_added();
 
   const std::uint64_t text_size = text.size();
-  Header header{(whole.size() - kBegin) / sizeof(Record), text_size, 0};
+  CacheHeader header{(whole.size() - kBegin) / sizeof(Record), text_size, 0};
   whole += text;
   text = {};
   header.check = check_sum(std::string_view(whole).substr(kBegin));
-  whole.replace(kMagic.size(), sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
+  whole.replace(kCacheMagic.size(), sizeof header, reinterpret_cast<const char*>(&header), sizeof header);
   try {
     make_directories(file_.parent_path());
     write_file(file_, whole, Durable::no);

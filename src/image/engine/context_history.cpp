@@ -13,8 +13,8 @@
 namespace bottle::image::engine {
 namespace {
 
-constexpr std::string_view kSchema = "bottle-sent 1 ";
-constexpr std::uint64_t kMaximumFile = 1u << 30;
+constexpr std::string_view kHistorySchema = "bottle-sent 1 ";
+constexpr std::uint64_t kMaximumHistory = 1u << 30;
 constexpr std::size_t kNameLength = 32;
 // A name is used until so many lines a file of the context are noted for it; then the next is begun, and all
 // is sent again.
@@ -31,16 +31,16 @@ std::string random_name() {
 }  // namespace
 
 ContextHistory::ContextHistory(fs::path file) : file_(std::move(file)) {
-  const auto text = read_file_if_exists(file_, kMaximumFile);
+  const auto text = read_file_if_exists(file_, kMaximumHistory);
   // The last line may have been cut off by a crash: then what is known is not all that was sent.
-  if (!text || !text->starts_with(kSchema) || !text->ends_with('\n')) return;
+  if (!text || !text->starts_with(kHistorySchema) || !text->ends_with('\n')) return;
   const std::vector<std::string_view> lines = split(*text, '\n');
   for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
     const std::size_t end = lines[i].rfind(' ');
     if (end == std::string_view::npos) return;
     sent_.emplace(lines[i].substr(0, end), lines[i].substr(end + 1));
   }
-  random_ = lines[0].substr(kSchema.size());
+  random_ = lines[0].substr(kHistorySchema.size());
 }
 
 void ContextHistory::add(const std::string& path, const std::string& looks, const std::string& what) {
@@ -57,7 +57,7 @@ std::string ContextHistory::name() {
   const bool is_long = sent_.size() > kLinesAtLeast + kLinesAnEntry * entries_;
   if (random_.empty() || is_ambiguous_ || is_long) {
     random_ = random_name();
-    write_file(file_, std::string(kSchema) + random_ + "\n" + current_, Durable::no);
+    write_file(file_, std::string(kHistorySchema) + random_ + "\n" + current_, Durable::no);
   } else if (!added_.empty()) {
     const Fd file(::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     if (!file) throw_errno("cannot write", file_.native());

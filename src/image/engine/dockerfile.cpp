@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kFrom = "--from=";
 constexpr std::string_view kMount = "--mount=";
-constexpr std::string_view kMainContext = "context";
+constexpr std::string_view kOwnContext = "context";
 
 struct Edit {
   dockerfile::Position position;
@@ -115,7 +115,7 @@ class Writer {
       case FileSource::Kind::scan:
         break;
     }
-    if (source.name == kMainContext) return std::nullopt;
+    if (source.name == kOwnContext) return std::nullopt;
     const auto found = names_.scans.find(source.name);
     return found == names_.scans.end() ? std::nullopt : std::optional<std::string>(found->second);
   }
@@ -177,7 +177,7 @@ OutsideNames outside_names(const resolve::Resolved& resolved) {
   OutsideNames names;
   const auto add = [&](const FileSource& source) {
     if (source.kind == FileSource::Kind::image) names.images[source.name];
-    if (source.kind == FileSource::Kind::scan && source.name != kMainContext) names.scans[source.name];
+    if (source.kind == FileSource::Kind::scan && source.name != kOwnContext) names.scans[source.name];
   };
   for (const auto& [number, stage] : resolved.stages()) {
     if (stage.base_stage < 0 && !stage.base_image.empty()) names.images[stage.base_image];

@@ -16,9 +16,9 @@ namespace bottle::image::model {
 namespace {
 
 constexpr std::uint64_t kMaximumLock = 16u << 20;
-constexpr std::uint64_t kSchema = 1;
+constexpr std::uint64_t kLockSchema = 1;
 
-void refuse_unknown(const JsonView& view, const std::vector<std::string>& known) {
+void refuse_unknown_in_lock(const JsonView& view, const std::vector<std::string>& known) {
   if (!view.value().is_object()) view.fail("an object");
   for (const auto& [key, value] : view.value().items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
@@ -39,14 +39,14 @@ bool is_hex(std::string_view text) {
 }
 
 LockedManifest parse_manifest(const JsonView& view) {
-  refuse_unknown(view, {"digest", "mediaType", "size"});
+  refuse_unknown_in_lock(view, {"digest", "mediaType", "size"});
   return {.digest = parse_digest(view.at("digest")),
           .media_type = view.at("mediaType").string(),
           .size = view.at("size").unsigned_number(oci::kMaximumManifest)};
 }
 
 LockedImage parse_image(const JsonView& view) {
-  refuse_unknown(view, {"kind", "tag", "index", "platforms"});
+  refuse_unknown_in_lock(view, {"kind", "tag", "index", "platforms"});
   LockedImage image;
   image.tag = view.string_or("tag", "");
   if (const auto index = view.find("index")) {
@@ -71,12 +71,12 @@ LockedImage parse_image(const JsonView& view) {
 }
 
 LockedUrl parse_url(const JsonView& view) {
-  refuse_unknown(view, {"kind", "digest", "size"});
+  refuse_unknown_in_lock(view, {"kind", "digest", "size"});
   return {.digest = parse_digest(view.at("digest")), .size = view.at("size").unsigned_number()};
 }
 
 LockedGit parse_git(const JsonView& view) {
-  refuse_unknown(view, {"kind", "commit", "ref"});
+  refuse_unknown_in_lock(view, {"kind", "commit", "ref"});
   LockedGit git{.commit = view.at("commit").string(), .ref = view.at("ref").string()};
   if ((git.commit.size() != 40 && git.commit.size() != 64) || !is_hex(git.commit))
     view.at("commit").fail("the name of a commit, 40 or 64 hexadecimal digits");
@@ -166,7 +166,7 @@ std::string summary(const LockedSource& source) {
 }
 
 std::string Lock::serialize() const {
-  OrderedJson document{{"schema", kSchema}, {"sources", OrderedJson::object()}};
+  OrderedJson document{{"schema", kLockSchema}, {"sources", OrderedJson::object()}};
   for (const auto& [name, source] : sources)
     document["sources"][name] = to_json(source);
   return document.dump(2, ' ', false, OrderedJson::error_handler_t::strict) + "\n";
@@ -176,10 +176,10 @@ Lock Lock::parse(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView view(document, name + "#");
   if (!view.value().is_object()) view.fail("an object with the members schema and sources");
-  if (view.at("schema").unsigned_number() != kSchema)
+  if (view.at("schema").unsigned_number() != kLockSchema)
     throw Error("unsupported lock version " + view.at("schema").value().dump() + ": expected 1",
                 {.where = name, .hint = "use the version of Bottle that wrote the lock"});
-  refuse_unknown(view, {"schema", "sources"});
+  refuse_unknown_in_lock(view, {"schema", "sources"});
   const JsonView sources = view.at("sources");
   if (!sources.value().is_object()) sources.fail("an object");
   Lock lock;

@@ -13,7 +13,7 @@
 namespace bottle::image::model {
 namespace {
 
-constexpr int kSchema = 1;
+constexpr int kPlanSchema = 1;
 constexpr int kPlacesSchema = 2;
 constexpr std::uint64_t kMaximumIndex = 4ull << 30;  // bytes
 constexpr std::string_view kBlobRoot = "blob:";
@@ -48,7 +48,8 @@ void keep_only(const fs::path& directory, const std::set<std::string>& names) {
 }  // namespace
 
 Digest Plan::digest() const {
-  std::string text = "bottle-plan " + std::to_string(kSchema) + "\nconfig " + sha256(config).string() + "\n";
+  std::string text =
+      "bottle-plan " + std::to_string(kPlanSchema) + "\nconfig " + sha256(config).string() + "\n";
   for (const PlanLayer& layer : layers)
     text += "layer " + layer.digest.string() + "\n";
   if (!engine_config.empty()) text += "image " + sha256(engine_config).string() + "\n";
@@ -57,7 +58,7 @@ Digest Plan::digest() const {
 
 std::string Plan::serialize() const {
   OrderedJson document;
-  document["schema"] = kSchema;
+  document["schema"] = kPlanSchema;
   document["planDigest"] = digest().string();
   if (!engine_config.empty()) {
     document["imageId"] = sha256(engine_config).string();
@@ -79,7 +80,7 @@ std::string Plan::serialize() const {
 Plan Plan::parse(std::string_view text, const std::string& name) {
   const Json document = parse_json(text, name);
   const JsonView view(document, name + "#");
-  if (view.at("schema").unsigned_number() != kSchema)
+  if (view.at("schema").unsigned_number() != kPlanSchema)
     throw Error("another version of Bottle wrote this image plan",
                 {.where = name, .hint = "build the bottle again"});
   Plan plan;

@@ -7,7 +7,7 @@
 namespace bottle::image::remote {
 namespace {
 
-constexpr const char* kSchema = "bottle-url 1";
+constexpr const char* kUrlSchema = "bottle-url 1";
 constexpr std::uint64_t kMaximumFile = std::uint64_t{64} << 30;
 
 // Where "user:password@" begins and ends: [first, second), empty if there is none.
@@ -57,7 +57,7 @@ std::string authorization_of(const std::string& url) {
 }  // namespace
 
 Digest url_action(const Digest& digest) {
-  return sha256(std::string(kSchema) + "\ndigest = " + digest.hex() + "\n");
+  return sha256(std::string(kUrlSchema) + "\ndigest = " + digest.hex() + "\n");
 }
 
 std::string without_credentials(const std::string& url) {

@@ -12,9 +12,9 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::size_t kMaximumHost = 255;
+constexpr std::size_t kMaximumName = 255;
 
-std::string lower(std::string_view text) {
+std::string ascii_lower(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -33,7 +33,7 @@ std::optional<std::string> canonical_address(const std::string& host) {
 
 // Host and port apart; nullopt for what is neither.
 struct HostPort {
-  std::string host;  // lower case, without brackets and the dot of a fully qualified name
+  std::string host;  // ascii_lower case, without brackets and the dot of a fully qualified name
   bool bracketed = false;
 };
 std::optional<HostPort> split_host(std::string_view text) {
@@ -42,13 +42,13 @@ std::optional<HostPort> split_host(std::string_view text) {
   if (text.starts_with('[')) {
     const std::size_t end = text.find(']');
     if (end == std::string_view::npos) return std::nullopt;
-    result.host = lower(text.substr(1, end - 1));
+    result.host = ascii_lower(text.substr(1, end - 1));
     result.bracketed = true;
     port = text.substr(end + 1);
     if (!port.empty() && port.front() != ':') return std::nullopt;
   } else {
     const std::size_t colon = std::min(text.find(':'), text.size());
-    result.host = lower(text.substr(0, colon));
+    result.host = ascii_lower(text.substr(0, colon));
     port = text.substr(colon);
   }
   if (!port.empty()) port.remove_prefix(1);
@@ -59,7 +59,7 @@ std::optional<HostPort> split_host(std::string_view text) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '.' || c == '-' || c == '_' ||
            (result.bracketed && c == ':');
   };
-  if (result.host.empty() || result.host.size() > kMaximumHost ||
+  if (result.host.empty() || result.host.size() > kMaximumName ||
       !std::all_of(result.host.begin(), result.host.end(), good))
     return std::nullopt;
   if (result.bracketed && !canonical_address(result.host)) return std::nullopt;
@@ -73,7 +73,7 @@ ServerHosts::ServerHosts(std::string_view listen, const std::vector<std::string>
   any_address_ = address == "0.0.0.0" || address == "::";
   names_.insert(address);
   for (const std::string& name : names)
-    names_.insert(canonical_address(name).value_or(lower(name)));
+    names_.insert(canonical_address(name).value_or(ascii_lower(name)));
 }
 
 bool ServerHosts::allows_host(std::string_view text) const {
@@ -91,7 +91,7 @@ bool ServerHosts::allows_origin(std::string_view origin, std::string_view host) 
   // A proxy in front may do TLS, so the scheme is not compared.
   for (const std::string_view scheme : {"http://", "https://"})
     if (origin.starts_with(scheme))
-      return lower(origin.substr(scheme.size())) == lower(host) && allows_host(host);
+      return ascii_lower(origin.substr(scheme.size())) == ascii_lower(host) && allows_host(host);
   return false;
 }
 

@@ -37,14 +37,14 @@ std::string without_parameters(std::string type) {
 }
 
 // Owns a response until it is queued; libmicrohttpd counts references.
-class Response {
+class MadeResponse {
  public:
-  explicit Response(MHD_Response* response) : response_(response) {
+  explicit MadeResponse(MHD_Response* response) : response_(response) {
     if (response_ == nullptr) throw std::bad_alloc();
   }
-  ~Response() { libmicrohttpd().destroy_response(response_); }
-  Response(const Response&) = delete;
-  Response& operator=(const Response&) = delete;
+  ~MadeResponse() { libmicrohttpd().destroy_response(response_); }
+  MadeResponse(const MadeResponse&) = delete;
+  MadeResponse& operator=(const MadeResponse&) = delete;
   MHD_Response* get() const { return response_; }
 
  private:
@@ -196,7 +196,7 @@ struct HttpDaemon::Callbacks {
                       : reply.file                            ? reply.length
                                                               : reply.body.size();
     exchange.queued = true;
-    const Response response(make_response(reply));
+    const MadeResponse response(make_response(reply));
     for (const auto& [name, value] : reply.headers)
       (void)libmicrohttpd().add_response_header(response.get(), name.c_str(), value.c_str());
     (void)libmicrohttpd().add_response_header(response.get(), "Docker-Distribution-API-Version",

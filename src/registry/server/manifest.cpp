@@ -9,7 +9,7 @@
 namespace bottle::registry {
 namespace {
 
-constexpr std::size_t kMaximumDepth = 64;
+constexpr std::size_t kMaximumNesting = 64;
 
 // Knows at each value under which keys it stands: "subject/digest", "manifests/*/digest".
 class Reader : public nlohmann::json_sax<Json> {
@@ -70,7 +70,7 @@ class Reader : public nlohmann::json_sax<Json> {
   }
   bool push(bool array) {
     if (path_.empty() && array) return value();
-    if (path_.size() == kMaximumDepth) {
+    if (path_.size() == kMaximumNesting) {
       problem = "nested deeper than 64 levels";
       return false;
     }

@@ -29,7 +29,7 @@ Outcome parse(std::vector<const char*> arguments, bool subcommands = true) {
   app.add_common_options(outcome.common);
   std::string store;
   app.add_option("--store", store, "store");
-  Command gc;
+  Subcommand gc;
   if (subcommands) {
     app.require_subcommand();
     app.add_subcommand("stats", "stats");
@@ -88,7 +88,7 @@ TEST(CommandLine, ListOptionsTakeOneValueEachTime) {
     std::vector<std::string> list;
     std::vector<std::string> words;
     CommandLine app("test", "bottle-test");
-    Command command = app.add_subcommand("pull");
+    Subcommand command = app.add_subcommand("pull");
     const auto add = [&, command] {
       command.add_option("--certs", list);
       command.add_option("words", words);

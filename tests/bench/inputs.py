@@ -64,7 +64,7 @@ def write_files(directory, count, total, generator):
 class Debian:
     """A Debian with git, ssh and Python: `root` is its tree, `layout` an OCI image layout of the first two of its three layers
     (the essential system, then the packages with what they need). The third one is a few files of a program: `app`, copied
-    from a context. Made once in `directory`, by debootstrap from the archive that apt is told to use."""
+    from a context. Made once in `directory`, by debootstrap from the archive in apt's configuration."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -125,7 +125,7 @@ class Debian:
             file = next(path for path in (lists / f"{package}.list", lists / f"{package.split(':')[0]}.list",
                                           *sorted(lists.glob(f"{package.split(':')[0]}:*.list"))) if path.exists())
             (first if priority in ("required", "important") else later).update(file.read_bytes().splitlines())
-        # dpkg names what it was told; where /bin is a link to /usr/bin, the file is below /usr.
+        # dpkg lists the paths in the package; if /bin is a link to /usr/bin, the file is below /usr.
         usr = {b"/usr" + path for path in later if path.startswith((b"/bin/", b"/sbin/", b"/lib/", b"/lib64/"))}
         return (later | usr) - first
 

@@ -26,7 +26,7 @@ class Failure(Exception):
 
 
 class Memory:
-    """While `peak` is not None, commands started for ours are watched: the most that a process of theirs had resident, in KiB.
+    """While `peak` is not None, commands started for ours are watched: the largest resident size of their processes, in KiB.
 
     GNU time starts them, since a child of this interpreter would inherit the interpreter's own figure."""
 
@@ -106,7 +106,7 @@ def measure(works, rounds, slow_rounds):
 
 
 def measure_memory(works):
-    """{name: MiB} of our own works, in a pass of its own: watching takes time."""
+    """{name: MiB} of Bottle's tasks, in a separate pass, because watching takes time."""
     found = {}
     if not memory.program:
         return found

@@ -51,7 +51,7 @@ class Docker(Builder):
 
 
 class Buildah(Builder):
-    """buildah bud --layers, its storage in a directory of its own."""
+    """buildah bud --layers, with its storage in a separate directory."""
 
     def __init__(self, directory, context, tag):
         system_fixture.need("buildah")

@@ -1,4 +1,4 @@
-"""Projects that make bottles of the inputs, built with CMake and Ninja as a user would, each with a store of its own."""
+"""Projects that make bottles of the inputs, built with CMake and Ninja as a user would, each with a separate store."""
 import json
 import pathlib
 import shutil
@@ -66,7 +66,7 @@ class Project:
         self.ran()
 
     def checkout(self, number):
-        """The sources once more, in another place, with a build tree of their own and the same store."""
+        """A copy of the sources, in another place, with a separate build tree and the same store."""
         place = self.root / f"checkout-{number}"
         place.mkdir()
         call(["cp", "-r", self.context.directory, place / "context"])
@@ -98,7 +98,7 @@ class Project:
 
 
 class Hundred(Project):
-    """Many bottles in one project, each with a context of its own."""
+    """Many bottles in one project, each with a separate context."""
 
     def __init__(self, root, settings, contexts):
         lists = "".join(f"add_bottle(bottle-{number} CONTEXT ../contexts/{number})\n" for number in range(len(contexts)))
@@ -109,5 +109,5 @@ class Hundred(Project):
 
 
 def remove(directory):
-    """Faster than Python's own way, and the file system's time is nobody's."""
+    """Faster than Python's own way, and the time of the file system is not measured."""
     subprocess.run(["rm", "-rf", str(directory)], check=True)

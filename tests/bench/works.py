@@ -22,7 +22,7 @@ class Bench:
         return not only or group in only or (f"{group}/{name}" in only if name else any(word.startswith(group + "/") for word in only))
 
     def take(self, group, works, rounds=None, **facts):
-        """Measures the works of a group that are wanted, and their memory."""
+        """Measures the requested tasks of a group, and their memory."""
         works = [work for work in works if self.wants(group, work.name)]
         progress(f"{group}: {len(works)} works")
         samples = measure(works, rounds or self.rounds, self.slow_rounds)
@@ -89,7 +89,7 @@ def own_works(project):
 
 
 def peers_works(context, found):
-    """The peers have a context of their own, which all of them see edited at once."""
+    """The peers have a separate context, which all of them see edited at once."""
     for name, builder in found:
         yield Work(f"{name}, null", builder.build, builder.bring_up_to_date, kind="null")
     for name, builder in found:

@@ -91,7 +91,7 @@ class Damage(harness.TestCase):
 
 
 class Places(harness.TestCase):
-    """Where the bytes of a bottle lie is in no key, and yet whoever reads them finds them."""
+    """The places of a bottle's bytes are not part of a key, but every reader finds them."""
 
     def setUp(self):
         super().setUp()

@@ -149,7 +149,7 @@ class PackagedTemplates(harness.TestCase):
 
 class SharedTemplates(harness.TestCase):
     def test_file_linked_from_two_directories(self):
-        """Two of three directories of templates of one's own share a file."""
+        """Two of three template directories share a file."""
         script = "#!/bin/sh\necho {{slug}}\n{{#hosts}}\necho {{host}} {{port}}\n{{/hosts}}\n{{#clients}}\necho {{key}}\n{{/clients}}\n"
         gates = self.project("".join(f"add_gate({slug} TEMPLATE {slug} CONFIG door.json DOCKERFILE Dockerfile CONTEXT empty)\n"
                                      for slug in ("left", "right", "alone")),

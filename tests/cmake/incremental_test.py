@@ -316,7 +316,7 @@ class Arguments(harness.TestCase):
         self.assert_ran(project, {})
 
     def test_run_settings(self):
-        """Secrets are no input; nor is the network of a bottle without RUN."""
+        """Secrets are not inputs. Neither is the network of a bottle without RUN."""
         lists = "cmake_minimum_required(VERSION 3.25)\nproject(Nested LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\nadd_bottle(a {})\n"
         bottle = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "f"})
         bottle.configure()
@@ -377,7 +377,7 @@ class Arguments(harness.TestCase):
 
 
 class Families(harness.TestCase):
-    """Bottles that stand on bottles."""
+    """Bottles based on other bottles."""
 
     def test_edit_of_a_base_rebuilds_its_children(self):
         project = self.project(name="family")

@@ -13,7 +13,7 @@ NOBODY = 65534
 
 
 class Checkout(harness.Project):
-    """A copy of an example as somebody else would have checked it out."""
+    """A copy of an example as in another user's checkout."""
 
     def __init__(self, directory, example, tools, generator="Ninja", umask=0o022, user=None, time=None, jobs=2):
         super().__init__(directory, generator=generator)
@@ -48,7 +48,7 @@ class Checkout(harness.Project):
 
 class SameBytes(unittest.TestCase):
     def setUp(self):
-        # Where everybody may look: not in the build tree, which may be in somebody's closed home.
+        # A directory that all users can read. The build tree may be in a private home.
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="bottle same bytes "))
         self.top.chmod(0o755)
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)

@@ -82,7 +82,7 @@ class Scans(harness.TestCase):
         many.make("_bottle-scan")
         self.assertEqual(many.ran(), {"": ["scan"]})
         self.assertEqual(many.traced()[0]["bottles"], "100")
-        # With makefiles each target that is named is a build of its own.
+        # With makefiles each named target is a separate build.
         scans = ["scan"] if "Ninja" in many.generator else ["scan", "scan"]
         many.make("bottle-b7-image", "bottle-b8-image")
         self.assertEqual(many.ran(), {"": scans, "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]})

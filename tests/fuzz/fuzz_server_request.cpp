@@ -1,5 +1,5 @@
 // The first byte chooses what the rest is: a request's target, a Range, a Content-Range, a list of entity
-// tags, or a manifest. What comes out is checked against what the specification says of it.
+// tags, or a manifest. What comes out is checked against the specification.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

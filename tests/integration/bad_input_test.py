@@ -149,7 +149,7 @@ class Bases(BadInput):
         self.build.write("Dockerfile", "FROM base\nCOPY good /\n")
 
     def refuses_base(self, *patterns, kind="oci-layout", place=None):
-        """Whoever reads the base says so: the fingerprint for its description, the image build for its layers too."""
+        """Each reader of the base reports it: the fingerprint for its description, the image build for its layers too."""
         options = ["--context", self.build.source, "--out", self.build.build, "--build-context",
                    f"base={kind}:{place or self.layout.directory}"]
         self.assert_fails(self.build.tools("bottle-image", "build", *options, expect=1), *patterns)
@@ -284,7 +284,7 @@ class Packs(BadInput):
                 pack.write_bytes(altered)
                 refused = self.build.tools("bottle-pack", "verify", pack, expect=1)
                 self.assert_fails(refused, r"altered\.smolmachine(: .*)?: error: ")
-                # Some fields say nothing about what is inside: then it comes out right, or not at all.
+                # Some fields do not describe the content: then it comes out right, or not at all.
                 into = self.top / f"extracted-{at}"
                 if self.build.tools("bottle-pack", "extract", pack, into, expect=None).returncode == 0:
                     self.assertEqual(system_fixture.tree_of(into), expected)
@@ -311,7 +311,7 @@ class Packs(BadInput):
         self.assertEqual(self.build.output.read_bytes(), pack)
 
     def test_source_changed_after_the_build(self):
-        """The bytes must be the ones of the plan: else the step says so and fails."""
+        """The bytes must be the ones of the plan: else the step fails with a message."""
         shutil.rmtree(self.build.cache)
         pack = self.build.output.read_bytes()
         self.build.write("good", "evil\n")

@@ -1,4 +1,4 @@
-"""Programs that stop where a test wants them to, until it lets them go: wrappers on the PATH of what the test starts.
+"""Programs that stop at breakpoints of a test until it releases them: wrappers on the PATH of what the test starts.
 
     breakpoints = breakpoint_fixture.Breakpoints(top)                                  # makes top/bin, which comes first on the PATH
     breakpoints.wrap("docker", "/usr/bin/docker")
@@ -48,7 +48,7 @@ exec "{real}" "$@"
         file.chmod(0o755)
 
     def at(self, where):
-        """The environment of a process that is to be held there; "" is nowhere."""
+        """The environment of a process that stops there; "" is nowhere."""
         self.reached_file.unlink(missing_ok=True)
         when, _, words = where.partition(" ")
         return {MARK: self.mark, **({f"HOLD_{when.upper()}": words} if where else {})}
@@ -62,11 +62,11 @@ exec "{real}" "$@"
             raise AssertionError(f"it ended with {process.returncode} before it was where it is to be held")
 
     def release(self):
-        """What is held goes on; nothing is done if nothing is."""
+        """Releases stopped processes, if there are any."""
         try:
             with open(os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK), "w", encoding="utf-8") as gate:
                 gate.write("go\n")
-        except OSError:  # ENXIO: nobody reads
+        except OSError:  # ENXIO: no process reads
             pass
 
     def processes(self):

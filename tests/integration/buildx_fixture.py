@@ -1,7 +1,7 @@
 """Makes a directory with Docker's plug-in buildx, for $DOCKER_CONFIG, and in "engine" a daemon that keeps images as containerd does,
 so that its BuildKit writes OCI layouts: Debian's packages docker-buildx, docker.io and containerd, unpacked, not installed.
 
-Debian has them since trixie. Apt gets settings and lists of its own, and this machine's own Debian archive to ask."""
+Debian has them since trixie. Apt gets separate settings and lists, and this machine's own Debian archive to ask."""
 import os
 import pathlib
 import shutil
@@ -27,7 +27,7 @@ def made(below):
 
 
 def make(directory):
-    """Nothing is done where the plug-in is there already."""
+    """Does nothing if the plug-in exists already."""
     if (directory / PLUGIN).exists():
         return
     system_fixture.need("apt-get", "dpkg")

@@ -101,7 +101,7 @@ def base_members():
         m("bin/busybox", content=busybox(), mode=0o755), *(m(f"bin/{name}", "symlink", link="busybox") for name in APPLETS),
         m("etc/passwd", content="root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:App:/srv/app:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"),
         m("etc/group", content="root:x:0:\nstaff:x:50:app\napp:x:1001:\nnogroup:x:65534:\n"),
-        # Both builders mount something on these, which then is no difference.
+        # Both builders mount something on these, which is then not a difference.
         m("etc/hosts"), m("etc/resolv.conf"),
         m("data/one", content="1\n"), m("data/two", content="2\n", mode=0o600, uid=7, gid=8), m("data/deep/three", content="3\n"),
         m("data/deep/er/four", content="4\n"), m("data/name-1", content="two names\n"), m("data/name-2", "hardlink", link="data/name-1"),

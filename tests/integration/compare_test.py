@@ -132,7 +132,7 @@ def add_cases(module):
 
 for cases in (compare_run, compare_files, compare_config, compare_failures, compare_scope):
     add_cases(cases)
-del Compare, cases  # not a test of its own
+del Compare, cases  # not a separate test
 
 if __name__ == "__main__":
     system_fixture.main()

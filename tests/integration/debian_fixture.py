@@ -19,7 +19,7 @@ LONG_PATH = "/".join(["a-directory-with-a-rather-long-name"] * 9)
 
 
 def mirror():
-    """(site, release) of the first Debian archive that apt is told to use."""
+    """(site, release) of the first Debian archive in apt's configuration."""
     if shutil.which("apt-get"):
         lines = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(SITE) $(CODENAME)", "Created-By: Packages"],
                                stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()

@@ -6,7 +6,7 @@
         engine.save_to_layout("built", directory)
 
 It starts in about half a second, so each test class starts one instead of sharing one between tests that CTest may run at
-once. Daemon, containerd and whatever they start live in a process and a mount namespace of their own, whose first process
+once. Daemon, containerd and whatever they start live in a separate process and mount namespace, whose first process
 is the daemon: when the test ends, in whatever way, the kernel ends all of them and no mount is left. What only a killed
 test can leave, an empty control group and a directory, the next start removes.
 
@@ -97,7 +97,7 @@ class Engine:
                 raise unittest.SkipTest(f"needs a Docker Engine, which does not start here: {self.last_words()}")
             if time.monotonic() > end:
                 raise AssertionError(f"dockerd was not ready after {START_SECONDS} s: {self.last_words()}")
-            time.sleep(0.05)  # the daemon tells nobody that it is ready
+            time.sleep(0.05)  # the daemon does not report that it is ready
 
     def stop(self):
         if self.process:
@@ -164,7 +164,7 @@ def children(process):
 
 @contextlib.contextmanager
 def one_at_a_time():
-    """Nobody takes a directory for abandoned that another has made and not locked yet."""
+    """No process treats a directory as abandoned that another has made and not locked yet."""
     directory = os.open(tempfile.gettempdir(), os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)

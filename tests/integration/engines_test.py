@@ -45,7 +45,7 @@ def contents_that_look_alike():
 
 
 class EngineTestCase(system_fixture.TestCase):
-    """One Docker Engine a class; its client is found through a wrapper that counts, and is held where it is told to."""
+    """One Docker Engine a class; its client is found through a wrapper that counts, and stops at breakpoints."""
 
     @classmethod
     def setUpClass(cls):
@@ -257,7 +257,7 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
                 self.assertEqual(project.extract("b")["data/one"], "2\n")
 
     def test_staged_context_has_only_copied_files(self):
-        """It is what the instructions take in, whatever was done to what an earlier build staged, and is written as far as it changed."""
+        """It has the files that the instructions copy, whatever was done to what an earlier build staged, and is written as far as it changed."""
         tree = staged(self.bottle.directory("a"))
         untouched = (tree / "file").stat().st_ino
         self.bottle.write("data/one", "2\n")
@@ -346,7 +346,7 @@ class Builds(EngineTestCase):
                 self.assertFalse((build.build / "engine.left").exists())
                 calls = self.calls()
                 self.assertEqual(sum(call.split()[1] == "build" for call in calls), 1, calls)
-                # Comments, unneeded stages and files that nobody copies are no inputs.
+                # Comments, unneeded stages and files that no instruction copies are not inputs.
                 build.write("Dockerfile", FILES["Dockerfile"].replace("# a comment between", "#").replace("COPY nothing", "COPY other"))
                 build.write("unused", "other\n")
                 build.image(*self.contexts)
@@ -581,7 +581,7 @@ class BuildxLayouts(Builds):
         self.assertEqual(times, {0})
         build.image(*self.contexts)
         self.assertEqual(self.calls(), [])
-        # Once more from nothing: the same image to the byte.
+        # Again from an empty store: the same image to the byte.
         self.engine.docker("builder", "prune", "--all", "--force", environment=self.environment)
         again = self.built("again", "buildx", BOTTLE_ENGINE_OPTIONS="--network=host --no-cache")
         self.assertEqual(self.image_id(again), self.image_id(build))
@@ -589,7 +589,7 @@ class BuildxLayouts(Builds):
         self.assert_engine_clean()
 
     def test_secrets_are_passed(self):
-        """The value gets in, and in no layer; it is no input either."""
+        """The value is passed, is in no layer, and is not an input."""
         files = {"Dockerfile": "FROM base\nRUN --mount=type=secret,id=word read word < /run/secrets/word; echo ${#word} > /length\n"}
         build = self.new_build(files, engine="buildx", WORD="hidden word")
         build.image(*self.contexts, "--secret", "id=word,env=WORD")
@@ -734,7 +734,7 @@ class ContainerClient(Builds):
                 self.assertIn("error: ", self.command(*words, status=1))
                 self.assertNotIn("error: ", self.command(*before, "status", *words[1:], status=3))
                 self.assertIn("warning: ", self.command(*before, "ignore", *words[1:], status=0))
-        # A daemon that cannot be reached is no answer to a question.
+        # An unreachable daemon does not answer a query.
         self.base.environment["DOCKER_HOST"] = f"unix://{self.top}/nobody"
         for words in (["exists", "box"], ["image-id", "base:1"], ["rm", "box"], ["create", "--name", "box", "base:1"], ["free-name", "box"]):
             with self.subTest(command=words[0]):
@@ -749,7 +749,7 @@ class ContainerClient(Builds):
         self.assertEqual(self.create("walk"), "walk-2")
 
     def test_concurrent_creates_get_different_names(self):
-        """Builds that want one name at one time: each gets its own, and nobody fails."""
+        """Concurrent creates with one name: each gets another name, and none fails."""
         command = [system_fixture.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
                    "/bin/sleep", "600"]
         processes = [subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True)

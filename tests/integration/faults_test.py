@@ -243,7 +243,7 @@ class SmallDisk(FaultTestCase):
 
 
 class ConcurrentBuilds(FaultTestCase):
-    """Several processes at once: none waits for ever, none fails, all see the same."""
+    """Several processes at once: none hangs, none fails, all see the same."""
 
     def start(self, build, *arguments):
         environment = {**system_fixture.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(build.cache)}

@@ -94,7 +94,7 @@ class Names(AttackCase):
         self.commit(a="1\n")
         old = self.tip()
         self.assert_pushed("main")
-        # Goes on from main and will be pushed there; the branch of its name leads to where main was before.
+        # Continues from main and will be pushed there; the branch of its name leads to where main was before.
         new = self.commit(a="2\n")
         self.assert_pushed(f"{base}:refs/heads/{new}", f"{base}:refs/tags/{new}")
         self.assert_pushed("main")
@@ -105,7 +105,7 @@ class Names(AttackCase):
         self.commit(a="1\n")
         for ref in ("refs/heads/refs/heads/main", "refs/tags/refs/heads/main", "refs/tags/refs/x"):
             self.assert_refused(f"main:{ref}", saying="git could resolve it to another ref")
-        # Somebody else made such a branch upstream. The pusher's git falls for it, too; one that does not is told.
+        # Another client created such a branch upstream. The client's git falls for it, too; one that does not is told.
         git("--git-dir", self.repository, "update-ref", "refs/heads/refs/heads/other", "main")
         before = refs(self.repository)
         said = self.send([(ZERO, self.tip(), "refs/heads/other")], self.objects("main~1..main"))
@@ -156,12 +156,12 @@ class Objects(AttackCase):
         self.assertEqual(refs(self.repository)["refs/heads/main"], tip)
 
     def test_push_from_a_shallow_clone(self):
-        # One from a shallow clone is as good as any.
+        # A push from a shallow clone is accepted.
         shallow = self.top / "shallow"
         git("clone", "--quiet", "--depth=1", self.gate.url(self.name), shallow)
         self.commit("From a shallow clone", work=shallow, a="1\n")
         self.assert_pushed("main", work=shallow)
-        # One that hides a commit behind a border of its own is not.
+        # A push that hides a commit behind its own shallow boundary is refused.
         base = self.tip()
         hidden = self.commit(config=f"{TOKEN}\n")
         tip = self.commit(config="clean\n")
@@ -230,7 +230,7 @@ class Races(AttackCase):
     def test_deleted_head_branch(self):
         self.commit(a="1\n")
         self.assert_pushed("main:refs/heads/next")
-        # The upstream does not let its current branch go, unless it is told to.
+        # The upstream does not delete its current branch, unless configured to.
         self.assert_refused("--delete", "main", saying="deletion of the current branch prohibited")
         git("--git-dir", self.repository, "config", "receive.denyDeleteCurrent", "ignore")
         self.assert_pushed("--delete", "main")
@@ -298,13 +298,13 @@ class Services(AttackCase):
 
     def test_archive_service_is_refused(self):
         git("archive", "--remote", self.gate.url(self.name), "HEAD", expect=1)
-        # Git goes on writing when the gate has closed its end, and then may not hear why.
+        # Git continues writing when the gate has closed its end, and then may not hear why.
         with socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection, connection.makefile("rb") as stream:
             said = said_at_last(connection, stream, packet(f"git-upload-archive /{self.name}.git\0host=x\0"))
         self.assertRegex(said.decode(), "not enabled|access denied|does not serve|not export")
 
     def test_protocol_2_commands(self):
-        """An id is no way to what was refused, and there is nothing to read but refs and what they lead to."""
+        """Refused objects cannot be fetched by id. Only refs and the objects that they lead to can be read."""
         secret = self.commit(config=f"{TOKEN}\n")
         self.assert_secret("main")
         for command, arguments in (("fetch", [f"want {secret}\n", "done\n"]), ("object-info", ["size\n", f"oid {secret}\n"]),
@@ -324,7 +324,7 @@ class Services(AttackCase):
                 self.assert_no_credential(said)
 
     def test_git_settings_of_the_caller_are_ignored(self):
-        """Whoever starts the gate may have settings of its own for git; none reaches the repositories."""
+        """The caller of the gate may have git settings; none affects the repositories."""
         elsewhere = self.top / "elsewhere"
         git("init", "--quiet", "--bare", elsewhere)
         trace = self.top / "trace"
@@ -369,7 +369,7 @@ class Sizes(AttackCase):
 
 
 class NamesOfFiles(AttackCase):
-    """Rules of gitleaks that want a name and a text: those that 8.26 has."""
+    """Rules of gitleaks that match a name and a text: those that 8.26 has."""
 
     def test_rules_for_names_are_applied(self):
         base = self.tip()

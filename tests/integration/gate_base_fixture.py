@@ -1,5 +1,5 @@
 """Makes what the gates' images start from, once in a build directory: <directory>/layout, an image of the Debian release that
-images/*/Dockerfile name, by debootstrap from the package archive that apt is told to use. What apt in there installs from
+images/*/Dockerfile name, by debootstrap from the package archive in apt's configuration. What apt in there installs from
 is that archive too."""
 import pathlib
 import re

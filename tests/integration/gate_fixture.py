@@ -83,7 +83,7 @@ class Upstream:
         self.port = system_fixture.free_port()
         self.server = None
         if os.geteuid() == 0:
-            pathlib.Path("/run/sshd").mkdir(exist_ok=True)  # sshd wants it, and a service manager would have made it
+            pathlib.Path("/run/sshd").mkdir(exist_ok=True)  # sshd needs it, and a service manager would have created it
         self.start()
 
     def start(self, host_key=None):

@@ -12,7 +12,7 @@ import gate_fixture
 import system_fixture
 from gate_fixture import Gate, Upstream, git, refs
 
-# Not secrets of anybody: made up in the form that scanners look for. Put together here, so that no file of this project
+# Not real secrets: invented in the form that scanners look for. Put together here, so that no file of this project
 # has one.
 TOKEN = "gh" + "p_" + "1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX"
 AWS = "AK" + "IA" + "QYLPMN5HHHFPZAM2"
@@ -25,7 +25,7 @@ class GateCase(system_fixture.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        """One upstream server and one gate a class; each test has a repository of its own there."""
+        """One upstream server and one gate a class; each test has a separate repository there."""
         super().setUpClass()
         system_fixture.need("flock", "timeout", "git", "ssh")
         gate_fixture.scanner(cls.release)
@@ -107,7 +107,7 @@ class GateCase(system_fixture.TestCase):
         for line in key.splitlines():
             self.assertNotIn(line, text)
         self.assertNotIn(str(self.gate.creds), text)
-        # Git itself repeats the name of a ref to whoever pushed it.
+        # git repeats the name of a ref to the client.
         self.assertNotIn(TOKEN, "".join(line for line in text.splitlines(True) if "->" not in line))
 
     def assert_secret(self, *arguments, rule=r"[a-z-]+", what=""):
@@ -199,7 +199,7 @@ class Pushes(GateCase):
         for number, work in enumerate(works):
             self.commit(f"Change {number}", work=work, **{f"file-{number}": f"{number}\n"})
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            # Two onto branches of their own, two onto the same.
+            # Two to separate branches, two to the same.
             targets = ["main:refs/heads/one", "main:refs/heads/two", "main", "main"]
             results = list(pool.map(lambda pair: self.push(pair[1], work=pair[0], expect=None), zip(works, targets)))
         codes = [result.returncode for result in results]
@@ -466,7 +466,7 @@ class OtherScannerCase(GateCase):
 
 
 class HangingScanner(OtherScannerCase):
-    """A time limit of its own: a scanner that does its work has all the time that a slow machine takes."""
+    """A separate time limit: a scanner that does its work has all the time that a slow machine takes."""
     more = {"scanner": {"timeout": 1}}
 
     def test_scanner_is_killed(self):

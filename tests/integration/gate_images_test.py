@@ -91,7 +91,7 @@ class Images(system_fixture.TestCase):
         said = self.engine.docker("exec", up["container"], "sh", "-c",
                                   "id -un; command -v git; command -v ssh; command -v gitleaks; stat -c '%U %a' /git-gate/creds/project")
         self.assertEqual(said.stdout, "gate\n/usr/bin/git\n/usr/bin/ssh\n/usr/bin/gitleaks\ngate 400\n")
-        # An agent's bottle with the machine's network: what it is told is where the gate is.
+        # An agent's bottle with the machine's network: its environment has the gate's address.
         skills = self.top / "skills"
         (skills / "review").mkdir(parents=True)
         (skills / "review" / "SKILL.md").write_text("Review.\n", encoding="utf-8")

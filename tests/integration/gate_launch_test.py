@@ -140,7 +140,7 @@ class Steps:
         (work / "a").write_text("gh" + "p_1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX\n", encoding="utf-8")
         git("commit", "--quiet", "-a", "-m", "Secret", cwd=work)
         self.assertRegex(git("push", "origin", "main", cwd=work, expect=1).stdout, "gate: secret: rule github-pat")
-        # The identity is the gate user's, and nobody else reads it; nothing of it is in what the engine tells of the container.
+        # Only the gate's user can read the identity; nothing of it is in what the engine tells of the container.
         said = self.engine.docker("exec", "gate-project", "ls", "-ln", "/git-gate/creds/project").stdout
         self.assertRegex(said, rf"^-r-------- 1 {UID} {UID} ")
         key = self.upstream.identity.read_text(encoding="utf-8").splitlines()[1]
@@ -316,7 +316,7 @@ class Targets(LaunchCase):
 
 
 class PodmanEngine:
-    """Podman with storage, networks and settings of its own, which end with it. Of docker_fixture.Engine what is needed here."""
+    """Podman with separate storage, networks and settings, which end with it. Of docker_fixture.Engine what is needed here."""
     client = "podman"
 
     def __init__(self):
@@ -365,7 +365,7 @@ class Podman(LaunchCase, Steps):
     start_engine = PodmanEngine
 
     def own_network(self):
-        """What the engine runs from now on has a network namespace of its own, where this machine is 192.0.2.1."""
+        """What the engine runs from now on has a separate network namespace, where this machine is 192.0.2.1."""
         holder = gate_fixture.Process(["unshare", "--net", "sleep", "infinity"], self.top / "holder.log")
         self.addCleanup(holder.stop)
         own = pathlib.Path(f"/proc/{holder.process.pid}/ns/net")
@@ -406,7 +406,7 @@ git -C work push --quiet origin HEAD:refs/heads/other
         self.assert_nothing_left()
 
     def test_networks_are_separate(self):
-        """In a network namespace of its own, which keeps what podman does to the firewall. With CNI the machine has no address in
+        """In a separate network namespace, which keeps what podman does to the firewall. With CNI the machine has no address in
         an internal network, so the gate is seen to answer on the other."""
         self.own_network()
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})

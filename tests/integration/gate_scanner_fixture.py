@@ -1,6 +1,6 @@
 """Makes what the gate tests scan with, once in a build directory: <directory>/<release>/gitleaks of Debian releases that have it.
 
-The packages are fetched with an APT configuration of their own, so that nothing of this machine's changes, from the Debian
+The packages are fetched with a separate APT configuration, so that nothing of this machine's changes, from the Debian
 archive that apt is configured with.
 """
 import os

@@ -1,4 +1,4 @@
-"""What a built image is, whoever built it: its configuration and its flattened tree, read with Python's own modules from an OCI
+"""A built image, from any builder: its configuration and its flattened tree, read with Python's own modules from an OCI
 layout or an archive of `docker save`.
 
 A tree is {path: Row}. Times are left out, since each builder has its own; so is the root directory, which a layer need not hold."""

@@ -1,4 +1,4 @@
-"""Image layouts for the tests, written by Python's own tar and JSON modules, so that no reader of ours checks a writer of ours."""
+"""Image layouts for the tests, written by Python's own tar and JSON modules, so that Bottle's writers are not checked by Bottle's readers."""
 import gzip
 import hashlib
 import io

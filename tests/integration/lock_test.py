@@ -88,7 +88,7 @@ class Web:
 
 class Case(system_fixture.TestCase):
     """A build whose context has a lock."""
-    is_all_ours = True  # no base brings files of its own
+    is_all_ours = True  # the bases have no files
     time = 0  # of all that is ours
 
     def new(self, dockerfile, name="one build", **files):
@@ -229,7 +229,7 @@ class Images(Case):
         build.write("Dockerfile", (build.source / "Dockerfile").read_text().replace("ADD", "ADD --chmod=600"))
         build.image(*options)
         self.assertEqual(self.tree(build)["file"], (0o600, b"from far"))
-        # Nothing is kept for what does not name it any more.
+        # Content that no root names is not kept.
         build.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
         build.image(*options)
         build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
@@ -738,7 +738,7 @@ class Repositories(Case):
         build.write("Dockerfile", f"FROM scratch\nADD --exclude=dir {main}#v1 /x\n")
         build.image()
         self.assertEqual((self.tree(build)["x/a"][1], "x/dir" in self.tree(build)), (b"one", False))
-        # Nothing is kept for what does not name it any more.
+        # Content that no root names is not kept.
         build.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
         build.image()
         build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")

@@ -282,7 +282,7 @@ class Exchange(Case):
         config = self.tool("inspect", "--json", name, "--platform", f"linux/{platform['architecture']}")
         self.assertEqual(config["pack"]["layer_digest"], manifest["layers"][0]["digest"])
         self.assertEqual(config["config"]["platform"], f"linux/{platform['architecture']}")
-        # An image is no pack.
+        # An image is not a pack.
         self.tool("push", "--layout", self.layout().directory, f"{self.registry.name}/image")
         self.assert_fails(self.tool("pull", f"{self.registry.name}/image", "--pack", self.top / "no", status=None), "expected a pack")
         self.assertFalse((self.top / "no").exists())

@@ -1,4 +1,4 @@
-"""Images that go between bottle-registry, docker and podman, both ways, through a registry of ours: the digests stay."""
+"""Images that go between bottle-registry, docker and podman, both ways, through Bottle's registry: the digests stay."""
 import json
 import os
 import pathlib

@@ -41,7 +41,7 @@ def sockets_of(process):
     for file in pathlib.Path(f"/proc/{process}/fd").iterdir():
         try:
             count += os.readlink(file).startswith("socket:")
-        except FileNotFoundError:  # closed meanwhile
+        except FileNotFoundError:  # closed since
             pass
     return count
 
@@ -434,7 +434,7 @@ class Crashes(server_fixture.TestCase):
 
 
 class Bounds(server_fixture.TestCase):
-    PATIENT = ("--idle-timeout", "3600")  # longer than any answer may take: whoever gets one has not waited for another client's end
+    PATIENT = ("--idle-timeout", "3600")  # longer than any answer may take: a client with an answer has not waited for the end of another
     arguments = (*PATIENT, "--max-connections", "64")
 
     def raw(self, data):
@@ -539,7 +539,7 @@ class Bounds(server_fixture.TestCase):
         self.assertLess(memory_of(self.server.process.pid)[0] - memory, 1024)
 
     def test_clients_beyond_the_limit_wait(self):
-        """More than there are places: some wait, nobody fails."""
+        """More clients than the limit: some wait, none fails."""
         data = os.urandom(1 << 16)
         blob = self.server.push_blob("a", data)
         def client(number):

@@ -46,7 +46,7 @@ class Pull(server_fixture.TestCase):
         self.assert_status(self.request("GET", "/v2/some/name/manifests/none"), 404, "MANIFEST_UNKNOWN")
         self.assert_status(self.request("GET", f"/v2/some/name/manifests/{UNKNOWN}"), 404, "MANIFEST_UNKNOWN")
         self.assert_status(self.request("GET", "/v2/some/name/manifests/.NOT_A_TAG"), 404, "MANIFEST_UNKNOWN")
-        # A blob that is no manifest is none.
+        # A blob that is not a manifest is not served as one.
         self.assert_status(self.request("GET", f"/v2/some/name/manifests/{self.blob}"), 404, "MANIFEST_UNKNOWN")
         self.assertEqual(server_fixture.files_below(self.root / "no+such"), [])
 

@@ -87,7 +87,7 @@ class Run(system_fixture.TestCase):
         end = time.monotonic() + 60
         while not condition():
             self.assertLess(time.monotonic(), end, "it did not happen within a minute")
-            time.sleep(0.02)  # polling the system's process list, which tells nobody when it changes
+            time.sleep(0.02)  # polling the system's process list, which does not report changes
 
 
 class Layers(Run):
@@ -139,7 +139,7 @@ class Layers(Run):
         text = ("ENV no_proxy=image\nRUN test \"$http_proxy $HTTP_PROXY $no_proxy $NO_PROXY\" = \"p p n n\" && test -z \"${FTP_PROXY+set}\" && "
                 "test \"$(busybox env | busybox grep -c ^no_proxy=)\" = 1\n")
         self.run_build(text, "--build-arg", "http_proxy=p", "--build-arg", "NO_PROXY=n", "--build-arg", "FTP_PROXY=")
-        self.assertIn("unchanged", self.run_build(text).stdout)  # they are no input
+        self.assertIn("unchanged", self.run_build(text).stdout)  # they are not inputs
 
     def test_same_layer_without_overlay(self):
         text = "RUN busybox rm -r /data/deep; busybox mkdir /data/deep; echo x > /data/deep/y; echo z >> /data/two\nRUN echo w > /w\n"
@@ -218,7 +218,7 @@ class Mounts(Run):
         self.assertIn("unchanged", self.run_build(text, "--secret", "id=s,env=PATH").stdout)
 
     def agent(self, name):
-        """An agent with a key of its own; the key's fingerprint is what it says."""
+        """An agent with a separate key; it reports the key's fingerprint."""
         system_fixture.need("ssh-agent", "ssh-add", "ssh-keygen")
         directory = tempfile.mkdtemp(prefix="bottle-agent-")  # short, as the names of sockets must be
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
@@ -493,7 +493,7 @@ class Environment(Run):
         self.assertEqual({path: row[2] for path, row in self.layers()[0].items()}, {"new": "86400", "old": "1000"})
 
     def test_network_modes(self):
-        # The namespace, and not how many interfaces it has: others may make some here meanwhile.
+        # The namespace, and not how many interfaces it has: other processes may create some at the same time.
         network = "busybox readlink /proc/self/ns/net"
         interfaces = "busybox ls /sys/class/net | busybox wc -l"
         self.assertEqual(self.run_and_see(interfaces, more="--network=none"), ["1"])

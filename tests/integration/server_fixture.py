@@ -114,7 +114,7 @@ class RegistryServer:
 
 
 class TestCase(system_fixture.TestCase):
-    """Each test has a server of its own over an empty root."""
+    """Each test has a separate server over an empty root."""
     arguments = ()
 
     def setUp(self):

@@ -2,7 +2,7 @@
 """Stands in for the program `smolvm` in tests: `smolvm pack create` against a registry, without a virtual machine.
 
 It pulls as the real one does (ping, manifest by tag, configuration, each layer by its digest, all verified), merges the layers,
-and writes stub and sidecar, with the messages, control characters and exit statuses of smolvm 1.9. The stub is no program.
+and writes stub and sidecar, with the messages, control characters and exit statuses of smolvm 1.9. The stub is not a program.
 
 $STAND_IN says how it misbehaves: "<what>:<step>" with fail, hang or die, and a step of STEPS, before which it happens;
 $STAND_IN_REACHED names a file that it makes when it hangs.

@@ -1,4 +1,4 @@
-"""The packer "smolvm" against a stand-in that does to a registry what the real command does, and fails where it is told to.
+"""The packer "smolvm" against a stand-in that does to a registry what the real command does, and fails at the requested step.
 
 Where a real smolvm with KVM is installed, the packs are made with it too.
 """
@@ -32,7 +32,7 @@ NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "en
 
 
 def serves_bottles(port):
-    """Is a registry there that has what was packed? The port may be somebody else's by now."""
+    """Is a registry there that has what was packed? Another process may use the port by now."""
     for name in ("image", "hello"):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
@@ -324,7 +324,7 @@ class RegistryImage(SmolvmTestCase):
         self.assert_clean()
 
     def test_two_packs_at_once(self):
-        """Of two builds of one name each has a registry of its own, and takes away no other."""
+        """Of two builds with one name, each has a separate registry, and removes only that."""
         self.reached.unlink(missing_ok=True)
         other = self.top / "other"
         other.mkdir()
@@ -359,7 +359,7 @@ class RegistryImage(SmolvmTestCase):
                     shutil.copytree(self.build.cache, cache)
                     self.reached.unlink(missing_ok=True)
                     where = self.breakpoints.at("" if stage == "smolvm" else stage)
-                    is_cleaning = " rm" in stage  # which goes on in spite of the signal, and is let go on here
+                    is_cleaning = " rm" in stage  # which continues in spite of the signal, and is released here
                     self.interrupt(
                         signal_number, "--registry-image", self.image,
                         is_reached=self.reached.exists if stage == "smolvm" else self.breakpoints.is_reached,

@@ -67,7 +67,7 @@ class Stops(engines_test.Builds):
     lasting = ()  # processes that are to stay
 
     def standing(self):
-        """What is there whether somebody builds or not."""
+        """Files and processes that exist without a build."""
         daemon = docker_fixture.children(self.engine.process.pid)[0]
         mounts = [line.split()[4] for file in (f"/proc/{daemon}/mountinfo", "/proc/self/mountinfo")
                   for line in pathlib.Path(file).read_text(encoding="utf-8").splitlines()]
@@ -85,7 +85,7 @@ class Stops(engines_test.Builds):
         self.assertEqual(build.leftovers(build.build), [])
         self.assertFalse((build.build / "engine.left").exists())
         self.assertEqual(list(self.temporary.iterdir()), [])
-        # With them go the ports of ours.
+        # They include the test's own ports.
         wait_for(lambda: not set(self.breakpoints.processes()) - set(self.lasting), "a process goes on")
         if self.program in ("docker", "buildx"):
             # Behind its client's back a daemon ends a build a little later.
@@ -174,7 +174,7 @@ class Docker(Stops):
         self.check("docker", DOCKER)
 
     def test_hanging_daemon(self):
-        """Cleaning up has a time limit, the build goes on, and what could not be taken out stays noted."""
+        """Cleaning up has a time limit, the build continues, and the rest stays in the cleanup log."""
         build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
         output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
         self.assertRegex(output, "warning: docker rmi did not end within 1 s; .*engine.left")
@@ -184,7 +184,7 @@ class Docker(Stops):
         build.append("etc/a", "more\n")
         output = self.stop(build, "before save", signal.SIGTERM)
         self.assertRegex(output, "warning: docker rmi did not end within 1 s")
-        # A daemon that takes connections and answers none: whoever turns to another engine is not held up by what is noted.
+        # A daemon that accepts connections and never answers: a build with another engine is not delayed by the cleanup log.
         with socket.socket(socket.AF_UNIX) as listener:
             name = tempfile.mktemp(prefix="bottle-hung-")
             listener.bind(name)
@@ -210,7 +210,7 @@ class Podman(Stops):
         self.check_stored("podman")
 
     def test_loads_and_removals_are_serialized(self):
-        """Nobody loads an image while another takes a name away, which may be the only one of the same image."""
+        """No process loads an image while another removes a name, which may be the only one of the same image."""
         for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
                                              ("buildah", "pull", True), ("buildah", "rmi", True)):
             with self.subTest(program=self.program, stage=stage):

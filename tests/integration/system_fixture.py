@@ -33,7 +33,7 @@ def need_root(why):
 
 
 def listens(address):
-    """Is there somebody at a port of loopback, or behind the name of a socket?"""
+    """Does a process listen on a port of loopback, or behind the name of a socket?"""
     kind, where = (socket.AF_INET, ("127.0.0.1", address)) if isinstance(address, int) else (socket.AF_UNIX, os.fspath(address))
     with socket.socket(kind) as client:
         client.settimeout(1)
@@ -44,8 +44,8 @@ kept_ports = []
 
 
 def free_port():
-    """A port of loopback that is this process's until its end: the system gives it to nobody who asks for any, and whoever wants this
-    one and sets SO_REUSEADDR, as servers do, can listen there, stop, and listen again. Until then connections are refused."""
+    """A port of loopback that is this process's until its end: the system does not assign it to another process, and a process that requests this
+    port with SO_REUSEADDR, as servers do, can listen there, stop, and listen again. Until then connections are refused."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
@@ -122,7 +122,7 @@ def main():
 
 
 def fixture(make):
-    """The main program of what makes a directory for tests: make(directory). The status says when that cannot be had here."""
+    """The main program of what makes a directory for tests: make(directory). The status says if that is not possible here."""
     directory = pathlib.Path(sys.argv[1]).resolve()
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""The command lines that somebody types who has not read the manual: taken where they are clear, else told what to write."""
+"""Command lines of a user who has not read the manual: taken where they are clear, else told what to write."""
 import json
 import shutil
 

@@ -96,7 +96,7 @@ TEST(Lint, IgnoredSourcesAreNamed) {
 // What BuildKit 0.25 (Docker 28.5) and later say of the same files.
 TEST(Lint, WarningsBeforeAnErrorAreKept) {
   const std::pair<const char*, Words> rows[] = {
-      // Expansion: what was seen unset before the error, also in the word that is wrong.
+      // Expansion: variables unset before the error, also in the invalid word.
       {"FROM a\nUSER $x${y:?z}", {"2 UndefinedVar", "2 UndefinedVar"}},
       {"FROM a\nCOPY $x ${y:} /", {"2 UndefinedVar"}},
       {"FROM a\nSTOPSIGNAL $x", {"2 UndefinedVar"}},

@@ -23,7 +23,7 @@ using ::testing::Not;
 
 class ContextScanTest : public ImageTest {
  protected:
-  // The paths that the sources of one instruction take in.
+  // The paths that the sources of one instruction select.
   std::vector<std::string> taken(const std::vector<std::string>& sources, bool parents = false,
                                  const std::vector<std::string>& excludes = {}) {
     scan(sources, parents, excludes);

@@ -27,7 +27,7 @@ class EngineTest : public ImageTest {
   BuildSpec engine_spec() const {
     BuildSpec result = spec();
     result.engine = "docker";
-    result.engine_version = "1";  // nobody is asked
+    result.engine_version = "1";  // no engine is asked
     result.contexts.push_back({.name = "other",
                                .kind = ContextKind::path,
                                .value = directory() / "other",
@@ -109,7 +109,7 @@ TEST_F(EngineTest, ContextGetsANewNameForLookAlikes) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
   const std::string second = name("3:1", "another");
   EXPECT_NE(second, first);
-  EXPECT_EQ(name("3:2", "three"), second);  // of the first name nothing is known any more
+  EXPECT_EQ(name("3:2", "three"), second);  // the first name is no longer known
   fs::create_directories(directory() / "copy");
   fs::copy_file(file, directory() / "copy" / "sent");
   engine::ContextHistory copied(directory() / "copy" / "sent");

@@ -100,7 +100,7 @@ TEST_F(KeyUnchanged, ByIgnoreRulesWithoutEffect) {
   EXPECT_EQ(key_text(), before_);
 }
 
-// Of a stage that files are only copied from, the configuration is no input.
+// Of a stage that files are only copied from, the configuration is not an input.
 TEST_F(KeyUnchanged, ByTheConfigurationOfAStageThatIsOnlyCopiedFrom) {
   std::string text = kText;
   text.replace(text.find("COPY app/main.c /t\n"), 19,

@@ -24,7 +24,7 @@ void ImageTest::write(const std::string& path, std::string_view content, mode_t 
     fs::create_directory(parent);
     fs::permissions(parent, fs::perms(0755));
   }
-  // In place: a new file would have another inode, which is a change of its own.
+  // In place: a new file would have another inode, which is another change.
   const Fd descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   ASSERT_TRUE(descriptor) << file;
   write_all(descriptor.get(), content, file.native());

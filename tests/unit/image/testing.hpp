@@ -1,4 +1,4 @@
-// What the tests of src/image share: a context, a store and a build directory of their own for each test.
+// What the tests of src/image share: a context, a store and a separate build directory for each test.
 #pragma once
 
 #include <gmock/gmock.h>

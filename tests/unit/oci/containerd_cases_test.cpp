@@ -61,7 +61,7 @@ std::vector<Entry> tree_entries(const Json& nodes) {
     else if (type == "symlink")
       entries.push_back(symlink(path, node.at("link")));
     else
-      EXPECT_EQ(type, "S---------") << path;  // a socket, which no tree of ours holds
+      EXPECT_EQ(type, "S---------") << path;  // a socket, which Bottle's trees do not have
     if (group != 0) groups.try_emplace(group, path);
   }
   return entries;

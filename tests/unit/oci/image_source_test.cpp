@@ -259,7 +259,7 @@ TEST_F(Images, TarOfALayoutIsRead) {
   EXPECT_THAT(error_of([&] { open_archive(archive); }), HasSubstr("not an image archive"));
 }
 
-// Blobs are read where they lie in the archive. (Sparse files in layers are another thing.)
+// Blobs are read in place from the archive. (Sparse files in layers are another case.)
 TEST_F(Images, SparseMembersAreRefused) {
   const fs::path archive = directory_.path() / "image.tar";
   write_file(archive,

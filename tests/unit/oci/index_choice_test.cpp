@@ -149,7 +149,7 @@ TEST_F(IndexChoice, SkipsAttestationsAndOtherTypes) {
   EXPECT_EQ(choice(Entries{with(named("a", "amd64"), "mediaType", "")}), "none");
 }
 
-// An entry that is not for us does not stand in the way.
+// An entry for another platform is skipped.
 TEST_F(IndexChoice, UnusableEntriesAreSkippedOrErrors) {
   const std::string sha512 = "sha512:" + std::string(128, '0');
   const OrderedJson image = named("image", "amd64");

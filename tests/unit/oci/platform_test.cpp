@@ -15,8 +15,8 @@ Platform linux_on(const std::string& text) {
   return {"linux", text.substr(0, slash), slash == std::string::npos ? "" : text.substr(slash + 1), ""};
 }
 
-// For each wanted platform those that run on it, best first; no other of the list below does. These are the
-// answers of Docker Engine 28.5 (containerd/platforms 1.0) to FROM of an index with that one entry.
+// For each requested platform, those that run on it, best first; no other of the list below does. These are
+// the answers of Docker Engine 28.5 (containerd/platforms 1.0) to FROM of an index with that one entry.
 struct Row {
   const char* wanted;
   const char* offered;

@@ -46,7 +46,7 @@ const std::string& content_of(const Digest& digest);
 // Imports an uncompressed tar.
 ImportedLayer import_tar(std::string_view tar);
 
-// A raw header block with a right checksum, for archives that no writer of ours makes.
+// A raw header block with a right checksum, for archives that Bottle's writers do not make.
 struct RawHeader {
   std::string name = "f";
   char type = '0';

@@ -30,7 +30,7 @@ class ExtractTest : public testing::Test {
       return error.what();
     }
   }
-  // Nothing but the pack and the wanted directory may appear.
+  // Only the pack and the requested directory may appear.
   void expect_nothing_outside() {
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_.path()))
       EXPECT_TRUE(entry.path() == out_ || entry.path().filename() == "p.smolmachine" ||
@@ -120,7 +120,7 @@ TEST_F(ExtractTest, NonEmptyDirectoryIsRefused) {
   EXPECT_EQ(extract(layer, Existing::overwrite), "");
   EXPECT_EQ(read_file(out_ / "other"), "kept");
 
-  // What is there already is not followed either.
+  // Existing links are not followed either.
   fs::remove_all(out_ / "d");
   fs::remove(out_ / "f");
   fs::create_directory_symlink(outside_, out_ / "d");

@@ -79,7 +79,7 @@ TEST(Helper, AnswersAreParsed) {
   EXPECT_THROW(parse_helper_answer("not json: s3cret", "h"), Error);
 }
 
-// A helper in a directory of its own at the head of $PATH.
+// A helper in a separate directory at the head of $PATH.
 class HelperProgram : public testing::Test {
  protected:
   void SetUp() override {

@@ -35,7 +35,7 @@ TEST_F(Robust, ConcurrentPutsAndCollectionsAreSafe) {
           const Store store = open();
           const std::string name = std::to_string(round % 10);
           const Digest key = put_action(store, name, std::string(100, name[0]));
-          // Nobody collects as long as the store is open.
+          // No process collects while the store is open.
           if (store.find_action(key).presence != Presence::present) status = 1;
         }
       } catch (...) {

@@ -16,7 +16,7 @@ namespace {
 constexpr int kInterrupted = 42;
 constexpr unsigned kDeadline = 30;  // seconds, after which SIGALRM ends a child that sleeps over a signal
 
-// In a process of its own: what is noted stays noted.
+// In a separate process, because a recorded signal stays recorded.
 template <typename Body>
 [[noreturn]] void interrupted_while(const Body& body) {
   ::alarm(kDeadline);

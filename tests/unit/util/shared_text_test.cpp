@@ -43,7 +43,7 @@ TEST(SharedText, CopiesHaveTheSameBytes) {
   EXPECT_EQ(text, "others");
 }
 
-// Under a sanitizer this says whether the last owner, and nobody before, frees the bytes.
+// Under a sanitizer this checks that only the last owner frees the bytes.
 TEST(SharedText, OwnersMayBeOnSeveralThreads) {
   const SharedText text("shared by all");
   std::vector<std::thread> threads;

@@ -20,7 +20,7 @@ TEST(Worker, WorksInOrder) {
     ASSERT_EQ(done.size(), 300u);
     for (int i = 0; i < 300; ++i)
       EXPECT_EQ(done[static_cast<std::size_t>(i)], i);
-    worker.add([&done] { done.push_back(-1); });  // it can go on
+    worker.add([&done] { done.push_back(-1); });  // it can continue
     worker.finish();
     EXPECT_EQ(done.back(), -1);
   }

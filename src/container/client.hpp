@@ -15,7 +15,7 @@ namespace bottle::container {
 enum class OnFailure {
   fatal,        // an Error: the build fails
   status,       // the caller looks at CommandStatus
-  best_effort,  // goes on; `note` hears of it
+  best_effort,  // continues; `note` gets the message
 };
 
 struct CommandStatus {

@@ -107,11 +107,11 @@ LoadReport load_layout(const fs::path& layout, const std::optional<oci::Platform
         client.environment());
     loaded.transferred = image.layers.size() - skipped;
     if (finished.status.success()) return loaded;
-    // A daemon that keeps layers otherwise, or an image that went away: once more with all of them.
+    // A daemon that keeps layers otherwise, or an image that went away: again with all of them.
     if (skipped == 0)
       throw Error(
           "the image cannot be loaded: " + last_line(finished.output),
-          {.where = client.program() + " load", .hint = "can the daemon be reached, and has it room?"});
+          {.where = client.program() + " load", .hint = "check that the daemon runs, and that its disk has free space"});
     skipped = 0;
   }
 }

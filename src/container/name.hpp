@@ -22,7 +22,7 @@ std::string walk_container_names(const std::string& base,
 // create_with_free_name().
 std::string free_container_name(const Client& client, const std::string& base);
 
-// Creates the container under the first name that can be had, and returns the name. The name is taken by
+// Creates the container under the first name that is free, and returns the name. The name is taken by
 // creating, so of two that do this at once each gets its own. Any failure but a taken name is an Error.
 std::string create_with_free_name(const Client& client, NewContainer container, const std::string& base);
 

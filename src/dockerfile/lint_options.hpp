@@ -37,7 +37,7 @@ struct LintOptions {
   // And what "# check=..." says in the comments right above an instruction, for that instruction.
   LintOptions with(const std::vector<std::string>& comments) const;
 };
-// nullopt for text that is no options.
+// nullopt for text that is not a list of options.
 std::optional<LintOptions> parse_lint_options(std::string_view text);
 
 }  // namespace bottle::dockerfile

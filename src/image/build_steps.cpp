@@ -251,7 +251,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   const store::Store store = store::Store::open(spec.store);
   const FileLock lock = lock_directory(spec);
   engine::clean_up_engines(spec.directory, warn, store.directory());
-  // An outside engine reads the files itself, so there they are looked at once more.
+  // An outside engine reads the files itself, so there they are read again.
   std::optional<Wanted> wanted;
   if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
   if (!wanted) wanted = resolve(spec, store, warn);

@@ -29,7 +29,7 @@ struct FingerprintResult {
 };
 
 // Writes `key` and the depfiles (write_depfiles()) and touches `key.stamp` in spec.directory. What it writes
-// is as old as its beginning, so that a file changed while it was at work is newer. The rules of the
+// is as old as its beginning, so that a file changed while it ran is newer. The rules of the
 // Dockerfile are looked at only for "check=error=true", since no key holds what they find: warnings go to
 // `warn` and fail the step then. image_step() shows them otherwise.
 FingerprintResult fingerprint_step(const BuildSpec& spec, const context::DepfileOptions& depfiles,

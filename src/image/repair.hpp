@@ -15,7 +15,7 @@ enum class OwnImage { is_made, is_read };  // by the step
 // Runs `work`. If that ends with an oci::DamageError of a plan or a blob, what does not have its digest is
 // dropped from the build directories and the store, `rebuild` makes the images again (those of the bottles
 // that `spec` is made from, and its own if `work` reads it and it has a specification file), and `work` runs
-// once more; `warn` gets a line. If a file of a context is another than it was, or repairing did not help,
+// again; `warn` gets a line. If a file of a context is another than it was, or repairing did not help,
 // the stamps that led there are removed: then the next build looks at everything again.
 //
 // `work` must hold no lock of a build directory when it throws.

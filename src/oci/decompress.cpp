@@ -229,7 +229,7 @@ class XzCodec : public Codec {
     switch (status) {
       case LZMA_MEM_ERROR:
         throw std::bad_alloc();
-      case LZMA_BUF_ERROR:  // no more input, and the decoder wants some
+      case LZMA_BUF_ERROR:  // no more input, and the decoder needs some
         input.fail("the xz stream is truncated");
       case LZMA_FORMAT_ERROR:
         input.fail("the xz stream is corrupt: bad magic number");

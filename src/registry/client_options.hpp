@@ -1,4 +1,4 @@
-// How a client speaks to registries.
+// How a client connects to registries.
 #pragma once
 
 #include <cstddef>

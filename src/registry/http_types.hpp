@@ -62,14 +62,14 @@ struct RetryPolicy {
 struct HttpOptions {
   RetryPolicy retry;
   std::chrono::seconds connect_timeout{10};
-  std::chrono::seconds idle_timeout{30};      // less than 1 KiB/s for so long is a lost connection
+  std::chrono::seconds idle_timeout{30};      // less than 1 KiB/s for this time is a lost connection
   std::chrono::seconds request_timeout{120};  // for a request with a small body each way, one attempt
   // Where TLS finds certificates for a host with port, as Docker does: a folder of this name in one of these
   // directories with *.crt (authorities) and pairs of *.cert and *.key (of the client).
   std::vector<fs::path> certificate_directories;
 };
 
-// How one host is spoken to, where that is not as to every other.
+// Settings of one host that differ from those of the others.
 struct HostSettings {
   bool verify = true;                 // TLS certificates
   std::vector<fs::path> authorities;  // PEM files, beside the system's
@@ -104,7 +104,7 @@ struct Request {
 struct Response {
   int status = 0;
   Headers headers;
-  std::string body;  // of a download: only of an answer that is no success
+  std::string body;  // of a download: only of a response that is not a success
   std::string url;   // where the answer came from after redirects
 };
 
@@ -119,10 +119,10 @@ struct DownloadOptions {
   std::shared_ptr<const HostSettings> settings;
   std::optional<std::uint64_t> size;   // what must come: another length is an Error
   std::uint64_t maximum = UINT64_MAX;  // more is an Error
-  // The first byte wanted; those before it are here already. Only with `size`.
+  // The first byte to request; those before it are present. Only with `size`.
   std::uint64_t offset = 0;
   // The bytes are known to be the same whenever they are asked for (a blob by digest), so that a broken
-  // download goes on where it stopped even if the server gives no strong ETag.
+  // download continues where it stopped even if the server gives no strong ETag.
   bool immutable = false;
   bool retry = true;  // as in Request
 };

@@ -18,7 +18,7 @@ struct RunMount {
   std::string target;                       // absolute; "" for a secret that is a variable only, and for ssh
   std::string source = "/";                 // of bind and cache: the path in the tree that `from` is
   std::optional<image::FileSource> from{};  // of bind always, of cache if given
-  std::string from_name{};  // of `from`, for the key: stages by number, since their names are no input
+  std::string from_name{};  // of `from`, for the key: stages by number, since their names are not an input
 };
 
 struct RunRequest {

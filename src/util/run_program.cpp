@@ -80,7 +80,7 @@ int milliseconds_until(std::chrono::steady_clock::time_point end) {
   return static_cast<int>(std::clamp<std::int64_t>(left.count() + 1, 0, 3'600'000));
 }
 
-// Reads the child's output to its end and waits for it, whatever signals come. nullopt: it was still at work
+// Reads the child's output to its end and waits for it, whatever signals come. nullopt: it was still running
 // at `end`. A child that was waited for is left as a dead one, which its object removes.
 std::optional<ExitStatus> ended_within(const Child& child, int output,
                                        std::chrono::steady_clock::time_point end, std::string& text) {
@@ -195,7 +195,8 @@ void output_into(const std::vector<std::string>& arguments, const fs::path& file
   command.output = target.get();
   command.error = errors.descriptor();
   const ExitStatus status = start(command).wait();
-  if (!status.success()) fail(arguments, status, errors.last(), "is there room for the image?");
+  if (!status.success())
+    fail(arguments, status, errors.last(), "check that the disk has free space for the image");
 }
 
 ProcessResult run_shown(const std::vector<std::string>& arguments,
@@ -216,7 +217,7 @@ ProcessResult run_shown(const std::vector<std::string>& arguments,
     });
     result.status = child.wait();
   } catch (const Interrupted&) {
-    // A builder that is asked to stop takes down networks and containers that nobody else knows of.
+    // A builder that is asked to stop takes down networks and containers that no other process knows of.
     ::kill(child.pid(), SIGTERM);
     std::string unread;
     (void)ended_within(child, pipe.reader.get(), std::chrono::steady_clock::now() + kStopTime, unread);

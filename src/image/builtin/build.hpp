@@ -24,7 +24,7 @@ using OnStep = std::function<void(const StepReport&)>;
 
 // Builds the target stage and what it needs. An instruction starts as soon as what is below it and what it
 // takes files from is there, so stages that do not need each other are built side by side: up to `runs` RUN
-// instructions are at work at once (see default_threads()), the others are executed between. Neither the
+// instructions run at once (see default_threads()), the others are executed between. Neither the
 // result nor what is executed depends on their order; on_step and warn are called as things happen. The first
 // error stops the others. What `resolved` knows of the files of a context is released with the last
 // instruction that takes some. The result is not saved anywhere (see save_plan()); the layers are in the

@@ -51,8 +51,8 @@ class ContextScan : public copy::SourceTree {
   ContextScan(ScanOptions options, const fs::path& store_directory);
   ~ContextScan() override;
 
-  // Takes in what one source of COPY or ADD names; the calls up to the next close() are one set. Throws if a
-  // source without wildcards names nothing; the hint says so if an ignore rule hides it.
+  // Adds what one source of COPY or ADD names; the calls up to the next close() are one set. Throws if a
+  // source without wildcards names nothing; the hint names an ignore rule that hides it.
   void take(const copy::Source& source);
   // Ends a set (one instruction's sources) and returns its number. What `detail` leaves out has a fixed value
   // in the set's entries.

@@ -13,7 +13,7 @@
 
 namespace bottle::image::engine {
 
-// The specification with the engine's installed programs; nobody is asked.
+// The specification with the engine's installed programs; no program is started.
 BuildSpec with_engine_programs(BuildSpec spec);
 // And with its version: the one remembered for the engine's identity, or asked for and remembered.
 BuildSpec with_engine(BuildSpec spec, const store::Store& store);

@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kMainContext = "context";
 constexpr const char* kContextDirectory = "engine-context";
 
-// All that the instructions take in from one context, with the directories on the way.
+// All that the instructions use of one context, with the directories on the way.
 oci::LayerIndex taken_from(const resolve::Resolved& resolved, const std::string& name) {
   std::set<std::size_t> sets;
   const auto add = [&](const FileSource& source, bool takes_anything) {

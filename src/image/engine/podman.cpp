@@ -55,8 +55,8 @@ class PodmanEngine : public Engine {
                                        id_file.native(), "--build-arg",
                                        std::string(container::CleanupLog::kBuilderArgument) + "=" +
                                            container::CleanupLog::builder_id(directory)};
-    // As with the builtin engine. Of a network of theirs the bridge, rules of the firewall and the lease of
-    // an address would stay after a kill, and nobody could tell whose they are. What the options say wins.
+    // As with the builtin engine. Of a network that they create the bridge, rules of the firewall and the
+    // lease of an address would stay after a kill, and could not be attributed to a build. The options win.
     arguments.push_back("--network=host");
     append(arguments, common_options(resolved));
     append(arguments, secret_options(resolved, true));

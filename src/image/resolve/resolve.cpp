@@ -288,7 +288,7 @@ void Resolved::take_sources(FileStep& step, const PlannedInstruction& planned,
     if (!error.where().empty()) throw;
     fail(step.position, error.message(), error.hint());
   }
-  // The other engines have rules of their own.
+  // The other engines have their own rules.
   const copy::EntryDetail detail =
       is_builtin(spec_) ? copy::EntryDetail::of(step.request) : copy::EntryDetail{};
   step.source = find_source(origin, step.position, taken, detail, store);

@@ -144,7 +144,9 @@ class Line {
 };
 
 void parse_xattr(Line& line, Entry& entry) {
-  const std::string_view word = line.word("an extended attribute").substr(2);
+  std::string_view word = line.word("an extended attribute");
+  if (!word.starts_with("x:")) line.fail("an extended attribute does not begin with x:");
+  word.remove_prefix(2);
   const std::size_t equals = word.find('=');
   if (equals == std::string_view::npos || equals == 0)
     line.fail("an extended attribute is not <name>=<value>");

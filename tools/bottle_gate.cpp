@@ -1,5 +1,4 @@
 // bottle-gate: renders gates and launches them. Manual: docs/tools/bottle-gate.md.
-#include <cstdlib>
 #include <iostream>
 #include <set>
 #include <string>
@@ -16,6 +15,7 @@
 #include "image/context/path_links.hpp"
 #include "util/command_line.hpp"
 #include "util/digest.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
@@ -205,7 +205,7 @@ struct LaunchOptions {
     result.rendered = rendered;
     result.secrets = secrets;
     result.timeout = std::chrono::seconds(timeout);
-    if (const char* home = std::getenv("HOME")) result.home = home;
+    if (const auto home = environment::find(environment::kHome)) result.home = *home;
     result.note = [](const std::string& text) { fmt::print(stderr, "bottle-gate: {}\n", text); };
     if (result.image.empty()) result.image = slug_of(result.rendered) + ":latest";
     return result;

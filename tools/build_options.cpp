@@ -1,9 +1,8 @@
 #include "build_options.hpp"
 
-#include <cstdlib>
-
 #include "image/engine/engine.hpp"
 #include "util/command_line.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 
 namespace bottle::tools {
@@ -69,7 +68,7 @@ image::SecretSpec parse_secret(const std::string& text) {
     throw UsageError("missing id of the secret", {.where = "--secret", .hint = "write id=NAME,src=FILE"});
   if (secret.value.empty()) {
     secret.value = secret.id;
-    secret.is_variable = type != "file" && std::getenv(secret.id.c_str()) != nullptr;
+    secret.is_variable = type != "file" && environment::find_named(secret.id).has_value();
   } else if (type == "env") {
     secret.is_variable = true;
   }
@@ -80,8 +79,8 @@ image::SecretSpec parse_secret(const std::string& text) {
 // "ID[=SOCKET]", as docker build has it.
 image::SshSpec parse_agent(const std::string& text) {
   if (text.find('=') == std::string::npos) {
-    const char* variable = std::getenv("SSH_AUTH_SOCK");
-    if (variable == nullptr || *variable == '\0')
+    const std::string variable = environment::value(environment::kSshAuthSock);
+    if (variable.empty())
       throw UsageError("SSH_AUTH_SOCK is not set: no ssh agent for \"" + text + "\"",
                        {.where = "--ssh", .hint = "start an agent: eval $(ssh-agent); ssh-add"});
     return {.id = text, .socket = variable};
@@ -212,17 +211,16 @@ image::BuildSpec BuildOptions::resolve() const {
     result.dockerfile = file.empty() ? result.context / "Dockerfile" : absolute(file);
     result.target = target;
     result.platform = platform;
-    const char* chosen = std::getenv("BOTTLE_ENGINE");
-    result.engine = !engine.empty() ? engine : chosen != nullptr && *chosen != '\0' ? chosen : "builtin";
+    const std::string chosen = engine.empty() ? environment::value(environment::kEngine) : engine;
+    result.engine = chosen.empty() ? "builtin" : chosen;
     image::check_engine_name(result.engine, "--engine");
     result.engine_options = engine_options;
     result.git_modes = git_modes;
     for (const std::string& text : build_args) {
-      const char* environment = text.find('=') == std::string::npos ? std::getenv(text.c_str()) : nullptr;
-      if (environment != nullptr)
-        result.build_args.emplace_back(text, environment);
-      else if (text.find('=') != std::string::npos)
+      if (text.find('=') != std::string::npos)
         result.build_args.push_back(split_value(text, "--build-arg"));
+      else if (const auto value = environment::find_named(text))
+        result.build_args.emplace_back(text, *value);
     }
     result.run_settings.set_shm_size(shm_size, "--shm-size");
     for (const std::string& text : ulimits)

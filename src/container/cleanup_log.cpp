@@ -10,6 +10,7 @@
 #include "container/client.hpp"
 #include "container/leftover_processes.hpp"
 #include "util/digest.hpp"
+#include "util/environment.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
 #include "util/text.hpp"
@@ -127,7 +128,7 @@ std::string CleanupLog::client_mark(const fs::path& build_directory) {
 }
 
 std::chrono::milliseconds CleanupLog::time_limit() {
-  const auto wanted = parse_unsigned(environment_value("BOTTLE_CLEANUP_SECONDS"));
+  const auto wanted = parse_unsigned(environment::value(environment::kCleanupSeconds));
   return std::chrono::seconds(std::min(wanted.value_or(kSeconds), kMostSeconds));
 }
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <map>
 #include <thread>
 
@@ -17,6 +16,7 @@
 #include "gate/container_files.hpp"
 #include "gate/rendered_gate.hpp"
 #include "util/digest.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -242,13 +242,13 @@ GateStatus gate_up(const LaunchRequest& request) {
   std::optional<Owner> agent;
   for (const RenderedGate::IdentityFile& identity : gate.identities)
     if (identity.agent) {
-      const char* socket = std::getenv("SSH_AUTH_SOCK");
-      if (socket == nullptr || *socket == '\0')
+      const std::string socket = environment::value(environment::kSshAuthSock);
+      if (socket.empty())
         throw Error("the identity of " + identity.name + " requires an ssh agent",
                     {.hint = "start an agent, which sets SSH_AUTH_SOCK: eval $(ssh-agent); ssh-add"});
       agent = agent_owner(socket);
       container.options.insert(container.options.end(),
-                               {"--volume", std::string(socket) + ":" + gate.root() + "/agent", "--env",
+                               {"--volume", socket + ":" + gate.root() + "/agent", "--env",
                                 "SSH_AUTH_SOCK=" + gate.root() + "/agent", "--user",
                                 fmt::format("{}:{}", agent->uid, agent->gid)});
       break;

@@ -16,7 +16,7 @@ std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, 
 }
 
 std::uint64_t ratio_bound() {
-  const char* text = std::getenv("BOTTLE_MAXIMUM_RATIO");
+  const std::string text = environment::value(environment::kMaximumRatio);
   if (text == nullptr || *text == '\0') return kMaximumRatio;
   if (std::string_view(text) == "none") return 0;
   const auto ratio = parse_unsigned(text);

@@ -1,7 +1,6 @@
 #include "oci/layer_import.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "oci/decompress.hpp"
 #include "oci/tar_reader.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"

@@ -26,13 +26,14 @@ bool has_init(const fs::path& directory) {
 
 std::vector<fs::path> usual_places() {
   std::vector<fs::path> places;
-  if (const std::string named = environment("SMOLVM_AGENT_ROOTFS"); !named.empty())
+  if (const std::string named = environment::value(environment::kSmolvmAgentRootfs); !named.empty())
     places.emplace_back(named);
-  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty())
+  if (const std::string data = environment::value(environment::kXdgDataHome); !data.empty())
     places.push_back(fs::path(data) / "smolvm/agent-rootfs");
-  else if (const std::string home = environment("HOME"); !home.empty())
+  else if (const std::string home = environment::value(environment::kHome); !home.empty())
     places.push_back(fs::path(home) / ".local/share/smolvm/agent-rootfs");
-  for (const std::string_view directory : split(environment("PATH"), ':')) {
+  const std::string path = environment::value(environment::kPath);
+  for (const std::string_view directory : split(path, ':')) {
     if (directory.empty()) continue;
     std::error_code error;
     const fs::path program = fs::canonical(fs::path(directory) / "smolvm", error);

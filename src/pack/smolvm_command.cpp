@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
 #include "util/text.hpp"
@@ -74,12 +75,11 @@ namespace {
 
 // This process's environment, with the agent root filesystem that the pack's key names.
 std::vector<std::string> environment_of(const SmolvmImage& image) {
-  constexpr std::string_view kVariable = "SMOLVM_AGENT_ROOTFS=";
-  std::vector<std::string> lines;
-  for (char** line = environ; *line != nullptr; ++line)
-    if (image.agent_rootfs.empty() || !std::string_view(*line).starts_with(kVariable))
-      lines.emplace_back(*line);
-  if (!image.agent_rootfs.empty()) lines.push_back(std::string(kVariable) + image.agent_rootfs.native());
+  std::vector<std::string> lines = environment::lines();
+  if (image.agent_rootfs.empty()) return lines;
+  const std::string assignment = std::string(environment::kSmolvmAgentRootfs.name) + "=";
+  std::erase_if(lines, [&](const std::string& line) { return line.starts_with(assignment); });
+  lines.push_back(assignment + image.agent_rootfs.native());
   return lines;
 }
 

@@ -37,8 +37,7 @@ std::string version_of_smolvm() {
 
 void check_kvm() {
   // Elsewhere (tests, other hypervisors) this variable names the device that smolvm needs; "" means none.
-  const char* named = std::getenv("BOTTLE_KVM_DEVICE");
-  const std::string device = named == nullptr ? "/dev/kvm" : named;
+  const std::string device = environment::find(environment::kKvmDevice).value_or("/dev/kvm");
   if (device.empty()) return;
   const Fd file(::open(device.c_str(), O_RDWR | O_CLOEXEC));
   if (file) return;
@@ -56,7 +55,8 @@ void check_kvm() {
 // Where smolvm looks for what it loads; the first directory with both.
 fs::path find_libraries(const fs::path& program) {
   std::vector<fs::path> places;
-  if (const std::string named = environment("SMOLVM_LIB_DIR"); !named.empty()) places.emplace_back(named);
+  if (const std::string named = environment::value(environment::kSmolvmLibDir); !named.empty())
+    places.emplace_back(named);
   std::error_code error;
   const fs::path directory = fs::canonical(program, error).parent_path();
   for (const char* relative : {"lib", ".", "../lib", "../../lib"})
@@ -75,11 +75,11 @@ fs::path find_libraries(const fs::path& program) {
 // Where smolvm writes the tree and the compressed assets.
 std::vector<fs::path> staging_directories() {
   std::vector<fs::path> places;
-  if (const std::string named = environment("SMOLVM_PACK_STAGING"); !named.empty())
+  if (const std::string named = environment::value(environment::kSmolvmPackStaging); !named.empty())
     places.emplace_back(named);
-  else if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
+  else if (const std::string cache = environment::value(environment::kXdgCacheHome); !cache.empty())
     places.emplace_back(cache);
-  else if (const std::string home = environment("HOME"); !home.empty())
+  else if (const std::string home = environment::value(environment::kHome); !home.empty())
     places.push_back(fs::path(home) / ".cache");
   places.push_back(fs::temp_directory_path());
   return places;

@@ -11,9 +11,9 @@ namespace {
 constexpr std::uint64_t kMaximumAuthFile = 16u << 20;
 
 // $VARIABLE, else ~/otherwise; empty without a home.
-fs::path directory_of(const char* variable, const char* otherwise) {
-  if (const std::string value = environment(variable); !value.empty()) return value;
-  const std::string home = environment("HOME");
+fs::path directory_of(environment::Variable variable, const char* otherwise) {
+  if (const std::string value = environment::value(variable); !value.empty()) return value;
+  const std::string home = environment::value(environment::kHome);
   return home.empty() ? fs::path() : fs::path(home) / otherwise;
 }
 
@@ -29,14 +29,14 @@ std::vector<AuthSource> auth_sources(const fs::path& chosen) {
       if (source.file == path) return;
     sources.push_back({.name = path.native(), .file = path, .content = {}, .legacy = legacy});
   };
-  if (const std::string content = environment("DOCKER_AUTH_CONFIG"); !content.empty())
+  if (const std::string content = environment::value(environment::kDockerAuthConfig); !content.empty())
     sources.push_back({.name = "$DOCKER_AUTH_CONFIG", .file = {}, .content = content});
-  add(environment("REGISTRY_AUTH_FILE"), "");
-  add(environment("XDG_RUNTIME_DIR"), "containers/auth.json");
+  add(environment::value(environment::kRegistryAuthFile), "");
+  add(environment::value(environment::kXdgRuntimeDir), "containers/auth.json");
   add(fs::path("/run/containers") / std::to_string(::getuid()), "auth.json");
-  add(directory_of("XDG_CONFIG_HOME", ".config"), "containers/auth.json");
-  add(directory_of("DOCKER_CONFIG", ".docker"), "config.json");
-  add(environment("HOME"), ".dockercfg", true);
+  add(directory_of(environment::kXdgConfigHome, ".config"), "containers/auth.json");
+  add(directory_of(environment::kDockerConfig, ".docker"), "config.json");
+  add(environment::value(environment::kHome), ".dockercfg", true);
   return sources;
 }
 

@@ -57,8 +57,8 @@ void append_directory(std::string& all, const fs::path& directory) {
 
 SystemAuthorities system_authorities() {
   SystemAuthorities system;
-  const std::string file = environment("SSL_CERT_FILE");
-  const std::string directories = environment("SSL_CERT_DIR");
+  const std::string file = environment::value(environment::kSslCertFile);
+  const std::string directories = environment::value(environment::kSslCertDir);
   if (file.empty() && directories.empty()) return system;
   if (!file.empty()) {
     try {

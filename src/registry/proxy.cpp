@@ -5,18 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 
 #include "registry/reference.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {
 namespace {
 
-std::string first_of(std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+std::string first_of(std::initializer_list<environment::Variable> variables) {
+  for (const environment::Variable variable : variables)
+    if (std::string value = environment::value(variable); !value.empty()) return value;
   return {};
 }
 
@@ -119,13 +119,14 @@ std::string checked(const std::string& proxy) {
 
 ProxySettings proxy_environment() {
   ProxySettings settings;
-  const bool cgi = std::getenv("REQUEST_METHOD") != nullptr;
-  settings.http = cgi ? first_of({"http_proxy"}) : first_of({"HTTP_PROXY", "http_proxy"});
-  settings.https = first_of({"HTTPS_PROXY", "https_proxy"});
-  const std::string all = first_of({"ALL_PROXY", "all_proxy"});
+  const bool cgi = environment::find(environment::kRequestMethod).has_value();
+  settings.http = cgi ? first_of({environment::kHttpProxyLower})
+                      : first_of({environment::kHttpProxy, environment::kHttpProxyLower});
+  settings.https = first_of({environment::kHttpsProxy, environment::kHttpsProxyLower});
+  const std::string all = first_of({environment::kAllProxy, environment::kAllProxyLower});
   if (settings.http.empty()) settings.http = all;
   if (settings.https.empty()) settings.https = all;
-  settings.no_proxy = first_of({"NO_PROXY", "no_proxy"});
+  settings.no_proxy = first_of({environment::kNoProxy, environment::kNoProxyLower});
   return settings;
 }
 

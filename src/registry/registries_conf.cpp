@@ -138,13 +138,13 @@ RegistriesConf::RegistriesConf(const std::vector<RegistryRule>& rules) {
 
 RegistriesConf RegistriesConf::load() {
   const fs::path system = "/etc/containers";
-  const std::string configuration = environment("XDG_CONFIG_HOME");
-  const std::string home = environment("HOME");
+  const std::string configuration = environment::value(environment::kXdgConfigHome);
+  const std::string home = environment::value(environment::kHome);
   const fs::path user = !configuration.empty() ? fs::path(configuration) / "containers"
                         : !home.empty()        ? fs::path(home) / ".config/containers"
                                                : fs::path();
   std::vector<RegistryRule> rules;
-  const std::string chosen = environment("CONTAINERS_REGISTRIES_CONF");
+  const std::string chosen = environment::value(environment::kContainersRegistriesConf);
   std::error_code error;
   const bool own = chosen.empty() && !user.empty() && fs::exists(user / "registries.conf", error);
   add_file(!chosen.empty() ? fs::path(chosen) : (own ? user : system) / "registries.conf", rules);

@@ -1,7 +1,6 @@
 #include "registry/session.hpp"
 
-#include <cstdlib>
-
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -14,8 +13,8 @@ constexpr std::size_t kMaximumSummary = 300;
 HttpOptions with_defaults(HttpOptions options) {
   if (options.certificate_directories.empty()) {
     options.certificate_directories = {"/etc/docker/certs.d", "/etc/containers/certs.d"};
-    if (const char* home = std::getenv("HOME"))
-      options.certificate_directories.emplace_back(fs::path(home) / ".config/containers/certs.d");
+    if (const auto home = environment::find(environment::kHome))
+      options.certificate_directories.emplace_back(fs::path(*home) / ".config/containers/certs.d");
   }
   return options;
 }

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <map>
 
 #include "run/run_directory.hpp"
 #include "run/targets.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 #include "util/text.hpp"
@@ -44,9 +44,7 @@ MountPoint::~MountPoint() {
 
 Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers, const fs::path& directory,
                       bool user_attributes) {
-  if (const char* setting = std::getenv("BOTTLE_OVERLAY");
-      setting != nullptr && setting == std::string("off"))
-    return {};
+  if (environment::value(environment::kOverlay) == "off") return {};
   for (const char* name : {"upper", "work", "root"})
     fs::create_directories(directory / name);
   // The store's place is the user's choice, and ':', ',' and '\\' mean something in the options; how they are
@@ -294,11 +292,11 @@ void RunMounts::secret(const RunMount& item, int number) {
   }
   std::string value;
   if (found->is_variable) {
-    const char* variable = std::getenv(found->value.c_str());
-    if (variable == nullptr)
+    const auto variable = environment::find_named(found->value);
+    if (!variable)
       throw Error(fmt::format("the secret \"{}\" requires the environment variable {}, which is not set", id,
                               found->value));
-    value = variable;
+    value = *variable;
   } else {
     value = read_file(found->value, 500u << 10);
   }
@@ -319,8 +317,7 @@ void RunMounts::ssh(const RunMount& item, int number) {
   // Also without the agent, as with BuildKit.
   if (number == 0) environment_.push_back("SSH_AUTH_SOCK=" + target);
   const std::string id = mount.id.empty() ? "default" : mount.id;
-  const char* variable = std::getenv("SSH_AUTH_SOCK");
-  std::string agent = id == "default" && variable != nullptr ? variable : "";
+  std::string agent = id == "default" ? environment::value(environment::kSshAuthSock) : "";
   for (const image::SshSpec& given : context_.agents)
     if (given.id == id) agent = given.socket;
   struct stat status {};

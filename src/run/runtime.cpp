@@ -5,8 +5,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -14,7 +13,7 @@
 namespace bottle::run {
 namespace {
 
-constexpr const char* kVariable = "BOTTLE_OCI_RUNTIME";
+constexpr const char* kVariable = environment::kOciRuntime.name;
 
 // The last message of the runtime's log: one JSON object a line, with "level" and "msg".
 std::string last_complaint(const fs::path& log) {
@@ -101,7 +100,7 @@ RuntimeResult execute(const fs::path& runtime, const fs::path& directory, const 
 Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::path& directory,
                      const std::string& container) {
   std::vector<fs::path> programs;
-  if (const char* named = std::getenv(kVariable); named != nullptr && *named != '\0') {
+  if (const std::string named = environment::value(environment::kOciRuntime); !named.empty()) {
     const auto program = find_program(named);
     if (!program)
       throw Error(fmt::format("{} names \"{}\", which is not installed", kVariable, named),

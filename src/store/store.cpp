@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <system_error>
 
 #include "store/action_file.hpp"
 #include "store/shared.hpp"
 #include "util/account.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -27,13 +27,8 @@ constexpr std::string_view kCacheTag =
     "# This directory is a cache made by Bottle (bottle-cache stats). It may be deleted when no build "
     "runs.\n";
 
-const char* environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
 fs::path home_directory() {
-  if (const char* home = environment("HOME")) return home;
+  if (const std::string home = environment::value(environment::kHome); !home.empty()) return home;
   // Containers and service managers often run without HOME.
   if (const auto account = user_account(); account && account->home.starts_with('/')) return account->home;
   throw Error("cannot choose a directory for the store: HOME is not set and user " +
@@ -74,21 +69,22 @@ Store::Store(fs::path directory)
     : directory_(std::move(directory)), shared_(std::make_shared<Shared>(directory_)) {}
 
 fs::path Store::default_directory() {
-  if (const char* directory = environment("BOTTLE_CACHE_DIR")) return fs::absolute(directory);
+  if (const std::string directory = environment::value(environment::kCacheDir); !directory.empty())
+    return fs::absolute(directory);
   // Relative paths in XDG_CACHE_HOME must be ignored (XDG base directory specification).
-  const char* cache = environment("XDG_CACHE_HOME");
-  if (cache != nullptr && cache[0] == '/') return fs::path(cache) / "bottle";
+  const std::string cache = environment::value(environment::kXdgCacheHome);
+  if (cache.starts_with('/')) return fs::path(cache) / "bottle";
   return home_directory() / ".cache" / "bottle";
 }
 
 namespace {
 
 std::optional<mode_t> configured_umask() {
-  const char* text = environment("BOTTLE_CACHE_UMASK");
-  if (text == nullptr) return std::nullopt;
+  const std::string text = environment::value(environment::kCacheUmask);
+  if (text.empty()) return std::nullopt;
   const auto value = parse_unsigned(text, 8);
   if (!value || *value > 0777)
-    throw UsageError("invalid umask \"" + std::string(text) + "\": expected an octal number up to 777",
+    throw UsageError("invalid umask \"" + text + "\": expected an octal number up to 777",
                      {.where = "BOTTLE_CACHE_UMASK",
                       .hint = "set BOTTLE_CACHE_UMASK=002 for a store that a group shares"});
   return static_cast<mode_t>(*value);
@@ -143,7 +139,8 @@ Store Store::open(const fs::path& directory) {
   Shared& shared = *store.shared_;
   shared.umask = configured_umask();
   const fs::path root = shared.layout.root();
-  const bool is_default = directory.empty() && environment("BOTTLE_CACHE_DIR") == nullptr && !shared.umask;
+  const bool is_default =
+      directory.empty() && environment::value(environment::kCacheDir).empty() && !shared.umask;
   make_root(root, is_default ? mode_t{0700} : shared.masked(0777), shared.umask.has_value());
   if (is_default) make_private(root);
   shared.lock = share(shared.layout.lock());

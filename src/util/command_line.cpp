@@ -1,5 +1,6 @@
 #include "util/command_line.hpp"
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <utility>
 #include <vector>
@@ -218,10 +218,8 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
 }
 
 bool use_color(int descriptor) {
-  const char* no_color = std::getenv("NO_COLOR");
-  if (no_color != nullptr && *no_color != '\0') return false;
-  const char* terminal = std::getenv("TERM");
-  if (terminal == nullptr || std::string_view(terminal) == "dumb") return false;
+  if (!environment::value(environment::kNoColor).empty()) return false;
+  if (environment::find(environment::kTerm).value_or("dumb") == "dumb") return false;
   return ::isatty(descriptor) == 1;
 }
 

@@ -1,12 +1,29 @@
 #include "util/environment.hpp"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
-namespace bottle {
+namespace bottle::environment {
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
+std::optional<std::string> find_named(const std::string& name) {
+  const char* const found = std::getenv(name.c_str());
+  return found != nullptr ? std::optional<std::string>(found) : std::nullopt;
 }
 
-}  // namespace bottle
+std::optional<std::string> find(Variable variable) {
+  return find_named(variable.name);
+}
+
+std::string value(Variable variable) {
+  return find(variable).value_or("");
+}
+
+std::vector<std::string> lines() {
+  std::vector<std::string> result;
+  for (char** line = environ; *line != nullptr; ++line)
+    result.emplace_back(*line);
+  return result;
+}
+
+}  // namespace bottle::environment

@@ -14,18 +14,17 @@
 #include <thread>
 #include <vector>
 
+#include "util/environment.hpp"
 #include "util/interrupt.hpp"
 #include "util/worker.hpp"
 
 namespace bottle {
 
 std::size_t default_threads() {
-  if (const char* text = std::getenv("BOTTLE_JOBS")) {
-    const std::string_view value = text;
-    std::size_t jobs = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), jobs);
-    if (error == std::errc() && end == value.data() + value.size() && jobs > 0 && jobs <= 1024) return jobs;
-  }
+  const std::string text = environment::value(environment::kJobs);
+  std::size_t jobs = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), jobs);
+  if (error == std::errc() && end == text.data() + text.size() && jobs > 0 && jobs <= 1024) return jobs;
   cpu_set_t set;
   if (::sched_getaffinity(0, sizeof set, &set) == 0)
     return static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));

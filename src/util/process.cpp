@@ -13,8 +13,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/text.hpp"
@@ -110,8 +110,7 @@ std::optional<fs::path> find_program(const std::string& name) {
     return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
   };
   if (name.find('/') != std::string::npos) return runs(name) ? std::optional<fs::path>(name) : std::nullopt;
-  const char* path = std::getenv("PATH");
-  std::string directories = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  std::string directories = environment::find(environment::kPath).value_or("/usr/local/bin:/usr/bin:/bin");
   // Directories of system tools that are not in every user's PATH.
   directories += ":/usr/local/sbin:/usr/sbin:/sbin";
   for (const std::string_view directory : split(directories, ':')) {
@@ -126,13 +125,7 @@ Child start(const Command& command) {
   const auto program = find_program(name);
   if (!program) throw Error("the program is not installed", {.where = name});
   std::vector<std::string> arguments = command.arguments;
-  std::vector<std::string> environment;
-  if (command.environment) {
-    environment = *command.environment;
-  } else {
-    for (char** line = environ; *line != nullptr; ++line)
-      environment.emplace_back(*line);
-  }
+  std::vector<std::string> environment = command.environment ? *command.environment : environment::lines();
   const auto argument_pointers = pointers(arguments);
   const auto environment_pointers = pointers(environment);
   const std::string path = program->native();

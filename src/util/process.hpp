@@ -100,8 +100,6 @@ std::string command_text(const std::vector<std::string>& arguments);
 std::string last_line(std::string_view text);
 // This process's environment with these "NAME=value" lines put in.
 std::vector<std::string> environment_with(const std::vector<std::string>& lines);
-// $<name>, or "" when it is not set.
-std::string environment_value(const char* name);
 
 // Reads a pipe to its end, handing on what comes; an interrupt throws.
 void drain(int descriptor, const std::function<void(std::string_view)>& on_output);

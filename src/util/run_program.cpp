@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <thread>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/process.hpp"
@@ -129,20 +129,13 @@ std::string last_line(std::string_view text) {
   return last;
 }
 
-std::string environment_value(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 std::vector<std::string> environment_with(const std::vector<std::string>& lines) {
-  std::vector<std::string> environment;
-  for (char** line = environ; *line != nullptr; ++line) {
-    const std::string text = *line;
-    bool is_replaced = false;
-    for (const std::string& added : lines)
-      is_replaced = is_replaced || text.compare(0, text.find('=') + 1, added, 0, added.find('=') + 1) == 0;
-    if (!is_replaced) environment.push_back(text);
-  }
+  std::vector<std::string> environment = environment::lines();
+  std::erase_if(environment, [&](const std::string& text) {
+    return std::any_of(lines.begin(), lines.end(), [&](const std::string& added) {
+      return text.compare(0, text.find('=') + 1, added, 0, added.find('=') + 1) == 0;
+    });
+  });
   environment.insert(environment.end(), lines.begin(), lines.end());
   return environment;
 }

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/parallel.hpp"
@@ -31,8 +31,7 @@ struct Header {
 };
 
 std::string epoch_line() {
-  const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
-  return std::string(epoch == nullptr ? "" : epoch) + "\n";
+  return environment::value(environment::kSourceDateEpoch) + "\n";
 }
 
 // One path after the other: a directory is looked up once for all names in it that follow each other.

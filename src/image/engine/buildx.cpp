@@ -28,8 +28,9 @@ class BuildxEngine : public Engine {
   std::string identity() const override {
     return program_identity("docker", "docker-buildx, or Docker's own packages with the buildx plug-in") +
            file_identity(plugin()) +
-           environment_identity(
-               {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "BUILDX_BUILDER", "BUILDX_CONFIG"}) +
+           environment_identity({environment::kDockerHost, environment::kDockerContext,
+                                 environment::kDockerConfig, environment::kBuildxBuilder,
+                                 environment::kBuildxConfig}) +
            "builder " + builder_ + "\n";
   }
 
@@ -115,8 +116,8 @@ class BuildxEngine : public Engine {
 
   // Where the client looks for it; the first that is there.
   static fs::path plugin() {
-    std::string home = environment_value("DOCKER_CONFIG");
-    if (home.empty()) home = environment_value("HOME") + "/.docker";
+    std::string home = environment::value(environment::kDockerConfig);
+    if (home.empty()) home = environment::value(environment::kHome) + "/.docker";
     for (const char* directory : {"", "/usr/local/lib/docker", "/usr/local/libexec/docker", "/usr/lib/docker",
                                   "/usr/libexec/docker"}) {
       fs::path path = fs::path(*directory == '\0' ? home : directory) / "cli-plugins" / "docker-buildx";

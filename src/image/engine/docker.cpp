@@ -27,11 +27,12 @@ class DockerEngine : public Engine {
  public:
   std::string identity() const override {
     std::string text = program_identity(kProgram, "docker.io") +
-                       environment_identity({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
-                                             "DOCKER_BUILDKIT", "DOCKER_DEFAULT_PLATFORM"});
+                       environment_identity({environment::kDockerHost, environment::kDockerContext,
+                                             environment::kDockerConfig, environment::kDockerBuildkit,
+                                             environment::kDockerDefaultPlatform});
     // A daemon of this machine: another program, or a recreated socket, may be another version.
     if (const auto daemon = find_program("dockerd")) text += file_identity(*daemon);
-    const std::string host = environment_value("DOCKER_HOST");
+    const std::string host = environment::value(environment::kDockerHost);
     if (host.empty()) text += file_identity("/var/run/docker.sock");
     if (host.starts_with("unix://")) text += file_identity(host.substr(7));
     return text;
@@ -77,7 +78,7 @@ class DockerEngine : public Engine {
  private:
   // The client's settings win; else its capabilities.
   static bool has_buildkit(const std::string& client, const std::string& server) {
-    const std::string wanted = environment_value("DOCKER_BUILDKIT");
+    const std::string wanted = environment::value(environment::kDockerBuildkit);
     if (!wanted.empty()) return wanted != "0" && wanted != "false";
     if (major_version(server) < 19) return false;
     if (major_version(client) < kFirstWithPlugin) return true;

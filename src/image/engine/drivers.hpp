@@ -24,7 +24,7 @@ std::string program_identity(const std::string& program, const std::string& pack
 // The same for a file that need not be there.
 std::string file_identity(const fs::path& file);
 // The variables' values as lines.
-std::string environment_identity(const std::vector<std::string>& names);
+std::string environment_identity(const std::vector<environment::Variable>& variables);
 
 // Options for the engine's build command: those of the specification, then the words of
 // $BOTTLE_ENGINE_OPTIONS, which configure this machine and are not part of any key. Then `--network none` for

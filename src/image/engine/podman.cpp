@@ -16,8 +16,9 @@ class PodmanEngine : public Engine {
 
   std::string identity() const override {
     return program_identity(program_, program_) +
-           environment_identity({"CONTAINER_HOST", "CONTAINERS_STORAGE_CONF", "BUILDAH_FORMAT",
-                                 "BUILDAH_ISOLATION", "STORAGE_DRIVER"});
+           environment_identity({environment::kContainerHost, environment::kContainersStorageConf,
+                                 environment::kBuildahFormat, environment::kBuildahIsolation,
+                                 environment::kStorageDriver});
   }
 
   std::string version() const override {

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "image/engine/drivers.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
 #include "util/text.hpp"
@@ -24,16 +25,17 @@ std::string program_identity(const std::string& program, const std::string& pack
   return file_identity(*path);
 }
 
-std::string environment_identity(const std::vector<std::string>& names) {
+std::string environment_identity(const std::vector<environment::Variable>& variables) {
   std::string text;
-  for (const std::string& name : names)
-    text += "environment " + name + "=" + escape_word(environment_value(name.c_str())) + "\n";
+  for (const environment::Variable variable : variables)
+    text +=
+        std::string("environment ") + variable.name + "=" + escape_word(environment::value(variable)) + "\n";
   return text;
 }
 
 std::vector<std::string> engine_options(const BuildSpec& spec) {
   std::vector<std::string> options = spec.engine_options;
-  const std::string more = environment_value("BOTTLE_ENGINE_OPTIONS");
+  const std::string more = environment::value(environment::kEngineOptions);
   for (const std::string_view word : split(more, ' '))
     if (!word.empty()) options.emplace_back(word);
   // The last of two wins: what this machine needs for a network gives none to a bottle without network.

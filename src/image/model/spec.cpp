@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/platform.hpp"
@@ -10,6 +9,7 @@
 #include "image/model/setting.hpp"
 #include "oci/reference_grammar.hpp"
 #include "registry/reference.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -99,12 +99,12 @@ PackSpec parse_pack(const JsonView& view) {
 constexpr std::uint64_t kLargestEpoch = 077777777777;
 
 std::optional<std::int64_t> environment_epoch() {
-  const char* text = std::getenv("SOURCE_DATE_EPOCH");
-  if (text == nullptr || *text == '\0') return std::nullopt;
+  const std::string text = environment::value(environment::kSourceDateEpoch);
+  if (text.empty()) return std::nullopt;
   const auto seconds = parse_unsigned(text);
   if (!seconds || *seconds > kLargestEpoch)
     throw UsageError("expected a number of seconds since 1970, at most " + std::to_string(kLargestEpoch) +
-                         ", found \"" + std::string(text) + "\"",
+                         ", found \"" + text + "\"",
                      {.where = "SOURCE_DATE_EPOCH",
                       .hint = "unset SOURCE_DATE_EPOCH, or set it to a number such as $(date +%s)"});
   return static_cast<std::int64_t>(*seconds);

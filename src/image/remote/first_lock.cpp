@@ -1,6 +1,5 @@
 #include "image/remote/first_lock.hpp"
 
-#include <cstdlib>
 #include <optional>
 #include <string_view>
 
@@ -8,14 +7,15 @@
 #include "image/remote/git.hpp"
 #include "image/remote/image.hpp"
 #include "image/remote/url.hpp"
+#include "util/environment.hpp"
 
 namespace bottle::image::remote {
 namespace {
 
 // Set, and not to a word for "no": CI systems set CI=true, some CI=1 or their own name.
-std::optional<bool> environment_flag(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
+std::optional<bool> environment_flag(environment::Variable variable) {
+  const std::string value = environment::value(variable);
+  if (value.empty()) return std::nullopt;
   for (const std::string_view no : {"0", "false", "no", "off", "n"})
     if (dockerfile::equal_fold(value, no)) return false;
   return true;
@@ -25,9 +25,10 @@ std::optional<bool> environment_flag(const char* name) {
 
 std::string lock_is_frozen_by(const BuildSpec& spec) {
   if (spec.locked) return *spec.locked ? "LOCKED" : "";
-  for (const char* name : {"BOTTLE_LOCKED", "CI"})
-    if (const auto flag = environment_flag(name))
-      return *flag ? std::string(name) + "=" + std::getenv(name) + " in the environment" : "";
+  for (const environment::Variable variable : {environment::kLocked, environment::kCi})
+    if (const auto flag = environment_flag(variable))
+      return *flag ? std::string(variable.name) + "=" + environment::value(variable) + " in the environment"
+                   : "";
   return "";
 }
 

@@ -5,6 +5,7 @@
 
 #include "image/remote/tree.hpp"
 #include "image/remote/url.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -47,8 +48,7 @@ GitCommand::GitCommand(const GitSource& source) : source_(source) {
   if (!find_program("git"))
     throw Error("cannot find git, which ADD needs for a repository",
                 {.where = shown_remote(source), .hint = "install git (Debian: apt install git)"});
-  const char* path = std::getenv("PATH");
-  environment_ = {std::string("PATH=") + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"),
+  environment_ = {"PATH=" + environment::find(environment::kPath).value_or("/usr/local/bin:/usr/bin:/bin"),
                   "LC_ALL=C",
                   "HOME=/dev/null",
                   "GIT_CONFIG_NOSYSTEM=1",
@@ -58,10 +58,13 @@ GitCommand::GitCommand(const GitSource& source) : source_(source) {
                   "GIT_ASKPASS=true",
                   "GIT_SSH_COMMAND=ssh -o BatchMode=yes",
                   "GIT_LFS_SKIP_SMUDGE=1"};
-  for (const char* name :
-       {"SSH_AUTH_SOCK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy",
-        "no_proxy", "all_proxy", "SSL_CERT_FILE", "GIT_SSL_CAINFO"})
-    if (const char* value = std::getenv(name)) environment_.push_back(std::string(name) + "=" + value);
+  for (const environment::Variable variable :
+       {environment::kSshAuthSock, environment::kHttpProxy, environment::kHttpsProxy, environment::kNoProxy,
+        environment::kAllProxy, environment::kHttpProxyLower, environment::kHttpsProxyLower,
+        environment::kNoProxyLower, environment::kAllProxyLower, environment::kSslCertFile,
+        environment::kGitSslCaInfo})
+    if (const auto value = environment::find(variable))
+      environment_.push_back(std::string(variable.name) + "=" + *value);
 }
 
 ProcessResult GitCommand::run(const std::vector<std::string>& arguments, const fs::path& directory,

@@ -8,7 +8,12 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYP
 endif()
 
 option(BOTTLE_INSTALL "Install Bottle's tools and CMake package" ${PROJECT_IS_TOP_LEVEL})
-option(BOTTLE_WERROR "Treat warnings in Bottle's own sources as errors" ${PROJECT_IS_TOP_LEVEL})
+# Other compilers warn of other things: errors are for the project's own continuous integration (.ci/run).
+set(_bottle_werror OFF)
+if(PROJECT_IS_TOP_LEVEL AND "$ENV{BOTTLE_WERROR}")
+  set(_bottle_werror ON)
+endif()
+option(BOTTLE_WERROR "Treat warnings in Bottle's own sources as errors" ${_bottle_werror})
 set(BOTTLE_SANITIZE "" CACHE STRING "Sanitizers for Bottle's own sources, for example address,undefined or thread")
 # Reading headers is half the time of a build. Precompiled headers hide a missing #include, so the default build does not use
 # them.
@@ -94,6 +99,8 @@ bottle_library_form(deflate PkgConfig::DEFLATE "${DEFLATE_LINK_LIBRARIES}")
 bottle_library_form(lzma PkgConfig::LZMA "${LZMA_LINK_LIBRARIES}")
 bottle_library_form(zlib ZLIB::ZLIB "${ZLIB_LIBRARIES}")
 bottle_library_form(zstd PkgConfig::ZSTD "${ZSTD_LINK_LIBRARIES}")
+# Since OpenSSL 3.5 Debian's static libcrypto uses both.
+target_link_libraries(bottle_crypto INTERFACE bottle_zlib bottle_zstd)
 
 add_library(bottle_options INTERFACE)
 target_compile_features(bottle_options INTERFACE cxx_std_20)

@@ -1,9 +1,9 @@
 #include "oci/inflation_bound.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -17,8 +17,8 @@ std::uint64_t maximum_inflated(std::uint64_t compressed, std::uint64_t maximum, 
 
 std::uint64_t ratio_bound() {
   const std::string text = environment::value(environment::kMaximumRatio);
-  if (text == nullptr || *text == '\0') return kMaximumRatio;
-  if (std::string_view(text) == "none") return 0;
+  if (text.empty()) return kMaximumRatio;
+  if (text == "none") return 0;
   const auto ratio = parse_unsigned(text);
   if (!ratio || *ratio == 0)
     throw UsageError("expected a number of at least 1, or none, found \"" + escape_word(text) + "\"",

@@ -70,8 +70,8 @@ bool is_foreign(const oci::Descriptor& blob) {
          blob.media_type.find("foreign") != std::string::npos;
 }
 
-const oci::Descriptor& choose(const std::vector<oci::Descriptor>& list, const std::string& name,
-                              const std::string& where) {
+oci::Descriptor choose(const std::vector<oci::Descriptor>& list, const std::string& name,
+                       const std::string& where) {
   const oci::Descriptor* found = nullptr;
   std::size_t matches = 0;
   std::string names;
@@ -100,7 +100,7 @@ PushSource layout_source(const fs::path& layout, const std::string& name) {
   const std::string& where = layout.native();
   oci::check_layout_file(files->read("oci-layout", 4096), where + "/oci-layout");
   const auto list = oci::parse_index(files->read("index.json", oci::kMaximumManifest), where + "/index.json");
-  const oci::Descriptor& chosen = choose(list, name, where + "/index.json");
+  const oci::Descriptor chosen = choose(list, name, where + "/index.json");
   const auto read = [&](const oci::Descriptor& descriptor) {
     FetchedManifest manifest{.digest = descriptor.digest,
                              .media_type = {},

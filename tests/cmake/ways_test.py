@@ -1,5 +1,6 @@
 """add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one project, the same result."""
 import hashlib
+import os
 import shutil
 
 import harness
@@ -43,7 +44,8 @@ class Ways(harness.TestCase):
 
     def test_all_ways_give_the_same_targets(self):
         # With the options that this project's own build has, so that ccache knows the objects.
-        launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DBOTTLE_WERROR=ON"] if shutil.which("ccache") else []
+        launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", f"-DBOTTLE_WERROR={os.environ.get('BOTTLE_WERROR', 'OFF')}",
+                    "-DBOTTLE_UNITY_BUILD=OFF"] if shutil.which("ccache") else []
         everything = {"base": ["export", "fingerprint", "image", "pack"], "child": ["fingerprint", "image", "pack"]}
 
         found = self.project(name="build tree", files=FILES)

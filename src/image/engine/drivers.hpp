@@ -10,6 +10,7 @@
 #include "image/engine/engine.hpp"
 #include "image/engine/input.hpp"
 #include "oci/descriptor.hpp"
+#include "util/environment.hpp"
 
 namespace bottle::image::engine {
 

@@ -25,7 +25,7 @@ option(BOTTLE_PRECOMPILE_HEADERS "Precompile the headers that nearly all sources
 # Most of the rest is instantiating the same templates in each file. Several files to a unit share both, but after a change
 # all of them are compiled again: this is for who builds once.
 set(_bottle_unity ON)
-if(BOTTLE_BUILD_TESTS AND NOT BOTTLE_SANITIZE)
+if(BOTTLE_BUILD_TESTS OR BOTTLE_SANITIZE)
   set(_bottle_unity OFF)
 endif()
 option(BOTTLE_UNITY_BUILD "Compile several sources of a room as one" ${_bottle_unity})

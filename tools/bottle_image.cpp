@@ -92,6 +92,11 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
                      {.where = "bottle-image export",
                       .hint = "give the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const image::BuildSpec spec = options.resolve();
+  // With a specification a missing plan is built again; a wrong path must not become a directory.
+  if (spec.file.empty() && !fs::exists(spec.directory / "image.json"))
+    throw Error("no image plan in this directory: image.json does not exist",
+                {.where = spec.directory.native(),
+                 .hint = "give the bottle's build directory: bottle-image export build/bottles/<slug>"});
   const fs::path target = layout.empty() ? spec.directory / "oci" : fs::path(layout);
   const image::ExportReport exported = image::export_step(spec, target, tag_of(spec), warn);
   if (common.json)

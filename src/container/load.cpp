@@ -109,9 +109,9 @@ LoadReport load_layout(const fs::path& layout, const std::optional<oci::Platform
     if (finished.status.success()) return loaded;
     // A daemon that keeps layers otherwise, or an image that went away: again with all of them.
     if (skipped == 0)
-      throw Error(
-          "the image cannot be loaded: " + last_line(finished.output),
-          {.where = client.program() + " load", .hint = "check that the daemon runs, and that its disk has free space"});
+      throw Error("the image cannot be loaded: " + last_line(finished.output),
+                  {.where = client.program() + " load",
+                   .hint = "check that the daemon runs, and that its disk has free space"});
     skipped = 0;
   }
 }

@@ -86,7 +86,8 @@ struct Wanted {
 };
 
 Wanted resolve(const BuildSpec& spec, const store::Store& store, const Warn& warn) {
-  Wanted wanted{.resolved = std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store, warn)};
+  Wanted wanted{.resolved =
+                    std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store, warn)};
   wanted.key_text = wanted.resolved->key_text();
   wanted.key = sha256(wanted.key_text);
   return wanted;

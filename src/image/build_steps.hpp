@@ -10,13 +10,12 @@
 #include "image/context/depfile_parts.hpp"
 #include "image/model/export.hpp"
 #include "image/model/spec.hpp"
+#include "image/model/users.hpp"
 #include "image/repair.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
 namespace bottle::image {
-
-using Warn = std::function<void(const std::string&)>;
 
 struct FingerprintResult {
   Digest key;

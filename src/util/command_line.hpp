@@ -97,8 +97,8 @@ class CommandLine : public Subcommand {
   // subcommands are added.
   void add_common_options(CommonOptions& options);
 
-  // Parses. nullopt: continue. A status: --help or --version was printed (0). Throws UsageError (status 2) for a
-  // wrong command line; its hint names the nearest option or subcommand.
+  // Parses. nullopt: continue. A status: --help or --version was printed (0). Throws UsageError (status 2)
+  // for a wrong command line; its hint names the nearest option or subcommand.
   std::optional<int> parse(int argc, const char* const* argv);
 
  private:

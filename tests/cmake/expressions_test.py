@@ -27,6 +27,7 @@ EVALUATED = {
     f"CONTEXTS x=image:debian:{choice('12', '13')}": ("/contexts/0/value", "debian:12", "debian:13"),
     f"SECRETS s=env:{choice('A', 'B')}": ("/secrets/0/value", "A", "B"),
     f"LOCK $<CONFIG>.lock": ("/lock", "{source}/Debug.lock", "{source}/Release.lock"),
+    f"LOCKED {D}": ("/locked", True, False),
     f"ENGINE {choice('builtin', 'podman')}": ("/engine", "builtin", "podman"),
     f"ENGINE $<$<CONFIG:Release>:podman>": ("/engine", "builtin", "podman"),
     f"ENGINE_OPTIONS --network={choice('host', 'none')}": ("/engineOptions/0", "--network=host", "--network=none"),
@@ -53,6 +54,7 @@ VARIABLES = {
     "CPUS": EVALUATED[f"CPUS {choice('1', '2')}"], "MEMORY": EVALUATED[f"MEMORY {choice('512', '1024')}"],
     "PLATFORM": ("/platform", "linux/amd64", "linux/arm64"), "NETWORK": ("/pack/network", True, False),
     "GIT_MODES": ("/gitModes", False, True), "RUN_NETWORK": ("/runNetwork", "none", "host"),
+    "LOCKED": ("/locked", True, False),
 }
 REFUSED = {
     f"add_bottle({D})": "is not a slug",
@@ -84,6 +86,7 @@ WRONG = {
     "PLATFORMS $<1:linux>/a/b/c": "#/platform: .*os/architecture",
     "ENGINE $<1:dokcer>": "#/engine: .*did you mean docker\\?",
     "PACKER $<1:smolwm>": "#/packer: .*native or smolvm",
+    "LOCKED $<1:maybe>": "#/locked: .*true or false",
     "NETWORK $<1:nonne>": "#/pack/network: .*NETWORK \\[machine\\] \\[none\\|host\\]",
     "NETWORK $<1:none> host": "#/pack/network: ",
 }

@@ -75,7 +75,7 @@ class Gates(harness.TestCase):
     def test_an_error_names_the_place(self):
         self.gates.write("one.json", git_gate("a", scanner={"rules": [{"id": "x"}]}))
         result = self.gates.make(expect=1)
-        self.assertIn('one.json#/scanner/rules/0: error: the member "regex" is missing', result.stdout)
+        self.assertIn('one.json#/scanner/rules/0: error: missing member "regex"', result.stdout)
 
 
 class OwnTemplates(harness.TestCase):
@@ -257,7 +257,7 @@ class Errors(harness.TestCase):
                 ("add_gate(a CONFIG one.json)", r"add_gate\(a\): TEMPLATE is missing"),
                 ("add_gate(a TEMPLATE git-gate)", r"add_gate\(a\): CONFIG is missing"),
                 ("add_gate(a TEMPLATE git-gat CONFIG one.json)", "nor a directory; did you mean git-gate"),
-                ("add_gate(a TEMPLATE empty CONFIG one.json)", "need DOCKERFILE"),
+                ("add_gate(a TEMPLATE empty CONFIG one.json)", "needs DOCKERFILE"),
                 ("add_gate(a TEMPLATES git-gate CONFIG one.json)", 'unknown argument "TEMPLATES"; did you mean TEMPLATE'),
                 ("add_gate(A TEMPLATE git-gate CONFIG one.json)", "is not a slug"),
                 ("add_bottle(a GATES nope)", 'there is no gate "nope"'),

@@ -76,7 +76,7 @@ class Dockerfiles(BadInput):
         check = self.refuses_dockerfile
         check("FROM scratch\nCOPY missing /\n", r"Dockerfile:2:\d+: error: \"missing\" is not in the context")
         check("FROM scratch\nADD missing.tar.gz /\n", r"Dockerfile:2:\d+: error: \"missing.tar.gz\"")
-        check("FROM scratch\nCOPY \\\n  good \\\n  hidden /\n", r"Dockerfile:2:\d+: error: \"hidden\"", r"\.dockerignore hides it")
+        check("FROM scratch\nCOPY \\\n  good \\\n  hidden /\n", r"Dockerfile:2:\d+: error: \"hidden\"", r"\.dockerignore excludes the file")
 
     def test_paths_that_leave_the_context(self):
         outside = self.build.root / "outside"
@@ -343,6 +343,13 @@ class Outputs(BadInput):
                 if path.is_dir():
                     self.addCleanup(path.chmod, path.stat().st_mode)
                     path.chmod(0o555)
+
+    def test_export_from_a_wrong_path(self):
+        wrong = self.top / "no such directory"
+        result = self.build.tools("bottle-image", "export", wrong, "--layout", self.top / "layout", expect=1)
+        self.assert_fails(result, r"no such directory: error: no image plan in this directory", "hint: .*bottle-image export")
+        self.assertFalse(wrong.exists())
+        self.assertFalse((self.top / "layout").exists())
 
     def test_unwritable_build_directory(self):
         self.as_nobody()

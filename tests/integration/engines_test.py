@@ -423,7 +423,7 @@ class Builds(EngineTestCase):
         self.check_look_alikes("docker")
 
     def test_error_hints(self):
-        build = self.new_build(FILES, engine="docker", DOCKER_HOST=f"unix://{self.top}/nobody")
+        build = self.new_build(FILES, engine="docker", DOCKER_HOST="unix:///nonexistent/docker.sock")
         self.assert_fails(build.image(*self.contexts, expect=1), "Cannot connect", "start the daemon, or set DOCKER_HOST")
         for engine in ENGINES:
             build = self.new_build(FILES, "none", engine=engine, PATH=str(self.top))
@@ -457,7 +457,7 @@ class Builds(EngineTestCase):
 
     def test_engine_is_chosen_in_order(self):
         """ENGINE, then the variable, then the environment, then builtin; what is missing fails the target, and not the configuring."""
-        missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": f"unix://{self.top}/nobody"}
+        missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
         for number, (engine, variable, environment, expected) in enumerate((
                 ("", "", "", "builtin"), ("", "", "docker", "docker"), ("", "buildah", "docker", "buildah"),
                 ("podman", "buildah", "docker", "podman"), ("builtin", "buildah", "docker", "builtin"), ("", "builtin", "docker", "builtin"))):
@@ -735,7 +735,7 @@ class ContainerClient(Builds):
                 self.assertNotIn("error: ", self.command(*before, "status", *words[1:], status=3))
                 self.assertIn("warning: ", self.command(*before, "ignore", *words[1:], status=0))
         # An unreachable daemon does not answer a query.
-        self.base.environment["DOCKER_HOST"] = f"unix://{self.top}/nobody"
+        self.base.environment["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"
         for words in (["exists", "box"], ["image-id", "base:1"], ["rm", "box"], ["create", "--name", "box", "base:1"], ["free-name", "box"]):
             with self.subTest(command=words[0]):
                 self.assertIn("start the daemon", self.command(*words, status=1))

@@ -299,7 +299,7 @@ class Images(Case):
         for platform, content in (("linux/amd64", b"one"), ("linux/arm64", b"two")):
             build.image("--platform", platform)
             self.assertEqual(self.tree(build)["etc/content"][1], content)
-        self.assert_fails(build.image("--platform", "linux/s390x", expect=1), "not there for linux/s390x", "linux/amd64, linux/arm64")
+        self.assert_fails(build.image("--platform", "linux/s390x", expect=1), "not available for linux/s390x", "linux/amd64, linux/arm64")
         # By digest no lock is needed; of an index, too.
         (build.source / "bottle.lock").unlink()
         build.write("Dockerfile", f"FROM {reference}@{entry['index']['digest']}\n")
@@ -567,7 +567,7 @@ class Urls(Case):
 
     def test_failures_are_errors(self):
         build = self.new(f"FROM scratch\nADD {self.web.url}/none /\n")
-        self.assert_fails(self.lock(build, expect=1), "status 404", f"{self.web.url}/none")
+        self.assert_fails(self.lock(build, expect=1), "found 404", f"{self.web.url}/none")
         self.assertFalse((build.source / "bottle.lock").exists())
         self.web.put("/short", b"abc", **{"Content-Length": "10"})
         self.web.put("/loop", b"", status=302, Location="/loop")

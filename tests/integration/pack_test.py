@@ -90,8 +90,8 @@ class Manifests(system_fixture.TestCase):
         self.assertIn('/checkpoint: {"payload":"chunked"}\n', said)
         self.assertIn("/made_with: ", said)
         self.assertNotIn("\x1b", said)
-        self.assertIn("warning: this is a checkpoint", self.build.tools("bottle-pack", "verify", newer).stdout)
-        self.assertIn("warning: this is a checkpoint",
+        self.assertIn("warning: the pack is a checkpoint", self.build.tools("bottle-pack", "verify", newer).stdout)
+        self.assertIn("warning: the pack is a checkpoint",
                       self.build.tools("bottle-pack", "extract", newer, self.top / "tree").stdout)
         self.assertIn('manifest /checkpoint: only in B ({"payload":"chunked"})\n', self.diff(one, newer))
 

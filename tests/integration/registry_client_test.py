@@ -416,7 +416,7 @@ class Hostile(Case):
             request.close_connection = True
             while True:
                 request.wfile.write(b" " * 65536)
-        self.assertIn("longer than the 4194304 bytes", self.pull(script).stdout)
+        self.assertIn("exceeds 4194304 bytes", self.pull(script).stdout)
 
     def test_manifest_with_wrong_media_type(self):
         self.assertIn("contradicts", self.pull(lambda request: request.answer(200, self.image.manifest, {"Content-Type": INDEX})).stdout)

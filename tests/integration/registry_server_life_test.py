@@ -140,7 +140,7 @@ class Lifetime(server_fixture.TestCase):
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
         served = run("serve", "--listen", "127.0.0.1:0")
         self.assertEqual(served.returncode, 1, served.stdout)
-        self.assertRegex(served.stdout, r"libmicrohttpd\.so\.12: error: cannot be loaded[^\n]*\n +hint: .*libmicrohttpd12")
+        self.assertRegex(served.stdout, r"libmicrohttpd\.so\.12: error: cannot load the library[^\n]*\n +hint: .*libmicrohttpd12")
         self.assertEqual(run("--version").returncode, 0)
 
 

@@ -212,7 +212,7 @@ class Preflight(SmolvmTestCase):
         self.assert_fails(self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")), "cannot use KVM", "PACKER native")
         self.build.environment.update(self.environment)
         (self.bin / "smolvm").write_text("#!/bin/sh\necho broken\nexit 7\n")
-        self.assert_fails(self.pack(expect=1), "cannot say its version: exit code 7: broken")
+        self.assert_fails(self.pack(expect=1), "cannot read the version of smolvm: exit code 7: broken")
         (self.bin / "smolvm").unlink()
         self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "cannot find smolvm", "PACKER native")
         self.assert_clean()
@@ -220,7 +220,7 @@ class Preflight(SmolvmTestCase):
     def test_image_name_is_checked(self):
         """A slug that smolvm would refuse after it has booted a machine."""
         pack = self.build.build / "a..b.smolmachine"
-        for options, said in (((), ("refused by smolvm's guest: expected no", "--name")),
+        for options, said in (((), ("smolvm rejects the image name .*: expected no", "--name")),
                               (("--name", "hello:1"), ("smolvm rejects the image's name: .*expected no", "another slug"))):
             result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", pack, *options,
                                       expect=1)

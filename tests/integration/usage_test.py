@@ -61,7 +61,7 @@ class Usage(system_fixture.TestCase):
                 self.assertTrue((directory / "oci/index.json").exists())
                 (directory / "a.smolmachine").unlink()
                 shutil.rmtree(directory / "oci")
-        self.assert_fails(self.build.tools("bottle-pack", "create", directory, "--image", directory, expect=1), "beside --image", status=2)
+        self.assert_fails(self.build.tools("bottle-pack", "create", directory, "--image", directory, expect=1), "it conflicts with --image", status=2)
 
     def test_missing_inputs_name_the_command(self):
         for words, expected in ((("bottle-pack", "create"), "bottle-pack create build/bottles/<slug>"),

@@ -41,8 +41,8 @@ struct StageWork {
   bool is_begun = false;  // `image` is what the base is
   std::size_t next = 0;   // step
   std::size_t first_ordinal = 0;
-  std::optional<Digest> run_key;  // of the next step, if that is a RUN that waits or runs
-  bool is_missing = false;        // the store does not have its result
+  std::optional<Digest> run_key;           // of the next step, if that is a RUN that waits or runs
+  bool is_missing = false;                 // the store does not have its result
   std::unique_ptr<run::RunExecution> run;  // running
 
   bool is_done() const { return is_begun && next == stage->steps.size(); }

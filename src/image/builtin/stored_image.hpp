@@ -20,8 +20,9 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
 // The whole image as the store keeps it by its key.
 void store_image(const LoadedPlan& image, const Digest& key, const resolve::Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store);
-// Whether the paths to the bytes in the stored image are still right. Files that it copied from another bottle
-// may have moved since: then the instructions are checked again, and only those with such files are executed.
+// Whether the paths to the bytes in the stored image are still right. Files that it copied from another
+// bottle may have moved since: then the instructions are checked again, and only those with such files are
+// executed.
 bool has_present_places(const store::ActionResult& result, const resolve::Resolved& resolved);
 // The reverse; nullopt if a part no longer exists. Roots are those of this build.
 std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const resolve::Resolved& resolved,

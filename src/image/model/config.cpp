@@ -11,7 +11,8 @@
 #include "util/error.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 using namespace dockerfile;
@@ -230,4 +231,5 @@ void ImageConfig::add_history(const Instruction& expanded, const Scope& scope) {
   image_["history"].push_back(std::move(line));
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -17,7 +17,8 @@ namespace bottle {
 class JsonView;
 }
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 class ImageConfig {
  public:
@@ -61,4 +62,5 @@ class ImageConfig {
 // RFC 3339 in UTC: "1970-01-01T00:00:00Z".
 std::string rfc3339(std::int64_t seconds);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

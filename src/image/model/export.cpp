@@ -8,7 +8,8 @@
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 oci::FileRange blob_range(const LoadedPlan& image, const PlanLayer& layer, const store::Store& store) {
@@ -76,4 +77,5 @@ ExportReport export_layout(const LoadedPlan& image, const store::Store& store, c
   return result;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -7,7 +7,8 @@
 #include "image/model/plan.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct ExportReport {
   Digest image_digest;             // of the manifest
@@ -21,4 +22,5 @@ struct ExportReport {
 ExportReport export_layout(const LoadedPlan& image, const store::Store& store, const fs::path& target,
                            const std::string& ref_name);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

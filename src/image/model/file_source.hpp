@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <string>
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct FileSource {
   enum class Kind { scan, stage, image } kind = Kind::scan;
@@ -13,4 +14,5 @@ struct FileSource {
   int stage = -1;
 };
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -12,7 +12,8 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr std::uint64_t kMaximumLock = 16u << 20;
@@ -214,4 +215,5 @@ bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change)
   return write_file_if_changed(target, text);
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -23,7 +23,8 @@
 #include "util/digest.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 inline constexpr const char* kLockName = "bottle.lock";
 
@@ -89,4 +90,5 @@ Lock load_lock(const fs::path& file);
 // wrote.
 bool change_lock(const fs::path& file, const std::function<void(Lock&)>& change);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -2,7 +2,8 @@
 
 #include "util/json.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 
 MachineSpec load_machine_spec(const fs::path& file) {
   const Json document = parse_json(read_file(file), file.native());
@@ -15,4 +16,5 @@ MachineSpec load_machine_spec(const fs::path& file) {
   return spec;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -7,7 +7,8 @@
 
 #include "util/file.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct MachineSpec {
   std::optional<std::string> user;  // instead of the image's
@@ -17,4 +18,5 @@ struct MachineSpec {
 // Of the members pack.user and pack.smolvmVersion of a file that load_spec() has read.
 MachineSpec load_machine_spec(const fs::path& file);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -5,7 +5,8 @@
 #include "util/error.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 // The image of another bottle, as its build directory holds it.
@@ -107,4 +108,5 @@ std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci
   }
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -13,7 +13,8 @@
 #include "image/model/spec.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 class OutsideImage {
  public:
@@ -42,4 +43,5 @@ class OutsideImage {
 // missing or altered, or it has none for the platform.
 std::unique_ptr<OutsideImage> open_outside(const ContextSpec& context, const oci::Platform& platform);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -10,7 +10,8 @@
 #include "util/json.hpp"
 #include "util/parallel.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr int kPlanSchema = 1;
@@ -296,4 +297,5 @@ bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::S
   return changed;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -21,7 +21,8 @@
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct PlanLayer {
   Digest digest;      // identity of the layer index
@@ -84,4 +85,5 @@ LoadedPlan load_plan(const fs::path& directory);
 // the store; removes layers and blobs that are no longer named. Returns whether image.json changed.
 bool save_plan(const LoadedPlan& plan, const fs::path& directory, const store::Store& store);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

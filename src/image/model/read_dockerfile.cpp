@@ -6,7 +6,8 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 
 using namespace dockerfile;
 
@@ -69,4 +70,5 @@ const ContextSpec* find_context(const BuildSpec& spec, const std::string& name) 
   return found == spec.contexts.end() ? nullptr : &*found;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -8,7 +8,8 @@
 #include "dockerfile/scope.hpp"
 #include "image/model/spec.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 // Throws SourceError, and Error for a file that is absent, too large or no text.
 dockerfile::Dockerfile read_dockerfile(const BuildSpec& spec);
@@ -20,4 +21,5 @@ std::set<std::string> context_names(const BuildSpec& spec);
 // By one of those names; null if there is none.
 const ContextSpec* find_context(const BuildSpec& spec, const std::string& name);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -5,7 +5,8 @@
 
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr std::string_view kInput = "input ";
@@ -106,4 +107,5 @@ std::vector<oci::Entry> RecordedInputs::take(const std::string& scan) {
   return found == entries_.end() ? std::vector<oci::Entry>() : std::exchange(found->second, {});
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -10,7 +10,8 @@
 
 #include "oci/layer_index.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 class RecordedInputs {
  public:
@@ -24,4 +25,5 @@ class RecordedInputs {
   std::map<std::string, std::vector<oci::Entry>> entries_;
 };
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -11,7 +11,8 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 // Sorted. Source: setrlimit(2), without the prefix RLIMIT_.
@@ -101,4 +102,5 @@ std::vector<std::string> RunSettings::options() const {
   return result;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 // A limit of setrlimit(2); -1 means no limit.
 struct ResourceLimit {
@@ -38,4 +39,5 @@ struct RunSettings {
   std::vector<std::string> options() const;
 };
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

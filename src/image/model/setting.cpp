@@ -6,7 +6,8 @@
 
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 std::optional<bool> constant(std::string_view text) {
@@ -57,4 +58,5 @@ bool network_setting(const JsonView& view) {
   return machine;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -9,7 +9,8 @@
 
 #include "util/json.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 // A number, or text that is one: {least, most}.
 std::uint64_t number_setting(const JsonView& view, std::pair<std::uint64_t, std::uint64_t> range);
@@ -19,4 +20,5 @@ bool boolean_setting(const JsonView& view);
 // logical expressions give, the last of them counts; "none" and "host" are about RUN.
 bool network_setting(const JsonView& view);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -14,7 +14,8 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 void refuse_unknown(const JsonView& view, const std::vector<std::string>& known) {
@@ -313,4 +314,5 @@ void check_engine_name(const std::string& name, const std::string& where) {
       {.where = where, .hint = (near ? "did you mean " + *near + "? " : "") + "known: " + known});
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -10,7 +10,8 @@
 #include "image/model/run_settings.hpp"
 #include "util/file.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 // remote: a git repository or a URL, locked as a source of ADD is.
 enum class ContextKind { path, bottle, target, oci_layout, docker_archive, image, remote };
@@ -128,4 +129,5 @@ std::int64_t source_date_epoch();
 // one build would disagree.
 std::int64_t source_date_epoch(const BuildSpec& spec);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -4,7 +4,8 @@
 
 #include "util/parallel.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr std::size_t kLong = 256u << 10;  // bytes: worth a thread
@@ -39,4 +40,5 @@ StoredIndex store_index(oci::LayerIndex index, const store::Store& store) {
   return stored;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

@@ -8,7 +8,8 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 // The content of a blob. nullopt if it is missing or was damaged; then it has been dropped and reported, and
 // the caller rebuilds it.
@@ -23,4 +24,5 @@ struct StoredIndex {
 std::optional<StoredIndex> read_stored_index(const Digest& digest, const store::Store& store);
 StoredIndex store_index(oci::LayerIndex index, const store::Store& store);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

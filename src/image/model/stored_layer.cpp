@@ -5,7 +5,8 @@
 
 #include "image/model/stored_index.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr const char* kLayerSchema = "bottle-layer 1";
@@ -86,4 +87,5 @@ StoredLayer import_stored_blob(const oci::Descriptor& blob, const Digest& diff_i
                 Blob::is_there, store);
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

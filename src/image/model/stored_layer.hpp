@@ -11,7 +11,8 @@
 #include "oci/layer_index.hpp"
 #include "store/store.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct StoredLayer {
   StoredIndex index;
@@ -32,4 +33,5 @@ StoredLayer import_layer(const oci::SourceLayer& layer, const store::Store& stor
 // The same of a blob that is in the store already.
 StoredLayer import_stored_blob(const oci::Descriptor& blob, const Digest& diff_id, const store::Store& store);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

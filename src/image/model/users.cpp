@@ -5,7 +5,8 @@
 #include "util/error.hpp"
 #include "util/text.hpp"
 
-namespace bottle::image::model {
+namespace bottle::image {
+inline namespace model {
 namespace {
 
 constexpr std::uint64_t kMaximumFile = 10u << 20;
@@ -106,4 +107,5 @@ Owner resolve_owner(std::string_view text, const oci::MergedTree& tree, const Re
   return owner;
 }
 
-}  // namespace bottle::image::model
+}  // namespace model
+}  // namespace bottle::image

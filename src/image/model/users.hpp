@@ -11,7 +11,8 @@
 
 #include "oci/merged_tree.hpp"
 
-namespace bottle::image::inline model {
+namespace bottle::image {
+inline namespace model {
 
 struct Owner {
   std::uint32_t uid = 0;
@@ -35,4 +36,5 @@ std::optional<std::uint32_t> find_in_group(std::string_view text, std::string_vi
 Owner resolve_owner(std::string_view text, const oci::MergedTree& tree, const ReadContent& read,
                     const Warn& warn);
 
-}  // namespace bottle::image::inline model
+}  // namespace model
+}  // namespace bottle::image

@@ -178,12 +178,11 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
     if (first_lock_ && near.empty())
       locked = first_locked(position, canonical, [&] { return first_lock_->image(reference); });
     else
-      fail(
-          position,
-          "the image \"" + written + "\" is not a stage, not a named context and not locked" + frozen_text(),
-          near + "lock it with " + remote::update_command(spec_, canonical) +
-              ", or define its source: CONTEXTS " + written +
-              "=oci-layout:<directory> (bottle-image build: --build-context)");
+      fail(position,
+           "the image \"" + written + "\" is not a stage, not a named context and not locked" + frozen_text(),
+           near + "lock it with " + remote::update_command(spec_, canonical) +
+               ", or define its source: CONTEXTS " + written +
+               "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
   const LockedManifest* manifest = locked->find(platform);
   if (manifest == nullptr)
@@ -205,7 +204,8 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
   return name;
 }
 
-std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source, const Position& position) {
+std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source,
+                                                            const Position& position) {
   remote::RemoteSource remote;
   const auto is_left_open = [&](const char* what) {
     if (unlocked_ != Unlocked::left_open)
@@ -230,11 +230,10 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
       if (!locked && first_lock_)
         locked = first_locked(position, remote.name, [&] { return first_lock_->url(remote.name, url->url); });
       if (!locked && is_left_open("the URL")) return std::nullopt;
-      expected = {
-          .digest = locked->digest,
-          .size = locked->size,
-          .hint = "review the change with bottle-lock check, and accept it with " +
-                  remote::update_command(spec_, remote.name)};
+      expected = {.digest = locked->digest,
+                  .size = locked->size,
+                  .hint = "review the change with bottle-lock check, and accept it with " +
+                          remote::update_command(spec_, remote.name)};
     }
     remote.what = remote::RemoteUrl{*url, expected};
     return remote;

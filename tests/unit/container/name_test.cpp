@@ -35,7 +35,7 @@ TEST(ContainerName, TriesNamesUpToTheLimit) {
   EXPECT_THAT(asked, ElementsAre("c", "c-2", "c-3"));
   int count = 0;
   EXPECT_THAT(error_of([&] { walk_container_names("c", [&](const std::string&) { return ++count > 99; }); }),
-              HasSubstr("c to c-99 are all taken"));
+              HasSubstr("c to c-99 are in use"));
   EXPECT_EQ(count, 99);
 }
 

@@ -161,7 +161,7 @@ TEST_F(Copy, WildcardsMatchSources) {
   EXPECT_THAT(shown(run({"*/e"}, "/")), ElementsAre("f f.c 644 =d/e/f.c"));
   EXPECT_THAT(shown(run({"s[[]1]"}, "/")), ElementsAre("f s[1] 644 =s[1]"));
   EXPECT_THAT(shown(run({"no*"}, "/n/")), IsEmpty());
-  EXPECT_THAT(failure({"no/*"}, "/n/"), HasSubstr("\"/no\" not found"));
+  EXPECT_THAT(failure({"no/*"}, "/n/"), HasSubstr("directory \"/no\" of the pattern"));
   EXPECT_THAT(failure({"[a"}, "/n/"), HasSubstr("malformed pattern"));
 }
 
@@ -170,7 +170,7 @@ TEST_F(Copy, ImpossibleCopiesAreErrors) {
   EXPECT_THAT(failure({"../none"}, "/n/"), HasSubstr("\"..\" at the root"));
   to_ = tree({"d d/a", "f f"});
   EXPECT_THAT(failure({"a"}, "/d"), HasSubstr("cannot replace the directory \"/d/a\""));
-  EXPECT_THAT(failure({"dir"}, "/f"), HasSubstr("\"/f\", which is none"));
+  EXPECT_THAT(failure({"dir"}, "/f"), HasSubstr("cannot copy a directory to \"/f\""));
   EXPECT_THAT(failure({"a"}, "/f/"), HasSubstr("\"/f\": it is a file"));
   EXPECT_THAT(failure({"a"}, "/f/x"), HasSubstr("\"/f\": it is a file"));
 }

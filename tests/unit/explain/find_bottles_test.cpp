@@ -56,7 +56,7 @@ TEST_F(FindBottles, UnknownNamesListTheKnownOnes) {
 TEST_F(FindBottles, DuplicateNamesAreAmbiguous) {
   bottle("bottles/hello");
   bottle("sub/bottles/hello");
-  EXPECT_THAT(failure("hello").message(), HasSubstr("there are 2 bottles \"hello\""));
+  EXPECT_THAT(failure("hello").message(), HasSubstr("found 2 bottles \"hello\""));
 }
 
 }  // namespace

@@ -67,9 +67,10 @@ TEST_F(Render, StaleFilesAreRemoved) {
   EXPECT_EQ(write_rendered(render(), out()).removed, std::vector<std::string>{"old"});
   EXPECT_FALSE(fs::exists(out() / "old"));
   write_file(out() / "mine", "x", Durable::no);
-  EXPECT_NE(
-      failure([&] { write_rendered(render(), out()); }).find("only renderings write to, found \"mine\""),
-      std::string::npos);
+  EXPECT_NE(failure([&] {
+              write_rendered(render(), out());
+            }).find("expected a directory with rendered files only, found \"mine\""),
+            std::string::npos);
   EXPECT_TRUE(fs::exists(out() / "mine"));
 }
 
@@ -79,10 +80,10 @@ TEST_F(Render, UnusedVariablesAreErrors) {
   json["upstreams"][0]["maxBlobBytes"] = 1;
   EXPECT_NO_THROW(render());
   json["upstreams"][0]["maxRefs"] = 1;
-  EXPECT_NE(failure([&] { render(); }).find("gives \"max_refs\", which no template uses"), std::string::npos);
+  EXPECT_NE(failure([&] { render(); }).find("sets \"max_refs\", which no template uses"), std::string::npos);
   json["upstreams"][0].erase("maxRefs");
   json["variables"] = {{"own", "x"}};
-  EXPECT_NE(failure([&] { render(); }).find("gives \"own\""), std::string::npos);
+  EXPECT_NE(failure([&] { render(); }).find("sets \"own\""), std::string::npos);
   write("more.mustache", "#!/bin/sh\necho {{own}}\n");
   EXPECT_NO_THROW(render());
 }

@@ -28,7 +28,7 @@ TEST(Schema, ValidatesObjects) {
   const char* schema = R"({"type": "object", "required": ["name"], "additionalProperties": false,
                            "properties": {"name": {"type": "string"}, "a/b": {"type": "boolean"}}})";
   EXPECT_EQ(check(schema, R"({"name": "x", "a/b": true})"), "no error");
-  EXPECT_EQ(check(schema, "{}"), "f#: the member \"name\" is missing");
+  EXPECT_EQ(check(schema, "{}"), "f#: missing member \"name\"");
   EXPECT_EQ(check(schema, R"({"name": "x", "a/b": 1})"), "f#/a~1b: expected true or false, found 1");
   EXPECT_EQ(check(schema, R"({"name": "x", "nam": 1})"),
             "f#/nam: expected one of the members a/b, name, found an unknown one; did you mean \"name\"?");

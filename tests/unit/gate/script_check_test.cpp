@@ -26,9 +26,9 @@ TEST(PlacesOfValues, RefusesValuesInQuotes) {
   for (const char* line : {"a=\"{{}}\"", "a='{{}}'", "echo \"x {{}} y\"", "a=`f {{}}`", "a=$(f {{}})",
                            "# {{}}", "a={{}} # comment", "[ -z {{}} ] && x", "a={{}}; b", "cat <{{}}",
                            "a=\\{{}}", "x=${y:-{{}}}", "{{}}) ;;", "a=x\t{{}}"}) {
-    EXPECT_NE(places(std::string("#!/bin/sh\n") + line + "\n")
-                  .find("t:2 (rendered): expected a line of plain words"),
-              std::string::npos)
+    EXPECT_NE(
+        places(std::string("#!/bin/sh\n") + line + "\n").find("t:2 (rendered): expected only plain words"),
+        std::string::npos)
         << line;
   }
 }
@@ -51,7 +51,7 @@ TEST(Scripts, SyntaxIsChecked) {
   EXPECT_EQ(failure([] { check_scripts({{"a", "#!/bin/sh\ntrue\n"}}, {}, "templates"); }), "no error");
   EXPECT_NE(failure([] {
               check_scripts({{"a", "#!/bin/sh\nif true\n"}}, {}, "templates");
-            }).find("templates/a: sh -n refuses"),
+            }).find("templates/a: sh -n rejected"),
             std::string::npos);
 }
 

@@ -134,7 +134,7 @@ TEST_F(ContextScanTest, ErrorsNameTheMissingSource) {
   EXPECT_THAT(refused({"../b.txt"}), HasSubstr("for a directory outside the context"));
   EXPECT_THAT(refused({"a.txt/b"}), HasSubstr("\"a.txt/b\" is not in the context"));
   ignore({"a.txt"});
-  EXPECT_THAT(refused({"a.txt"}), HasSubstr("a rule of .dockerignore hides it"));
+  EXPECT_THAT(refused({"a.txt"}), HasSubstr("a rule of .dockerignore excludes the file"));
   EXPECT_THAT(taken({"a*"}), IsEmpty());
 }
 

@@ -128,9 +128,9 @@ TEST_F(LockSourcesTest, AnotherPlatformIsAnError) {
   update(spec());
   BuildSpec arm = spec();
   arm.platform = "linux/arm64";
-  EXPECT_THAT(
-      error_of([&] { key_text(arm); }),
-      AllOf(HasSubstr("Dockerfile:1:1"), HasSubstr("not there for linux/arm64"), HasSubstr("linux/amd64")));
+  EXPECT_THAT(error_of([&] { key_text(arm); }),
+              AllOf(HasSubstr("Dockerfile:1:1"), HasSubstr("not available for linux/arm64"),
+                    HasSubstr("linux/amd64")));
   dockerfile("FROM --platform=linux/amd64 registry.invalid/team/base:1\n");
   EXPECT_THAT(key_text(arm), HasSubstr("image " + exported_.image_digest.string()));
 }
@@ -224,14 +224,14 @@ TEST(GitSourceTest, NamesAreNeverOptions) {
   const auto refused = [](const std::string& remote, const std::string& ref) {
     return error_of([&] { remote::resolve_git({.remote = remote, .ref = ref}); });
   };
-  EXPECT_THAT(refused("--upload-pack=x", ""), HasSubstr("no git remote"));
-  EXPECT_THAT(refused("ssh://-oProxyCommand=x/y", ""), HasSubstr("no git remote"));
-  EXPECT_THAT(refused("git@-oProxyCommand=x:y", ""), HasSubstr("no git remote"));
-  EXPECT_THAT(refused("ssh://a@-oProxyCommand=x/y", ""), HasSubstr("no git remote"));
-  EXPECT_THAT(refused("https://host/r.git", "--upload-pack=x"), HasSubstr("no name of a commit"));
-  EXPECT_THAT(refused("https://host/r.git", "a..b"), HasSubstr("no name of a commit"));
-  EXPECT_THAT(refused("https://host/r.git", "a:b"), HasSubstr("no name of a commit"));
-  EXPECT_THAT(refused("https://host/r.git", "refs/heads/*"), HasSubstr("no name of a commit"));
+  EXPECT_THAT(refused("--upload-pack=x", ""), HasSubstr("is not a git remote"));
+  EXPECT_THAT(refused("ssh://-oProxyCommand=x/y", ""), HasSubstr("is not a git remote"));
+  EXPECT_THAT(refused("git@-oProxyCommand=x:y", ""), HasSubstr("is not a git remote"));
+  EXPECT_THAT(refused("ssh://a@-oProxyCommand=x/y", ""), HasSubstr("is not a git remote"));
+  EXPECT_THAT(refused("https://host/r.git", "--upload-pack=x"), HasSubstr("is not a name of a commit"));
+  EXPECT_THAT(refused("https://host/r.git", "a..b"), HasSubstr("is not a name of a commit"));
+  EXPECT_THAT(refused("https://host/r.git", "a:b"), HasSubstr("is not a name of a commit"));
+  EXPECT_THAT(refused("https://host/r.git", "refs/heads/*"), HasSubstr("is not a name of a commit"));
   // Neither files of this machine nor other programs.
   EXPECT_THAT(refused("file:///etc/r.git", ""), HasSubstr("not allowed"));
   EXPECT_THAT(refused("ext::sh -c true", ""), HasSubstr("not allowed"));

@@ -67,7 +67,7 @@ TEST(LockTest, DamageIsNamedByItsPlace) {
     if (at != std::string::npos) text.replace(at, from.size(), to);
     return error_of([&] { Lock::parse(text, "bottle.lock"); });
   };
-  EXPECT_THAT(refused("\"schema\": 1", "\"schema\": 2"), HasSubstr("of version 2"));
+  EXPECT_THAT(refused("\"schema\": 1", "\"schema\": 2"), HasSubstr("unsupported lock version 2"));
   EXPECT_THAT(refused("\"schema\": 1,", ""), HasSubstr("\"schema\""));
   EXPECT_THAT(refused("\"size\": 5\n", "\"size\": -5\n"),
               HasSubstr("bottle.lock#/sources/https:~1~1host~1file?x=1/size"));

@@ -150,7 +150,7 @@ TEST(LayerIndex, ErrorsNameTheLine) {
       {head + "d 755 0 0 0 a\nroot late\n", "follows the first entry"},
       {head + "d 755 0 0 0 a x:b=1 x:a=2\n", "not sorted"},
       {head + "d 755 0 0 0 a x:=1\n", "not <name>=<value>"},
-      {head + "d 755 0 0 0 a x", "does not begin with x:"},
+      {head + "d 755 0 0 0 a x\n", "does not begin with x:"},
       {head + "d 755 0 0 0 a xn=1\n", "does not begin with x:"},
       {head + "l 777 0 0 0 a \n", "the link is empty"},
       {head + "h 644 0 0 0 a .\n", "hard link to the root"},

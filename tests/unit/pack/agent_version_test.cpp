@@ -47,10 +47,10 @@ TEST_F(AgentVersionTest, FollowsInitWithinTheTree) {
 TEST_F(AgentVersionTest, OtherProgramsAreNotStarted) {
   make_directories(rootfs_ / "sbin");
   agent("echo 1.2.3; touch " + (directory_.path() / "started").native(), "sbin/init");
-  EXPECT_THAT(version(), HasSubstr("has no smolvm-agent"));
+  EXPECT_THAT(version(), HasSubstr("does not hold smolvm-agent"));
   fs::remove(rootfs_ / "sbin/init");
   init("../../../smolvm-agent");
-  EXPECT_THAT(version(), HasSubstr("has no smolvm-agent"));
+  EXPECT_THAT(version(), HasSubstr("does not hold smolvm-agent"));
   EXPECT_FALSE(fs::exists(directory_.path() / "started"));
 }
 
@@ -87,7 +87,7 @@ TEST_F(AgentVersionTest, IsWrittenToThePack) {
   agent("echo 1.7.7 # older");
   const PackRecipe old = packed();
   EXPECT_EQ(parse_manifest(old.manifest, "m").smolvm_version, "1.7.7");
-  EXPECT_THAT(old.findings.warnings, Contains(HasSubstr("the agent is of smolvm 1.7.7")));
+  EXPECT_THAT(old.findings.warnings, Contains(HasSubstr("the agent belongs to smolvm 1.7.7")));
   agent("exit 1 # unknown");
   const PackRecipe unknown = packed();
   EXPECT_EQ(parse_manifest(unknown.manifest, "m").smolvm_version, "0.0.0+bottle." BOTTLE_VERSION);

@@ -175,7 +175,7 @@ TEST(DamagedPack, DamagedFootersAreErrors) {
       {"manifest", [](Footer& f) { f.manifest_size = 0; }},
       {"", [](Footer& f) { f.assets_size = f.manifest_offset = 0; }},
       {"manifest", [](Footer& f) { f.assets_offset = 1; }},
-      {"beyond", [](Footer& f) { f.assets_offset = UINT64_MAX; }},
+      {"after the end", [](Footer& f) { f.assets_offset = UINT64_MAX; }},
       {"stub", [](Footer& f) { f.stub_size = 5; }},
       {"checksum", [](Footer& f) { f.checksum ^= 1; }},
       {"checksum", [](Footer& f) { f.checksum = 0; }},

@@ -83,7 +83,7 @@ TEST(Describe, LostPropertiesAreNotes) {
   Findings findings;
   describe(R"("User":"1000:1000","ExposedPorts":{"80/tcp":{}},"Volumes":{},"StopSignal":"")", findings);
   EXPECT_THAT(findings.warnings, IsEmpty());
-  EXPECT_THAT(findings.notes, ElementsAre(HasSubstr("ExposedPorts have no place")));
+  EXPECT_THAT(findings.notes, ElementsAre(HasSubstr("ExposedPorts of the image configuration are left out")));
 }
 
 TEST(Describe, UserIsTheImagesOrTheOptions) {

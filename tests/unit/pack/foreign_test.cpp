@@ -109,9 +109,9 @@ TEST(ForeignPack, WrongSizesOfAssetsAreWarnings) {
   manifest.storage_template->size = 8;
   manifest.workspace_seed->size = 9;
   EXPECT_THAT(warnings_of(manifest),
-              testing::UnorderedElementsAre(testing::HasSubstr("gives layers/aaaa.tar 7 bytes, it has 2"),
-                                            testing::HasSubstr("gives storage.ext4 8 bytes, it has 4"),
-                                            testing::HasSubstr("gives workspace.tar 9 bytes, it has 4")));
+              testing::UnorderedElementsAre(testing::HasSubstr("gives layers/aaaa.tar 7 bytes, found 2560"),
+                                            testing::HasSubstr("gives storage.ext4 8 bytes, found 4"),
+                                            testing::HasSubstr("gives workspace.tar 9 bytes, found 4")));
   manifest = current_manifest();
   manifest.workspace_seed = Asset{"other.tar", 4};
   EXPECT_THAT(warnings_of(manifest), testing::ElementsAre(testing::HasSubstr("other.tar is missing")));

@@ -3,33 +3,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
-#include <map>
 
 #include "registry/credentials.hpp"
+#include "unset_variables.hpp"
 #include "util/error.hpp"
 
 namespace bottle::registry {
 namespace {
 
-constexpr std::array<const char*, 6> kNames{"HOME",          "XDG_RUNTIME_DIR",    "XDG_CONFIG_HOME",
-                                            "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG"};
-
 class AuthSources : public testing::Test {
  protected:
-  void SetUp() override {
-    for (const char* name : kNames) {
-      if (const char* value = std::getenv(name)) before_[name] = value;
-      ::unsetenv(name);
-    }
-  }
-  void TearDown() override {
-    for (const char* name : kNames)
-      ::unsetenv(name);
-    for (const auto& [name, value] : before_)
-      ::setenv(name.c_str(), value.c_str(), 1);
-  }
   std::string path(const std::string& name) const { return (directory_.path() / name).native(); }
   // A file with credentials for the registry, whose user is the file's name.
   std::string write(const std::string& name, const std::string& registry) const {
@@ -44,7 +28,8 @@ class AuthSources : public testing::Test {
   }
 
   TemporaryDirectory directory_;
-  std::map<std::string, std::string> before_;
+  UnsetVariables unset_{"HOME",          "XDG_RUNTIME_DIR",    "XDG_CONFIG_HOME",
+                        "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG"};
 };
 
 TEST_F(AuthSources, OrderOfPodmanSkopeoAndDocker) {

@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdlib>
-#include <map>
 
+#include "unset_variables.hpp"
 #include "util/error.hpp"
 
 namespace bottle::registry {
@@ -79,22 +78,8 @@ TEST(Proxy, AcceptsUrlsWithAndWithoutScheme) {
 
 class ProxyEnvironment : public testing::Test {
  protected:
-  static constexpr std::array<const char*, 9> kNames{"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY",
-                                                     "https_proxy", "ALL_PROXY",  "all_proxy",
-                                                     "NO_PROXY",    "no_proxy",   "REQUEST_METHOD"};
-  void SetUp() override {
-    for (const char* name : kNames) {
-      if (const char* value = std::getenv(name)) before_[name] = value;
-      ::unsetenv(name);
-    }
-  }
-  void TearDown() override {
-    for (const char* name : kNames)
-      ::unsetenv(name);
-    for (const auto& [name, value] : before_)
-      ::setenv(name.c_str(), value.c_str(), 1);
-  }
-  std::map<std::string, std::string> before_;
+  UnsetVariables unset_{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",   "ALL_PROXY",
+                        "all_proxy",  "NO_PROXY",   "no_proxy",    "REQUEST_METHOD"};
 };
 
 TEST_F(ProxyEnvironment, UpperCaseOverridesLowerCase) {

@@ -328,14 +328,14 @@ TEST_F(RunTargets, LinksIntoSystemDirectoriesAreRefused) {
   link("root/etc/hosts", "/proc/self/environ");
   mount("/etc/hosts");
   EXPECT_THAT(error_of([&] { settled(); }),
-              HasSubstr("cannot mount on /etc/hosts: it leads to /proc/self/environ"));
+              HasSubstr("cannot mount on /etc/hosts: it resolves to /proc/self/environ"));
   bundle_.mounts.clear();
   mount("/etc/hosts");
   bundle_.mounts.back().gives_way = true;
   EXPECT_THAT(settled(), ElementsAre());
   link("root/top", "..");
   mount("/top");
-  EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("cannot mount on /top: it leads to /"));
+  EXPECT_THAT(error_of([&] { settled(); }), HasSubstr("cannot mount on /top: it resolves to /;"));
   bundle_.mounts.clear();
   link("root/loop", "loop");
   mount("/loop/x");

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t kInputBuffer = 128u << 10;
 constexpr int kMaximumWindowLog = 27;
+// The largest preset of xz needs 65 MiB. A stream says how much memory its dictionary takes, up to 4 GiB.
+constexpr std::uint64_t kMaximumXzMemory = 256u << 20;
 
 // The compressed bytes, with their offset for messages.
 class Input {
@@ -200,7 +202,7 @@ class Bzip2Codec : public MemberCodec {
 class XzCodec : public Codec {
  public:
   XzCodec() {
-    if (lzma_stream_decoder(&stream_, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK) throw std::bad_alloc();
+    if (lzma_stream_decoder(&stream_, kMaximumXzMemory, LZMA_CONCATENATED) != LZMA_OK) throw std::bad_alloc();
   }
   ~XzCodec() override { lzma_end(&stream_); }
   XzCodec(const XzCodec&) = delete;
@@ -231,6 +233,9 @@ class XzCodec : public Codec {
         throw std::bad_alloc();
       case LZMA_BUF_ERROR:  // no more input, and the decoder needs some
         input.fail("the xz stream is truncated");
+      case LZMA_MEMLIMIT_ERROR:
+        input.fail("the xz stream needs more than 256 MiB of memory",
+                   "compress it with a smaller dictionary: xz -9 needs 65 MiB");
       case LZMA_FORMAT_ERROR:
         input.fail("the xz stream is corrupt: bad magic number");
       case LZMA_OPTIONS_ERROR:

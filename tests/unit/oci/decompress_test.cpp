@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <lzma.h>
 
 #include <functional>
 
@@ -123,6 +124,26 @@ TEST(Decompress, XzMayBePaddedWithZerosInFoursOnly) {
   EXPECT_EQ(expand(xz("data") + std::string(1000, '\0') + xz("more")), "datamore");
   EXPECT_THAT(error_of([] { expand(xz("data") + std::string(3, '\0')); }), HasSubstr("xz stream is corrupt"));
   EXPECT_THAT(error_of([] { expand(xz("data") + std::string(20, 'x')); }), HasSubstr("xz stream is corrupt"));
+}
+
+// A stream whose dictionary has the size code `code` (the XZ format, sections 3.1 and 5.3.1).
+std::string xz_with_dictionary(unsigned char code) {
+  constexpr std::size_t kBlockHeader = 12;
+  std::string data = xz("data");
+  const std::size_t filter = data.find("\x21\x01", kBlockHeader);
+  data.at(filter + 2) = static_cast<char>(code);
+  const std::size_t size = static_cast<unsigned char>(data.at(kBlockHeader)) * 4u;  // without the checksum
+  const std::uint32_t checksum =
+      lzma_crc32(reinterpret_cast<const std::uint8_t*>(&data[kBlockHeader]), size, 0);
+  for (unsigned i = 0; i < 4; ++i)
+    data.at(kBlockHeader + size + i) = static_cast<char>(checksum >> (8 * i));
+  return data;
+}
+
+TEST(Decompress, XzDictionariesAreBounded) {
+  EXPECT_EQ(expand(xz_with_dictionary(30)), "data");             // 128 MiB
+  EXPECT_THAT(error_of([] { expand(xz_with_dictionary(40)); }),  // 4 GiB
+              HasSubstr("needs more than 256 MiB of memory"));
 }
 
 TEST(Decompress, SkippableZstdFrames) {

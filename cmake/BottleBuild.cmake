@@ -8,7 +8,7 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYP
 endif()
 
 option(BOTTLE_INSTALL "Install Bottle's tools and CMake package" ${PROJECT_IS_TOP_LEVEL})
-# Other compilers warn of other things: errors are for the project's own continuous integration (.ci/run).
+# Compilers differ in their warnings, so only continuous integration (.ci/run) makes them errors.
 set(_bottle_werror OFF)
 if(PROJECT_IS_TOP_LEVEL AND "$ENV{BOTTLE_WERROR}")
   set(_bottle_werror ON)
@@ -22,8 +22,8 @@ if(BOTTLE_SANITIZE)
   set(_bottle_precompile ON)
 endif()
 option(BOTTLE_PRECOMPILE_HEADERS "Precompile the headers that nearly all sources include" ${_bottle_precompile})
-# Most of the rest is instantiating the same templates in each file. Several files to a unit share both, but after a change
-# all of them are compiled again: this is for who builds once.
+# A unit of several files parses headers and instantiates templates once. A change recompiles all files of the unit, so unity
+# builds are the default only without tests.
 set(_bottle_unity ON)
 if(BOTTLE_BUILD_TESTS OR BOTTLE_SANITIZE)
   set(_bottle_unity OFF)
@@ -120,11 +120,12 @@ if(BOTTLE_SANITIZE)
   target_link_options(bottle_options INTERFACE -fsanitize=${BOTTLE_SANITIZE})
 endif()
 
-# bottle_units(<target>): compiles the target as BOTTLE_UNITY_BUILD says, and not as CMAKE_UNITY_BUILD of an enclosing project.
+# bottle_units(<target>): sets the unity build of the target by BOTTLE_UNITY_BUILD, whatever CMAKE_UNITY_BUILD is in an enclosing project.
 function(bottle_units target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD "${BOTTLE_UNITY_BUILD}" UNITY_BUILD_MODE BATCH UNITY_BUILD_BATCH_SIZE 16)
   if(BOTTLE_UNITY_BUILD)
-    # A tool takes what it uses of a unit. GCC takes the files of a unit for headers, whose anonymous namespaces it warns of.
+    # The linker drops the unused functions of a unit. GCC warns about anonymous namespaces in the files of a unit, because the
+    # unit includes them like headers.
     target_compile_options(${target} PRIVATE -ffunction-sections -fdata-sections
                                              $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()

@@ -105,10 +105,7 @@ class Finder : public remote::SourceLock {
   }
 
   std::optional<LockedUrl> url(const std::string& name, const std::string& url) override {
-    return look_up<LockedUrl>(name, [&] {
-      const store::Output content = remote::fetch_url(url, {}, store_, access_);
-      return LockedUrl{.digest = content.digest, .size = content.size};
-    });
+    return look_up<LockedUrl>(name, [&] { return remote::resolve_url(url, store_, access_); });
   }
 
   std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) override {

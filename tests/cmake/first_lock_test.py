@@ -1,6 +1,5 @@
 """The first build with a source that bottle.lock does not have, from a registry on loopback (bottle-registry serve)."""
 import json
-import subprocess
 
 import harness
 
@@ -18,25 +17,12 @@ BASES = {
 }
 
 
-class FirstLock(harness.TestCase):
+class FirstLock(harness.RegistryTestCase):
     def setUp(self):
         super().setUp()
-        port_file = self.top / "port"
-        self.server = subprocess.Popen(
-            [harness.settings.tools / "bottle-registry", "serve", "--root", self.top / "registry", "--port-file", port_file],
-            stdout=subprocess.PIPE, text=True)
-        self.addCleanup(self.stop)
-        self.assertTrue(self.server.stdout.readline(), "bottle-registry serve ended at once")  # one line, when it answers
-        self.registry = "localhost:" + port_file.read_text().strip()
         bases = self.project(files=BASES, name="bases")
         bases.configure(f"-DREGISTRY={self.registry}")
         bases.make("bottles-push")
-
-    def stop(self):
-        if self.server.poll() is None:
-            self.server.terminate()
-        self.server.wait(timeout=30)
-        self.server.stdout.close()
 
     def new(self, bottles, **files):
         """A project that no environment variable keeps from locking."""
@@ -65,7 +51,7 @@ class FirstLock(harness.TestCase):
         self.assertEqual(tree.extract("app"), {"f": "f\n", "one": "1\n"})
         self.assert_nothing_to_do(tree)
         # Later builds take it from the lock, and ask nothing.
-        self.stop()
+        self.stop_registry()
         before = (tree.source / "bottle.lock").read_bytes()
         tree.write("f", "g\n")
         output = tree.make().stdout
@@ -148,7 +134,7 @@ class FirstLock(harness.TestCase):
     def test_configuring_and_null_builds_ask_nothing(self):
         tree = self.new("add_bottle(app)\n", Dockerfile=f"FROM {self.base('one')}\n")
         tree.make()
-        self.stop()
+        self.stop_registry()
         tree.configure()
         self.assert_nothing_to_do(tree)
 

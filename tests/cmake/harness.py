@@ -187,6 +187,26 @@ class TestCase(unittest.TestCase):
             self.assertIn("ninja: no work to do.", result.stdout)
 
 
+class RegistryTestCase(TestCase):
+    """With a registry on loopback (bottle-registry serve) at self.registry, until stop_registry()."""
+
+    def setUp(self):
+        super().setUp()
+        port_file = self.top / "port"
+        self.server = subprocess.Popen(
+            [settings.tools / "bottle-registry", "serve", "--root", self.top / "registry", "--port-file", port_file],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.stop_registry)
+        self.assertTrue(self.server.stdout.readline(), "bottle-registry serve ended at once")  # one line, when it answers
+        self.registry = "localhost:" + port_file.read_text().strip()
+
+    def stop_registry(self):
+        if self.server.poll() is None:
+            self.server.terminate()
+        self.server.wait(timeout=30)
+        self.server.stdout.close()
+
+
 def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--package", required=True, type=pathlib.Path)

@@ -1,6 +1,5 @@
 """bottle-<slug>-push: what is sent to a real registry (bottle-registry serve), and when nothing is."""
 import json
-import subprocess
 import urllib.request
 
 import harness
@@ -22,24 +21,11 @@ FILES = {
 }
 
 
-class Push(harness.TestCase):
+class Push(harness.RegistryTestCase):
     def setUp(self):
         super().setUp()
-        port_file = self.top / "port"
-        self.server = subprocess.Popen(
-            [harness.settings.tools / "bottle-registry", "serve", "--root", self.top / "registry", "--port-file", port_file],
-            stdout=subprocess.PIPE, text=True)
-        self.addCleanup(self.stop)
-        ready = self.server.stdout.readline()  # one line, when it answers
-        self.assertTrue(ready, "bottle-registry serve ended at once")
-        self.registry = "localhost:" + port_file.read_text().strip()
         self.tree = self.project(files=FILES)
         self.configure()
-
-    def stop(self):
-        self.server.terminate()
-        self.server.wait(timeout=30)
-        self.server.stdout.close()
 
     def configure(self, *more):
         self.tree.configure(f"-DREGISTRY={self.registry}", *more)
@@ -97,8 +83,7 @@ class Push(harness.TestCase):
         self.assertEqual(json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)["digest"], digest)
 
     def test_unreachable_registry_is_an_error(self):
-        self.server.terminate()
-        self.server.wait(timeout=30)
+        self.stop_registry()
         self.tree.make()  # the rest needs none
         result = self.tree.make("bottle-child-push", expect=None)
         self.assertNotEqual(result.returncode, 0)

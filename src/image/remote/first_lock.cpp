@@ -45,8 +45,7 @@ LockedImage FirstLock::image(const registry::Reference& reference) {
 }
 
 LockedUrl FirstLock::url(const std::string& name, const std::string& url) {
-  const store::Output content = fetch_url(url, {}, store_, access_);
-  return add(name, LockedUrl{.digest = content.digest, .size = content.size});
+  return add(name, resolve_url(url, store_, access_));
 }
 
 LockedGit FirstLock::git(const std::string& name, const dockerfile::GitSource& source) {

@@ -1,5 +1,5 @@
-// The first build with a source: what bottle.lock does not have yet is resolved as `bottle-lock update`
-// would, and added to it. An entry that is there is never changed.
+// The first build with a source: a source without an entry in bottle.lock is resolved as
+// `bottle-lock update` does, and added. Existing entries are never changed.
 #pragma once
 
 #include <functional>
@@ -15,19 +15,19 @@
 
 namespace bottle::image::remote {
 
-// What forbids a build to add sources to the lock, as "CI=true in the environment"; "" if nothing does. The
-// specification decides, else BOTTLE_LOCKED, else CI of the environment.
+// The setting that forbids a build to add sources to the lock, for example "CI=true in the environment"; ""
+// if nothing does. The specification decides, else BOTTLE_LOCKED, else CI of the environment.
 std::string lock_is_frozen_by(const BuildSpec& spec);
 
 class FirstLock {
  public:
   using Say = std::function<void(const std::string&)>;
 
-  // `say` is given a line for each source that was added.
+  // `say` gets a line for each added source.
   FirstLock(LockFile& file, store::Store store, const RemoteAccess& access, Say say)
       : file_(file), store_(std::move(store)), access_(access), say_(std::move(say)) {}
 
-  // Each asks the network, and throws naming the source or the file.
+  // Each resolves the source over the network. Throws naming the source or the lock.
   LockedImage image(const registry::Reference& reference);
   LockedUrl url(const std::string& name, const std::string& url);
   LockedGit git(const std::string& name, const dockerfile::GitSource& source);

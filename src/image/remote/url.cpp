@@ -127,4 +127,9 @@ store::Output fetch_url(const std::string& url, const UrlExpectation& expected, 
   return content;
 }
 
+LockedUrl resolve_url(const std::string& url, const store::Store& store, const RemoteAccess& access) {
+  const store::Output content = fetch_url(url, {}, store, access);
+  return {.digest = content.digest, .size = content.size};
+}
+
 }  // namespace bottle::image::remote

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "image/model/lock.hpp"
 #include "image/remote/access.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
@@ -28,5 +29,8 @@ Digest url_action(const Digest& digest);
 // Downloads it into the store, or finds it there by the digest. At most 64 GiB. Throws naming the URL.
 store::Output fetch_url(const std::string& url, const UrlExpectation& expected, const store::Store& store,
                         const RemoteAccess& access);
+
+// The lock entry of a URL: downloads the file into the store. Throws naming the URL.
+LockedUrl resolve_url(const std::string& url, const store::Store& store, const RemoteAccess& access);
 
 }  // namespace bottle::image::remote

@@ -95,7 +95,7 @@ std::string Resolved::open_scratch() {
   return name;
 }
 
-// What `look_up` adds to the lock; what it cannot find is told with the Dockerfile's line.
+// The lock entry that `look_up` adds. Errors get the Dockerfile's line.
 auto Resolved::first_locked(const Position& position, const std::string& name, const auto& look_up) const {
   try {
     return look_up();

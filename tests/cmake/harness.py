@@ -27,7 +27,7 @@ HOSTILE = ("BOTTLE_", "CMAKE_", "SOURCE_DATE_EPOCH", "MAKEFLAGS", "MFLAGS", "MAK
 
 
 def clean_environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith(HOSTILE)}
+    return {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith(HOSTILE)}
 
 
 class Project:
@@ -96,7 +96,7 @@ class Project:
         environment = clean_environment()
         environment["BOTTLE_CACHE_DIR"] = str(self.cache)
         environment["BOTTLE_TRACE"] = str(self.trace)
-        environment["BOTTLE_LOCKED"] = "1"  # whether or not the suite runs with CI set
+        environment["BOTTLE_LOCKED"] = "1"
         environment.update(self.environment)
         result = subprocess.run([*self.prefix, *map(str, command)], env=environment, text=True, errors="replace",
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)

@@ -74,6 +74,12 @@ Further variables:
 ``BOTTLE_TOOLS_DIR``
   A directory with the tools to use instead of those of this package. Set it
   when cross-compiling if the tools are not in ``PATH``.
+``BOTTLE_TOOLS``
+  With ``add_subdirectory()`` or ``FetchContent``: the tools to build, for example
+  ``image;fingerprint;pack;why``. Default: all.
+``BOTTLE_TOOLS_CMAKE_ARGS``
+  With ``add_subdirectory()`` or ``FetchContent``: arguments of ``cmake`` for the
+  tools, for example ``-DCMAKE_CXX_COMPILER=g++-13``.
 
 Only the properties and ``BOTTLE_LOCK`` can contain generator expressions. A
 variable with a name similar to one of these causes a warning.

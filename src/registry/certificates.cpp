@@ -59,7 +59,10 @@ SystemAuthorities system_authorities() {
   SystemAuthorities system;
   const std::string file = environment::value(environment::kSslCertFile);
   const std::string directories = environment::value(environment::kSslCertDir);
-  if (file.empty() && directories.empty()) return system;
+  // libcurl knows the bundle of the system that it was built for, which need not be this one
+  // (packaging/archive).
+  std::error_code ignored;
+  if (file.empty() && directories.empty() && fs::exists(kBundles[0], ignored)) return system;
   if (!file.empty()) {
     try {
       append_certificates(system.certificates, read_file(file, kMaximumCertificate));
@@ -79,7 +82,7 @@ SystemAuthorities system_authorities() {
     for (const std::string_view directory : split(directories, ':'))
       if (!directory.empty()) append_directory(system.certificates, fs::path(directory));
   }
-  if (system.certificates.empty())
+  if (system.certificates.empty() && !(file.empty() && directories.empty()))
     throw Error("SSL_CERT_FILE and SSL_CERT_DIR hold no certificate",
                 {.where = file.empty() ? directories : file});
   return system;

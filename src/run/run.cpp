@@ -4,7 +4,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <random>
 
 #include "dockerfile/words.hpp"
@@ -227,8 +229,15 @@ class Execution {
     file("resolv.conf", servers, 0644, "/etc/resolv.conf", true);
     if (request_.script)
       file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name, false);
-    for (const BundleMount& mount : mounts.mounts())
-      bundle.mounts.push_back(mount);
+    // A target below another one is mounted after it, in whatever order they are written, as by BuildKit.
+    std::vector<BundleMount> ordered = mounts.mounts();
+    const auto depth = [](const BundleMount& mount) {
+      const fs::path target = fs::path(mount.target).lexically_normal();
+      return std::distance(target.begin(), target.end()) - (target.has_filename() ? 0 : 1);
+    };
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [&](const BundleMount& a, const BundleMount& b) { return depth(a) < depth(b); });
+    bundle.mounts.insert(bundle.mounts.end(), ordered.begin(), ordered.end());
     settle_targets(bundle);
     return bundle;
   }

@@ -130,6 +130,9 @@ image::ContextSpec parse_from(const std::string& text) {
   if (from.kind != image::ContextKind::oci_layout && from.kind != image::ContextKind::docker_archive)
     throw UsageError("expected oci-layout:DIR or docker-archive:FILE as the source of an image",
                      {.where = kOption});
+  if (colon + 1 == text.size())
+    throw UsageError("expected a path after \"" + text + "\"",
+                     {.where = kOption, .hint = "is a variable empty?"});
   from.value = fs::absolute(text.substr(colon + 1)).lexically_normal();
   image::split_image_place(from);
   return from;

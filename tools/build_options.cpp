@@ -9,6 +9,7 @@ namespace bottle::tools {
 namespace {
 
 fs::path absolute(const std::string& path) {
+  if (path.empty()) throw UsageError("expected a path, found nothing", {.hint = "is a variable empty?"});
   return fs::absolute(path).lexically_normal();
 }
 

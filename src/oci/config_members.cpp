@@ -2,31 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <optional>
 #include <span>
-#include <string_view>
 
+#include "oci/go_json.hpp"
 #include "util/json.hpp"
+#include "util/text.hpp"
 
 namespace bottle::oci {
 namespace {
 
-enum class Type {
-  string,
-  boolean,
-  integer,
-  time,     // RFC 3339
-  strings,  // a list
-  set,      // a map whose values are empty objects
-  map,      // of strings
-  object,
-  objects,  // a list
-};
-
-struct Member {
-  const char* name;
-  Type type;
-  std::span<const Member> members = {};  // of object and objects
-};
+using Type = MemberType;
 
 constexpr std::array<Member, 6> kHealthcheck{{{"Test", Type::strings},
                                               {"Interval", Type::integer},
@@ -72,25 +59,36 @@ std::string below(const std::string& place, const std::string& key) {
   JsonView(value, place).fail(expected);
 }
 
-bool is_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+// The number of two digits at `at`, if it is from `least` to `most`.
+std::optional<unsigned> two_digits(std::string_view text, std::size_t at, unsigned least, unsigned most) {
+  const auto value = parse_unsigned(text.substr(std::min(at, text.size()), 2));
+  if (!value || text.size() < at + 2 || *value < least || *value > most) return std::nullopt;
+  return static_cast<unsigned>(*value);
 }
 
-// "2001-09-09T01:46:40.5+01:00"; that the day exists is not looked at.
+// "2001-09-09T01:46:40.5+01:00" of a day that exists. Go accepts a comma before the fraction.
 bool is_time(std::string_view text) {
   constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd";
   if (text.size() < kShape.size() + 1) return false;
   for (std::size_t i = 0; i < kShape.size(); ++i)
-    if (kShape[i] == 'd' ? !is_digits(text.substr(i, 1)) : text[i] != kShape[i]) return false;
+    if (kShape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != kShape[i]) return false;
+  const auto year = parse_unsigned(text.substr(0, 4));
+  const auto month = two_digits(text, 5, 1, 12), day = two_digits(text, 8, 1, 31);
+  if (!year || !month || !day || !two_digits(text, 11, 0, 23) || !two_digits(text, 14, 0, 59) ||
+      !two_digits(text, 17, 0, 59))
+    return false;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                                         std::chrono::month(*month), std::chrono::day(*day)};
+  if (!date.ok()) return false;
   std::string_view rest = text.substr(kShape.size());
-  if (rest.starts_with('.')) {
+  if (rest[0] == '.' || rest[0] == ',') {
     const std::size_t end = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
     if (end == 1) return false;
     rest.remove_prefix(end);
   }
   if (rest == "Z") return true;
-  return rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && is_digits(rest.substr(1, 2)) &&
-         rest[3] == ':' && is_digits(rest.substr(4));
+  return rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && two_digits(rest, 1, 0, 23) &&
+         rest[3] == ':' && two_digits(rest, 4, 0, 59);
 }
 
 void normalize_object(Json& object, std::span<const Member> members, const std::string& place);
@@ -122,6 +120,8 @@ void normalize_value(Json& value, const Member& member, const std::string& place
     case Type::time:
       if (!value.is_string() || !is_time(value.get_ref<const std::string&>()))
         fail(value, place, "a time (RFC 3339)");
+      // Readers other than Go's know the point only.
+      if (std::string& time = value.get_ref<std::string&>(); time[19] == ',') time[19] = '.';
       return;
     case Type::strings:
       return each(value.is_array(), "an array of strings", "", check_string);
@@ -152,6 +152,12 @@ void normalize_object(Json& object, std::span<const Member> members, const std::
 
 void normalize_config(Json& config, const std::string& name) {
   normalize_object(config, kImage, name + "#");
+}
+
+Json read_config(std::string_view text, const std::string& name) {
+  Json config = parse_go_json(text, {.name = "", .type = Type::object, .members = kImage}, name);
+  normalize_config(config, name);
+  return config;
 }
 
 }  // namespace bottle::oci

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <utility>
 
 #include "oci/config_members.hpp"
+#include "oci/go_json.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -17,15 +19,52 @@ struct TypeName {
   std::string_view oci;
 };
 
-constexpr std::array<TypeName, 6> kDockerTypes{{
+constexpr std::array<TypeName, 8> kDockerTypes{{
     {"application/vnd.docker.distribution.manifest.v2+json", kManifestType},
     {"application/vnd.docker.distribution.manifest.list.v2+json", kIndexType},
     {"application/vnd.docker.container.image.v1+json", kConfigType},
     {"application/vnd.docker.image.rootfs.diff.tar", kLayerType},
     {"application/vnd.docker.image.rootfs.diff.tar.gzip", kLayerGzipType},
+    // Later ones, of containers/image and containerd.
+    {"application/vnd.docker.image.rootfs.diff.tar.zstd", kLayerZstdType},
+    {"application/vnd.docker.image.rootfs.foreign.diff.tar",
+     "application/vnd.oci.image.layer.nondistributable.v1.tar"},
     {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
      "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"},
 }};
+
+constexpr std::array<Member, 5> kPlatformMembers{{{"architecture", MemberType::string},
+                                                  {"os", MemberType::string},
+                                                  {"os.version", MemberType::string},
+                                                  {"os.features", MemberType::strings},
+                                                  {"variant", MemberType::string}}};
+constexpr std::array<Member, 8> kDescriptorMembers{{{"mediaType", MemberType::string},
+                                                    {"digest", MemberType::string},
+                                                    {"size", MemberType::integer},
+                                                    {"urls", MemberType::strings},
+                                                    {"annotations", MemberType::map},
+                                                    {"data", MemberType::string},
+                                                    {"platform", MemberType::object, kPlatformMembers},
+                                                    {"artifactType", MemberType::string}}};
+// Of manifests and of indexes.
+constexpr std::array<Member, 9> kDocumentMembers{{{"schemaVersion", MemberType::integer},
+                                                  {"mediaType", MemberType::string},
+                                                  {"artifactType", MemberType::string},
+                                                  {"config", MemberType::object, kDescriptorMembers},
+                                                  {"layers", MemberType::objects, kDescriptorMembers},
+                                                  {"manifests", MemberType::objects, kDescriptorMembers},
+                                                  {"fsLayers", MemberType::objects},
+                                                  {"subject", MemberType::object, kDescriptorMembers},
+                                                  {"annotations", MemberType::map}}};
+
+// A document that is a manifest for one reader and an index for another has two contents under one digest
+// (CVE-2021-41190). containerd and skopeo refuse the same members.
+void refuse_members(const JsonView& document, std::initializer_list<const char*> members, const char* kind) {
+  for (const char* name : members)
+    if (const auto member = document.find(name))
+      throw Error(std::string("ambiguous document: ") + kind + " has no member \"" + name + '"',
+                  {.where = member->place()});
+}
 
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -196,12 +235,17 @@ Descriptor parse_descriptor(const JsonView& json) {
   return parse_descriptor(json, Strictness::ours);
 }
 
+Json read_document(std::string_view text, const std::string& name) {
+  return parse_go_json(text, {.name = "", .type = MemberType::object, .members = kDocumentMembers}, name);
+}
+
 std::vector<Descriptor> parse_index(std::string_view text, const std::string& name) {
-  const Json document = parse_json(text, name);
+  const Json document = read_document(text, name);
   const JsonView json(document, name + "#");
   check_schema_version(json);
   if (const std::string type = json.string_or("mediaType", ""); !type.empty() && !is_index_type(type))
     json.at("mediaType").fail("the media type of an index");
+  refuse_members(json, {"config", "layers", "fsLayers"}, "an index");
   check_common(json);
   std::vector<Descriptor> descriptors;
   if (const auto manifests = json.find("manifests"))
@@ -220,11 +264,12 @@ const Descriptor& require_digest(const Descriptor& descriptor, const std::string
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& name) {
-  const Json document = parse_json(text, name);
+  const Json document = read_document(text, name);
   const JsonView json(document, name + "#");
   check_schema_version(json);
   if (const std::string type = json.string_or("mediaType", ""); !type.empty() && !is_manifest_type(type))
     json.at("mediaType").fail("the media type of an image manifest");
+  refuse_members(json, {"manifests", "fsLayers"}, "an image manifest");
   check_common(json);
   Manifest manifest;
   manifest.config = parse_descriptor(json.at("config"));
@@ -235,8 +280,7 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
 }
 
 ConfigFacts parse_config(std::string_view text, const std::string& name) {
-  Json document = parse_json(text, name);
-  normalize_config(document, name);
+  const Json document = read_config(text, name);
   const JsonView json(document, name + "#");
   ConfigFacts facts;
   facts.platform = parse_platform(json);

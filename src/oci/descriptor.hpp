@@ -65,6 +65,8 @@ struct ConfigFacts {
 // null is as if it were absent, as for Go's encoding/json. Digests other than SHA-256 are refused as
 // unsupported.
 Descriptor parse_descriptor(const JsonView& json);
+// The JSON of a manifest or index, decoded as by Go (go_json.hpp), types not checked.
+nlohmann::json read_document(std::string_view text, const std::string& name);
 // An entry of an index that is not for us must not hide one that is: it may be null, without media type,
 // digest and size, and its digest of any algorithm. See require_digest().
 std::vector<Descriptor> parse_index(std::string_view text, const std::string& name);

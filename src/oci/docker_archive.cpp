@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "oci/decompress.hpp"
+#include "oci/go_json.hpp"
 #include "oci/image_files.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -13,6 +14,9 @@
 
 namespace bottle::oci {
 namespace {
+
+constexpr std::array<Member, 3> kImageMembers{
+    {{"Config", MemberType::string}, {"RepoTags", MemberType::strings}, {"Layers", MemberType::strings}}};
 
 // "hello" means "hello:latest", and "docker.io/library/hello:1" is "hello:1".
 std::string familiar(std::string reference) {
@@ -72,7 +76,9 @@ std::string media_type_of(const FileRange& file) {
 
 ImageSource read_docker_archive(const ImageFiles& files, const ImageSelection& selection) {
   const std::string name = files.name() + ": manifest.json";
-  const Json document = parse_json(files.read("manifest.json", kMaximumManifest), name);
+  const Json document =
+      parse_go_json(files.read("manifest.json", kMaximumManifest),
+                    {.name = "", .type = MemberType::objects, .members = kImageMembers}, name);
   const JsonView image_json = select(JsonView(document, name + "#"), selection, name);
 
   ImageSource image;

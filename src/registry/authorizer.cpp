@@ -178,7 +178,7 @@ Authorizer::Known Authorizer::fetch_token(const Endpoint& endpoint, const Challe
     throw Error(credential ? "the token service rejected the credentials from " + credential->source
                            : "the token service requires credentials",
                 {.where = shown, .hint = "log in with `docker login " + endpoint.registry + "`"});
-  if (response.status != 200)
+  if (response.status < 200 || response.status > 299)
     throw Error("expected a token, found status " + std::to_string(response.status), {.where = shown});
   Token token = parse_token(response.body, shown);
   remember_secret(token.token);
@@ -190,13 +190,21 @@ std::string Authorizer::answer(const Endpoint& endpoint, const Scope& scope, con
                                const std::string& used) {
   const std::string where = redacted(refusal.url);
   std::vector<Challenge> challenges;
+  std::optional<std::string_view> invalid;
   for (const std::string_view field : refusal.headers.all("WWW-Authenticate")) {
     auto found = parse_challenges(field);
-    if (!found)
-      throw Error("not a WWW-Authenticate header: \"" + escape_word(field.substr(0, 100)) + '"',
-                  {.where = where});
-    challenges.insert(challenges.end(), found->begin(), found->end());
+    if (found)
+      challenges.insert(challenges.end(), found->begin(), found->end());
+    else
+      invalid = field;
   }
+  // A proxy or the registry may offer something else beside a challenge that can be answered.
+  const bool is_known = std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
+    return challenge.scheme == "bearer" || challenge.scheme == "basic";
+  });
+  if (invalid && !is_known)
+    throw Error("not a WWW-Authenticate header: \"" + escape_word(invalid->substr(0, 100)) + '"',
+                {.where = where});
   const std::lock_guard lock(mutex_);
   // Another thread may have been told the same, and asked for a token already.
   if (const auto found = known_.find(key_of(endpoint, scope));

@@ -168,7 +168,7 @@ std::vector<std::string> Client::tags(const Reference& repository, std::size_t p
   const Place place = session.own_place(repository, Purpose::pull);
   const Endpoint& endpoint = place.endpoint;
   Request request{.url = Session::url(endpoint, place.repository, "tags/list")};
-  if (page > 0) request.url += "?n=" + std::to_string(page);
+  if (page > 0) request.url += (endpoint.upstream.empty() ? "?n=" : "&n=") + std::to_string(page);
   request.maximum_body = kMaximumList;
   std::vector<std::string> result;
   std::set<std::string> pages;

@@ -38,9 +38,21 @@ Json parse_silently(std::string_view text, const std::string& source) {
   }
 }
 
+// The member, in whatever case its name is written: Docker and the helpers decode with Go's encoding/json.
+const Json* member_of(const Json& object, std::string_view name) {
+  const auto lower = [](unsigned char c) { return std::tolower(c); };
+  if (const auto found = object.find(std::string(name)); found != object.end()) return &*found;
+  for (const auto& [key, value] : object.items())
+    if (std::equal(key.begin(), key.end(), name.begin(), name.end(), [&](char a, char b) {
+          return lower(static_cast<unsigned char>(a)) == lower(static_cast<unsigned char>(b));
+        }))
+      return &value;
+  return nullptr;
+}
+
 std::string text_member(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+  const Json* found = member_of(object, name);
+  return found != nullptr && found->is_string() ? found->get<std::string>() : "";
 }
 
 std::string helper_name(const std::string& name, const std::string& source) {
@@ -80,8 +92,13 @@ std::optional<Credential> credential_of(const Json& entry, const std::string& so
   return found;
 }
 
-std::optional<Credential> ask_helper(const std::string& name, const std::string& registry) {
+std::optional<Credential> ask_helper(const std::string& name, const std::string& registry,
+                                     const std::string& source) {
   const std::string program = "docker-credential-" + name;
+  if (!find_program(program))
+    throw Error(
+        "the credential helper " + program + " is not installed",
+        {.where = source, .hint = "install it, or remove \"" + name + "\" from credsStore and credHelpers"});
   Pipe input = make_pipe();
   Pipe output = make_pipe();
   write_all(input.writer.get(), registry == "docker.io" ? kHubKey : registry, program);
@@ -125,12 +142,13 @@ std::string encode_base64(std::string_view bytes) {
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {
-  while (text.ends_with('='))
+  while (text.ends_with('=') || text.ends_with('\n') || text.ends_with('\r'))
     text.remove_suffix(1);
   std::string bytes;
   std::uint32_t group = 0;
   int bits = 0;
   for (const char c : text) {
+    if (c == '\n' || c == '\r') continue;  // base64 wraps long lines
     std::size_t value = kAlphabet.find(c == '-' ? '+' : c == '_' ? '/' : c);
     if (value == std::string_view::npos) return std::nullopt;
     group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
@@ -149,14 +167,18 @@ ConfiguredCredential find_in_auth_file(std::string_view text, const std::string&
   if (!document.is_object()) throw Error("expected a JSON object", {.where = source});
   if (format == AuthFormat::legacy) document = Json{{"auths", std::move(document)}};
   ConfiguredCredential result;
-  if (const auto helpers = document.find("credHelpers"); helpers != document.end() && helpers->is_object())
+  bool has_own = false;
+  if (const Json* helpers = member_of(document, "credHelpers"); helpers != nullptr && helpers->is_object())
     for (const auto& [key, value] : helpers->items())
-      if (normal_key(key) == registry && value.is_string())
-        result.helper = helper_name(value.get<std::string>(), source);
-  if (const std::string store = text_member(document, "credsStore"); result.helper.empty() && !store.empty())
+      if (normal_key(key) == registry && value.is_string()) {
+        has_own = true;  // "": no helper, whatever credsStore says
+        if (const std::string name = value.get<std::string>(); !name.empty())
+          result.helper = helper_name(name, source);
+      }
+  if (const std::string store = text_member(document, "credsStore"); !has_own && !store.empty())
     result.helper = helper_name(store, source);
-  const auto auths = document.find("auths");
-  if (auths == document.end() || !auths->is_object()) return result;
+  const Json* auths = member_of(document, "auths");
+  if (auths == nullptr || !auths->is_object()) return result;
   // The most specific first: registry/a/b, registry/a, registry.
   for (std::string wanted = registry + (repository.empty() ? "" : "/" + repository);;) {
     for (const auto& [key, entry] : auths->items()) {
@@ -198,7 +220,12 @@ std::optional<Credential> Credentials::find(const std::string& registry, const s
     if (!text) continue;
     ConfiguredCredential configured = find_in_auth_file(
         *text, registry, repository, source.name, source.legacy ? AuthFormat::legacy : AuthFormat::current);
-    if (!configured.helper.empty()) credential = ask_helper(configured.helper, registry);
+    if (!configured.helper.empty()) {
+      // Asking may take a second, or ask the user in turn.
+      const std::string asked = configured.helper + " " + registry;
+      if (!answers_.contains(asked)) answers_[asked] = ask_helper(configured.helper, registry, source.name);
+      credential = answers_[asked];
+    }
     if (!credential) credential = std::move(configured.credential);
     if (credential) break;
   }

@@ -49,6 +49,7 @@ class Credentials {
   fs::path auth_file_;
   std::mutex mutex_;
   std::map<std::string, std::optional<Credential>> known_;
+  std::map<std::string, std::optional<Credential>> answers_;  // of "<helper> <registry>"
 };
 
 std::string encode_base64(std::string_view bytes);

@@ -1,6 +1,7 @@
 #include "registry/hosts_toml.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "registry/reference.hpp"
 #include "registry/toml.hpp"
@@ -33,7 +34,8 @@ class HostTable {
     std::string path = url->target;
     while (path.ends_with('/'))
       path.pop_back();
-    host.api = (flag("override_path") ? path : path + "/v2") + "/";
+    // containerd takes a path that ends so for the API's.
+    host.api = (flag("override_path") || path.ends_with("/v2") ? path : path + "/v2") + "/";
     url->target = "/";
     host.base = std::move(*url);
     read_capabilities(host);
@@ -69,8 +71,12 @@ class HostTable {
   void read_capabilities(RegistryHost& host) const {
     const auto found = table_.find("capabilities");
     if (found == table_.end()) return;
-    const auto words = strings(*found);
+    auto words = strings(*found);
     if (!words) fail("capabilities", "an array of \"pull\", \"resolve\" and \"push\"");
+    if (words->empty()) return;  // all
+    for (std::string& word : *words)
+      std::transform(word.begin(), word.end(), word.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const auto has = [&](const char* word) {
       return std::find(words->begin(), words->end(), word) != words->end();
     };
@@ -142,6 +148,7 @@ HostsFile parse_hosts_toml(std::string_view text, const fs::path& file) {
   }
   if (const auto server = document.find("server"); server != document.end()) {
     if (!server->is_string()) throw Error("expected a URL", {.where = result.file + "#server"});
+    if (server->get_ref<const std::string&>().empty()) return result;
     result.server = HostTable(document, server->get<std::string>(), file, result.file + "#server").host();
   }
   return result;

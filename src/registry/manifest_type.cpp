@@ -17,7 +17,7 @@ std::string_view without_parameters(std::string_view type) {
 }  // namespace
 
 std::string manifest_type(std::string_view bytes, std::string_view content_type, const std::string& where) {
-  const Json document = parse_json(bytes, where);
+  const Json document = oci::read_document(bytes, where);
   if (!document.is_object()) throw Error("expected a manifest (a JSON object)", {.where = where});
   if (document.contains("schemaVersion") && document["schemaVersion"] == 1)
     throw Error(
@@ -51,7 +51,7 @@ std::string manifest_type(std::string_view bytes, std::string_view content_type,
 }
 
 ManifestDetails manifest_details(std::string_view bytes, const std::string& where) {
-  const Json document = parse_json(bytes, where);
+  const Json document = oci::read_document(bytes, where);
   const JsonView json(document, where + "#");
   ManifestDetails facts;
   if (const auto subject = json.find("subject")) facts.subject = oci::parse_descriptor(*subject);

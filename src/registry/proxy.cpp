@@ -103,6 +103,8 @@ bool is_excluded(const std::string& no_proxy, const Url& url) {
 std::string checked(const std::string& proxy) {
   const std::size_t mark = proxy.find("://");
   std::string scheme = mark == std::string::npos ? "http" : proxy.substr(0, mark);
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const std::string rest = mark == std::string::npos ? proxy : proxy.substr(mark + 3);
   // The name is resolved by the proxy, which may know more names than this machine.
   if (scheme == "socks5") scheme = "socks5h";
@@ -112,7 +114,12 @@ std::string checked(const std::string& proxy) {
     throw Error(
         "expected a proxy of the form http://host:port, found \"" + redacted(escape_word(proxy)) + '"',
         {.where = "the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"});
-  return scheme + "://" + rest;
+  // Of http libcurl's default port is 1080.
+  const std::string authority = host.substr(0, host.find('/'));
+  const std::size_t end = authority.ends_with(']') ? std::string::npos : authority.rfind(':');
+  const bool has_port = end != std::string::npos && (authority[0] != '[' || authority[end - 1] == ']');
+  const std::string before = rest.substr(0, rest.size() - host.size());
+  return scheme + "://" + before + authority + (has_port || scheme != "http" ? "" : ":80");
 }
 
 }  // namespace

@@ -131,6 +131,11 @@ std::vector<RegistryRule> parse_registries_conf(std::string_view text, const std
 
 RegistriesConf::RegistriesConf(const std::vector<RegistryRule>& rules) {
   for (const RegistryRule& rule : rules) {
+    // Of a prefix the last file counts, and in it the first table, as with containers/image.
+    const bool is_repeated = std::any_of(rules_.begin(), rules_.end(), [&](const RegistryRule& other) {
+      return other.prefix == rule.prefix && other.file == rule.file;
+    });
+    if (is_repeated) continue;
     std::erase_if(rules_, [&](const RegistryRule& other) { return other.prefix == rule.prefix; });
     rules_.push_back(rule);
   }

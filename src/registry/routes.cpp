@@ -90,10 +90,12 @@ void Routes::add_hosts(std::vector<Place>& places, const std::string& registry, 
   const auto& file = hosts_file(registry);
   const auto add = [&](const RegistryHost& host, bool mirror) {
     const std::string port = host.base.origin().substr(host.base.scheme.size() + 3);
-    places.push_back({.endpoint = {.registry = host.base.host == "registry-1.docker.io" ? "docker.io" : port,
+    const std::string name = host.base.host == "registry-1.docker.io" ? "docker.io" : port;
+    places.push_back({.endpoint = {.registry = name,
                                    .base = host.base,
                                    .api = host.api,
-                                   .settings = host.settings},
+                                   .settings = host.settings,
+                                   .upstream = name != registry && purpose != Purpose::push ? registry : ""},
                       .repository = repository,
                       .is_mirror = mirror});
   };

@@ -22,6 +22,9 @@ struct Endpoint {
   Url base;              // its target is "/"
   std::string api = "/v2/";
   std::shared_ptr<const HostSettings> settings;
+  // Of a host that hosts.toml names for another registry: that registry, which a mirror of several has to
+  // know. It is the parameter "ns" of requests, as with containerd.
+  std::string upstream = {};
 };
 
 // A repository at an endpoint.

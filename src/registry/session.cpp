@@ -12,9 +12,17 @@ constexpr std::size_t kMaximumSummary = 300;
 
 HttpOptions with_defaults(HttpOptions options) {
   if (options.certificate_directories.empty()) {
-    options.certificate_directories = {"/etc/docker/certs.d", "/etc/containers/certs.d"};
-    if (const auto home = environment::find(environment::kHome))
-      options.certificate_directories.emplace_back(fs::path(*home) / ".config/containers/certs.d");
+    // The first that has a directory for the registry counts: the user's own before the system's, as with
+    // containers/image. Docker without root has its own beside its configuration.
+    const std::string home = environment::value(environment::kHome);
+    const std::string configuration = environment::value(environment::kXdgConfigHome);
+    if (!home.empty())
+      options.certificate_directories.emplace_back(fs::path(home) / ".config/containers/certs.d");
+    if (!configuration.empty() || !home.empty())
+      options.certificate_directories.emplace_back(
+          (configuration.empty() ? fs::path(home) / ".config" : fs::path(configuration)) / "docker/certs.d");
+    for (const char* directory : {"/etc/containers/certs.d", "/etc/docker/certs.d"})
+      options.certificate_directories.emplace_back(directory);
   }
   return options;
 }
@@ -62,7 +70,8 @@ Session::Session(ClientOptions options)
 }
 
 std::string Session::url(const Endpoint& endpoint, const std::string& repository, const std::string& rest) {
-  return endpoint.base.origin() + endpoint.api + (repository.empty() ? "" : repository + "/") + rest;
+  const std::string ns = endpoint.upstream.empty() ? "" : "?ns=" + endpoint.upstream;
+  return endpoint.base.origin() + endpoint.api + (repository.empty() ? "" : repository + "/") + rest + ns;
 }
 
 Response Session::request(const Endpoint& endpoint, const Scope& scope, Request request) const {

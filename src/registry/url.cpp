@@ -130,7 +130,8 @@ std::string redacted(std::string_view url) {
       // What Bottle itself asks for may be seen.
       const std::string_view name = part.substr(0, part.find('='));
       const bool harmless = name == "digest" || name == "mount" || name == "from" || name == "n" ||
-                            name == "last" || name == "artifactType" || name == "scope" || name == "service";
+                            name == "last" || name == "ns" || name == "artifactType" || name == "scope" ||
+                            name == "service";
       result += separator;
       result += harmless ? std::string(part) : std::string(name) + (name.size() < part.size() ? "=..." : "");
       separator = '&';

@@ -25,6 +25,7 @@ struct RunTree {
 
 struct RunContext {
   const store::Store& store;
+  fs::path place = {};  // what holds run/, snapshots/ and cache/ (run_gc.hpp): the store's directory
   const image::LoadedPlan& image;  // the layers below
   const oci::MergedTree& tree;     // what they make
   std::size_t base_layers = 0;     // how many of them the base brought

@@ -143,8 +143,7 @@ fs::path RunMounts::show(const RunTree& tree, const fs::path& directory) {
   fs::create_directories(directory);
   if (!tree.taken) {
     auto lowers = snapshots_.lowers(tree.image, tree.base_layers);
-    Overlay overlay =
-        mount_overlay(context_.store.directory(), lowers, directory, id_mapping_ != IdMapping::root);
+    Overlay overlay = mount_overlay(context_.place, lowers, directory, id_mapping_ != IdMapping::root);
     if (overlay.point) {
       points_.push_back(std::move(*overlay.point));
       return directory / "root";
@@ -187,8 +186,8 @@ fs::path RunMounts::cache_place(const RunMount& item, const RunTree* tree) {
   if (tree != nullptr && tree->taken) identity += " " + tree->taken->digest().hex();
   if (tree != nullptr && !tree->taken)
     identity += " " + chain_digest(tree->image, tree->image.layers.size()).hex();
-  fs::path place = context_.store.directory() / "cache" / cache_owner(id_mapping_, user_) /
-                   sha256(identity).hex().substr(0, 32);
+  fs::path place =
+      context_.place / "cache" / cache_owner(id_mapping_, user_) / sha256(identity).hex().substr(0, 32);
   make_directories(place);
   // Its time says when the cache was used.
   if (fs::exists(place / "id")) {

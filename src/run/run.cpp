@@ -4,7 +4,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <random>
 
 #include "dockerfile/words.hpp"
@@ -94,9 +96,9 @@ class Execution {
         user_(user),
         id_mapping_(id_mapping),
         name_(std::move(name)),
-        directory_(context.store.directory(), name_),
+        directory_(context.place, name_),
         caller_(caller),
-        snapshots_(context.store, id_mapping, caller, directory_.path()) {}
+        snapshots_(context.store, context.place, id_mapping, caller, directory_.path()) {}
 
   // The text of the layer's index, after the letter "l" and why it was not an overlay that the command worked
   // on (ended by a NUL, empty if it was or need not be); or why the command failed, after "f".
@@ -105,9 +107,9 @@ class Execution {
     fs::create_directory(work / "private");
     // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
     const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
-    const Runtime runtime = find_runtime(
-        id_mapping_, context_.store.directory() / "run" / ("runtime-" + cache_owner(id_mapping_, caller_)),
-        probe_directory(), run_container("probe-" + name_));
+    const Runtime runtime =
+        find_runtime(id_mapping_, context_.place / "run" / ("runtime-" + cache_owner(id_mapping_, caller_)),
+                     probe_directory(), run_container("probe-" + name_));
 
     Changes changes;
     changes.stubs = stubs(system_mount_points());
@@ -162,7 +164,7 @@ class Execution {
     root.path.clear();
     const oci::ContentReader reader = context_.image.reader(context_.store);
     unpack({root}, {}, reader, work / "upper", snapshots_.unpack_options());
-    Overlay overlay = mount_overlay(context_.store.directory(), lowers, work, id_mapping_ != IdMapping::root);
+    Overlay overlay = mount_overlay(context_.place, lowers, work, id_mapping_ != IdMapping::root);
     changes.is_overlay = overlay.point.has_value();
     why_copied_ = overlay.why_not;
     changes.directory = work / (changes.is_overlay ? "upper" : "copy");
@@ -227,8 +229,15 @@ class Execution {
     file("resolv.conf", servers, 0644, "/etc/resolv.conf", true);
     if (request_.script)
       file("script", request_.script->content, 0755, "/dev/pipes/" + request_.script->name, false);
-    for (const BundleMount& mount : mounts.mounts())
-      bundle.mounts.push_back(mount);
+    // A target below another one is mounted after it, in whatever order they are written, as by BuildKit.
+    std::vector<BundleMount> ordered = mounts.mounts();
+    const auto depth = [](const BundleMount& mount) {
+      const fs::path target = fs::path(mount.target).lexically_normal();
+      return std::distance(target.begin(), target.end()) - (target.has_filename() ? 0 : 1);
+    };
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [&](const BundleMount& a, const BundleMount& b) { return depth(a) < depth(b); });
+    bundle.mounts.insert(bundle.mounts.end(), ordered.begin(), ordered.end());
     settle_targets(bundle);
     return bundle;
   }
@@ -290,6 +299,9 @@ RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
                          "and /etc/subgid, or build as root"});
   const unsigned caller = ::geteuid();
   const std::string name = fmt::format("{}-{:08x}", ::getpid(), std::random_device()());
+  const std::string owner = cache_owner(id_mapping, caller);
+  context.place = context.store.work_directory(
+      {"run", "snapshots/" + owner, "snapshots/" + owner + "/.locks", "cache/" + owner});
   if (id_mapping == IdMapping::single && context.warn)
     context.warn(
         "this user has no subordinate ids (/etc/subuid, newuidmap): this RUN cannot change owners, and all "

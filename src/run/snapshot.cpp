@@ -79,10 +79,9 @@ Digest chain_digest(const image::LoadedPlan& image, std::size_t count) {
   return sha256(text);
 }
 
-Snapshots::Snapshots(const store::Store& store, IdMapping id_mapping, unsigned user, fs::path work)
-    : store_(store),
-      directory_(store.directory() / "snapshots" / cache_owner(id_mapping, user)),
-      work_(std::move(work)) {
+Snapshots::Snapshots(const store::Store& store, const fs::path& place, IdMapping id_mapping, unsigned user,
+                     fs::path work)
+    : store_(store), directory_(place / "snapshots" / cache_owner(id_mapping, user)), work_(std::move(work)) {
   options_.single_owner = id_mapping == IdMapping::single;
   options_.devices = id_mapping == IdMapping::root;
   boot_ = read_file_if_exists("/proc/sys/kernel/random/boot_id", 4096).value_or("");

@@ -42,8 +42,10 @@ std::optional<SnapshotFacts> read_snapshot(const fs::path& snapshot);
 
 class Snapshots {
  public:
-  // `user` is the caller's id. `work` is a directory of this process's own in the store.
-  Snapshots(const store::Store& store, IdMapping id_mapping, unsigned user, fs::path work);
+  // `place` holds snapshots/. `user` is the caller's id. `work` is a directory of this process's own in
+  // `place`.
+  Snapshots(const store::Store& store, const fs::path& place, IdMapping id_mapping, unsigned user,
+            fs::path work);
 
   // The lower directories of the image's tree, the uppermost first. Makes what is missing: the first `base`
   // layers as one snapshot, so that all that starts from the same base shares it, and the rest as another on

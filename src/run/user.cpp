@@ -53,8 +53,7 @@ RunUser resolve_run_user(std::string_view text, const oci::MergedTree& tree, con
     if (!uid && user != "root")
       throw Error(fmt::format("the user \"{}\" is not in /etc/passwd of the image", user),
                   {.hint = "create the user first (RUN adduser ...), or write its number"});
-    result.uid = uid.value_or(0);
-    if (result.uid == 0) result.home = "/root";
+    result.uid = uid.value_or(0);  // its home is "/", also for user 0 (runc, libcontainer/user)
   }
 
   const std::string groups = text_of("etc/group", tree, read);

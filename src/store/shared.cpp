@@ -1,18 +1,64 @@
 #include "store/shared.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <new>
 
 #include "util/error.hpp"
 
 namespace bottle::store {
 
+namespace {
+
+// Temporary directories that are still there when the process ends. A tool does not take its results apart,
+// and with them an open store: the process ends, and takes all memory at once. Processes forked for a RUN end
+// without this.
+class ScratchDirectories {
+ public:
+  static ScratchDirectories& instance() {
+    static ScratchDirectories all;
+    return all;
+  }
+  ~ScratchDirectories() {
+    std::error_code ignored;
+    for (const fs::path& path : paths_)
+      fs::remove_all(path, ignored);
+  }
+  void add(const fs::path& path) {
+    const std::lock_guard guard(mutex_);
+    paths_.insert(path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<fs::path> paths_;
+};
+
+std::unique_ptr<TemporaryDirectory> make_scratch() {
+  auto scratch = std::make_unique<TemporaryDirectory>();
+  ScratchDirectories::instance().add(scratch->path());
+  return scratch;
+}
+
+}  // namespace
+
+Flags::Flags() {
+  void* page = ::mmap(nullptr, sizeof(Values), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) throw std::bad_alloc();
+  values_ = new (page) Values;
+}
+
+Flags::~Flags() {
+  (void)::munmap(values_, sizeof(Values));
+}
+
 void Shared::write_elsewhere() {
-  scratch = std::make_unique<TemporaryDirectory>();
+  scratch = make_scratch();
   below.emplace(layout.root());
   layout = Layout(scratch->path());
   umask.reset();
@@ -25,7 +71,7 @@ void Shared::write_elsewhere() {
 
 fs::path Shared::find(PlaceOf place_of, const Digest& id) {
   fs::path written = (layout.*place_of)(id);
-  if (!below && !has_aside.load(std::memory_order_acquire)) return written;
+  if (!below && !flags->has_aside.load(std::memory_order_acquire)) return written;
   const auto exists = [](const fs::path& path) { return ::access(path.c_str(), F_OK) == 0; };
   const std::lock_guard guard(mutex);
   if (below) {
@@ -33,6 +79,7 @@ fs::path Shared::find(PlaceOf place_of, const Digest& id) {
     fs::path read_only = (*below.*place_of)(id);
     return exists(read_only) ? read_only : written;
   }
+  if (!aside) return written;
   fs::path other = (*aside.*place_of)(id);
   return exists(other) || dropped.contains(id) ? other : written;
 }
@@ -74,38 +121,48 @@ void Shared::publish(const fs::path& from, const fs::path& target) {
 // With the mutex held.
 void Shared::make_aside() {
   if (aside) return;
-  scratch = std::make_unique<TemporaryDirectory>();
+  scratch = make_scratch();
   aside.emplace(scratch->path());
-  has_aside.store(true, std::memory_order_release);
+}
+
+void Shared::prepare_aside() {
+  const std::lock_guard guard(mutex);
+  if (!below) make_aside();
+}
+
+void Shared::note_unwritable(const fs::path& directory) {
+  if (!flags->has_written.exchange(true))
+    std::fprintf(stderr, "bottle: %s in the store is not writable: new results are not kept there\n",
+                 directory.c_str());
 }
 
 void Shared::publish_aside(const fs::path& from, const fs::path& target) {
-  if (!has_written.exchange(true))
-    std::fprintf(stderr, "bottle: %s in the store is not writable: new results are not kept there\n",
-                 target.parent_path().c_str());
+  note_unwritable(target.parent_path());
   const std::lock_guard guard(mutex);
   make_aside();
   const fs::path place = aside->root() / target.lexically_relative(layout.root());
   make_directories(place.parent_path());
   // A copy, because the temporary directory may be on another file system. A rename, because another thread
   // may read the old file.
-  const fs::path copy = aside->root() / "copy";
+  const fs::path copy = aside->root() / from.filename();
   std::error_code error;
   fs::remove(copy, error);
   fs::copy_file(from, copy, error);
   if (!error) fs::rename(copy, place, error);
   if (error) throw_errno("cannot write", place.native(), error.value());
   ::unlink(from.c_str());
+  flags->has_aside.store(true, std::memory_order_release);
 }
 
 void Shared::disregard(const Digest& id) {
   const std::lock_guard guard(mutex);
   if (!below) make_aside();
   dropped.insert(id);
+  flags->has_aside.store(true, std::memory_order_release);
 }
 
 Shared::Temporary Shared::make_temporary(mode_t mode) {
-  if (below && !has_written.exchange(true))
+  if (below && !flags->has_written.exchange(true))
     std::fprintf(
         stderr, "bottle: warning: cannot write to the store %s: it will not hold the results of this build\n",
         below->root().c_str());

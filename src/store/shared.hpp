@@ -13,6 +13,22 @@
 
 namespace bottle::store {
 
+// What processes that were forked from this one know too: they write for it, and tell the user once.
+class Flags {
+ public:
+  struct Values {
+    std::atomic<bool> has_aside{false};    // something was written to Shared::aside
+    std::atomic<bool> has_written{false};  // that it is not kept was noted
+  };
+  Flags();
+  ~Flags();
+  Flags(const Flags&) = delete;
+  Values* operator->() const { return values_; }
+
+ private:
+  Values* values_;
+};
+
 struct Shared {
   explicit Shared(const fs::path& root) : layout(root) {}
 
@@ -24,10 +40,9 @@ struct Shared {
   // The same for single directories of a store that otherwise can be written to: what belongs in them goes to
   // a temporary directory, made with the first such file.
   std::optional<Layout> aside;
-  std::atomic<bool> has_aside{false};
+  Flags flags;
   std::set<Digest> dropped;     // damaged, and could not be removed
   std::optional<mode_t> umask;  // of BOTTLE_CACHE_UMASK; without, the process's holds
-  std::atomic<bool> has_written{false};
 
   void write_elsewhere();
   // Where the blob or the action is, or would be.
@@ -39,6 +54,10 @@ struct Shared {
   void make_directory(const fs::path& path) const;
   // Excludes from lookups what is damaged and could not be removed.
   void disregard(const Digest& id);
+  // Makes `aside` before processes are forked: what each of them made would go with it.
+  void prepare_aside();
+  // Says that what belongs in the directory is not kept.
+  void note_unwritable(const fs::path& directory);
   // Renames a temporary file to `target`.
   void publish(const fs::path& from, const fs::path& target);
   std::optional<FileLock> lock;  // shared; nullopt only where the lock file can be neither opened nor made

@@ -158,6 +158,20 @@ Store Store::open(const fs::path& directory) {
   return store;
 }
 
+fs::path Store::work_directory(const std::vector<std::string>& parts) const {
+  shared_->prepare_aside();
+  for (const std::string& part : parts) {
+    fs::path path = directory_ / part;
+    while (::access(path.c_str(), F_OK) != 0 && errno == ENOENT && path != directory_)
+      path = path.parent_path();
+    if (::access(path.c_str(), W_OK | X_OK) == 0) continue;
+    if (shared_->below) break;
+    shared_->note_unwritable(path);
+    return shared_->aside->root();
+  }
+  return directory_;
+}
+
 fs::path Store::blob_path(const Digest& digest) const {
   return shared_->blob(digest);
 }

@@ -91,6 +91,11 @@ class Store {
   void drop_damaged_blob(const Digest& digest, const std::string& reason) const;
   void drop_damaged_action(const Digest& key, const std::string& reason) const;
 
+  // Where directories of other rooms are: the store's, or a temporary one that goes with this object if one
+  // of `parts`, relative to it, can neither be written to nor made. Processes that are forked afterwards may
+  // write to the store: this one finds it.
+  fs::path work_directory(const std::vector<std::string>& parts) const;
+
   // Notes that `step` of the build directory `directory` was made from the actions `keys`, in place of what
   // was noted for it before; without keys there is nothing to note. `bottle-cache gc --keep-referenced` keeps
   // those as long as the directory exists. Does nothing in a store that cannot be written to.

@@ -215,7 +215,8 @@ class Spellings(harness.TestCase):
                      {"name": "ab", "url": "ssh://git@example.com/team/ab", **identity},
                      {"name": "parts", "host": "git.example.org", "port": 2222, "user": "me", "repository": "/srv/b.git", **identity},
                      {"name": "home", "host": "example.net", "repository": "~you/c", **identity},
-                     {"name": "six", "url": "[::1]:d.git", **identity}]
+                     {"name": "six", "url": "[::1]:d.git", **identity},
+                     {"name": "root", "host": "git.example.net", "user": "me", "repository": "/srv/e.git", **identity}]
         agent = self.project("add_gate(up TEMPLATE git-gate CONFIG up.json DOCKERFILE Dockerfile CONTEXT empty EXCLUDE_FROM_ALL)\n"
                              "add_bottle(agent CONTEXT agent GATES up)\n",
                              {**FILES, "agent/Dockerfile": "FROM scratch\nCOPY . /\n",
@@ -226,12 +227,13 @@ class Spellings(harness.TestCase):
         self.environment = dict(line.split("=", 1) for line in said["manifest"]["env"])
 
         for name, places in (
-                ("a", ["git@example.com:team/a", "https://example.com/team/a",
+                ("a", ["git@example.com:team/a", "git@example.com:/team/a", "https://example.com/team/a",
                        *(f"{scheme}://git@example.com{port}/team/a" for scheme in ("ssh", "git+ssh", "ssh+git") for port in ("", ":22")),
                        "ssh://git@example.com/~/team/a"]),
                 ("ab", ["git@example.com:team/ab", "ssh://git@example.com/team/ab", "ssh://git@example.com:22/~/team/ab"]),
                 ("parts", [f"{scheme}://me@git.example.org:2222/srv/b" for scheme in ("ssh", "git+ssh", "ssh+git")]),
                 ("home", ["git@example.net:~you/c", "ssh://git@example.net/~you/c"]),
+                ("root", ["me@git.example.net:/srv/e", "me@git.example.net:srv/e", "ssh://me@git.example.net/srv/e"]),
                 ("six", ["[::1]:d", "git@[::1]:d", "ssh://git@[::1]/d", "ssh://git@[::1]:22/~/d"])):
             for place in places:
                 for suffix in ("", ".git"):
@@ -242,7 +244,8 @@ class Spellings(harness.TestCase):
                     "ssh://git@example.com/team/ac.git", "ssh://git@example.com:22/~/team/a-b", "git+ssh://git@example.com/team/a.c",
                     "https://example.com/team/a-b.git", "https://example.com/team/ab.git", "ssh://git@example.com:2222/team/a",
                     "ssh://me@git.example.org/srv/b.git", "ssh://me@git.example.org:2222/srv/bc.git", "me@git.example.org:srv/b.git",
-                    "other@example.com:team/a.git", "git@example.net:~you/cd", "http://example.com/team/a.git"):
+                    "other@example.com:team/a.git", "git@example.com:/team/a-b",
+                    "git@example.net:/~you/c", "git@example.net:~you/cd", "http://example.com/team/a.git"):
             self.assertEqual(self.lead(url), url)
 
 

@@ -47,6 +47,11 @@ RUN --mount=type=tmpfs,target=/srv --mount=type=tmpfs,target=/var touch /srv/a /
 RUN ls /data > /back
 """)
 
+nested_targets = Case("""\
+FROM base
+RUN --mount=type=bind,source=in,target=/srv/a/b --mount=type=tmpfs,target=/srv/a --mount=type=tmpfs,target=/srv ls /srv /srv/a/b > /listed
+""", files=INPUT)
+
 tmpfs_size = Case("""\
 FROM base
 RUN --mount=type=tmpfs,target=/srv,size=8192 ! head -c 100000 /dev/zero > /srv/large && echo full > /said

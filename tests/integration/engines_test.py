@@ -455,6 +455,36 @@ class Builds(EngineTestCase):
             build = self.new_build({"Dockerfile": dockerfile}, f"{engine} in a chroot", engine)
             self.assert_fails(build.image(*self.contexts, "--network", "none", expect=1), "cannot set --network other than host")
 
+    def test_settings_of_run(self):
+        """--shm-size, --ulimit and --add-host act, or the error names the RUN and what could: no engine ignores them silently."""
+        dockerfile = ("FROM base\n\nRUN grep ' /dev/shm ' /proc/mounts | sed 's/.*size=//; s/[ ,].*//' > /shm; (ulimit -n; ulimit -Hn) > /limits; "
+                      "grep -o '1.2.3.4.*' /etc/hosts > /hosts\n")
+        containers = self.top / "containers.conf"
+        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
+        oci = {"CONTAINERS_CONF": str(containers), "BOTTLE_ENGINE_OPTIONS": "--isolation=chroot --isolation OCI"}
+        size, others = ["--shm-size", "128m"], ["--ulimit", "nofile=1000:2000", "--add-host", "a.b:1.2.3.4"]
+        expected = {"shm": "131072k\n", "limits": "1000\n2000\n", "hosts": "1.2.3.4\ta.b\n"}
+        for number, (engine, more, options, ignored) in enumerate((
+                ("docker", {"DOCKER_BUILDKIT": "0"}, size + others, ""), ("docker", {}, size, "--shm-size"), ("docker", {}, others, "--ulimit"),
+                ("docker", {}, others[2:], ""), ("podman", oci, size + others, ""), ("buildah", oci, size + others, ""),
+                ("podman", {}, size, "--shm-size"), ("buildah", {}, size, "--shm-size"), ("podman", {}, others, ""), ("buildah", {}, others, ""),
+                ("buildah", {"BOTTLE_ENGINE_OPTIONS": "", "BUILDAH_ISOLATION": "chroot"}, size, "--shm-size"))):
+            with self.subTest(engine=engine, options=options, **more):
+                build = self.new_build({"Dockerfile": dockerfile}, f"settings {number}", engine, **more)
+                if ignored:
+                    self.assert_fails(build.image(*self.contexts, *options, expect=1), f"Dockerfile:3:1: error: {ignored} has no effect on RUN with",
+                                      "ENGINE builtin")
+                    continue
+                build.image(*self.contexts, *options)
+                build.create()
+                out = self.top / f"settings root {number}"
+                build.tools("bottle-pack", "extract", build.output, out)
+                for option, name in (("--shm-size", "shm"), ("--ulimit", "limits"), ("--add-host", "hosts")):
+                    if option in options:
+                        self.assertEqual((out / name).read_text(), expected[name])
+        without = self.new_build({"Dockerfile": "FROM base\nCOPY Dockerfile /\n"}, "without RUN", "podman")
+        without.image(*self.contexts, *size)
+
     def test_engine_is_chosen_in_order(self):
         """ENGINE, then the variable, then the environment, then builtin; what is missing fails the target, and not the configuring."""
         missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": "unix:///nonexistent/docker.sock"}

@@ -610,6 +610,23 @@ class Hostile(Case):
                 self.assertNotIn(":pw@", result.stdout)
         self.assertIn("more than 5 redirects", self.pull(lambda request: request.answer(307, headers={"Location": request.path})).stdout)
 
+    def test_challenge_beside_an_invalid_one(self):
+        """A header that is not a challenge does not hide another; each status of success of a token service is one."""
+        with Scripted(lambda request: request.answer(201, b'{"token":"t1"}')) as tokens:
+            bearer = f'Bearer realm="http://{tokens.name}/token",service="s"'
+            for headers in (["Negotiate; x", bearer], [bearer, 'Digest "a']):
+                with self.subTest(headers=headers):
+                    def script(request, headers=tuple(headers)):
+                        if request.headers.get("Authorization") == "Bearer t1":
+                            return self.image.serve(request)
+                        request.send_response(401)
+                        for header in headers:
+                            request.send_header("WWW-Authenticate", header)
+                        request.send_header("Content-Length", "0")
+                        request.end_headers()
+                    with Scripted(script) as registry:
+                        self.tool("pull", f"{registry.name}/a:1", "--store", self.top / f"store {headers[0]}")
+
     def test_invalid_challenges(self):
         auth = self.top / "auth.json"
         for challenge in ("", "Bearer", 'Bearer realm="', 'Bearer realm="file:///etc/passwd"', 'Bearer realm="x", realm="y"', "Digest realm=x",

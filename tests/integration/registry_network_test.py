@@ -205,6 +205,7 @@ class Network(Case):
                 """, encoding="utf-8")
             self.pull("r.example/a:1", "--certs", self.top / "certs.d")
             self.assertEqual({(path.partition("/a/")[0], headers.get("x-team")) for _, path, headers in mirror.requests}, {("/cache/v2", "blue")})
+            self.assertEqual({path.rpartition("?")[2] for _, path, _ in mirror.requests}, {"ns=r.example"}, "which registry is meant")
 
     def test_sha512_references(self):
         server = RegistryServer("--root", self.top / "root")

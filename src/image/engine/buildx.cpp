@@ -7,6 +7,7 @@
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
+#include "util/text.hpp"
 
 namespace bottle::image::engine {
 namespace {
@@ -54,6 +55,7 @@ class BuildxEngine : public Engine {
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
+    check_run_settings(request.resolved);
     const EngineInput input =
         prepare_input(request.resolved, request.store, request.work, ContextTimes::by_content);
     // A daemon with its own image format writes no OCI layouts, and an old one reads none.
@@ -64,6 +66,22 @@ class BuildxEngine : public Engine {
 
  private:
   static constexpr const char* kInstall = "install the buildx plug-in of Docker, or use ENGINE builtin";
+
+  // BuildKit has --shm-size and --ulimit since 0.10, a daemon's since Docker 23, the plug-in since 0.7
+  // (docker/buildx 790 and 800). Earlier ones ignore them.
+  static void check_run_settings(const resolve::Resolved& resolved) {
+    const std::string& version = resolved.spec().engine_version;
+    const std::vector<std::string_view> words = split(version, ' ');
+    if (words.size() < 3) return;
+    const bool is_daemon = words[1].starts_with("docker") && !words[1].starts_with("docker-");
+    const auto plugin = major_and_minor(words.front());
+    const auto builder = major_and_minor(is_daemon ? words.back() : words[2]);
+    using Version = std::pair<std::uint64_t, std::uint64_t>;
+    if ((plugin && *plugin < Version(0, 7)) ||
+        (builder && *builder < (is_daemon ? Version(23, 0) : Version(0, 10))))
+      refuse_ignored_settings(resolved, {"--shm-size", "--ulimit"}, "buildx " + version,
+                              "use buildx 0.7 with BuildKit 0.10 or Docker 23, or newer, or ENGINE builtin");
+  }
 
   // The first word behind the label.
   static std::string field(const std::string& text, std::string_view label) {

@@ -19,6 +19,9 @@ constexpr const char* kUnreachable =
 // Clients from here on have BuildKit in a plug-in, before it is built in.
 constexpr std::uint64_t kFirstWithPlugin = 23;
 
+// BuildKit of earlier daemons ignores --shm-size and --ulimit (moby/buildkit 1665).
+constexpr std::uint64_t kFirstWithRunSettings = 23;
+
 std::uint64_t major_version(const std::string& version) {
   return parse_unsigned(version.substr(0, version.find('.'))).value_or(0);
 }
@@ -51,7 +54,12 @@ class DockerEngine : public Engine {
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
-    const bool buildkit = request.resolved.spec().engine_version.ends_with(" buildkit");
+    const std::string& version = request.resolved.spec().engine_version;
+    const bool buildkit = version.ends_with(" buildkit");
+    if (buildkit && major_version(version) < kFirstWithRunSettings)
+      refuse_ignored_settings(request.resolved, {"--shm-size", "--ulimit"},
+                              "the BuildKit of Docker " + version.substr(0, version.find(' ')),
+                              "set DOCKER_BUILDKIT=0, or use Docker 23 or newer, or ENGINE builtin");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work,
                                             buildkit ? ContextTimes::by_content : ContextTimes::whole);
     container::CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "container/cleanup_log.hpp"
@@ -41,6 +44,13 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const c
 std::vector<std::string> secret_options(const resolve::Resolved& resolved, bool has_secrets);
 // What every `build` command line has in common: build arguments, labels, platform.
 std::vector<std::string> common_options(const resolve::Resolved& resolved);
+
+// Throws a SourceError at the first RUN if it would ignore one of the settings of the bottle. `unsupported`
+// are names of RunSettings' options ("--shm-size"), `engine` is what ignores them, `hint` what would not.
+void refuse_ignored_settings(const resolve::Resolved& resolved, const std::vector<std::string>& unsupported,
+                             const std::string& engine, const std::string& hint);
+// The two numbers that a version begins with ("v0.12.5" has 0 and 12); nullopt for anything else.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> major_and_minor(std::string_view version);
 
 // Runs the engine's `build`. Throws an Error that says which engine failed and repeats its last line.
 void run_build(const EngineRequest& request, const std::vector<std::string>& arguments,

@@ -36,6 +36,10 @@ class PodmanEngine : public Engine {
   LoadedPlan build(const EngineRequest& request) const override {
     const resolve::Resolved& resolved = request.resolved;
     const fs::path& directory = resolved.spec().directory;
+    // The isolation "chroot" shares /dev/shm of this machine; limits and hosts it sets.
+    if (isolation(resolved.spec()) == "chroot")
+      refuse_ignored_settings(resolved, {"--shm-size"}, "ENGINE " + program_ + " and the isolation chroot",
+                              "use --isolation=oci, or ENGINE builtin, docker or buildx");
     const EngineInput input = prepare_input(resolved, request.store, request.work, ContextTimes::whole);
     // Theirs would stay after a kill.
     const fs::path temporary = request.work / "tmp";
@@ -84,6 +88,20 @@ class PodmanEngine : public Engine {
   }
 
  private:
+  // As the options and the environment say, in lower case; "" is the program's default, which has namespaces.
+  static std::string isolation(const BuildSpec& spec) {
+    constexpr std::string_view kOption = "--isolation";
+    std::string found = environment::value(environment::kBuildahIsolation);
+    const std::vector<std::string> options = engine_options(spec);
+    for (std::size_t i = 0; i < options.size(); ++i) {
+      if (options[i] == kOption && i + 1 < options.size()) found = options[i + 1];
+      if (options[i].starts_with(std::string(kOption) + "=")) found = options[i].substr(kOption.size() + 1);
+    }
+    for (char& c : found)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return found;
+  }
+
   // Without the argument that the user has not given.
   static void show(std::string line, const std::function<void(const std::string&)>& on_line) {
     constexpr std::string_view kUnused = "build args were not consumed: [";

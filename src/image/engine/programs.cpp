@@ -66,6 +66,32 @@ std::vector<std::string> common_options(const resolve::Resolved& resolved) {
   return options;
 }
 
+void refuse_ignored_settings(const resolve::Resolved& resolved, const std::vector<std::string>& unsupported,
+                             const std::string& engine, const std::string& hint) {
+  std::string given;
+  for (const std::string& option : resolved.spec().run_settings.options())
+    for (const std::string& name : unsupported)
+      if (given.empty() && option.starts_with(name + "=")) given = name;
+  if (given.empty()) return;
+  for (const auto& [number, stage] : resolved.stages())
+    for (const resolve::FileStep& step : stage.steps)
+      if (step.kind == resolve::FileStep::Kind::run)
+        throw dockerfile::SourceError(*resolved.file().source, step.position,
+                                      given + " has no effect on RUN with " + engine, hint);
+}
+
+std::optional<std::pair<std::uint64_t, std::uint64_t>> major_and_minor(std::string_view version) {
+  if (version.starts_with('v')) version.remove_prefix(1);
+  const std::size_t point = version.find('.');
+  if (point == std::string_view::npos) return std::nullopt;
+  std::string_view rest = version.substr(point + 1);
+  rest = rest.substr(0, rest.find_first_not_of("0123456789"));
+  const auto major = parse_unsigned(version.substr(0, point));
+  const auto minor = parse_unsigned(rest);
+  if (!major || !minor) return std::nullopt;
+  return std::pair(*major, *minor);
+}
+
 void run_build(const EngineRequest& request, const std::vector<std::string>& arguments,
                const std::vector<std::string>& environment) {
   const ProcessResult finished = run_shown(arguments, environment, request.on_line);

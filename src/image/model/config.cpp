@@ -62,8 +62,7 @@ ImageConfig::ImageConfig(const oci::Platform& platform, std::int64_t epoch) : cr
 
 ImageConfig::ImageConfig(const std::string& text, const std::string& name, std::int64_t epoch)
     : created_(rfc3339(epoch)) {
-  image_ = parse_json(text, name);
-  oci::normalize_config(image_, name);
+  image_ = oci::read_config(text, name);
   take_platform(JsonView(image_, name + "#"));
   if (!image_.contains("config")) image_["config"] = Json::object();
   Json& values = image_["config"];

@@ -178,7 +178,10 @@ void split_image_place(ContextSpec& context) {
 
 ContextSpec parse_context_value(const std::string& text, const std::string& place) {
   ContextSpec context;
-  const auto absolute = [](const std::string& path) {
+  const auto absolute = [&](const std::string& path) {
+    if (path.empty())
+      throw UsageError("expected a path, found \"" + text + "\"",
+                       {.where = place, .hint = "write NAME=DIR or NAME=KIND:PATH; is a variable empty?"});
     const fs::path result = fs::absolute(path).lexically_normal();
     // A trailing '/' would make "the directory that holds it" the directory itself.
     return result.has_filename() ? result : result.parent_path();
@@ -199,6 +202,9 @@ ContextSpec parse_context_value(const std::string& text, const std::string& plac
       (context.kind == ContextKind::image || context.kind == ContextKind::oci_layout))
     rest.erase(0, 2);
   if (context.kind == ContextKind::image || context.kind == ContextKind::remote) {
+    if (rest.empty())
+      throw UsageError("expected an image, found \"" + text + "\"",
+                       {.where = place, .hint = "write NAME=docker-image://REFERENCE; is a variable empty?"});
     context.reference = rest;
   } else if (context.kind == ContextKind::target) {
     context.value = rest;

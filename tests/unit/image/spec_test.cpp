@@ -187,6 +187,14 @@ TEST_F(SpecTest, SelectsAnImageOfALayout) {
   EXPECT_EQ(split(ContextKind::path, there + ":tag"), there + ":tag ");
 }
 
+TEST_F(SpecTest, ContextsWithoutAPlaceAreErrors) {
+  for (const char* text : {"", "path:", "oci-layout:", "oci-layout://",
+                           "docker-archive:", "bottle:", "image:", "docker-image://"}) {
+    const std::string error = error_of([&] { parse_context_value(text, "--build-context"); });
+    EXPECT_NE(error.find("--build-context: expected a"), std::string::npos) << text << ": " << error;
+  }
+}
+
 TEST_F(SpecTest, AcceptsBuildKitContexts) {
   const auto parse = [](const std::string& text) { return parse_context_value(text, "--build-context"); };
   for (const char* text : {"image:debian:12", "docker-image://debian:12", "docker-image:debian:12"}) {

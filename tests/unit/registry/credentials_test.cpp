@@ -18,6 +18,7 @@ TEST(Base64, EncodesAndDecodes) {
     EXPECT_EQ(decode_base64(text), bytes);
   }
   EXPECT_EQ(decode_base64("Zg"), "f");
+  EXPECT_EQ(decode_base64("Zm9v\r\nZm9v\nZg==\n"), "foofoof");
   EXPECT_FALSE(decode_base64("Z"));
   EXPECT_FALSE(decode_base64("Zm 9v"));
 }
@@ -45,6 +46,13 @@ TEST(AuthFile, KeysOfAllForms) {
   EXPECT_FALSE(find(text, "plain.example").credential) << "another port is another registry";
 }
 
+TEST(AuthFile, MembersInAnyCase) {
+  EXPECT_EQ(find(R"({"Auths":{"r.example":{"Auth":"dTpw"}},"credstore":"x"})", "r.example").credential->user,
+            "u");
+  EXPECT_EQ(find(R"({"credhelpers":{"r.example":"special"}})", "r.example").helper, "special");
+  EXPECT_EQ(parse_helper_answer(R"({"username":"u","secret":"s"})", "helper")->user, "u");
+}
+
 TEST(AuthFile, PasswordsWithColons) {
   EXPECT_EQ(find(R"({"auths":{"r.example":{"auth":"dTphOmI="}}})", "r.example").credential->secret, "a:b");
 }
@@ -54,6 +62,11 @@ TEST(AuthFile, HelpersOfTheRegistryBeforeTheGeneralOne) {
   EXPECT_EQ(find(text, "r.example").helper, "special");
   EXPECT_EQ(find(text, "other.example").helper, "general");
   EXPECT_THROW(find(R"({"credsStore": "../../bin/sh"})", "r.example"), Error);
+  const auto none =
+      find(R"({"credsStore":"general","credHelpers":{"r.example":""},"auths":{"r.example":{"auth":"dTpw"}}})",
+           "r.example");
+  EXPECT_EQ(none.helper, "");
+  EXPECT_EQ(none.credential->user, "u");
 }
 
 TEST(AuthFile, ErrorsDoNotShowItsContent) {
@@ -104,8 +117,8 @@ TEST_F(HelperProgram, IsRunOnceForARegistry) {
          (directory_.path() / "asked").native() +
          "\"\necho '{\"Username\":\"'$server'\",\"Secret\":\"s\"}'\n");
   Credentials known(directory_.path() / "config.json");
-  EXPECT_EQ(known.find("r.example:5000", "a")->user, "r.example:5000");
-  EXPECT_EQ(known.find("r.example:5000", "a")->user, "r.example:5000");
+  for (const char* repository : {"a", "a", "b/c", ""})
+    EXPECT_EQ(known.find("r.example:5000", repository)->user, "r.example:5000");
   EXPECT_EQ(read_file(directory_.path() / "asked"), "x\n");
   EXPECT_EQ(known.find("docker.io", "a")->user, "https://index.docker.io/v1/");
 }
@@ -113,6 +126,16 @@ TEST_F(HelperProgram, IsRunOnceForARegistry) {
 TEST_F(HelperProgram, NoCredentialsFallsBackToTheFile) {
   helper("echo 'credentials not found in native keychain'\nexit 1\n");
   EXPECT_EQ(Credentials(directory_.path() / "config.json").find("r.example", "a")->user, "inline");
+}
+
+TEST_F(HelperProgram, MissingProgramIsAnErrorOfTheFile) {
+  try {
+    Credentials(directory_.path() / "config.json").find("r.example", "a");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.where(), (directory_.path() / "config.json").native());
+    EXPECT_NE(error.message().find("docker-credential-bottletest is not installed"), std::string::npos);
+  }
 }
 
 TEST_F(HelperProgram, FailureIsAnError) {

@@ -64,7 +64,14 @@ TEST(Proxy, AcceptsUrlsWithAndWithoutScheme) {
   };
   EXPECT_EQ(proxy("p.example:3128"), "http://p.example:3128");
   EXPECT_EQ(proxy("socks5://p.example"), "socks5h://p.example");
-  EXPECT_EQ(proxy("http://u:s3cret@p.example"), "http://u:s3cret@p.example");
+  EXPECT_EQ(proxy("http://u:s3cret@p.example:3128/"), "http://u:s3cret@p.example:3128");
+  EXPECT_EQ(proxy("HTTP://P.example:3128/x"), "http://P.example:3128");
+  // The default port is that of the scheme.
+  EXPECT_EQ(proxy("http://u:s3cret@p.example/"), "http://u:s3cret@p.example:80");
+  EXPECT_EQ(proxy("p.example"), "http://p.example:80");
+  EXPECT_EQ(proxy("[::1]"), "http://[::1]:80");
+  EXPECT_EQ(proxy("[::1]:3128"), "http://[::1]:3128");
+  EXPECT_EQ(proxy("https://p.example"), "https://p.example");
   EXPECT_EQ(proxy(""), std::nullopt);
   for (const char* bad : {"ftp://u:s3cret@p.example", "http://", "http://u:s3cret@"}) {
     try {

@@ -161,7 +161,8 @@ class RoutesOf : public testing::Test {
     std::vector<std::string> result;
     for (const Place& place : routes.places(name.substr(0, slash), name.substr(slash + 1), purpose))
       result.push_back(place.endpoint.base.origin() + place.endpoint.api + place.repository +
-                       (place.is_mirror ? " mirror" : ""));
+                       (place.is_mirror ? " mirror" : "") +
+                       (place.endpoint.upstream.empty() ? "" : " ns=" + place.endpoint.upstream));
     return result;
   }
   using List = std::vector<std::string>;
@@ -202,7 +203,8 @@ blocked = true
 TEST_F(RoutesOf, ReadsDropInsAndTheChosenFile) {
   write(".config/containers/registries.conf", "[[registry]]\nprefix='r.example'\nlocation='one.example'\n");
   write(".config/containers/registries.conf.d/10-a.conf",
-        "[[registry]]\nprefix='r.example'\nlocation='two.example'\n");
+        "[[registry]]\nprefix='r.example'\nlocation='two.example'\n[[registry]]\nprefix='r.example'"
+        "\nlocation='no.example'\n");
   write(".config/containers/registries.conf.d/ignored.txt", "not TOML");
   EXPECT_EQ(places("r.example/a", Purpose::pull), List{"https://two.example/v2/a"});
   write("chosen.conf", "[[registry]]\nprefix='s.example'\nlocation='three.example'\n");
@@ -218,12 +220,29 @@ TEST_F(RoutesOf, ReadsHostsOfContainerd) {
   capabilities = ["push", "resolve"]
 )");
   EXPECT_EQ(places("r.example:5000/a", Purpose::pull),
-            (List{"https://m.example/v2/a mirror", "https://r.example:5000/v2/a"}));
+            (List{"https://m.example/v2/a mirror ns=r.example:5000", "https://r.example:5000/v2/a"}));
   EXPECT_EQ(places("r.example:5000/a", Purpose::resolve),
-            (List{"https://w.example/v2/a mirror", "https://r.example:5000/v2/a"}));
+            (List{"https://w.example/v2/a mirror ns=r.example:5000", "https://r.example:5000/v2/a"}));
   EXPECT_EQ(places("r.example:5000/a", Purpose::push), List{"https://w.example/v2/a"});
+  write("certs.d/s.example/hosts.toml", R"(
+server = ""
+[host."https://v.example/v2"]
+  capabilities = ["Resolve"]
+[host."https://w.example/x/v2/"]
+  capabilities = []
+)");
+  EXPECT_EQ(places("s.example/a", Purpose::resolve),
+            (List{"https://v.example/v2/a mirror ns=s.example",
+                  "https://w.example/x/v2/a mirror ns=s.example", "https://s.example/v2/a"}));
+  EXPECT_EQ(places("s.example/a", Purpose::push), List{"https://w.example/x/v2/a"});
   write("certs.d/_default/hosts.toml", "server = 'https://all.example'\n");
-  EXPECT_EQ(places("other.example/a", Purpose::pull), List{"https://all.example/v2/a"});
+  EXPECT_EQ(places("other.example/a", Purpose::pull), List{"https://all.example/v2/a ns=other.example"});
+  EXPECT_EQ(places("other.example/a", Purpose::push), List{"https://all.example/v2/a"});
+  write("certs.d/docker.io/hosts.toml",
+        "server = 'https://registry-1.docker.io'\n[host.'http://m.example:5000']\n");
+  EXPECT_EQ(places("docker.io/library/a", Purpose::resolve),
+            (List{"http://m.example:5000/v2/library/a mirror ns=docker.io",
+                  "https://registry-1.docker.io/v2/library/a"}));
 }
 
 }  // namespace

@@ -90,6 +90,13 @@ TEST_F(RunUsers, AreFoundByNumber) {
   EXPECT_THAT(unknown.groups, ElementsAre(0u));
 }
 
+TEST(RunUser, WithoutPasswdHasTheRootAsHome) {
+  const RunUser root =
+      resolve_run_user("", oci::MergedTree(), [](const auto&, const auto&) { return std::string(); });
+  EXPECT_EQ(root.uid, 0u);
+  EXPECT_EQ(root.home, "/");
+}
+
 TEST_F(RunUsers, RootIsTheDefault) {
   const RunUser root = resolve("");
   EXPECT_EQ(root.uid, 0u);

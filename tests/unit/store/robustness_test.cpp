@@ -240,6 +240,42 @@ TEST_F(Robust, UnwritableDirectoryInsideKeepsNothing) {
   EXPECT_EQ(status, 0);
 }
 
+// A RUN writes its layer in a process of its own, and keeps its trees in run/, snapshots/ and cache/.
+TEST_F(Robust, UnwritableDirectoriesOfARunAreReplaced) {
+  ::chmod(directory_.path().c_str(), 0755);
+  open();
+  for (const auto& entry : fs::recursive_directory_iterator(root()))
+    ::chmod(entry.path().c_str(), 0777);
+  ::chmod(root().c_str(), 0777);
+  const fs::path fresh_directory = layout().blob(sha256("new")).parent_path();
+  fs::create_directories(fresh_directory);
+  fs::create_directories(root() / "snapshots" / "me");
+  fs::create_directories(root() / "run");
+  for (const fs::path& path : {fresh_directory, root() / "snapshots" / "me", root() / "snapshots"})
+    ::chmod(path.c_str(), 0555);
+  ::chmod((root() / "run").c_str(), 0777);
+  const int status = in_child([&] {
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0))
+      return 77;
+    fs::path other;
+    {
+      const Store store = open();
+      if (store.work_directory({"run", "cache/me"}) != root()) return 1;
+      other = store.work_directory({"run", "snapshots/me/.locks"});
+      if (other == root() || !fs::is_directory(other)) return 2;
+      if (store.work_directory({"snapshots/you"}) != other) return 3;
+      if (in_child([&] { return store.put("new").size == 3 ? 0 : 1; }) != 0) return 4;
+      const auto blob = store.find_blob(sha256("new"));
+      if (!blob || read_file(*blob) != "new") return 5;
+    }
+    return fs::exists(other) ? 6 : 0;
+  });
+  for (const auto& entry : fs::recursive_directory_iterator(root()))
+    if (entry.is_directory()) ::chmod(entry.path().c_str(), 0755);
+  if (status == 77) GTEST_SKIP() << "cannot become an ordinary user";
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(Robust, DeletedStoreIsRecreated) {
   const Store store = open();
   store.put("content");

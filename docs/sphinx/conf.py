@@ -27,7 +27,7 @@ html_css_files = ["bottle.css"]
 html_static_path = ["_static"]
 html_copy_source = False
 html_show_sphinx = False
-html_use_smartypants = smartquotes = False
+smartquotes = False
 
 man_pages = [tuple(page) for page in json.loads((_source / "man_pages.json").read_text(encoding="utf-8"))]
 man_show_urls = False

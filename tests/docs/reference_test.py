@@ -131,10 +131,18 @@ def check_lines(top):
                 yield f"{page.relative_to(top)}:{number}: {len(line)} columns, at most {WIDTH}"
 
 
+def check_links(top):
+    """Links of the pages beside docs/ to files. docs/sphinx/build checks those of docs/."""
+    for page in sorted(top.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", target) and not (top / target).exists():
+                yield f"{page.name}: the link {target} leads nowhere"
+
+
 def main():
     top, tools = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     trees = [tree(tool) for tool in sorted(tools.glob("bottle-*"))]
-    found = [*check_options(top, trees), *check_cmake(top), *check_exit_status(top), *check_names(top, trees), *check_lines(top)]
+    found = [*check_options(top, trees), *check_cmake(top), *check_exit_status(top), *check_names(top, trees), *check_lines(top), *check_links(top)]
     print("\n".join(found) or f"{len(trees)} tools, {sum(len(options(tool)) for tool in trees)} options: no differences")
     return 1 if found else 0
 

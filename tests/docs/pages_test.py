@@ -69,6 +69,8 @@ def check_manuals(top, out):
         text = (out / name).read_text(encoding="utf-8")
         if ".SH NAME" not in text or ".SH DESCRIPTION" not in text or ".TS" in text:
             yield f"man: {name} has no NAME or no DESCRIPTION, or has a table"
+        if text.rfind(".SH SEE ALSO") < text.rfind(".SS"):
+            yield f"man: {name} has sections after SEE ALSO"
         if name.endswith(".1") and ".SH SYNOPSIS" not in text:
             yield f"man: {name} has no SYNOPSIS"
 

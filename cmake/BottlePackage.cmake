@@ -14,11 +14,9 @@ if(BOTTLE_STATIC_C_LIBRARY)
   list(APPEND CPACK_GENERATOR External)
 endif()
 
-set(_bottle_documentation "${CMAKE_INSTALL_DATAROOTDIR}/doc/bottle")
 set(_bottle_changelog "${PROJECT_BINARY_DIR}/packaging/changelog.gz")
 execute_process(COMMAND gzip -9nc "${PROJECT_SOURCE_DIR}/CHANGELOG.md" OUTPUT_FILE "${_bottle_changelog}" COMMAND_ERROR_IS_FATAL ANY)
-install(FILES "${PROJECT_SOURCE_DIR}/packaging/copyright" "${_bottle_changelog}" DESTINATION "${_bottle_documentation}")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/examples" DESTINATION "${_bottle_documentation}")
+install(FILES "${PROJECT_SOURCE_DIR}/packaging/copyright" "${_bottle_changelog}" DESTINATION "${BOTTLE_DOC_DIR}" COMPONENT docs)
 
 # The time of all files: that of the commit; outside a clone, that of the changelog.
 set(_bottle_epoch "$ENV{SOURCE_DATE_EPOCH}")

@@ -171,13 +171,15 @@ void BuildOptions::add_to(Subcommand app, Place positional) {
   app.group_options("Input");
   apart(app.add_option("--engine", engine,
                        "Build with builtin, docker, podman, buildah or buildx (default: $BOTTLE_ENGINE)")
-            .type_name("NAME"));
+            .type_name("NAME")
+            .suggests(image::engine_names()));
   apart(
       app.add_option("--engine-option", engine_options, "Pass WORD to the engine's build command; repeatable")
           .type_name("WORD"));
   app.group_options("Engine");
   app.add_option("-t,--tag", tag, "Name the image REF in an OCI layout").type_name("REF");
   app.add_option("--lock", lock, "Use the lock FILE (default: bottle.lock in the context)").type_name("FILE");
+  app.add_flag("--locked", locked, "Fail if a source is not in the lock, instead of adding it");
   app.add_option("--store", store,
                  "Use the store in DIR (default: $BOTTLE_CACHE_DIR, else below the user's cache directory)")
       .type_name("DIR");

@@ -41,6 +41,63 @@ void take_one_value_each(CLI::App& app) {
     take_one_value_each(*subcommand);
 }
 
+// A string of JSON. Descriptions are UTF-8 without control characters except line breaks.
+std::string json_string(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return result + '"';
+}
+
+template <typename Items, typename Function>
+std::string list(const Items& items, const Function& text) {
+  std::string result;
+  for (const auto& item : items)
+    result += (result.empty() ? "" : ",") + text(item);
+  return "[" + result + "]";
+}
+
+// {"names", "value", "words", "optional", "repeatable", "description"}: what completions and documentation
+// need of an option or a positional argument.
+std::string describe_option(const CLI::Option* option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option->get_snames())
+    names.push_back("-" + name);
+  for (const std::string& name : option->get_lnames())
+    names.push_back("--" + name);
+  // CLI11 appends the words of a check to the name of the type: "FORM:{key,text}".
+  std::string value = option->get_items_expected_max() == 0 ? "" : option->get_type_name();
+  std::vector<std::string> words;
+  if (const std::size_t check = value.find(":{"); check != std::string::npos && value.back() == '}') {
+    const std::string joined = value.substr(check + 2, value.size() - check - 3);
+    for (const std::string_view word : split(joined, ','))
+      words.emplace_back(word);
+    value.resize(check);
+  } else if (const std::size_t range = value.find(":UINT"); range != std::string::npos) {
+    value.resize(range);
+  }
+  return "{\"names\":" + list(names, json_string) + ",\"value\":" + json_string(value) +
+         ",\"words\":" + list(words, json_string) +
+         ",\"optional\":" + (option->get_items_expected_min() == 0 ? "true" : "false") +
+         ",\"repeatable\":" + (option->get_items_expected_max() > 1 ? "true" : "false") +
+         ",\"description\":" + json_string(option->get_description()) + "}";
+}
+
+std::string describe_command(const CLI::App* app) {
+  std::vector<const CLI::Option*> options;
+  std::vector<const CLI::Option*> arguments;
+  for (const CLI::Option* option : app->get_options())
+    (option->nonpositional() ? options : arguments).push_back(option);
+  return "{\"name\":" + json_string(app->get_name()) +
+         ",\"description\":" + json_string(app->get_description()) +
+         ",\"inherits\":" + (app->get_fallthrough() ? "true" : "false") +
+         ",\"options\":" + list(options, describe_option) +
+         ",\"arguments\":" + list(arguments, describe_option) + ",\"commands\":" +
+         list(app->get_subcommands([](const CLI::App*) { return true; }), describe_command) + "}";
+}
+
 // CLI11 reads `file` of "--flie file" as a further unexpected argument; the option is the mistake.
 std::string mistaken(const std::vector<std::string>& extra) {
   for (const std::string& argument : extra)
@@ -96,6 +153,14 @@ Option Option::needs(const std::string& name) const {
 
 Option Option::one_of(std::vector<std::string> words) const {
   option_->check(CLI::IsMember(std::move(words)));
+  return *this;
+}
+
+Option Option::suggests(std::vector<std::string> words) const {
+  std::string joined;
+  for (const std::string& word : words)
+    joined += (joined.empty() ? "" : ",") + word;
+  option_->check(CLI::Validator([](std::string&) { return std::string(); }, "{" + joined + "}"));
   return *this;
 }
 
@@ -199,7 +264,22 @@ void CommandLine::add_common_options(CommonOptions& options) {
   app_->fallthrough();  // inherited by the subcommands that are added later
 }
 
+void CommandLine::describe(std::ostream& out) {
+  // Options that when_chosen() adds are there after a command line names the subcommand.
+  for (const CLI::App* subcommand : app_->get_subcommands([](const CLI::App*) { return true; })) {
+    try {
+      app_->parse(std::vector<std::string>{"--help", subcommand->get_name()});  // reversed
+    } catch (const CLI::Error&) {                                               // it asks for help
+    }
+  }
+  out << describe_command(app_) << std::endl;
+}
+
 std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
+  if (argc == 2 && std::string_view(argv[1]) == kDescribe) {
+    describe(std::cout);
+    return 0;
+  }
   try {
     take_one_value_each(*app_);
     app_->parse(argc, argv);

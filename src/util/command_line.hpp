@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ class Option {
   Option excludes(Option other) const;
   Option needs(const std::string& name) const;
   Option one_of(std::vector<std::string> words) const;
+  Option suggests(
+      std::vector<std::string> words) const;  // in --help and completions; others are accepted too
   Option within(unsigned least, unsigned most) const;
   Option with_optional_value() const;
   Option type_name(const std::string& name) const;
@@ -96,6 +99,11 @@ class CommandLine : public Subcommand {
   // Adds --version, and --quiet and --json, which are also taken after a subcommand's name. Call it before
   // subcommands are added.
   void add_common_options(CommonOptions& options);
+
+  // Writes the tree of subcommands with their options as one line of JSON: the source of the completions
+  // (completions/generate) and of the check of the documentation. parse() does so for the argument kDescribe.
+  void describe(std::ostream& out);
+  static constexpr std::string_view kDescribe = "--describe-command-line";
 
   // Parses. nullopt: continue. A status: --help or --version was printed (0). Throws UsageError (status 2)
   // for a wrong command line; its hint names the nearest option or subcommand.

@@ -1,5 +1,6 @@
 """The results of a run as tables: text for a terminal, Markdown for docs/performance.md."""
 import statistics
+import textwrap
 
 TITLES = {"one": "One file of 10 kB", "many": "{files} files, {megabytes} MB (pack: {pack} MB)",
           "debian": "A Debian image of {megabytes} MB in three layers, {files} entries (pack: {pack} MB)",
@@ -69,12 +70,13 @@ def text(document):
 
 def markdown(document):
     """For the documentation."""
-    lines = [describe(document) + ".", "", "| aim | found | at most | |", "|---|--:|--:|---|"]
+    lines = [textwrap.fill(describe(document) + ".", 100, break_long_words=False, break_on_hyphens=False), "", "| aim | found | at most | |", "|---|--:|--:|---|"]
     for aim in document["aims"]:
         lines.append(f"| {aim['name'].replace('|', chr(92) + '|')} | {quantity(aim['ratio'], aim['unit'])} | {quantity(aim['aim'], aim['unit'])} | "
                      f"{'met' if aim['met'] else '**not met**'} |")
     for group, result in document["results"].items():
-        lines += ["", f"### {title(group, result)}", "", "Milliseconds. The spread is half the interquartile range; the ratio is to Bottle's first row of the same kind; memory is that of the largest process.", "",
+        lines += ["", f"### {title(group, result)}", "", "Milliseconds. The spread is half the interquartile range; the ratio is to Bottle's first row of the",
+                  "same kind; memory is that of the largest process.", "",
                   "| | median | fastest | slowest | spread | ratio | MiB |", "|---|--:|--:|--:|--:|--:|--:|"]
         for name, median, fastest, slowest, spread, ratio, memory in rows(result):
             name = name.replace("|", "\\|")

@@ -204,6 +204,14 @@ class Builds(Frontend):
         self.assertEqual(result.returncode, 0, result.stdout)
         return [rule for rule in RULES if f"[{rule}]" in result.stdout]
 
+    def test_locked_refuses_to_add_to_the_lock(self):
+        project = self.new_build({"Dockerfile": "FROM registry.invalid/x\n"})
+        project.environment["BOTTLE_LOCKED"] = "0"
+        for tool in (["bottle-image", "build"], ["bottle-fingerprint"]):
+            result = project.tools(*tool, "--locked", "--context", project.source, "--out", project.build, expect=1)
+            self.assertRegex(result.stdout, "not locked;.*\n(.*\n)*  hint: lock it with bottle-lock update")
+        self.assertFalse((project.source / "bottle.lock").exists())
+
     def test_warnings_are_printed_once(self):
         project = self.new_build({"Dockerfile": WARNS})
         self.assertEqual(self.rules(self.fingerprint(project, "--out", project.build)), [])

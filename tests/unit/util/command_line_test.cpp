@@ -105,6 +105,46 @@ TEST(CommandLine, ListOptionsTakeOneValueEachTime) {
   }
 }
 
+TEST(CommandLine, DescribesItselfAsJson) {
+  testing::internal::CaptureStdout();
+  std::string form;
+  std::string engine;
+  std::string store;
+  std::vector<std::string> references;
+  CommonOptions common;
+  CommandLine app("About \"x\".", "bottle-x");
+  app.add_common_options(common);
+  Subcommand push = app.add_subcommand("push", "Upload.");
+  push.when_chosen([&, push] {
+    push.add_option("-f,--form", form, "Choose").type_name("FORM").one_of({"key", "text"});
+    push.add_option("--engine", engine, "Use").type_name("NAME").suggests({"builtin", "docker"});
+    push.add_option("--store", store, "Serve").type_name("DIR").with_optional_value();
+    push.add_option("references", references, "Push to").type_name("REF");
+  });
+  const std::array<const char*, 2> arguments{"bottle-x", "--describe-command-line"};
+  EXPECT_EQ(app.parse(2, arguments.data()), 0);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(text, HasSubstr(R"("name":"bottle-x","description":"About \"x\".")"));
+  EXPECT_THAT(text,
+              HasSubstr(R"({"names":["-f","--form"],"value":"FORM","words":["key","text"],"optional":false,)"
+                        R"("repeatable":false,"description":"Choose"})"));
+  EXPECT_THAT(text, HasSubstr(R"({"names":["--engine"],"value":"NAME","words":["builtin","docker"],)"));
+  EXPECT_THAT(text, HasSubstr(R"({"names":["--store"],"value":"DIR","words":[],"optional":true,)"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(R"("arguments":[{"names":[],"value":"REF","words":[],"optional":false,"repeatable":true,)"));
+}
+
+// Only in completions and --help: the program that knows the names judges them.
+TEST(CommandLine, SuggestedWordsAreNotTheOnlyOnes) {
+  std::string engine;
+  CommandLine app("test", "bottle-test");
+  app.add_option("--engine", engine).suggests({"builtin", "docker"});
+  const std::array<const char*, 3> arguments{"bottle-test", "--engine", "other"};
+  EXPECT_FALSE(app.parse(3, arguments.data()));
+  EXPECT_EQ(engine, "other");
+}
+
 TEST(CommandLine, MissingPartsAreNamed) {
   EXPECT_THAT(parse({}).error, HasSubstr("subcommand"));
   EXPECT_THAT(parse({"gc", "--max-size"}).error, HasSubstr("--max-size"));

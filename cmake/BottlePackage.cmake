@@ -7,7 +7,7 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/packaging/static.cpp" CONTENT "int 
 try_compile(BOTTLE_STATIC_C_LIBRARY "${PROJECT_BINARY_DIR}/packaging/static" "${PROJECT_BINARY_DIR}/packaging/static.cpp"
   LINK_OPTIONS -static)
 set(CPACK_GENERATOR DEB)
-if(BOTTLE_STATIC_C_LIBRARY)
+if(BOTTLE_STATIC_C_LIBRARY AND NOT BOTTLE_SANITIZE)
   add_executable(bottle-launcher "${PROJECT_SOURCE_DIR}/packaging/launcher.cpp")
   target_link_libraries(bottle-launcher PRIVATE bottle_options)
   target_link_options(bottle-launcher PRIVATE -static LINKER:--gc-sections LINKER:--strip-all LINKER:--build-id=none)
@@ -38,6 +38,7 @@ of CMake. A change runs only the steps whose result it can alter, and the same
 inputs give the same bytes. It needs no daemon, no KVM and no root.
 .
 This package contains the tools and the CMake package.")
+set(CPACK_MONOLITHIC_INSTALL ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_DIRECTORY "${PROJECT_BINARY_DIR}/packages")
 set(CPACK_VERBATIM_VARIABLES ON)

@@ -125,9 +125,21 @@ void Shared::make_aside() {
   aside.emplace(scratch->path());
 }
 
-void Shared::prepare_aside() {
+// Without one that is not writable nothing is made, which a killed process would leave.
+void Shared::prepare_aside(bool is_needed) {
   const std::lock_guard guard(mutex);
-  if (!below) make_aside();
+  if (below) return;
+  const auto is_unwritable = [](const fs::path& directory) {
+    return ::access(directory.c_str(), W_OK | X_OK) != 0;
+  };
+  for (const fs::path& top : {layout.blobs(), layout.actions()}) {
+    std::error_code error;
+    is_needed = is_needed || is_unwritable(top);
+    for (fs::directory_iterator entry(top, error); !is_needed && !error && entry != fs::directory_iterator();
+         entry.increment(error))
+      is_needed = is_unwritable(entry->path());
+  }
+  if (is_needed) make_aside();
 }
 
 void Shared::note_unwritable(const fs::path& directory) {

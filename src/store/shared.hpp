@@ -54,8 +54,9 @@ struct Shared {
   void make_directory(const fs::path& path) const;
   // Excludes from lookups what is damaged and could not be removed.
   void disregard(const Digest& id);
-  // Makes `aside` before processes are forked: what each of them made would go with it.
-  void prepare_aside();
+  // Makes `aside` before processes are forked, because what each of them made would go with it: if
+  // `is_needed`, or if a directory of blobs or actions is not writable.
+  void prepare_aside(bool is_needed);
   // Says that what belongs in the directory is not kept.
   void note_unwritable(const fs::path& directory);
   // Renames a temporary file to `target`.

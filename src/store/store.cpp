@@ -159,7 +159,7 @@ Store Store::open(const fs::path& directory) {
 }
 
 fs::path Store::work_directory(const std::vector<std::string>& parts) const {
-  shared_->prepare_aside();
+  shared_->prepare_aside(false);
   for (const std::string& part : parts) {
     fs::path path = directory_ / part;
     while (::access(path.c_str(), F_OK) != 0 && errno == ENOENT && path != directory_)
@@ -167,6 +167,7 @@ fs::path Store::work_directory(const std::vector<std::string>& parts) const {
     if (::access(path.c_str(), W_OK | X_OK) == 0) continue;
     if (shared_->below) break;
     shared_->note_unwritable(path);
+    shared_->prepare_aside(true);
     return shared_->aside->root();
   }
   return directory_;

@@ -443,16 +443,19 @@ class Stages(Run):
         self.assertEqual([path.name for path in (self.build.cache / "run").iterdir() if path.is_dir()], [])
 
     def test_kill_ends_all_commands(self):
+        temporary = self.top / "temporary"
+        temporary.mkdir()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number):
                 marker = f"{7200 + int(number)}.{os.getpid()}"
                 self.build.write("Dockerfile", "".join(
                     f"FROM base AS s{i}\nRUN busybox sleep {marker} & busybox sleep {marker} # {i}\n" for i in range(2))
                     + "FROM scratch\nCOPY --from=s0 / /0\nCOPY --from=s1 / /1\n")
-                tool = self.start_build(BOTTLE_JOBS="2")
+                tool = self.start_build(BOTTLE_JOBS="2", TMPDIR=str(temporary))
                 self.wait_for(lambda m=marker: len(self.processes(m)) >= 4)
                 tool.send_signal(number)
                 tool.wait()
+                self.assertEqual(list(temporary.iterdir()), [])
                 if number != signal.SIGKILL:
                     # Gone when the tool is, and nothing is left for the next one.
                     self.assertEqual(self.processes(marker), [])

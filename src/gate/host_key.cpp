@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "util/ascii.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -151,9 +152,7 @@ PublicKey parse_public_key(std::string_view text, const std::string& place) {
 }
 
 std::string known_hosts_name(std::string_view host, std::uint16_t port) {
-  std::string name;
-  for (const char c : host)
-    name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string name = ascii_lower(host);
   return port == 22 ? name : fmt::format("[{}]:{}", name, port);
 }
 

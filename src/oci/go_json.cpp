@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "util/ascii.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -15,15 +16,6 @@ namespace {
 constexpr std::size_t kMaximumDepth = 64;
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_folded(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
 
 // The length of the UTF-8 sequence that `text` begins with; 0 if it is invalid (Unicode, table 3-7).
 std::size_t sequence_length(std::string_view text) {
@@ -45,7 +37,7 @@ std::optional<unsigned> unicode_escape(std::string_view text) {
   if (text.size() < 6 || !text.starts_with("\\u")) return std::nullopt;
   unsigned value = 0;
   for (const char c : text.substr(2, 4)) {
-    const char digit = lower(c);
+    const char digit = ascii_lower(c);
     if ((digit < '0' || digit > '9') && (digit < 'a' || digit > 'f')) return std::nullopt;
     value = value << 4 | static_cast<unsigned>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
   }
@@ -112,7 +104,7 @@ class Builder : public nlohmann::json_sax<Json> {
     level.member = nullptr;
     for (const bool exactly : {true, false})
       for (const Member& member : level.members)
-        if (level.member == nullptr && (exactly ? name == member.name : equal_folded(name, member.name)))
+        if (level.member == nullptr && (exactly ? name == member.name : equal_caseless(name, member.name)))
           level.member = &member;
     level.key = level.member != nullptr ? level.member->name : std::move(name);
     return true;

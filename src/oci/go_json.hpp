@@ -5,8 +5,7 @@
 // - A member whose name differs from a known one in the case of ASCII letters only is that member ("env" is
 //   "Env"). Names inside a map (labels, annotations) and unknown members keep their case.
 // - Of a member that appears twice, the later one counts. Two objects and two maps are merged, and a later
-// null
-//   changes neither a string, a number, a boolean nor an object.
+//   null changes neither a string, a number, a boolean nor an object.
 // - Invalid UTF-8 and unpaired surrogates (`\ud800`) in strings are U+FFFD.
 // - A byte order mark and a NUL behind the document are errors.
 #pragma once

@@ -4,18 +4,13 @@
 #include <utility>
 #include <vector>
 
+#include "util/ascii.hpp"
 #include "util/text.hpp"
 
 namespace bottle::oci {
 namespace {
 
 constexpr std::size_t kMaximumVersion = 99;  // of a variant; larger ones have no fall-backs
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 std::optional<std::size_t> number(std::string_view text) {
   const auto value = parse_unsigned(text);
@@ -93,10 +88,10 @@ std::string Platform::string_with_version() const {
 }
 
 Platform normalized(Platform platform) {
-  platform.os = platform.os.empty() ? host_platform().os : lower(std::move(platform.os));
+  platform.os = platform.os.empty() ? host_platform().os : ascii_lower(std::move(platform.os));
   if (platform.os == "macos") platform.os = "darwin";
-  std::string& architecture = platform.architecture = lower(std::move(platform.architecture));
-  std::string& variant = platform.variant = lower(std::move(platform.variant));
+  std::string& architecture = platform.architecture = ascii_lower(std::move(platform.architecture));
+  std::string& variant = platform.variant = ascii_lower(std::move(platform.variant));
   if (architecture == "i386") {
     architecture = "386";
     variant.clear();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "util/ascii.hpp"
+
 namespace bottle::registry {
 namespace {
 
@@ -30,7 +32,7 @@ class Parser {
         continue;
       if (done()) return challenges.empty() ? std::nullopt : std::optional(std::move(challenges));
       if (challenges.size() == kMaximumItems) return std::nullopt;
-      Challenge challenge{.scheme = lower(token()), .parameters = {}};
+      Challenge challenge{.scheme = ascii_lower(token()), .parameters = {}};
       if (challenge.scheme.empty()) return std::nullopt;
       if (!done() && peek() != ',') {
         if (!blanks()) return std::nullopt;
@@ -59,12 +61,6 @@ class Parser {
     while (!done() && is_token_character(peek()))
       ++at_;
     return text_.substr(start, at_ - start);
-  }
-  static std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return result;
   }
 
   // A challenge's single opaque value, of which no scheme here makes use: passed over.
@@ -96,7 +92,7 @@ class Parser {
 
   bool parameters(Challenge& challenge) {
     for (;;) {
-      std::string name = lower(token());
+      std::string name = ascii_lower(token());
       blanks();
       if (name.empty() || !take('=')) return false;
       blanks();

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "registry/auth_files.hpp"
+#include "util/ascii.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
@@ -40,13 +41,9 @@ Json parse_silently(std::string_view text, const std::string& source) {
 
 // The member, in whatever case its name is written: Docker and the helpers decode with Go's encoding/json.
 const Json* member_of(const Json& object, std::string_view name) {
-  const auto lower = [](unsigned char c) { return std::tolower(c); };
   if (const auto found = object.find(std::string(name)); found != object.end()) return &*found;
   for (const auto& [key, value] : object.items())
-    if (std::equal(key.begin(), key.end(), name.begin(), name.end(), [&](char a, char b) {
-          return lower(static_cast<unsigned char>(a)) == lower(static_cast<unsigned char>(b));
-        }))
-      return &value;
+    if (equal_caseless(key, name)) return &value;
   return nullptr;
 }
 

@@ -1,10 +1,10 @@
 #include "registry/hosts_toml.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include "registry/reference.hpp"
 #include "registry/toml.hpp"
+#include "util/ascii.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -75,8 +75,7 @@ class HostTable {
     if (!words) fail("capabilities", "an array of \"pull\", \"resolve\" and \"push\"");
     if (words->empty()) return;  // all
     for (std::string& word : *words)
-      std::transform(word.begin(), word.end(), word.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      word = ascii_lower(word);
     const auto has = [&](const char* word) {
       return std::find(words->begin(), words->end(), word) != words->end();
     };

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "registry/reference.hpp"
+#include "util/ascii.hpp"
 #include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -92,9 +92,8 @@ bool is_excluded(const std::string& no_proxy, const Url& url) {
   if (host.ends_with('.')) host.pop_back();
   const auto address = parse_address(host);
   std::string list = no_proxy;
-  std::transform(list.begin(), list.end(), list.begin(), [](unsigned char c) {
-    return c == ' ' || c == '\t' ? ',' : static_cast<char>(std::tolower(c));
-  });
+  std::transform(list.begin(), list.end(), list.begin(),
+                 [](char c) { return c == ' ' || c == '\t' ? ',' : ascii_lower(c); });
   for (const std::string_view entry : split(list, ','))
     if (!entry.empty() && matches(entry, host, address, std::to_string(url.port))) return true;
   return false;
@@ -102,9 +101,7 @@ bool is_excluded(const std::string& no_proxy, const Url& url) {
 
 std::string checked(const std::string& proxy) {
   const std::size_t mark = proxy.find("://");
-  std::string scheme = mark == std::string::npos ? "http" : proxy.substr(0, mark);
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string scheme = ascii_lower(mark == std::string::npos ? "http" : proxy.substr(0, mark));
   const std::string rest = mark == std::string::npos ? proxy : proxy.substr(mark + 3);
   // The name is resolved by the proxy, which may know more names than this machine.
   if (scheme == "socks5") scheme = "socks5h";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "oci/reference_grammar.hpp"
+#include "util/ascii.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -45,9 +46,7 @@ bool is_registry(std::string_view text) {
 bool is_loopback(std::string_view registry) {
   const auto port_less = without_port(registry);
   if (!port_less) return false;
-  std::string host(*port_less);
-  std::transform(host.begin(), host.end(), host.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string host = ascii_lower(*port_less);
   if (host == "localhost" || host.ends_with(".localhost") || host == "[::1]") return true;
   const auto parts = split(host, '.');
   return parts.size() == 4 && parts[0] == "127" && std::all_of(parts.begin(), parts.end(), [](auto part) {

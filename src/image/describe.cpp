@@ -28,23 +28,16 @@ struct Needs {
 };
 
 void add_source(Needs& needs, const FileSource& source) {
-  switch (source.kind) {
-    case FileSource::Kind::scan:
-      needs.contexts.insert(source.name);
-      break;
-    case FileSource::Kind::stage:
-      needs.stages.insert(source.stage);
-      break;
-    default:
-      needs.sources.insert(source.name);
-  }
+  if (const auto* files = std::get_if<ContextFiles>(&source)) needs.contexts.insert(files->context);
+  if (const auto* stage = std::get_if<StageFiles>(&source)) needs.stages.insert(stage->stage);
+  if (const auto* image = std::get_if<ImageFiles>(&source)) needs.sources.insert(image->image);
 }
 
 Needs needs_of(const resolve::FileStep& step) {
   Needs needs;
-  if (step.kind == resolve::FileStep::Kind::copy) {
+  if (const auto* copy = step.as<resolve::CopyStep>()) {
     bool takes_paths = false;
-    for (const std::string& text : step.request.sources) {
+    for (const std::string& text : copy->request.sources) {
       const RemoteOrPath source = classify_source(text);
       if (const auto* url = std::get_if<UrlSource>(&source))
         needs.sources.insert(remote::without_credentials(url->url));
@@ -53,10 +46,11 @@ Needs needs_of(const resolve::FileStep& step) {
       else
         takes_paths = true;
     }
-    if (takes_paths) add_source(needs, step.source);
+    if (takes_paths) add_source(needs, copy->source);
   }
-  for (const run::RunMount& mount : step.run.mounts)
-    if (mount.from) add_source(needs, *mount.from);
+  if (step.as<resolve::RunStep>() != nullptr)
+    for (const FileSource* source : step.sources())
+      add_source(needs, *source);
   return needs;
 }
 
@@ -72,8 +66,8 @@ OrderedJson line_range(const LineRange& lines) {
 
 // Calls visit(stage number, instruction as planned, line of the resolved stage, step or null) in order.
 void for_each_instruction(const resolve::Resolved& resolved, const auto& visit) {
-  for (const auto& [number, stage] : resolved.stages()) {
-    const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
+  for (const auto& [number, stage] : resolved.stages) {
+    const PlannedStage& planned = resolved.plan.stages[static_cast<std::size_t>(number)];
     std::size_t next = 0;
     for (std::size_t i = 0; i < planned.instructions.size(); ++i) {
       const resolve::ResolvedStage::Line& line = stage.lines[i + 1];
@@ -83,7 +77,7 @@ void for_each_instruction(const resolve::Resolved& resolved, const auto& visit) 
 }
 
 OrderedJson base_of(const resolve::Resolved& resolved, int number) {
-  const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
+  const PlannedStage& planned = resolved.plan.stages[static_cast<std::size_t>(number)];
   const Origin& origin = planned.base;
   switch (origin.kind) {
     case Origin::Kind::stage:
@@ -132,27 +126,28 @@ OrderedJson sources_of(const resolve::Resolved& resolved) {
     uses[name].instructions.insert(to_upper(instruction.keyword));
     uses[name].lines.insert(instruction.lines.first);
   };
-  for (const auto& [number, stage] : resolved.stages()) {
-    const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
+  for (const auto& [number, stage] : resolved.stages) {
+    const PlannedStage& planned = resolved.plan.stages[static_cast<std::size_t>(number)];
     if (const auto name = base_source(stage, planned)) note(*name, planned.from);
   }
   std::map<std::string, std::string> identities;
-  for (const auto& [name, image] : resolved.images())
+  for (const auto& [name, image] : resolved.images)
     identities[name] = image->identity();
   for_each_instruction(
       resolved, [&](int, const PlannedInstruction& planned, const auto&, const resolve::FileStep* step) {
         if (step == nullptr) return;
         for (const std::string& name : needs_of(*step).sources)
           note(name, planned.instruction);
-        for (const remote::RemoteSource& remote : step->remotes)
-          identities[remote.name] = remote.identity();
+        if (const auto* copy = step->as<resolve::CopyStep>())
+          for (const remote::RemoteSource& remote : copy->remotes)
+            identities[remote.name] = remote.identity();
       });
   OrderedJson sources = OrderedJson::array();
   for (const auto& [name, use] : uses) {
     OrderedJson each{{"name", name},
                      {"used", use.instructions},
                      {"lines", use.lines},
-                     {"resolved", !resolved.open_sources().contains(name)}};
+                     {"resolved", !resolved.open_sources.contains(name)}};
     if (const auto identity = identities.find(name); identity != identities.end())
       each["identity"] = identity->second;
     sources.push_back(std::move(each));
@@ -164,23 +159,23 @@ OrderedJson sources_of(const resolve::Resolved& resolved) {
 void put_arguments(OrderedJson& document, const resolve::Resolved& resolved) {
   std::map<std::string, std::string> used;
   std::set<std::string> declared;
-  for (const auto& [number, stage] : resolved.stages()) {
-    for (const std::string& name : resolved.plan().stages[static_cast<std::size_t>(number)].used_arguments)
-      if (const auto value = resolved.plan().globals.find(name)) used.emplace(name, *value);
-    for (const ArgDefinition& definition : resolved.scope(number).declared()) {
+  for (const auto& [number, stage] : resolved.stages) {
+    for (const std::string& name : resolved.plan.stages[static_cast<std::size_t>(number)].used_arguments)
+      if (const auto value = resolved.plan.globals.find(name)) used.emplace(name, *value);
+    for (const ArgDefinition& definition : resolved.stages.at(number).arguments) {
       declared.insert(definition.key);
       if (definition.value) used.insert_or_assign(definition.key, *definition.value);
     }
   }
-  for (const Instruction& arg : resolved.file().meta_args)
+  for (const Instruction& arg : resolved.file.meta_args)
     for (const ArgDefinition& definition : arg.as<Arg>()->definitions)
       declared.insert(definition.key);
   document["arguments"] = OrderedJson::object();
   for (const auto& [name, value] : used)
     document["arguments"][name] = value;
-  const auto proxies = proxy_arguments(resolved.values().build_args);
+  const auto proxies = proxy_arguments(resolved.values.build_args);
   document["ignoredArguments"] = OrderedJson::array();
-  for (const auto& [name, value] : resolved.values().build_args)
+  for (const auto& [name, value] : resolved.values.build_args)
     if (!used.contains(name) && !declared.contains(name) && !proxies.contains(name) &&
         name != "SOURCE_DATE_EPOCH")
       document["ignoredArguments"].push_back(name);
@@ -191,8 +186,9 @@ void put_secrets(OrderedJson& document, const resolve::Resolved& resolved) {
   std::set<std::string> ssh;
   for_each_instruction(resolved,
                        [&](int, const PlannedInstruction&, const auto&, const resolve::FileStep* step) {
-                         if (step == nullptr) return;
-                         for (const run::RunMount& mount : step->run.mounts) {
+                         const auto* run = step != nullptr ? step->as<resolve::RunStep>() : nullptr;
+                         if (run == nullptr) return;
+                         for (const run::RunMount& mount : run->request.mounts) {
                            if (mount.mount.type == Mount::Type::secret)
                              required[mount.mount.id] |= mount.mount.required;
                            if (mount.mount.type == Mount::Type::ssh)
@@ -201,7 +197,7 @@ void put_secrets(OrderedJson& document, const resolve::Resolved& resolved) {
                        });
   document["secrets"] = OrderedJson::array();
   for (const auto& [id, is_required] : required) {
-    const bool given = std::any_of(resolved.spec().secrets.begin(), resolved.spec().secrets.end(),
+    const bool given = std::any_of(resolved.spec.secrets.begin(), resolved.spec.secrets.end(),
                                    [&, &name = id](const SecretSpec& secret) { return secret.id == name; });
     document["secrets"].push_back({{"id", id}, {"required", is_required}, {"given", given}});
   }
@@ -211,7 +207,7 @@ void put_secrets(OrderedJson& document, const resolve::Resolved& resolved) {
 // By stage: those that it takes something from.
 std::map<int, std::set<int>> stage_needs(const resolve::Resolved& resolved) {
   std::map<int, std::set<int>> needs;
-  for (const auto& [number, stage] : resolved.stages()) {
+  for (const auto& [number, stage] : resolved.stages) {
     needs[number];
     if (stage.base_stage >= 0) needs[number].insert(stage.base_stage);
   }
@@ -245,19 +241,19 @@ OrderedJson describe_stages(const BuildSpec& spec) {
 }
 
 OrderedJson describe_inputs(const resolve::Resolved& resolved) {
-  const BuildSpec& spec = resolved.spec();
+  const BuildSpec& spec = resolved.spec;
   OrderedJson document{
       {"dockerfile",
        {{"path", spec.dockerfile.native()}, {"digest", sha256(read_file(spec.dockerfile)).string()}}},
-      {"platform", resolved.values().target_platform.string()},
+      {"platform", resolved.values.target_platform.string()},
       {"target", resolved.target().name},
-      {"epoch", resolved.epoch()},
+      {"epoch", resolved.epoch},
       {"labels", OrderedJson::object()},
       {"contexts", OrderedJson::array()}};
   for (const auto& [name, value] : spec.labels)
     document["labels"][name] = value;
-  const auto roots = resolved.context_roots();
-  for (const std::string& name : resolved.scan_names()) {
+  const auto roots = context_roots(resolved);
+  for (const auto& [name, open] : resolved.scans) {
     OrderedJson each{{"name", shown_context(name)}};
     if (const auto root = roots.find(name); root != roots.end()) each["path"] = root->second.native();
     each["files"] = files_of(resolved.scan(name));
@@ -266,7 +262,7 @@ OrderedJson describe_inputs(const resolve::Resolved& resolved) {
   document["sources"] = sources_of(resolved);
   put_arguments(document, resolved);
   put_secrets(document, resolved);
-  document["dependencies"] = resolved.dependency_paths();
+  document["dependencies"] = dependency_paths(resolved);
   return document;
 }
 
@@ -279,17 +275,16 @@ OrderedJson describe_plan(const resolve::Resolved& resolved) {
     order.push_back(number);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return levels.at(a) < levels.at(b); });
 
-  OrderedJson document{{"target", resolved.target_number()},
-                       {"levels", OrderedJson::array()},
-                       {"stages", OrderedJson::array()}};
+  OrderedJson document{
+      {"target", resolved.plan.target}, {"levels", OrderedJson::array()}, {"stages", OrderedJson::array()}};
   std::map<int, OrderedJson> stages;
   for (const int number : order) {
     const std::size_t level = levels.at(number);
     while (document["levels"].size() <= level)
       document["levels"].push_back(OrderedJson::array());
     document["levels"][level].push_back(number);
-    const resolve::ResolvedStage& stage = resolved.stages().at(number);
-    const PlannedStage& planned = resolved.plan().stages[static_cast<std::size_t>(number)];
+    const resolve::ResolvedStage& stage = resolved.stages.at(number);
+    const PlannedStage& planned = resolved.plan.stages[static_cast<std::size_t>(number)];
     stages[number] = {{"number", number},
                       {"name", planned.name},
                       {"lines", line_range(planned.from.lines)},

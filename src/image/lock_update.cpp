@@ -168,9 +168,9 @@ class Finder : public remote::SourceLock {
 
 // The image of "# syntax=", or of the argument that goes before it.
 std::string frontend_of(const resolve::Resolved& resolved) {
-  for (const auto& [name, value] : resolved.spec().build_args)
+  for (const auto& [name, value] : resolved.spec.build_args)
     if (name == "BUILDKIT_SYNTAX") return value.substr(0, value.find(' '));
-  const auto& syntax = resolved.file().directives.syntax;
+  const auto& syntax = resolved.file.directives.syntax;
   return syntax ? syntax->value.substr(0, syntax->value.find(' ')) : "";
 }
 
@@ -190,11 +190,10 @@ std::string canonical_source(const std::string& text) {
 FoundSources find_sources(const LockRequest& request, const Lock& before, const store::Store& store) {
   Finder finder(request, before, store);
   for (const BuildSpec& spec : request.specs) {
-    const resolve::Resolved resolved(spec, store,
-                                     resolve::Survey{.lock = finder,
-                                                     .all_stages = request.all_stages,
-                                                     .warn = request.warn,
-                                                     .locked_only = request.locked_only});
+    const resolve::Resolved resolved = resolve::resolve_image(
+        spec, store,
+        {.unlocked = request.locked_only ? resolve::Unlocked::left_open : resolve::Unlocked::refused,
+         .survey = resolve::Survey{.lock = finder, .all_stages = request.all_stages, .warn = request.warn}});
     const std::string frontend = frontend_of(resolved);
     if (frontend.empty()) continue;
     try {

@@ -59,9 +59,9 @@ class ImageBuilder {
         free_runs_(runs),
         outside_(resolved, store) {
     // A debug shell needs the terminal.
-    if (resolved.spec().debug_shell) free_runs_ = 1;
+    if (resolved.spec.debug_shell) free_runs_ = 1;
     std::size_t ordinal = 0;
-    for (const auto& [number, stage] : resolved_.stages()) {
+    for (const auto& [number, stage] : resolved_.stages) {
       StageWork& work = works_[number];
       work.stage = &stage;
       work.first_ordinal = ordinal + 1;
@@ -86,7 +86,7 @@ class ImageBuilder {
       stop();
       throw;
     }
-    LoadedPlan image = std::move(outside_.loaded(works_.at(resolved_.target_number()).image).image);
+    LoadedPlan image = std::move(outside_.loaded(works_.at(resolved_.plan.target).image).image);
     image.plan.config = resolved_.target().config.text();
     return image;
   }
@@ -95,11 +95,8 @@ class ImageBuilder {
   // The contexts that the instruction takes files from.
   template <typename Visit>
   static void for_each_scan(const resolve::FileStep& step, const Visit& visit) {
-    if (step.kind == resolve::FileStep::Kind::copy && step.source.kind == FileSource::Kind::scan)
-      visit(step.source.name);
-    if (step.kind != resolve::FileStep::Kind::run) return;
-    for (const run::RunMount& mount : step.run.mounts)
-      if (mount.from && mount.from->kind == FileSource::Kind::scan) visit(mount.from->name);
+    for (const FileSource* source : step.sources())
+      if (const auto* files = std::get_if<ContextFiles>(source)) visit(files->context);
   }
 
   bool is_done() const {
@@ -147,7 +144,7 @@ class ImageBuilder {
     } catch (const Error& error) {
       // Errors of the file system keep their own place; errors of the instruction get the instruction's.
       if (!error.where().empty()) throw;
-      throw dockerfile::SourceError(*resolved_.file().source, step.position, error.message(), error.hint());
+      throw dockerfile::SourceError(*resolved_.file.source, step.position, error.message(), error.hint());
     }
   }
 
@@ -156,51 +153,50 @@ class ImageBuilder {
       work.image = StageImage::on(works_.at(work.stage->base_stage).image);
     else if (!work.stage->base_image.empty())
       work.image = StageImage::on(outside_.image(work.stage->base_image));
-    work.image.image.context_roots.merge(resolved_.context_roots());
+    work.image.image.context_roots.merge(context_roots(resolved_));
     work.is_begun = true;
   }
 
   bool has_sources(const resolve::FileStep& step) const {
-    const auto is_there = [this](const FileSource& source) {
-      return source.kind != FileSource::Kind::stage || works_.at(source.stage).is_done();
-    };
-    if (step.kind == resolve::FileStep::Kind::copy) return is_there(step.source);
-    for (const run::RunMount& mount : step.run.mounts)
-      if (mount.from && !is_there(*mount.from)) return false;
+    for (const FileSource* source : step.sources())
+      if (const auto* stage = std::get_if<StageFiles>(source); stage && !works_.at(stage->stage).is_done())
+        return false;
     return true;
   }
 
   // Of the instruction; the files of its context go to `taken`.
   Digest key_of(const StageImage& state, const resolve::FileStep& step, oci::MergedTree& taken) {
-    const bool is_independent = step.kind == resolve::FileStep::Kind::copy && step.request.is_independent();
+    const auto* copy = step.as<resolve::CopyStep>();
+    const bool is_independent = copy != nullptr && copy->request.is_independent();
     std::string key_text = std::string("schema = ") + kInstructionSchema +
                            "\nparent = " + (is_independent ? "any" : state.identity().hex()) +
-                           "\nepoch = " + std::to_string(resolved_.epoch()) + "\nstep = " + step.text + "\n";
-    if (step.kind == resolve::FileStep::Kind::copy) {
-      if (step.source.kind == FileSource::Kind::scan && step.takes_files()) {
-        const oci::LayerIndex files = resolved_.scan(step.source.name).index(step.source.set);
+                           "\nepoch = " + std::to_string(resolved_.epoch) + "\nstep = " + step.text + "\n";
+    if (copy != nullptr) {
+      const auto* source = std::get_if<ContextFiles>(&copy->source);
+      if (source == nullptr) {
+        key_text += "source = " + copied_digest(step, *copy).hex() + "\n";
+      } else if (copy->takes_files()) {
+        const oci::LayerIndex files = resolved_.scan(source->context).index(source->set);
         // Many files are held twice at a time: as the scan and as a list, then as a list and as a tree.
-        if (scan_uses_[step.source.name] == 1) resolved_.release(step.source.name);
-        key_text += "source = " + apply_and_digest(files, step.source.name, taken).hex() + "\n";
-      } else if (step.source.kind != FileSource::Kind::scan) {
-        key_text += "source = " + copied_digest(step).hex() + "\n";
+        if (scan_uses_[source->context] == 1) resolved_.scans.at(source->context).scan->release();
+        key_text += "source = " + apply_and_digest(files, source->context, taken).hex() + "\n";
       }
     }
-    if (step.kind == resolve::FileStep::Kind::run) key_text += mounts_text(step);
+    if (const auto* run = step.as<resolve::RunStep>()) key_text += mounts_text(run->request);
     return sha256(key_text);
   }
 
   // Of what the instruction copies from a stage or an image, with the places of the bytes. The store keeps it
   // by what the whole source is: so nothing is merged for what was copied before, and nothing loaded.
-  Digest copied_digest(const resolve::FileStep& step) {
-    StageImage& source = source_image(step);
+  Digest copied_digest(const resolve::FileStep& step, const resolve::CopyStep& copy) {
+    StageImage& source = source_image(copy.source);
     const Digest key = sha256(std::string("schema = ") + kCopiedSchema + "\nsource = " +
                               source.identity_with_places().hex() + "\nstep = " + step.text + "\n");
     constexpr const char* kFact = "taken";
     if (const store::Store::Lookup lookup = store_.find_action(key); lookup.result)
       if (const auto fact = lookup.result->facts.find(kFact); fact != lookup.result->facts.end())
         if (const auto digest = Digest::from_hex(fact->second)) return *digest;
-    const Digest digest = step.taken_of(merged(source)).digest_with_places();
+    const Digest digest = copy.taken_of(merged(source)).digest_with_places();
     store_.put_action(key, {.kind = "copied",
                             .label = step.where + " " + step.text,
                             .outputs = {},
@@ -221,14 +217,14 @@ class ImageBuilder {
   }
 
   bool advance(StageWork& work, const resolve::FileStep& step) {
-    if (step.kind == resolve::FileStep::Kind::run) return begin_run(work, step);
+    if (step.as<resolve::RunStep>() != nullptr) return begin_run(work, step);
     oci::MergedTree taken;
     const Digest key = key_of(work.image, step, taken);
     if (take_stored(work, step, key)) return true;
+    const auto* copy = step.as<resolve::CopyStep>();
     save_step(work, step, key,
-              step.kind == resolve::FileStep::Kind::workdir
-                  ? execute_workdir(work.image, step)
-                  : execute_copy(work.image, step, std::move(taken)));
+              copy != nullptr ? execute_copy(work.image, step, *copy, std::move(taken))
+                              : execute_workdir(work.image, step));
     return true;
   }
 
@@ -254,7 +250,8 @@ class ImageBuilder {
     if (!work.is_missing && take_stored(work, step, *work.run_key)) return true;
     work.is_missing = true;
     if (free_runs_ == 0) return false;
-    work.run = std::make_unique<run::RunExecution>(step.run, run_context(work, step));
+    const run::RunRequest& request = step.as<resolve::RunStep>()->request;
+    work.run = std::make_unique<run::RunExecution>(request, run_context(work, step, request));
     at_work_.insert(*work.run_key);
     --free_runs_;
     return true;
@@ -310,22 +307,25 @@ class ImageBuilder {
   }
 
   oci::LayerIndex execute_workdir(StageImage& state, const resolve::FileStep& step) {
+    const auto& workdir = std::get<resolve::WorkdirStep>(step.what);
     Owner owner;
-    if (!step.user.empty()) owner = resolve_owner(step.user, merged(state), content_of(state), warn_at(step));
-    return make_workdir(merged(state), step.directory, owner, resolved_.epoch());
+    if (!workdir.user.empty())
+      owner = resolve_owner(workdir.user, merged(state), content_of(state), warn_at(step));
+    return make_workdir(merged(state), workdir.directory, owner, resolved_.epoch);
   }
 
-  oci::LayerIndex execute_copy(StageImage& state, const resolve::FileStep& step, oci::MergedTree taken) {
-    for (const std::string& content : step.inline_contents)
+  oci::LayerIndex execute_copy(StageImage& state, const resolve::FileStep& step,
+                               const resolve::CopyStep& copy, oci::MergedTree taken) {
+    for (const std::string& content : copy.inline_contents)
       (void)store_.put(content);
-    const oci::ContentReader source_reader = source_reader_of(step);
-    copy::CopyRequest request = step.request;
+    const oci::ContentReader source_reader = source_reader_of(copy);
+    copy::CopyRequest request = copy.request;
     request.read_destination = content_of(state);
     request.warn = warn_at(step);
     std::vector<oci::MergedTree> fetched;
-    fetched.reserve(step.remotes.size());
-    for (const oci::LayerIndex& layer : resolved_.fetch(step, store_)) {
-      const remote::RemoteSource& remote = step.remotes[fetched.size()];
+    fetched.reserve(copy.remotes.size());
+    for (const oci::LayerIndex& layer : fetch(resolved_, copy, store_)) {
+      const remote::RemoteSource& remote = copy.remotes[fetched.size()];
       fetched.emplace_back().apply(layer, remote.name);
       // Archives from URLs stay what they are unless --unpack is given.
       request.apart[remote.number] = {.tree = &fetched.back(),
@@ -333,20 +333,20 @@ class ImageBuilder {
                                       .unpack = remote.is_url() && request.unpack.value_or(false)};
     }
     const copy::ArchiveOpener open_archive = copy::make_archive_opener(store_, source_reader);
-    return step.source.kind == FileSource::Kind::scan
+    return std::holds_alternative<ContextFiles>(copy.source)
                ? copy::copy(std::move(taken), merged(state), request, open_archive)
-               : copy::copy(merged(source_image(step)), merged(state), request, open_archive);
+               : copy::copy(merged(source_image(copy.source)), merged(state), request, open_archive);
   }
 
   // What the mounts show, for the key: the contents, wherever their bytes are. Of a stage or image only what
   // is at the source; a cache begins as all of it.
-  std::string mounts_text(const resolve::FileStep& step) {
+  std::string mounts_text(const run::RunRequest& request) {
     std::string text;
-    for (const run::RunMount& mount : step.run.mounts) {
+    for (const run::RunMount& mount : request.mounts) {
       if (!mount.from) continue;
       const bool is_bind = mount.mount.type == dockerfile::Mount::Type::bind;
-      const Digest digest = mount.from->kind == FileSource::Kind::scan
-                                ? resolved_.scan(mount.from->name).index(mount.from->set).digest()
+      const auto* files = std::get_if<ContextFiles>(&*mount.from);
+      const Digest digest = files != nullptr ? resolved_.scan(files->context).index(files->set).digest()
                             : is_bind ? copy::subtree_digest(merged(source_image(*mount.from)), mount.source)
                                       : source_image(*mount.from).identity();
       text += "source = " + digest.hex() + "\n";
@@ -361,9 +361,9 @@ class ImageBuilder {
       return std::nullopt;
     }
     run::RunTree tree;
-    if (mount.from->kind == FileSource::Kind::scan) {
-      tree.image.context_roots = resolved_.context_roots();
-      tree.taken = resolved_.scan(mount.from->name).index(mount.from->set);
+    if (const auto* files = std::get_if<ContextFiles>(&*mount.from)) {
+      tree.image.context_roots = context_roots(resolved_);
+      tree.taken = resolved_.scan(files->context).index(files->set);
     } else {
       const StageImage& source = outside_.loaded(source_image(*mount.from));
       tree.image = source.image;
@@ -372,7 +372,8 @@ class ImageBuilder {
     return tree;
   }
 
-  run::RunContext run_context(StageWork& work, const resolve::FileStep& step) {
+  run::RunContext run_context(StageWork& work, const resolve::FileStep& step,
+                              const run::RunRequest& request) {
     const std::string prefix = "#" + std::to_string(work.first_ordinal + work.next) + " ";
     const oci::MergedTree& tree = merged(work.image);
     run::RunContext context{
@@ -380,39 +381,41 @@ class ImageBuilder {
         .image = work.image.image,
         .tree = tree,
         .base_layers = work.image.base_layers,
-        .epoch = resolved_.epoch(),
+        .epoch = resolved_.epoch,
         .mounts = {},
-        .secrets = resolved_.spec().secrets,
-        .agents = resolved_.spec().agents,
+        .secrets = resolved_.spec.secrets,
+        .agents = resolved_.spec.agents,
         .on_line = [this, prefix](std::string_view line) { warn_(prefix + std::string(line)); },
         .warn = warn_at(step),
-        .debug_shell = resolved_.spec().debug_shell};
-    for (const run::RunMount& mount : step.run.mounts)
+        .debug_shell = resolved_.spec.debug_shell};
+    for (const run::RunMount& mount : request.mounts)
       context.mounts.push_back(mounted_tree(mount));
     return context;
   }
 
-  oci::ContentReader source_reader_of(const resolve::FileStep& step) {
-    if (step.source.kind != FileSource::Kind::scan) return source_image(step).image.reader(store_);
+  oci::ContentReader source_reader_of(const resolve::CopyStep& copy) {
+    if (!std::holds_alternative<ContextFiles>(copy.source))
+      return source_image(copy.source).image.reader(store_);
     LoadedPlan contexts;
-    contexts.context_roots = resolved_.context_roots();
+    contexts.context_roots = context_roots(resolved_);
     return contexts.reader(store_);
   }
 
   // Where the bytes of a source lie must be known to the image that copies from it.
   void adopt(StageImage& state, const resolve::FileStep& step) {
-    if (step.kind != resolve::FileStep::Kind::copy || step.source.kind == FileSource::Kind::scan) return;
-    const LoadedPlan& source = source_image(step).image;
+    const auto* copy = step.as<resolve::CopyStep>();
+    if (copy == nullptr || std::holds_alternative<ContextFiles>(copy->source)) return;
+    const LoadedPlan& source = source_image(copy->source).image;
     for (const auto& root : source.context_roots)
       state.image.context_roots.insert(root);
     for (const fs::path& path : source.blob_directories)
       state.image.blob_directories.push_back(path);
   }
 
-  StageImage& source_image(const resolve::FileStep& step) { return source_image(step.source); }
   StageImage& source_image(const FileSource& source) {
-    return source.kind == FileSource::Kind::stage ? works_.at(source.stage).image
-                                                  : outside_.image(source.name);
+    const auto* stage = std::get_if<StageFiles>(&source);
+    return stage != nullptr ? works_.at(stage->stage).image
+                            : outside_.image(std::get<ImageFiles>(source).image);
   }
 
   const oci::MergedTree& merged(StageImage& state) { return outside_.loaded(state).merged(); }

@@ -6,7 +6,7 @@ StageImage& OutsideImages::image(const std::string& name) {
   const auto [found, is_new] = images_.try_emplace(name);
   StageImage& image = found->second;
   if (!is_new) return image;
-  image.not_loaded = &resolved_.image(name);
+  image.not_loaded = resolved_.images.at(name).get();
   const auto ids = image.not_loaded->diff_ids();
   if (!ids) return loaded(image);
   for (const Digest& id : *ids)

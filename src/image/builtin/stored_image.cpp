@@ -24,8 +24,8 @@ void add_blob_outputs(const oci::LayerIndex& index, const store::Store& store,
 
 void store_image(const LoadedPlan& image, const Digest& key, const resolve::Resolved& resolved,
                  std::uint64_t milliseconds, const store::Store& store) {
-  store::ActionResult result{.kind = "image", .label = resolved.spec().slug};
-  if (is_builtin(resolved.spec())) result.facts[kPlaces] = resolved.places();
+  store::ActionResult result{.kind = "image", .label = resolved.spec.slug};
+  if (is_builtin(resolved.spec)) result.facts[kPlaces] = places(resolved);
   result.outputs["plan"] = store.put(image.plan.serialize());
   for (std::size_t i = 0; i < image.layers.size(); ++i) {
     const PlanLayer& layer = image.plan.layers[i];
@@ -43,8 +43,8 @@ void store_image(const LoadedPlan& image, const Digest& key, const resolve::Reso
 }
 
 bool has_present_places(const store::ActionResult& result, const resolve::Resolved& resolved) {
-  const auto places = result.facts.find(kPlaces);
-  return places == result.facts.end() || places->second == resolved.places();
+  const auto recorded = result.facts.find(kPlaces);
+  return recorded == result.facts.end() || recorded->second == places(resolved);
 }
 
 std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const resolve::Resolved& resolved,
@@ -63,8 +63,8 @@ std::optional<LoadedPlan> stored_image(const store::ActionResult& result, const 
     image.layers.push_back(std::move(index->index));
     image.plan.layers[i].index_blob = index->blob;
   }
-  image.context_roots = resolved.context_roots();
-  for (const auto& [name, outside] : resolved.images()) {
+  image.context_roots = context_roots(resolved);
+  for (const auto& [name, outside] : resolved.images) {
     for (const auto& root : outside->context_roots())
       image.context_roots.insert(root);
     for (const fs::path& path : outside->blob_directories())

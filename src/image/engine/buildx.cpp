@@ -59,7 +59,7 @@ class BuildxEngine : public Engine {
     const EngineInput input =
         prepare_input(request.resolved, request.store, request.work, ContextTimes::by_content);
     // A daemon with its own image format writes no OCI layouts, and an old one reads none.
-    return request.resolved.spec().engine_version.find(" docker ") != std::string::npos
+    return request.resolved.spec.engine_version.find(" docker ") != std::string::npos
                ? build_in_daemon(request, input)
                : build_layout(request, input);
   }
@@ -70,7 +70,7 @@ class BuildxEngine : public Engine {
   // BuildKit has --shm-size and --ulimit since 0.10, a daemon's since Docker 23, the plug-in since 0.7
   // (docker/buildx 790 and 800). Earlier ones ignore them.
   static void check_run_settings(const resolve::Resolved& resolved) {
-    const std::string& version = resolved.spec().engine_version;
+    const std::string& version = resolved.spec.engine_version;
     const std::vector<std::string_view> words = split(version, ' ');
     if (words.size() < 3) return;
     const bool is_daemon = words[1].starts_with("docker") && !words[1].starts_with("docker-");
@@ -99,12 +99,12 @@ class BuildxEngine : public Engine {
                                        "--file", input.dockerfile.native()};
     append(arguments, common_options(request.resolved));
     append(arguments, secret_options(request.resolved, true));
-    append(arguments, engine_options(request.resolved.spec()));
+    append(arguments, engine_options(request.resolved.spec));
     return arguments;
   }
 
   LoadedPlan build_in_daemon(const EngineRequest& request, const EngineInput& input) const {
-    container::CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    container::CleanupLog log(request.resolved.spec.directory, request.on_line, request.store.directory());
     load_inputs(request, input, container::Client("docker"), log);
     const fs::path id_file = request.work / "image.id";
     const fs::path archive = request.work / "image.tar";
@@ -127,7 +127,7 @@ class BuildxEngine : public Engine {
                                                 exported.image_digest.string()});
     }
     arguments.push_back(input.context.native());
-    container::CleanupLog log(request.resolved.spec().directory, request.on_line);
+    container::CleanupLog log(request.resolved.spec.directory, request.on_line);
     run_client(request, log, arguments);
     return import_engine_image(archive, request.resolved, request.store);
   }

@@ -54,7 +54,7 @@ class DockerEngine : public Engine {
   }
 
   LoadedPlan build(const EngineRequest& request) const override {
-    const std::string& version = request.resolved.spec().engine_version;
+    const std::string& version = request.resolved.spec.engine_version;
     const bool buildkit = version.ends_with(" buildkit");
     if (buildkit && major_version(version) < kFirstWithRunSettings)
       refuse_ignored_settings(request.resolved, {"--shm-size", "--ulimit"},
@@ -62,7 +62,7 @@ class DockerEngine : public Engine {
                               "set DOCKER_BUILDKIT=0, or use Docker 23 or newer, or ENGINE builtin");
     const EngineInput input = prepare_input(request.resolved, request.store, request.work,
                                             buildkit ? ContextTimes::by_content : ContextTimes::whole);
-    container::CleanupLog log(request.resolved.spec().directory, request.on_line, request.store.directory());
+    container::CleanupLog log(request.resolved.spec.directory, request.on_line, request.store.directory());
     load_inputs(request, input, container::Client(kProgram), log);
 
     const fs::path id_file = request.work / "image.id";
@@ -74,7 +74,7 @@ class DockerEngine : public Engine {
       arguments.push_back("--force-rm");
     append(arguments, common_options(request.resolved));
     append(arguments, secret_options(request.resolved, buildkit));
-    append(arguments, engine_options(request.resolved.spec()));
+    append(arguments, engine_options(request.resolved.spec));
     arguments.push_back(input.context.native());
     run_client(request, log, arguments, {std::string("DOCKER_BUILDKIT=") + (buildkit ? "1" : "0")});
     const std::string id = read_file(id_file);
@@ -102,11 +102,11 @@ void append(std::vector<std::string>& words, const std::vector<std::string>& mor
 
 std::vector<std::string> secret_options(const resolve::Resolved& resolved, bool has_secrets) {
   std::vector<std::string> options;
-  for (const SecretSpec& secret : resolved.spec().secrets) {
+  for (const SecretSpec& secret : resolved.spec.secrets) {
     if (!has_secrets)
-      throw Error("the classic builder does not support secrets",
-                  {.where = "bottle " + resolved.spec().slug,
-                   .hint = "set DOCKER_BUILDKIT=1, or use ENGINE builtin"});
+      throw Error(
+          "the classic builder does not support secrets",
+          {.where = "bottle " + resolved.spec.slug, .hint = "set DOCKER_BUILDKIT=1, or use ENGINE builtin"});
     options.push_back("--secret");
     options.push_back("id=" + secret.id + (secret.is_variable ? ",env=" : ",src=") + secret.value);
   }
@@ -134,8 +134,8 @@ void load_inputs(const EngineRequest& request, const EngineInput& input, const c
 
 void run_client(const EngineRequest& request, container::CleanupLog& log,
                 const std::vector<std::string>& arguments, std::vector<std::string> environment) {
-  environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch()));
-  environment.push_back(container::CleanupLog::client_mark(request.resolved.spec().directory));
+  environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(request.resolved.epoch));
+  environment.push_back(container::CleanupLog::client_mark(request.resolved.spec.directory));
   log.note_client(arguments[0]);
   run_build(request, arguments, environment);
   log.forget_builder();

@@ -30,7 +30,7 @@ std::string upper(std::string text) {
 std::map<int, std::string> stage_names(const resolve::Resolved& resolved) {
   std::map<int, std::string> names;
   std::set<std::string> taken;
-  for (const auto& [number, stage] : resolved.stages()) {
+  for (const auto& [number, stage] : resolved.stages) {
     std::string name = stage.name;
     if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) != 0)
       name = "stage-" + std::to_string(number);
@@ -47,14 +47,14 @@ class Writer {
       : resolved_(resolved),
         names_(names),
         stage_names_(stage_names(resolved)),
-        source_(resolved.file().source->lines),
+        source_(resolved.file.source->lines),
         lines_(source_.size()) {}
 
   std::string write() {
     std::string text;
     for (const std::string& line : source_)
       text += line + "\n";
-    const dockerfile::SyntaxTree tree = dockerfile::parse_syntax(text, resolved_.file().source->name);
+    const dockerfile::SyntaxTree tree = dockerfile::parse_syntax(text, resolved_.file.source->name);
     const auto& directives = tree.directives;
     for (const auto& directive : {directives.syntax, directives.check, directives.escape})
       if (directive) copy_lines({directive->line, directive->line});
@@ -63,8 +63,8 @@ class Writer {
     for (const dockerfile::Node& node : tree.nodes) {
       if (upper(node.keyword) == "FROM") {
         ++number;
-        const auto found = resolved_.stages().find(number);
-        stage = found == resolved_.stages().end() ? nullptr : &found->second;
+        const auto found = resolved_.stages.find(number);
+        stage = found == resolved_.stages.end() ? nullptr : &found->second;
         if (stage != nullptr) write_from(node, number, *stage);
       } else if (number < 0) {
         copy_lines(node.lines);
@@ -82,7 +82,7 @@ class Writer {
  private:
   [[noreturn]] void fail(const dockerfile::Position& position, const std::string& message,
                          const std::string& hint) const {
-    throw dockerfile::SourceError(*resolved_.file().source, position, message, hint);
+    throw dockerfile::SourceError(*resolved_.file.source, position, message, hint);
   }
 
   std::string& line(int number) { return lines_.at(static_cast<std::size_t>(number) - 1); }
@@ -98,25 +98,27 @@ class Writer {
                                                         : names_.images.at(stage.base_image);
     line(node.lines.first) = "FROM " + base + " AS " + stage_names_.at(number);
     for (const resolve::FileStep& step : stage.steps) {
-      if (step.position.line != node.position().line || step.kind != resolve::FileStep::Kind::copy) continue;
-      if (reference(step.source))
-        fail(step.position, "a trigger of the base copies from \"" + step.source.name + "\"",
-             "ENGINE " + resolved_.spec().engine + " supports only triggers that copy from the context");
+      const auto* copy = step.as<resolve::CopyStep>();
+      if (step.position.line != node.position().line || copy == nullptr) continue;
+      if (reference(copy->source))
+        fail(step.position, "a trigger of the base copies from \"" + name_of(copy->source) + "\"",
+             "ENGINE " + resolved_.spec.engine + " supports only triggers that copy from the context");
     }
+  }
+
+  std::string name_of(const FileSource& source) const {
+    if (const auto* stage = std::get_if<StageFiles>(&source)) return resolved_.stages.at(stage->stage).name;
+    if (const auto* image = std::get_if<ImageFiles>(&source)) return image->image;
+    return std::get<ContextFiles>(source).context;
   }
 
   // nullopt: the main context, which needs no name.
   std::optional<std::string> reference(const FileSource& source) const {
-    switch (source.kind) {
-      case FileSource::Kind::stage:
-        return stage_names_.at(source.stage);
-      case FileSource::Kind::image:
-        return names_.images.at(source.name);
-      case FileSource::Kind::scan:
-        break;
-    }
-    if (source.name == kOwnContext) return std::nullopt;
-    const auto found = names_.scans.find(source.name);
+    if (const auto* stage = std::get_if<StageFiles>(&source)) return stage_names_.at(stage->stage);
+    if (const auto* image = std::get_if<ImageFiles>(&source)) return names_.images.at(image->image);
+    const std::string& context = std::get<ContextFiles>(source).context;
+    if (context == kOwnContext) return std::nullopt;
+    const auto found = names_.scans.find(context);
     return found == names_.scans.end() ? std::nullopt : std::optional<std::string>(found->second);
   }
 
@@ -124,13 +126,13 @@ class Writer {
     std::vector<Edit> edits;
     for (const resolve::FileStep& step : stage.steps) {
       if (step.position != node.position()) continue;
-      if (step.kind == resolve::FileStep::Kind::copy) {
-        if (const auto name = reference(step.source))
+      if (const auto* copy = step.as<resolve::CopyStep>()) {
+        if (const auto name = reference(copy->source))
           for (const dockerfile::Flag& flag : node.flags)
             if (flag.text.starts_with(kFrom))
               edits.push_back({flag.position, flag.text.size(), std::string(kFrom) + *name});
-      } else if (step.kind == resolve::FileStep::Kind::run) {
-        edit_mounts(node, step, edits);
+      } else if (const auto* run = step.as<resolve::RunStep>()) {
+        edit_mounts(node, run->request.mounts, edits);
       }
     }
     std::sort(edits.begin(), edits.end(),
@@ -140,11 +142,12 @@ class Writer {
           .replace(static_cast<std::size_t>(item.position.column) - 1, item.length, item.text);
   }
 
-  void edit_mounts(const dockerfile::Node& node, const resolve::FileStep& step, std::vector<Edit>& edits) {
+  void edit_mounts(const dockerfile::Node& node, const std::vector<run::RunMount>& mounts,
+                   std::vector<Edit>& edits) {
     std::size_t number = 0;
     for (const dockerfile::Flag& flag : node.flags) {
-      if (!flag.text.starts_with(kMount) || number >= step.run.mounts.size()) continue;
-      const run::RunMount& mount = step.run.mounts[number++];
+      if (!flag.text.starts_with(kMount) || number >= mounts.size()) continue;
+      const run::RunMount& mount = mounts[number++];
       const auto name = mount.from ? reference(*mount.from) : std::nullopt;
       if (!name) continue;
       for (std::size_t at = kMount.size(); at < flag.text.size();) {
@@ -176,21 +179,21 @@ class Writer {
 OutsideNames outside_names(const resolve::Resolved& resolved) {
   OutsideNames names;
   const auto add = [&](const FileSource& source) {
-    if (source.kind == FileSource::Kind::image) names.images[source.name];
-    if (source.kind == FileSource::Kind::scan && source.name != kOwnContext) names.scans[source.name];
+    if (const auto* image = std::get_if<ImageFiles>(&source)) names.images[image->image];
+    if (const auto* files = std::get_if<ContextFiles>(&source); files && files->context != kOwnContext)
+      names.scans[files->context];
   };
-  for (const auto& [number, stage] : resolved.stages()) {
+  for (const auto& [number, stage] : resolved.stages) {
     if (stage.base_stage < 0 && !stage.base_image.empty()) names.images[stage.base_image];
     for (const resolve::FileStep& step : stage.steps) {
       // The engine would fetch what it finds, not what the lock says.
-      if (!step.remotes.empty())
+      if (const auto* copy = step.as<resolve::CopyStep>(); copy != nullptr && !copy->remotes.empty())
         throw dockerfile::SourceError(
-            *resolved.file().source, step.position,
-            "ADD from a URL or a git repository is not supported by ENGINE " + resolved.spec().engine,
+            *resolved.file.source, step.position,
+            "ADD from a URL or a git repository is not supported by ENGINE " + resolved.spec.engine,
             "use ENGINE builtin, or ADD a file of the context");
-      if (step.kind == resolve::FileStep::Kind::copy) add(step.source);
-      for (const run::RunMount& mount : step.run.mounts)
-        if (mount.from) add(*mount.from);
+      for (const FileSource* source : step.sources())
+        add(*source);
     }
   }
   return names;

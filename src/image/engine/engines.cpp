@@ -79,8 +79,8 @@ std::string fresh_engine_version(const BuildSpec& spec, const store::Store& stor
 
 LoadedPlan build_with_engine(const resolve::Resolved& resolved, const store::Store& store,
                              const std::function<void(const std::string&)>& on_line) {
-  const auto engine = make_engine(resolved.spec());
-  const StagedDirectory work(resolved.spec().directory / kWork);
+  const auto engine = make_engine(resolved.spec);
+  const StagedDirectory work(resolved.spec.directory / kWork);
   LoadedPlan image =
       engine->build({.resolved = resolved, .store = store, .work = work.path(), .on_line = on_line});
   return image;

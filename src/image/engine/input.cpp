@@ -16,14 +16,14 @@ constexpr const char* kContextDirectory = "engine-context";
 oci::LayerIndex taken_from(const resolve::Resolved& resolved, const std::string& name) {
   std::set<std::size_t> sets;
   const auto add = [&](const FileSource& source, bool takes_anything) {
-    if (source.kind == FileSource::Kind::scan && source.name == name && takes_anything)
-      sets.insert(source.set);
+    const auto* files = std::get_if<ContextFiles>(&source);
+    if (files != nullptr && files->context == name && takes_anything) sets.insert(files->set);
   };
-  for (const auto& [number, stage] : resolved.stages())
+  for (const auto& [number, stage] : resolved.stages)
     for (const resolve::FileStep& step : stage.steps) {
-      if (step.kind == resolve::FileStep::Kind::copy) add(step.source, !step.request.sources.empty());
-      for (const run::RunMount& mount : step.run.mounts)
-        if (mount.from) add(*mount.from, true);
+      const auto* copy = step.as<resolve::CopyStep>();
+      for (const FileSource* source : step.sources())
+        add(*source, copy == nullptr || !copy->request.sources.empty());
     }
   oci::LayerIndex all;
   std::map<std::string, oci::Entry> entries;
@@ -39,13 +39,13 @@ oci::LayerIndex taken_from(const resolve::Resolved& resolved, const std::string&
         directory.mode = 0755;
         if (!entries.emplace(directory.path, directory).second) break;
       }
-      entry.mtime = resolved.epoch();
+      entry.mtime = resolved.epoch;
       entry.uid = entry.gid = 0;
       entries.insert_or_assign(entry.path, std::move(entry));
     }
   }
   for (auto& [path, entry] : entries) {
-    entry.mtime = resolved.epoch();
+    entry.mtime = resolved.epoch;
     all.entries.push_back(std::move(entry));
   }
   return all;
@@ -58,7 +58,7 @@ LoadedPlan image_of(oci::LayerIndex index, const resolve::Resolved& resolved) {
   Json config{{"architecture", platform.architecture}, {"os", platform.os}, {"config", Json::object()}};
   if (!platform.variant.empty()) config["variant"] = platform.variant;
   loaded.plan.config = config.dump();
-  loaded.context_roots = resolved.context_roots();
+  loaded.context_roots = context_roots(resolved);
   PlanLayer layer;
   layer.digest = index.digest();
   loaded.plan.layers.push_back(layer);
@@ -75,7 +75,7 @@ std::string reference_prefix(const fs::path& build_directory) {
 EngineInput prepare_input(const resolve::Resolved& resolved, const store::Store& store, const fs::path& work,
                           ContextTimes times) {
   EngineInput input{.dockerfile = work / "Dockerfile", .context = {}, .images = {}};
-  const std::string prefix = reference_prefix(resolved.spec().directory);
+  const std::string prefix = reference_prefix(resolved.spec.directory);
   OutsideNames names = outside_names(resolved);
   const auto add = [&](LoadedPlan image) {
     input.images.push_back(
@@ -83,16 +83,16 @@ EngineInput prepare_input(const resolve::Resolved& resolved, const store::Store&
     return input.images.back().reference;
   };
   for (auto& [name, reference] : names.images)
-    reference = add(resolved.image(name).load(store));
+    reference = add(resolved.images.at(name)->load(store));
   for (auto& [name, reference] : names.scans)
     reference = add(image_of(taken_from(resolved, name), resolved));
   write_file(input.dockerfile, engine_dockerfile(resolved, names), Durable::no);
   // BuildKit looks for it first: what the context holds was chosen already.
   write_file(input.dockerfile.native() + ".dockerignore", "", Durable::no);
   LoadedPlan contexts;
-  contexts.context_roots = resolved.context_roots();
+  contexts.context_roots = context_roots(resolved);
   input.context = stage_context(taken_from(resolved, kMainContext), contexts.reader(store),
-                                resolved.spec().directory / kContextDirectory, resolved.epoch(), times);
+                                resolved.spec.directory / kContextDirectory, resolved.epoch, times);
   return input;
 }
 

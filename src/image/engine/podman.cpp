@@ -36,9 +36,9 @@ class PodmanEngine : public Engine {
 
   LoadedPlan build(const EngineRequest& request) const override {
     const resolve::Resolved& resolved = request.resolved;
-    const fs::path& directory = resolved.spec().directory;
+    const fs::path& directory = resolved.spec.directory;
     // The isolation "chroot" shares /dev/shm of this machine; limits and hosts it sets.
-    if (isolation(resolved.spec()) == "chroot")
+    if (isolation(resolved.spec) == "chroot")
       refuse_ignored_settings(resolved, {"--shm-size"}, "ENGINE " + program_ + " and the isolation chroot",
                               "use --isolation=oci, or ENGINE builtin, docker or buildx");
     const EngineInput input = prepare_input(resolved, request.store, request.work, ContextTimes::whole);
@@ -54,7 +54,7 @@ class PodmanEngine : public Engine {
 
     const fs::path id_file = request.work / "image.id";
     std::vector<std::string> arguments{program_, "build", "--layers", "--force-rm", "--format", "oci",
-                                       "--timestamp", std::to_string(resolved.epoch()),
+                                       "--timestamp", std::to_string(resolved.epoch),
                                        // The images are there: a registry must not be asked for newer ones.
                                        "--pull=false", "--file", input.dockerfile.native(), "--ignorefile",
                                        input.dockerfile.native() + ".dockerignore", "--iidfile",
@@ -66,7 +66,7 @@ class PodmanEngine : public Engine {
     arguments.push_back("--network=host");
     append(arguments, common_options(resolved));
     append(arguments, secret_options(resolved, true));
-    append(arguments, engine_options(resolved.spec()));
+    append(arguments, engine_options(resolved.spec));
     arguments.push_back(input.context.native());
     log.note_builder(program_, temporary);
     run_build({.resolved = resolved,

@@ -45,10 +45,10 @@ std::vector<std::string> engine_options(const BuildSpec& spec) {
 }
 
 std::vector<std::string> common_options(const resolve::Resolved& resolved) {
-  const BuildSpec& spec = resolved.spec();
+  const BuildSpec& spec = resolved.spec;
   std::vector<std::string> options;
   // SOURCE_DATE_EPOCH is a number by now, or is removed.
-  const auto& values = resolved.values().build_args;
+  const auto& values = resolved.values.build_args;
   for (const auto& [name, given] : spec.build_args) {
     const auto value = values.find(name);
     if (value == values.end()) continue;
@@ -69,14 +69,14 @@ std::vector<std::string> common_options(const resolve::Resolved& resolved) {
 void refuse_ignored_settings(const resolve::Resolved& resolved, const std::vector<std::string>& unsupported,
                              const std::string& engine, const std::string& hint) {
   std::string given;
-  for (const std::string& option : resolved.spec().run_settings.options())
+  for (const std::string& option : resolved.spec.run_settings.options())
     for (const std::string& name : unsupported)
       if (given.empty() && option.starts_with(name + "=")) given = name;
   if (given.empty()) return;
-  for (const auto& [number, stage] : resolved.stages())
+  for (const auto& [number, stage] : resolved.stages)
     for (const resolve::FileStep& step : stage.steps)
-      if (step.kind == resolve::FileStep::Kind::run)
-        throw dockerfile::SourceError(*resolved.file().source, step.position,
+      if (step.as<resolve::RunStep>() != nullptr)
+        throw dockerfile::SourceError(*resolved.file.source, step.position,
                                       given + " has no effect on RUN with " + engine, hint);
 }
 
@@ -98,7 +98,7 @@ void run_build(const EngineRequest& request, const std::vector<std::string>& arg
   if (finished.status.success()) return;
   const std::string last = last_line(finished.output);
   throw Error("the engine failed with " + finished.status.text() + (last.empty() ? "" : ": " + last),
-              {.where = "bottle " + request.resolved.spec().slug + ": " + command_text(arguments),
+              {.where = "bottle " + request.resolved.spec.slug + ": " + command_text(arguments),
                .hint = "see the engine's output above"});
 }
 

@@ -3,16 +3,25 @@
 
 #include <cstddef>
 #include <string>
+#include <variant>
 
 namespace bottle::image {
 inline namespace model {
 
-struct FileSource {
-  enum class Kind { scan, stage, image } kind = Kind::scan;
-  std::string name;     // of the context: "context", "context:<name>"; of the image
-  std::size_t set = 0;  // scan: which set of the scan
-  int stage = -1;
+struct ContextFiles {
+  std::string context;  // "context", "context:<name>"
+  std::size_t set = 0;  // what the scan of the context calls the files that are taken
 };
+
+struct StageFiles {
+  int stage = 0;
+};
+
+struct ImageFiles {
+  std::string image;  // its name among the outside images
+};
+
+using FileSource = std::variant<ContextFiles, StageFiles, ImageFiles>;
 
 }  // namespace model
 }  // namespace bottle::image

@@ -15,7 +15,7 @@ inline namespace model {
 
 class RecordedInputs {
  public:
-  // Of a key text (docs/formats/key.md); nullopt if it has a line that Resolved::key_text() does not write.
+  // Of a key text (docs/formats/key.md); nullopt if it has a line that resolve::key_text() does not write.
   static std::optional<RecordedInputs> parse(std::string_view key_text);
 
   // Of the scan of that name, sorted by path, without places. Gone from here then.

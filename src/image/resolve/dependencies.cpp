@@ -5,7 +5,7 @@
 
 #include "image/context/path_links.hpp"
 #include "image/context/stat_cache.hpp"
-#include "image/resolve/resolve.hpp"
+#include "image/resolve/resolved.hpp"
 #include "util/path.hpp"
 
 namespace bottle::image::resolve {
@@ -70,25 +70,24 @@ class Dependencies {
 
 }  // namespace
 
-std::vector<context::Dependency> Resolved::dependencies() const {
-  Dependencies own(lock_file(spec_).parent_path(), spec_.excludes);
-  const std::vector<fs::path> of_lock = lock_.dependencies();
-  for (const fs::path& path : of_lock)
+std::vector<context::Dependency> dependencies(const Resolved& resolved) {
+  Dependencies own(lock_file(resolved.spec).parent_path(), resolved.spec.excludes);
+  for (const fs::path& path : resolved.lock_files)
     own.add(path);
-  if (!of_lock.empty()) own.add_surroundings(lock_file(spec_));
-  for (const fs::path& path : dependencies_) {
+  if (!resolved.lock_files.empty()) own.add_surroundings(lock_file(resolved.spec));
+  for (const fs::path& path : resolved.files) {
     own.add(path);
     own.add_surroundings(path);
   }
-  for (const fs::path& path : plans_) {
+  for (const fs::path& path : resolved.plans) {
     own.add(path);
     if (!own.is_excluded(path)) own.add_surroundings(path);
   }
-  for (const auto& [name, open] : scans_)
+  for (const auto& [name, open] : resolved.scans)
     for (const fs::path& root : open.scan->named_paths())
       if (!open.scan->holds_files() || !own.is_excluded(root)) own.add_surroundings(root);
   std::vector<context::Dependency> found = own.take();
-  for (const auto& [name, open] : scans_) {
+  for (const auto& [name, open] : resolved.scans) {
     std::vector<context::Dependency> more = open.scan->dependencies();
     const auto middle = static_cast<std::ptrdiff_t>(found.size());
     found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
@@ -98,9 +97,9 @@ std::vector<context::Dependency> Resolved::dependencies() const {
   return found;
 }
 
-std::vector<std::string> Resolved::dependency_paths() const {
+std::vector<std::string> dependency_paths(const Resolved& resolved) {
   std::vector<std::string> paths;
-  for (context::Dependency& dependency : dependencies())
+  for (context::Dependency& dependency : dependencies(resolved))
     paths.push_back(std::move(dependency.path));
   return paths;
 }

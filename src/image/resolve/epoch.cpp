@@ -8,7 +8,7 @@
 #include "dockerfile/text.hpp"
 #include "image/model/read_dockerfile.hpp"
 #include "image/remote/git.hpp"
-#include "image/resolve/resolve.hpp"
+#include "image/resolve/resolver.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -49,15 +49,15 @@ RemoteTime time_of(const remote::RemoteSource& remote, const remote::RemoteAcces
 
 }  // namespace
 
-void Resolved::give_epoch() {
-  if (epoch_ != 0) values_.build_args.try_emplace(kName, std::to_string(epoch_));
+void Resolver::give_epoch() {
+  if (resolved_.epoch != 0) resolved_.values.build_args.try_emplace(kName, std::to_string(resolved_.epoch));
 }
 
-void Resolved::decide_epoch(const store::Store& store) {
-  epoch_ = 0;
-  auto& given = values_.build_args;
+void Resolver::decide_epoch() {
+  resolved_.epoch = 0;
+  auto& given = resolved_.values.build_args;
   const auto argument = given.find(kName);
-  const auto global = plan_.globals.find(kName);
+  const auto global = resolved_.plan.globals.find(kName);
   std::string text;
   if (argument != given.end())
     text = argument->second;
@@ -65,7 +65,7 @@ void Resolved::decide_epoch(const store::Store& store) {
     text = *global;
   else
     return;
-  const auto epoch = epoch_of(text, store);
+  const auto epoch = epoch_of(text);
   // From here on it is a number, or was not given.
   const std::string number = epoch ? std::to_string(*epoch) : "";
   if (argument != given.end()) {
@@ -73,50 +73,45 @@ void Resolved::decide_epoch(const store::Store& store) {
     if (number.empty()) given.erase(argument);
   }
   if (global) {
-    plan_.globals.set(kName, number);
-    if (number.empty()) plan_.globals.erase(kName);
+    resolved_.plan.globals.set(kName, number);
+    if (number.empty()) resolved_.plan.globals.erase(kName);
   }
-  epoch_ = epoch.value_or(0);
+  resolved_.epoch = epoch.value_or(0);
 }
 
-std::optional<std::int64_t> Resolved::epoch_of(const std::string& text, const store::Store& store) {
+std::optional<std::int64_t> Resolver::epoch_of(const std::string& text) {
   if (text.empty()) return std::nullopt;
   if (const auto seconds = parse_unsigned(text); seconds && *seconds <= kLargest)
     return static_cast<std::int64_t>(*seconds);
   // The time of a context that is on this machine is not an input.
   if (text == "context") return std::nullopt;
-  if (const ContextSpec* context = find_context(spec_, text)) {
+  if (const ContextSpec* context = find_context(resolved_.spec, text)) {
     if (context->kind != ContextKind::remote) return std::nullopt;
-    const auto remote =
-        remote_source(classify_source(context->reference), file_.stages.front().from.position);
-    if (!remote || survey_ || unlocked_ == Unlocked::left_open) return std::nullopt;
-    const RemoteTime time = time_of(*remote, *access_, store);
-    epoch_action_ = time.action;
-    return time.seconds;
+    return remote_epoch(classify_source(context->reference), resolved_.file.stages.front().from.position);
   }
-  for (const StageText& stage : file_.stages)
-    if (!stage.header().name.empty() && equal_fold(stage.header().name, text))
-      return stage_epoch(stage, store);
+  for (const StageText& stage : resolved_.file.stages)
+    if (!stage.header().name.empty() && equal_fold(stage.header().name, text)) return stage_epoch(stage);
   const std::string message = std::string("invalid ") + kName + " \"" + escape_word(text) +
                               "\": expected seconds since 1970 (0 to " + std::to_string(kLargest) +
                               "), \"context\", or the name of a stage or named context";
-  for (const Instruction& instruction : file_.meta_args)
+  for (const Instruction& instruction : resolved_.file.meta_args)
     for (const ArgDefinition& definition : std::get<Arg>(instruction.body).definitions)
       if (definition.key == kName) fail(instruction.position, message, "");
   throw UsageError(message, {.where = std::string("the build argument ") + kName});
 }
 
 // Such a stage names one thing that has a time, and is not built for that.
-std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const store::Store& store) {
+std::optional<std::int64_t> Resolver::stage_epoch(const StageText& stage) {
   const auto refuse = [&](const Instruction& instruction, const std::string& what) {
     fail(instruction.position, std::string("the stage that ") + kName + " names " + what,
          "write FROM scratch AS <name> and one ADD of a URL or git repository");
   };
-  if (expand(stage.header().base, plan_.globals, {.escape = file_.escape()}).text != "scratch")
+  if (expand(stage.header().base, resolved_.plan.globals, {.escape = resolved_.file.escape()}).text !=
+      "scratch")
     refuse(stage.from, "does not start FROM scratch");
-  Environment globals = plan_.globals;
+  Environment globals = resolved_.plan.globals;
   globals.erase(kName);
-  Scope scope(*file_.source, file_.escape(), globals, values_);
+  Scope scope(*resolved_.file.source, resolved_.file.escape(), globals, resolved_.values);
   scope.add_environment(globals);
   std::optional<RemoteOrPath> source;
   Position position = stage.from.position;
@@ -140,10 +135,14 @@ std::optional<std::int64_t> Resolved::stage_epoch(const StageText& stage, const 
     position = instruction.position;
   }
   if (!source) refuse(stage.from, "has no ADD");
-  const auto remote = remote_source(*source, position);
-  if (!remote || survey_ || unlocked_ == Unlocked::left_open) return std::nullopt;
-  const RemoteTime time = time_of(*remote, *access_, store);
-  epoch_action_ = time.action;
+  return remote_epoch(*source, position);
+}
+
+std::optional<std::int64_t> Resolver::remote_epoch(const RemoteOrPath& source, const Position& position) {
+  const auto remote = remote_source(source, position);
+  if (!remote || options_.survey || options_.unlocked == Unlocked::left_open) return std::nullopt;
+  const RemoteTime time = time_of(*remote, *resolved_.access, store_);
+  resolved_.epoch_action = time.action;
   return time.seconds;
 }
 

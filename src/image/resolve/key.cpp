@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "image/resolve/resolve.hpp"
+#include "image/resolve/resolved.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -76,33 +76,26 @@ class Lines {
   std::vector<std::size_t> begins_;
 };
 
-}  // namespace
-
-std::string Resolved::source_text(const std::string& name, const OutsideImage& image) const {
-  try {
-    return taken_text(name, image);
-  } catch (const Error&) {
-    return image.identity();  // the instruction that takes something says what is wrong, and where
-  }
-}
-
 // Of an image whose files are here and that no stage begins with, only what is taken of it counts.
-std::string Resolved::taken_text(const std::string& name, const OutsideImage& image) const {
+std::string taken_text(const Resolved& resolved, const std::string& name, const OutsideImage& image) {
   const LoadedPlan* plan = image.plan();
   const auto is_it = [&](const FileSource& source) {
-    return source.kind == FileSource::Kind::image && source.name == name;
+    const auto* files = std::get_if<ImageFiles>(&source);
+    return files != nullptr && files->image == name;
   };
-  if (plan == nullptr || !is_builtin(spec_)) return image.identity();
-  for (const auto& [number, stage] : stages_)
+  if (plan == nullptr || !is_builtin(resolved.spec)) return image.identity();
+  for (const auto& [number, stage] : resolved.stages)
     if (stage.base_image == name) return image.identity();
   const oci::MergedTree tree = plan->merged();
   Sha256 taken;
   const auto add = [&](const Digest& digest) { taken.update(digest.hex() + "\n"); };
-  for (const auto& [number, stage] : stages_)
+  for (const auto& [number, stage] : resolved.stages)
     for (const FileStep& step : stage.steps) {
-      if (step.kind == FileStep::Kind::copy && is_it(step.source)) add(step.taken_of(tree).digest());
-      if (step.kind != FileStep::Kind::run) continue;
-      for (const run::RunMount& mount : step.run.mounts) {
+      if (const auto* copy = step.as<CopyStep>(); copy != nullptr && is_it(copy->source))
+        add(copy->taken_of(tree).digest());
+      const auto* run = step.as<RunStep>();
+      if (run == nullptr) continue;
+      for (const run::RunMount& mount : run->request.mounts) {
         if (!mount.from || !is_it(*mount.from)) continue;
         // A cache begins as all of it.
         if (mount.mount.type != dockerfile::Mount::Type::bind) return image.identity();
@@ -112,18 +105,31 @@ std::string Resolved::taken_text(const std::string& name, const OutsideImage& im
   return "taken sha256:" + taken.finish().hex();
 }
 
-std::string Resolved::key_text() const {
+std::string source_text(const Resolved& resolved, const std::string& name, const OutsideImage& image) {
+  try {
+    return taken_text(resolved, name, image);
+  } catch (const Error&) {
+    return image.identity();  // the instruction that takes something says what is wrong, and where
+  }
+}
+
+}  // namespace
+
+std::string key_text(const Resolved& resolved) {
   Lines lines;
   const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
   // In this order they are sorted already, unless escapes or many instructions make a difference.
-  add("engine", spec_.engine + (spec_.engine_version.empty() ? "" : " " + escape_word(spec_.engine_version)));
-  if (!is_builtin(spec_)) {
-    for (std::size_t i = 0; i < spec_.engine_options.size(); ++i)
-      add("engine option " + std::to_string(i), escape_word(spec_.engine_options[i]));
-    if (const auto& syntax = file_.directives.syntax) add("engine syntax", escape_word(syntax->value));
+  add("engine",
+      resolved.spec.engine +
+          (resolved.spec.engine_version.empty() ? "" : " " + escape_word(resolved.spec.engine_version)));
+  if (!is_builtin(resolved.spec)) {
+    for (std::size_t i = 0; i < resolved.spec.engine_options.size(); ++i)
+      add("engine option " + std::to_string(i), escape_word(resolved.spec.engine_options[i]));
+    if (const auto& syntax = resolved.file.directives.syntax)
+      add("engine syntax", escape_word(syntax->value));
   }
-  add("epoch", std::to_string(epoch_));
-  for (const auto& [name, open] : scans_) {
+  add("epoch", std::to_string(resolved.epoch));
+  for (const auto& [name, open] : resolved.scans) {
     const std::string subject = "input " + escape_word(name) + " ";
     open.scan->for_each_entry([&](const oci::Entry& entry) {
       std::string& line = lines.begin();
@@ -134,20 +140,20 @@ std::string Resolved::key_text() const {
       line += '\n';
     });
   }
-  for (const auto& [name, value] : spec_.labels)
+  for (const auto& [name, value] : resolved.spec.labels)
     add("label " + escape_word(name), escape_word(value));
-  add("platform", values_.target_platform.string());
+  add("platform", resolved.values.target_platform.string());
   add("schema", kSchema);
-  for (const auto& [name, image] : images_)
-    add("source " + escape_word(name), source_text(name, *image));
+  for (const auto& [name, image] : resolved.images)
+    add("source " + escape_word(name), source_text(resolved, name, *image));
 
   // Of a stage that files are only copied from, its configuration is not an input, only what makes its
   // layers.
   std::set<int> chain;
-  for (int number = plan_.target; number >= 0; number = stages_.at(number).base_stage)
+  for (int number = resolved.plan.target; number >= 0; number = resolved.stages.at(number).base_stage)
     chain.insert(number);
   int ordinal = 0;
-  for (const auto& [number, stage] : stages_) {
+  for (const auto& [number, stage] : resolved.stages) {
     for (const ResolvedStage::Line& line : stage.lines) {
       const bool is_from = &line == &stage.lines.front();
       if (!line.makes_layer && !is_from && !chain.contains(number)) continue;

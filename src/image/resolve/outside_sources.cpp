@@ -4,7 +4,7 @@
 #include "image/model/read_dockerfile.hpp"
 #include "image/remote/git.hpp"
 #include "image/remote/image.hpp"
-#include "image/resolve/resolve.hpp"
+#include "image/resolve/resolver.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -89,14 +89,15 @@ std::string near_hint(const std::string& written, const StagePlan& plan, const B
 
 }  // namespace
 
-std::string Resolved::open_scratch() {
+std::string Resolver::open_scratch() {
   std::string name = "scratch";
-  if (!images_.contains(name)) images_.emplace(name, std::make_unique<EmptyImage>(values_.target_platform));
+  if (!resolved_.images.contains(name))
+    resolved_.images.emplace(name, std::make_unique<EmptyImage>(resolved_.values.target_platform));
   return name;
 }
 
 // The lock entry that `look_up` adds. Errors get the Dockerfile's line.
-auto Resolved::first_locked(const Position& position, const std::string& name, const auto& look_up) const {
+auto Resolver::first_locked(const Position& position, const std::string& name, const auto& look_up) const {
   try {
     return look_up();
   } catch (const Error& error) {
@@ -105,21 +106,22 @@ auto Resolved::first_locked(const Position& position, const std::string& name, c
   }
 }
 
-std::string Resolved::frozen_text() const {
+std::string Resolver::frozen_text() const {
   return frozen_by_.empty() ? "" : "; " + frozen_by_ + " keeps a build from adding it to the lock";
 }
 
-std::optional<std::string> Resolved::open_image(const Origin& origin,
+std::optional<std::string> Resolver::open_image(const Origin& origin,
                                                 const std::optional<oci::Platform>& platform,
-                                                const Position& position, const store::Store& store) {
-  const oci::Platform wanted = platform ? normalized(*platform) : values_.target_platform;
+                                                const Position& position) {
+  const oci::Platform wanted = platform ? normalized(*platform) : resolved_.values.target_platform;
   const ContextSpec* context =
-      origin.kind == Origin::Kind::named_context ? find_context(spec_, origin.name) : nullptr;
-  if (context == nullptr) return open_locked(origin.name, origin.name, wanted, position, store);
+      origin.kind == Origin::Kind::named_context ? find_context(resolved_.spec, origin.name) : nullptr;
+  if (context == nullptr) return open_locked(origin.name, origin.name, wanted, position);
   if (context->kind == ContextKind::image)
-    return open_locked(origin.name, context->reference, wanted, position, store);
-  const std::string name = origin.name + (wanted == values_.target_platform ? "" : " " + wanted.string());
-  if (images_.contains(name)) return name;
+    return open_locked(origin.name, context->reference, wanted, position);
+  const std::string name =
+      origin.name + (wanted == resolved_.values.target_platform ? "" : " " + wanted.string());
+  if (resolved_.images.contains(name)) return name;
   if (context->kind == ContextKind::remote) {
     RemoteOrPath source;
     try {
@@ -129,29 +131,29 @@ std::optional<std::string> Resolved::open_image(const Origin& origin,
     }
     auto remote = remote_source(source, position);
     if (!remote) return std::nullopt;
-    images_.emplace(name, std::make_unique<RemoteFiles>(std::move(*remote), wanted, access_));
+    resolved_.images.emplace(name,
+                             std::make_unique<RemoteFiles>(std::move(*remote), wanted, resolved_.access));
     return name;
   }
   std::unique_ptr<OutsideImage> image;
   try {
     image = open_outside(*context, wanted);
   } catch (const Error& error) {
-    if (!survey_ || context->kind != ContextKind::bottle) throw;
-    if (survey_->warn)
-      survey_->warn(file_.source->where(position) + ": warning: the bottle \"" + origin.name +
-                    "\" is not built yet, so its variables are unknown to the checks");
+    if (!options_.survey || context->kind != ContextKind::bottle) throw;
+    if (options_.survey->warn)
+      options_.survey->warn(resolved_.file.source->where(position) + ": warning: the bottle \"" +
+                            origin.name + "\" is not built yet, so its variables are unknown to the checks");
     image = std::make_unique<NoImage>(wanted);
   }
   for (const fs::path& path : image->dependencies())
-    (context->kind == ContextKind::bottle ? plans_ : dependencies_).push_back(path);
-  images_.emplace(name, std::move(image));
+    (context->kind == ContextKind::bottle ? resolved_.plans : resolved_.files).push_back(path);
+  resolved_.images.emplace(name, std::move(image));
   return name;
 }
 
-std::optional<std::string> Resolved::open_locked(const std::string& written,
+std::optional<std::string> Resolver::open_locked(const std::string& written,
                                                  const std::string& reference_text,
-                                                 const oci::Platform& platform, const Position& position,
-                                                 const store::Store& store) {
+                                                 const oci::Platform& platform, const Position& position) {
   registry::Reference reference;
   try {
     reference = registry::Reference::parse(reference_text);
@@ -159,28 +161,29 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
     fail(position, error.message(), error.hint());
   }
   const std::string canonical = reference.string();
-  const std::string name = canonical + (platform == values_.target_platform ? "" : " " + platform.string());
-  if (images_.contains(name)) return name;
+  const std::string name =
+      canonical + (platform == resolved_.values.target_platform ? "" : " " + platform.string());
+  if (resolved_.images.contains(name)) return name;
   // A digest says what it is; the lock has nothing to add.
   std::optional<LockedImage> locked;
-  if (!reference.digest || survey_) locked = source_lock().image(reference);
-  if (!locked && reference.digest && unlocked_ != Unlocked::left_open) {
-    locked = remote::pinned_image(reference, store, *access_);
-    pinned_.insert(*reference.digest);
+  if (!reference.digest || options_.survey) locked = source_lock().image(reference);
+  if (!locked && reference.digest && options_.unlocked != Unlocked::left_open) {
+    locked = remote::pinned_image(reference, store_, *resolved_.access);
+    resolved_.pinned.insert(*reference.digest);
   }
   if (!locked) {
-    if (unlocked_ == Unlocked::left_open) {
-      open_sources_.insert(written);
+    if (options_.unlocked == Unlocked::left_open) {
+      resolved_.open_sources.insert(written);
       return std::nullopt;
     }
     // A misspelt stage must not become an image of that name, which anyone can publish.
-    const std::string near = near_hint(written, plan_, spec_);
+    const std::string near = near_hint(written, resolved_.plan, resolved_.spec);
     if (first_lock_ && near.empty())
       locked = first_locked(position, canonical, [&] { return first_lock_->image(reference); });
     else
       fail(position,
            "the image \"" + written + "\" is not a stage, not a named context and not locked" + frozen_text(),
-           near + "lock it with " + remote::update_command(spec_, canonical) +
+           near + "lock it with " + remote::update_command(resolved_.spec, canonical) +
                ", or define its source: CONTEXTS " + written +
                "=oci-layout:<directory> (bottle-image build: --build-context)");
   }
@@ -190,28 +193,28 @@ std::optional<std::string> Resolved::open_locked(const std::string& written,
          "the image \"" + written + "\" is not available for " + platform.string() + ", only for " +
              platforms_text(*locked),
          "choose one of these with FROM --platform, or lock it again: " +
-             remote::update_command(spec_, canonical));
+             remote::update_command(resolved_.spec, canonical));
   std::unique_ptr<OutsideImage> image;
   try {
-    image = remote::open_registry_image(reference, *manifest, store, access_);
+    image = remote::open_registry_image(reference, *manifest, store_, resolved_.access);
   } catch (const Error&) {
     // Describing a Dockerfile needs no network.
-    if (unlocked_ != Unlocked::left_open) throw;
-    open_sources_.insert(written);
+    if (options_.unlocked != Unlocked::left_open) throw;
+    resolved_.open_sources.insert(written);
     return std::nullopt;
   }
-  images_.emplace(name, std::move(image));
+  resolved_.images.emplace(name, std::move(image));
   return name;
 }
 
-std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& source,
+std::optional<remote::RemoteSource> Resolver::remote_source(const RemoteOrPath& source,
                                                             const Position& position) {
   remote::RemoteSource remote;
   const auto is_left_open = [&](const char* what) {
-    if (unlocked_ != Unlocked::left_open)
+    if (options_.unlocked != Unlocked::left_open)
       fail(position, std::string(what) + " \"" + remote.name + "\" is not locked" + frozen_text(),
-           "lock it with " + remote::update_command(spec_, remote.name));
-    open_sources_.insert(remote.name);
+           "lock it with " + remote::update_command(resolved_.spec, remote.name));
+    resolved_.open_sources.insert(remote.name);
     return true;
   };
   if (const auto* url = std::get_if<UrlSource>(&source)) {
@@ -233,7 +236,7 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
       expected = {.digest = locked->digest,
                   .size = locked->size,
                   .hint = "review the change with bottle-lock check, and accept it with " +
-                          remote::update_command(spec_, remote.name)};
+                          remote::update_command(resolved_.spec, remote.name)};
     }
     remote.what = remote::RemoteUrl{*url, expected};
     return remote;
@@ -252,32 +255,10 @@ std::optional<remote::RemoteSource> Resolved::remote_source(const RemoteOrPath& 
     if (!locked.commit.starts_with(git.checksum))
       fail(position,
            "\"" + remote.name + "\" is locked as " + locked.commit + ", which is not " + git.checksum,
-           "lock it again: " + remote::update_command(spec_, remote.name));
+           "lock it again: " + remote::update_command(resolved_.spec, remote.name));
   }
   remote.what = remote::RemoteGit{git, locked};
   return remote;
-}
-
-std::vector<Digest> Resolved::source_actions() const {
-  std::set<Digest> keys;
-  if (epoch_action_) keys.insert(*epoch_action_);
-  for (const Digest& digest : pinned_)
-    keys.insert(remote::document_action(digest));
-  for (const auto& [name, image] : images_)
-    for (const Digest& key : image->actions())
-      keys.insert(key);
-  for (const auto& [number, stage] : stages_)
-    for (const FileStep& step : stage.steps)
-      for (const remote::RemoteSource& source : step.remotes)
-        keys.insert(source.action());
-  return {keys.begin(), keys.end()};
-}
-
-std::vector<oci::LayerIndex> Resolved::fetch(const FileStep& step, const store::Store& store) const {
-  std::vector<oci::LayerIndex> layers;
-  for (const remote::RemoteSource& source : step.remotes)
-    layers.push_back(remote::fetch_source(source, store, *access_));
-  return layers;
 }
 
 }  // namespace bottle::image::resolve

@@ -7,7 +7,7 @@
 
 #include "dockerfile/history.hpp"
 #include "dockerfile/text.hpp"
-#include "image/resolve/resolve.hpp"
+#include "image/resolve/resolver.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 
@@ -42,22 +42,18 @@ std::string absolute_target(const std::string& workdir, const std::string& targe
 
 }  // namespace
 
-FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction& expanded,
-                            const ImageConfig& config, const Scope& scope, const store::Store& store) {
-  const Run& run = *expanded.as<Run>();
-  FileStep step;
-  step.kind = FileStep::Kind::run;
-  step.position = expanded.position;
-  step.where = file_.source->where(expanded.position);
-  run::RunRequest& request = step.run;
-  const auto& allowed = spec_.allowed;
+run::RunRequest Resolver::run_request(const PlannedInstruction& planned, const Run& run,
+                                      const Position& position, const ImageConfig& config,
+                                      const Scope& scope) {
+  run::RunRequest request;
+  const auto& allowed = resolved_.spec.allowed;
   request.is_insecure = run.security == "insecure";
   if (request.is_insecure && std::find(allowed.begin(), allowed.end(), "security.insecure") == allowed.end())
-    fail(step.position, "RUN --security=insecure requires the entitlement security.insecure",
+    fail(position, "RUN --security=insecure requires the entitlement security.insecure",
          "add --allow security.insecure to bottle-image build, which gives the command all rights of this "
          "user");
   if (!run.devices.empty())
-    fail(step.position,
+    fail(position,
          "RUN --device=" + run.devices.front().name + " is not supported: a key cannot describe a device",
          "use the device when the image runs, or use --security=insecure, which shows the devices of this "
          "machine");
@@ -66,16 +62,16 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
   RunCommand command = run_command(run, shell);
   request.arguments = std::move(command.arguments);
   request.script = std::move(command.script);
-  if (request.arguments.empty()) fail(step.position, "RUN without a command", "write the command after RUN");
+  if (request.arguments.empty()) fail(position, "RUN without a command", "write the command after RUN");
   request.environment = scope.environment().entries();
-  request.proxies = both_spellings(proxy_arguments(values_.build_args));
+  request.proxies = both_spellings(proxy_arguments(resolved_.values.build_args));
   request.user = config.user();
   request.workdir = config.workdir().empty() ? "/" : config.workdir();
-  if (run.network == "host" && !spec_.run_has_network)
-    fail(step.position, "RUN --network=host conflicts with the network setting none of this image",
+  if (run.network == "host" && !resolved_.spec.run_has_network)
+    fail(position, "RUN --network=host conflicts with the network setting none of this image",
          "remove NETWORK none (bottle-image build: --network none), or remove --network=host");
-  request.has_network = run.network != "none" && spec_.run_has_network;
-  request.settings = spec_.run_settings;
+  request.has_network = run.network != "none" && resolved_.spec.run_has_network;
+  request.settings = resolved_.spec.run_settings;
 
   for (std::size_t i = 0; i < run.mounts.size(); ++i) {
     run::RunMount item;
@@ -95,10 +91,9 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
         std::vector<copy::Source> taken;
         if (is_context || origin.kind == Origin::Kind::named_context)
           taken.push_back(copy::parse_source(item.source, false, {}));
-        item.from = find_source(origin, step.position, taken, {}, store);
-        item.from_name = item.from->kind == FileSource::Kind::stage
-                             ? "stage " + stages_.at(item.from->stage).number
-                             : mount.from;
+        item.from = find_source(origin, position, taken, {});
+        const auto* stage = std::get_if<StageFiles>(&*item.from);
+        item.from_name = stage != nullptr ? "stage " + resolved_.stages.at(stage->stage).number : mount.from;
         break;
       }
       case Mount::Type::secret:
@@ -111,11 +106,10 @@ FileStep Resolved::run_step(const PlannedInstruction& planned, const Instruction
         break;
     }
     if (item.target == "/")
-      fail(step.position, "the mount needs a target other than \"/\"", "add target=<directory>");
+      fail(position, "the mount needs a target other than \"/\"", "add target=<directory>");
     request.mounts.push_back(std::move(item));
   }
-  step.text = request.text();
-  return step;
+  return request;
 }
 
 }  // namespace bottle::image::resolve

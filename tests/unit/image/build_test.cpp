@@ -204,7 +204,7 @@ TEST_F(BuildTest, ABottleIsABase) {
   EXPECT_THAT(image.plan.config, AllOf(HasSubstr("\"B=1\""), HasSubstr("\"M=1\"")));
   EXPECT_EQ(image.context_roots.at("middle/base/context"), base.context);
   EXPECT_THAT(key_text(top), HasSubstr("source middle = plan sha256:"));
-  EXPECT_THAT(resolve::Resolved(top, store()).dependency_paths(),
+  EXPECT_THAT(resolve::dependency_paths(resolve::resolve_image(top, store())),
               Contains((middle.directory / "image.json").native()));
 
   write("base/a", "changed");

@@ -73,7 +73,7 @@ TEST_F(CheckTest, ABaseForAnotherPlatformIsFound) {
   ASSERT_THAT(fired(report), ElementsAre("1 InvalidBaseImagePlatform"));
   EXPECT_THAT(report.lint.warnings.front().message,
               AllOf(HasSubstr("linux/arm64"), HasSubstr("expected \"linux/amd64\"")));
-  EXPECT_THAT(fired(check(resolve::Resolved(with_layout(), store()))),
+  EXPECT_THAT(fired(check(resolve::resolve_image(with_layout(), store()))),
               ElementsAre("1 InvalidBaseImagePlatform"));
 }
 

@@ -18,7 +18,7 @@ class ConfigTest : public ImageTest {
   Json config_of(const std::string& text) const { return config_of(text, spec()); }
   Json config_of(const std::string& text, const BuildSpec& spec) const {
     dockerfile(text);
-    return Json::parse(resolve::Resolved(spec, store()).target().config.text());
+    return Json::parse(resolve::resolve_image(spec, store()).target().config.text());
   }
   Json after(const std::string& instructions) const {
     return config_of("FROM scratch\n" + instructions)["config"];

@@ -12,10 +12,10 @@ using Json = nlohmann::ordered_json;
 class DescribeTest : public ImageTest {
  protected:
   Json inputs(const BuildSpec& spec) const {
-    return describe_inputs(resolve::Resolved(spec, store(), resolve::Resolved::Unlocked::left_open));
+    return describe_inputs(resolve::resolve_image(spec, store(), {.unlocked = resolve::Unlocked::left_open}));
   }
   Json plan(const BuildSpec& spec) const {
-    return describe_plan(resolve::Resolved(spec, store(), resolve::Resolved::Unlocked::left_open));
+    return describe_plan(resolve::resolve_image(spec, store(), {.unlocked = resolve::Unlocked::left_open}));
   }
 };
 

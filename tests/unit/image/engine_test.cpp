@@ -36,7 +36,7 @@ class EngineTest : public ImageTest {
     return result;
   }
   std::string written() const {
-    const resolve::Resolved resolved(engine_spec(), store());
+    const resolve::Resolved resolved = resolve::resolve_image(engine_spec(), store());
     engine::OutsideNames names = engine::outside_names(resolved);
     for (auto& [name, reference] : names.scans)
       reference = "ref:0";
@@ -76,7 +76,7 @@ TEST_F(EngineTest, QuotedMountIsRefused) {
 
 TEST_F(EngineTest, InputHasOnlyCopiedFiles) {
   dockerfile("FROM scratch\nCOPY a /a\nCOPY --from=other o /o\n");
-  const resolve::Resolved resolved(engine_spec(), store());
+  const resolve::Resolved resolved = resolve::resolve_image(engine_spec(), store());
   const fs::path work = directory() / "work";
   fs::create_directories(work);
   const engine::EngineInput input =

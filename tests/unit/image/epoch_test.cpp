@@ -16,14 +16,14 @@ class EpochTest : public ImageTest {
     dockerfile(text);
     BuildSpec wanted = spec();
     if (argument) wanted.build_args = {{kName, *argument}};
-    return resolve::Resolved(wanted, store()).epoch();
+    return resolve::resolve_image(wanted, store()).epoch;
   }
   // The history's line of the ARG: the value that the stage has.
   std::string history(const std::string& text, const std::optional<std::string>& argument = {}) const {
     dockerfile(text);
     BuildSpec wanted = spec();
     if (argument) wanted.build_args = {{kName, *argument}};
-    const resolve::Resolved resolved(wanted, store());
+    const resolve::Resolved resolved = resolve::resolve_image(wanted, store());
     return resolved.target().lines.back().text;
   }
   // As if it had been downloaded before.

@@ -60,7 +60,7 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   moved.dockerfile = other / "Dockerfile";
   moved.store = directory() / "other store";
   const store::Store store = store::Store::open(moved.store);
-  resolve::Resolved resolved(moved, store);
+  resolve::Resolved resolved = resolve::resolve_image(moved, store);
   const LoadedPlan image = builtin::build(
       resolved, store, [](const builtin::StepReport&) {}, [](const std::string&) {});
   const ExportReport second = export_layout(image, store, directory() / "two", "test:latest");

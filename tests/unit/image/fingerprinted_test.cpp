@@ -26,7 +26,8 @@ class FingerprintedTest : public ImageTest {
     auto recorded = RecordedInputs::parse(key_text());
     if (!recorded) return "not understood";
     fs::rename(context() / "data", context() / "away");
-    const std::string text = resolve::Resolved(spec(), store(), std::move(*recorded)).key_text();
+    const std::string text =
+        resolve::key_text(resolve::resolve_image(spec(), store(), {.recorded = std::move(recorded)}));
     fs::rename(context() / "away", context() / "data");
     return text;
   }

@@ -29,7 +29,7 @@ class KeyTest : public ImageTest {
   }
   std::vector<std::string> dependencies(const BuildSpec& spec) const {
     std::vector<std::string> paths;
-    for (const fs::path path : resolve::Resolved(spec, store()).dependency_paths())
+    for (const fs::path path : resolve::dependency_paths(resolve::resolve_image(spec, store())))
       paths.push_back(path.lexically_relative(context()).native());
     return paths;
   }

@@ -51,7 +51,7 @@ TEST_F(KeyUnchanged, ByAnotherCheckout) {
   moved.dockerfile = other / "Dockerfile";
   moved.directory = directory() / "other build";
   moved.store = directory() / "other store";
-  EXPECT_EQ(resolve::Resolved(moved, store::Store::open(moved.store)).key_text(), before_);
+  EXPECT_EQ(resolve::key_text(resolve::resolve_image(moved, store::Store::open(moved.store))), before_);
   EXPECT_EQ(before_.find(directory().native()), std::string::npos);
 }
 

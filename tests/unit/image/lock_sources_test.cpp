@@ -97,7 +97,7 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   EXPECT_EQ(content(image, "value"), "a of base");
   EXPECT_THAT(key_text(), HasSubstr("source " + std::string(kBase) + " = image " +
                                     exported_.image_digest.string() + "\n"));
-  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Contains(lock().native()));
+  EXPECT_THAT(resolve::dependency_paths(resolve::resolve_image(spec(), store())), Contains(lock().native()));
   // The same image by a context has the same identity.
   BuildSpec named = spec();
   named.contexts.push_back({.name = "other", .kind = ContextKind::image, .reference = kBase});
@@ -107,7 +107,8 @@ TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
 
 TEST_F(LockSourcesTest, LockIsAnInputOnlyIfItIsNeeded) {
   dockerfile("FROM scratch\nCOPY base /\n");
-  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
+  EXPECT_THAT(resolve::dependency_paths(resolve::resolve_image(spec(), store())),
+              Not(Contains(lock().native())));
   write(kLockName, "broken");
   EXPECT_EQ(error_of([&] { key_text(); }), "");
   dockerfile("FROM registry.invalid/team/base:1\n");
@@ -120,7 +121,8 @@ TEST_F(LockSourcesTest, ADigestNeedsNoLock) {
   fs::remove(lock());
   dockerfile("FROM registry.invalid/team/base@" + exported_.image_digest.string() + "\n");
   EXPECT_THAT(key_text(), HasSubstr("image " + exported_.image_digest.string()));
-  EXPECT_THAT(resolve::Resolved(spec(), store()).dependency_paths(), Not(Contains(lock().native())));
+  EXPECT_THAT(resolve::dependency_paths(resolve::resolve_image(spec(), store())),
+              Not(Contains(lock().native())));
 }
 
 TEST_F(LockSourcesTest, AnotherPlatformIsAnError) {
@@ -197,7 +199,7 @@ TEST_F(LockSourcesTest, KeysHoldContentsAndNoCredentials) {
   EXPECT_THAT(text,
               HasSubstr("ADD https://host.invalid/r.git#" + commit + " (git " + commit + " subdir=d) /r\n"));
   EXPECT_THAT(text, Not(HasSubstr("secret")));
-  const std::string config = resolve::Resolved(spec(), store()).target().config.text();
+  const std::string config = resolve::resolve_image(spec(), store()).target().config.text();
   EXPECT_THAT(config, AllOf(HasSubstr("https://host.invalid/dir/f"), Not(HasSubstr("secret"))));
 }
 

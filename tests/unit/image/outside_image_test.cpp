@@ -39,7 +39,7 @@ TEST_F(OutsideTest, ALayoutIsABaseAndASource) {
   EXPECT_EQ(image.merged().find("d")->inode->uid, 7u);
   EXPECT_EQ(image.merged().find("d")->inode->gid, 8u);
   EXPECT_THAT(key_text(child()), HasSubstr("source image = image " + exported_.image_digest.string() + "\n"));
-  EXPECT_THAT(resolve::Resolved(child(), store()).dependency_paths(),
+  EXPECT_THAT(resolve::dependency_paths(resolve::resolve_image(child(), store())),
               Contains((layout() / "index.json").native()));
 }
 

@@ -66,7 +66,7 @@ BuildSpec ImageTest::spec_of(const std::string& name) const {
 BuiltImage ImageTest::build(const BuildSpec& spec) const {
   const store::Store store = this->store();
   BuiltImage result;
-  resolve::Resolved resolved(spec, store);
+  resolve::Resolved resolved = resolve::resolve_image(spec, store);
   result.image = builtin::build(
       resolved, store,
       [&](const builtin::StepReport& report) {

@@ -49,7 +49,9 @@ class ImageTest : public ::testing::Test {
   BuildSpec spec() const;
   // Another bottle: its context and build directory lie below `name`.
   BuildSpec spec_of(const std::string& name) const;
-  std::string key_text(const BuildSpec& spec) const { return resolve::Resolved(spec, store()).key_text(); }
+  std::string key_text(const BuildSpec& spec) const {
+    return resolve::key_text(resolve::resolve_image(spec, store()));
+  }
   std::string key_text() const { return key_text(spec()); }
   BuiltImage build(const BuildSpec& spec) const;
   BuiltImage build() const { return build(spec()); }

@@ -22,8 +22,8 @@
 #include "util/tool_main.hpp"
 
 using namespace bottle;
+using oci::Reference;
 using registry::Client;
-using registry::Reference;
 using tools::Connection;
 using tools::parse_platform;
 using tools::print;

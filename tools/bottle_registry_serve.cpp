@@ -1,5 +1,6 @@
 #include "bottle_registry_serve.hpp"
 
+#include "registry/loopback.hpp"
 #include "registry/server/hosts.hpp"
 #include "registry/server/server.hpp"
 #include "util/command_line.hpp"

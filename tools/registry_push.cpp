@@ -18,7 +18,7 @@
 
 namespace bottle::tools {
 
-using registry::Reference;
+using oci::Reference;
 
 namespace {
 
@@ -96,7 +96,7 @@ Subcommand PushCommand::add_to(Subcommand app) {
 int PushCommand::run(const CommonOptions& common) {
   if ((layout.empty() ? 0 : 1) + (image.empty() ? 0 : 1) + (pack.empty() ? 0 : 1) != 1)
     throw UsageError("push: expected one of --layout, --image and --pack");
-  if (!mount_from.empty() && !registry::is_repository(mount_from))
+  if (!mount_from.empty() && !oci::is_repository(mount_from))
     throw UsageError("--mount-from: expected a repository, found \"" + mount_from + '"');
   if (!chunk_size.empty()) {
     const auto size = parse_size(chunk_size);

@@ -37,10 +37,9 @@ struct PushCommand {
 
  private:
   image::DistributeOptions distribute_options() const;
-  std::string mount_source(const registry::Reference& target,
-                           const std::vector<registry::Reference>& done) const;
+  std::string mount_source(const oci::Reference& target, const std::vector<oci::Reference>& done) const;
   // What a push with these options of this content comes to: what the stamp says.
-  std::string stamp_text(const std::vector<registry::Reference>& targets, const std::string& content) const;
+  std::string stamp_text(const std::vector<oci::Reference>& targets, const std::string& content) const;
   bool is_stamped(const std::string& text) const;
   int say_stamped(const CommonOptions& common) const;
 };

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "util/ascii.hpp"
+#include "util/base64.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
@@ -20,39 +21,6 @@ namespace {
 constexpr std::string_view kTypes =
     "ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, ssh-rsa, ssh-dss, "
     "sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com";
-
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string encode_base64(std::string_view data) {
-  std::string text(4 * ((data.size() + 2) / 3) + 1, '\0');  // EVP_EncodeBlock() adds a NUL
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(data.data()), static_cast<int>(data.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
-
-// Canonical base64 only: full groups, no blanks, no bits left over.
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string data;
-  std::uint32_t bits = 0;
-  int count = 0;
-  const std::size_t last = text.find_last_not_of('=');
-  if (last == std::string_view::npos || text.size() - last > 3) return std::nullopt;
-  for (const char c : text.substr(0, last + 1)) {
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      data += static_cast<char>(bits >> count & 0xff);
-    }
-  }
-  if (encode_base64(data) != text) return std::nullopt;
-  return data;
-}
 
 // What RFC 4251 section 5 calls string and mpint, from a blob.
 class Blob {
@@ -142,8 +110,8 @@ PublicKey parse_public_key(std::string_view text, const std::string& place) {
   Blob unknown("");
   if (!has_key_of(key.type, unknown))
     fail("a key of type \"" + key.type.substr(0, 40) + "\"; supported types: " + std::string(kTypes));
-  const auto data = decode_base64(key.base64);
-  if (!data) fail("a second word that is not base64");
+  const auto data = decode_base64(key.base64, Base64::canonical);
+  if (!data || data->empty()) fail("a second word that is not base64");
   Blob blob(*data);
   const auto type = blob.string();
   if (!type || *type != key.type) fail("a key whose data is not of the type " + key.type);

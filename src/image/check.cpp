@@ -59,7 +59,7 @@ std::optional<BaseFacts> locked_facts(const BuildSpec& spec, const std::string& 
                                       const oci::Platform& wanted) {
   const fs::path directory = spec.store.empty() ? store::Store::default_directory() : spec.store;
   if (!fs::exists(directory)) return std::nullopt;
-  const registry::Reference reference = registry::Reference::parse(name);
+  const oci::Reference reference = oci::Reference::parse(name);
   std::optional<Digest> digest = reference.digest;
   if (!digest) {
     const auto locked = remote::LockFile(lock_file(spec)).image(reference);

@@ -15,7 +15,7 @@
 namespace bottle::image {
 namespace {
 
-using registry::Reference;
+using oci::Reference;
 
 OrderedJson descriptor(const std::string& media_type, const Digest& digest, std::uint64_t size) {
   return {{"mediaType", media_type}, {"digest", digest.string()}, {"size", size}};

@@ -7,6 +7,7 @@
 
 #include "oci/config_members.hpp"
 #include "oci/go_json.hpp"
+#include "util/base64.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -103,15 +104,6 @@ bool is_digest(std::string_view text) {
   });
 }
 
-bool is_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return false;
-  const std::string_view digits = text.substr(0, text.size() - (text.ends_with("==")  ? 2
-                                                                : text.ends_with('=') ? 1
-                                                                                      : 0));
-  return std::all_of(digits.begin(), digits.end(),
-                     [](char c) { return is_letter_or_digit(c) || c == '+' || c == '/'; });
-}
-
 bool is_absolute_uri(std::string_view text) {
   const std::size_t colon = text.find(':');
   return colon != std::string_view::npos && colon > 0 && is_letter(text[0]) &&
@@ -204,7 +196,8 @@ Descriptor parse_descriptor(const JsonView& json, Strictness strictness) {
   for_each_string(json, "urls", [](const JsonView& url) {
     if (!is_absolute_uri(url.string())) url.fail("a URI");
   });
-  if (const auto data = json.find("data"); data && !is_base64(data->string())) data->fail("base64 text");
+  if (const auto data = json.find("data"); data && !decode_base64(data->string(), Base64::padded))
+    data->fail("base64 text");
   descriptor.annotations = parse_annotations(json);
   return descriptor;
 }

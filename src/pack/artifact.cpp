@@ -82,8 +82,7 @@ oci::Platform guest_platform(const std::string& platform, const std::string& whe
   return {.os = "linux", .architecture = architecture, .variant = ""};
 }
 
-PackArtifact pack_artifact(const fs::path& path, const registry::Reference& reference,
-                           const store::Store& store) {
+PackArtifact pack_artifact(const fs::path& path, const oci::Reference& reference, const store::Store& store) {
   const auto pack = std::make_shared<OpenPack>(open_pack(path));
   if (!pack->footer.sidecar())
     throw Error("cannot push an executable that contains a pack",
@@ -96,7 +95,7 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
   result.options.platform = guest_platform(pack->manifest.platform, pack->name + ": manifest#/platform");
   result.options.also_tag =
       reference.tag + "-" + result.options.platform.os + "-" + result.options.platform.architecture;
-  if (!registry::is_tag(result.options.also_tag))
+  if (!oci::is_tag(result.options.also_tag))
     throw Error("the tag is too long: cannot push the second tag \"" + result.options.also_tag + "\"",
                 {.where = reference.string()});
 
@@ -137,7 +136,7 @@ PackArtifact pack_artifact(const fs::path& path, const registry::Reference& refe
 }
 
 std::optional<RemotePack> find_pack(const registry::FetchedManifest& fetched,
-                                    const registry::Reference& reference) {
+                                    const oci::Reference& reference) {
   if (oci::is_index_type(fetched.media_type)) return std::nullopt;
   const oci::Manifest manifest = oci::parse_manifest(fetched.bytes, reference.string());
   const auto layer =
@@ -150,7 +149,7 @@ std::optional<RemotePack> find_pack(const registry::FetchedManifest& fetched,
                     .layer = *layer};
 }
 
-RemotePack get_pack(const registry::Client& client, const registry::Reference& reference,
+RemotePack get_pack(const registry::Client& client, const oci::Reference& reference,
                     const std::optional<oci::Platform>& platform) {
   const oci::Platform wanted =
       platform

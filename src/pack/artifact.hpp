@@ -27,24 +27,23 @@ struct PackArtifact {
 
 // The pack to be pushed as `reference`, which has a tag. Reads the file once, for its digest; the store
 // remembers that as long as the file's inode, size and times stay.
-PackArtifact pack_artifact(const fs::path& pack, const registry::Reference& reference,
-                           const store::Store& store);
+PackArtifact pack_artifact(const fs::path& pack, const oci::Reference& reference, const store::Store& store);
 
 // "linux/amd64" also from "linux/x86_64"; an Error for what pull would never choose.
 oci::Platform guest_platform(const std::string& platform, const std::string& where);
 
 struct RemotePack {
-  registry::Reference reference;  // with the digest of the platform's manifest
+  oci::Reference reference;  // with the digest of the platform's manifest
   registry::FetchedManifest manifest;
   oci::Descriptor config;
   oci::Descriptor layer;
 };
 // What the reference has for a guest platform (nullopt: linux on this machine's processor); an Error when
 // that is not a pack. nullopt from find_pack: the reference names something else.
-RemotePack get_pack(const registry::Client& client, const registry::Reference& reference,
+RemotePack get_pack(const registry::Client& client, const oci::Reference& reference,
                     const std::optional<oci::Platform>& platform);
 std::optional<RemotePack> find_pack(const registry::FetchedManifest& manifest,
-                                    const registry::Reference& reference);
+                                    const oci::Reference& reference);
 
 // The pack's own manifest, from the configuration.
 Manifest read_pack_config(const registry::Client& client, const RemotePack& pack);

@@ -10,6 +10,7 @@
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/rfc3339.hpp"
 #include "util/text.hpp"
 
 namespace bottle::pack {
@@ -112,14 +113,6 @@ void report_unrepresentable(const JsonView& config, Findings& findings) {
 }
 
 }  // namespace
-
-std::string rfc3339(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  if (::gmtime_r(&time, &parts) == nullptr) throw Error(fmt::format("the time {} is out of range", seconds));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
 
 std::vector<std::pair<std::string, std::string>> PackOptions::key_values() const {
   const auto list = [](const std::vector<std::string>& texts) {

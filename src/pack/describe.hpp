@@ -38,7 +38,4 @@ void check_options(const PackOptions& options);
 // configuration, JSON.
 Manifest describe_image(const std::string& config, const PackOptions& options, Findings& findings);
 
-// "1970-01-01T00:00:00Z"
-std::string rfc3339(std::int64_t seconds);
-
 }  // namespace bottle::pack

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <optional>
 
+#include "util/base64.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"

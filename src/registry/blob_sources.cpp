@@ -20,7 +20,7 @@ std::vector<std::string> repositories_of(const store::ActionResult& note, const 
   const auto fact = note.facts.find(registry);
   if (fact == note.facts.end()) return result;
   for (const std::string_view name : split(fact->second, ' '))
-    if (is_repository(name)) result.emplace_back(name);
+    if (oci::is_repository(name)) result.emplace_back(name);
   return result;
 }
 
@@ -30,7 +30,7 @@ Digest blob_source_action(const Digest& blob) {
   return sha256("blob-source 1\ndigest = " + blob.hex() + "\n");
 }
 
-void note_blob_source(const store::Store& store, const Digest& blob, const Reference& repository) {
+void note_blob_source(const store::Store& store, const Digest& blob, const oci::Reference& repository) {
   const Digest key = blob_source_action(blob);
   store::ActionResult note = read_note(store, key);
   std::vector<std::string> names = repositories_of(note, repository.registry);

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "store/store.hpp"
 #include "util/digest.hpp"
 
 namespace bottle::registry {
 
 // Notes that the reference's repository has the blob.
-void note_blob_source(const store::Store& store, const Digest& blob, const Reference& repository);
+void note_blob_source(const store::Store& store, const Digest& blob, const oci::Reference& repository);
 
 // The repositories of the registry that were noted, the last noted first; at most 8.
 std::vector<std::string> blob_sources(const store::Store& store, const Digest& blob,

@@ -42,24 +42,24 @@ std::optional<std::string> next_page(const Endpoint& endpoint, const Response& r
 }
 
 // Verified against the reference's digest if it has one, else against what the registry says.
-void verify(const FetchedManifest& manifest, const Reference& reference, const Response& response,
+void verify(const FetchedManifest& manifest, const oci::Reference& reference, const Response& response,
             const std::string& where) {
   const auto said = response.headers.find("Docker-Content-Digest");
-  auto expected = reference.digest         ? ContentDigest::parse(reference.digest->string())
+  auto expected = reference.digest         ? oci::ContentDigest::parse(reference.digest->string())
                   : reference.other_digest ? reference.other_digest
-                  : said                   ? ContentDigest::parse(*said)
+                  : said                   ? oci::ContentDigest::parse(*said)
                                            : std::nullopt;
   if (!expected) return;
-  Hasher hasher(expected->algorithm);
+  oci::Hasher hasher(expected->algorithm);
   hasher.update(std::as_bytes(std::span(manifest.bytes)));
-  if (const ContentDigest found = hasher.finish(); found != *expected)
+  if (const oci::ContentDigest found = hasher.finish(); found != *expected)
     throw Error("the manifest does not match its digest: expected " + expected->string() + ", found " +
                     found.string() + " (" + std::to_string(manifest.bytes.size()) + " bytes)",
                 {.where = where});
 }
 
 std::optional<FetchedManifest> find_manifest_at(const Session& session, const Place& place,
-                                                const Reference& reference) {
+                                                const oci::Reference& reference) {
   const Endpoint& endpoint = place.endpoint;
   Request request{.url = Session::url(endpoint, place.repository, "manifests/" + reference.target())};
   request.headers = {kAccept};
@@ -83,7 +83,7 @@ Client::Client(ClientOptions options) : state_(std::make_unique<ClientState>(std
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 
-std::optional<FetchedManifest> Client::find_manifest(const Reference& reference, Via via) const {
+std::optional<FetchedManifest> Client::find_manifest(const oci::Reference& reference, Via via) const {
   const Session& session = state_->session;
   if (via == Via::registry)
     return find_manifest_at(session, session.own_place(reference, Purpose::push), reference);
@@ -91,7 +91,7 @@ std::optional<FetchedManifest> Client::find_manifest(const Reference& reference,
                       [&](const Place& place) { return find_manifest_at(session, place, reference); });
 }
 
-FetchedManifest Client::get_manifest(const Reference& reference) const {
+FetchedManifest Client::get_manifest(const oci::Reference& reference) const {
   auto manifest = find_manifest(reference);
   if (!manifest)
     throw Error("the manifest does not exist in the registry",
@@ -100,7 +100,7 @@ FetchedManifest Client::get_manifest(const Reference& reference) const {
   return std::move(*manifest);
 }
 
-std::optional<ManifestHead> Client::head_manifest(const Reference& reference) const {
+std::optional<ManifestHead> Client::head_manifest(const oci::Reference& reference) const {
   const Session& session = state_->session;
   const Place place = session.own_place(reference, Purpose::push);
   const Endpoint& endpoint = place.endpoint;
@@ -117,7 +117,8 @@ std::optional<ManifestHead> Client::head_manifest(const Reference& reference) co
                       .etag = text_of(response.headers.find("ETag"))};
 }
 
-FetchedManifest Client::get_image_manifest(const Reference& reference, const oci::Platform& platform) const {
+FetchedManifest Client::get_image_manifest(const oci::Reference& reference,
+                                           const oci::Platform& platform) const {
   FetchedManifest manifest = get_manifest(reference);
   if (!oci::is_index_type(manifest.media_type)) return manifest;
   const std::string name = reference.string();
@@ -135,7 +136,7 @@ FetchedManifest Client::get_image_manifest(const Reference& reference, const oci
   return get_manifest(reference.with_digest(chosen->digest));
 }
 
-PutManifest Client::put_manifest(const Reference& reference, std::string_view media_type,
+PutManifest Client::put_manifest(const oci::Reference& reference, std::string_view media_type,
                                  std::string_view bytes, const PutCondition& condition) const {
   const Session& session = state_->session;
   const Place place = session.own_place(reference, Purpose::push);
@@ -162,7 +163,7 @@ PutManifest Client::put_manifest(const Reference& reference, std::string_view me
   return {.stored = true, .lists_subject = response.headers.find("OCI-Subject").has_value()};
 }
 
-std::vector<std::string> Client::tags(const Reference& repository, std::size_t page,
+std::vector<std::string> Client::tags(const oci::Reference& repository, std::size_t page,
                                       std::size_t limit) const {
   const Session& session = state_->session;
   const Place place = session.own_place(repository, Purpose::pull);
@@ -180,7 +181,7 @@ std::vector<std::string> Client::tags(const Reference& repository, std::size_t p
     const std::string where = redacted(response.url);
     const Json document = parse_json(response.body, where);
     for (std::string& tag : JsonView(document, where + "#").strings_or_empty("tags")) {
-      if (!is_tag(tag))
+      if (!oci::is_tag(tag))
         throw Error("expected a tag, found \"" + escape_word(tag.substr(0, 200)) + '"', {.where = where});
       if (result.size() < limit) result.push_back(std::move(tag));
     }
@@ -191,7 +192,7 @@ std::vector<std::string> Client::tags(const Reference& repository, std::size_t p
   return result;
 }
 
-std::vector<oci::Descriptor> Client::referrers(const Reference& reference,
+std::vector<oci::Descriptor> Client::referrers(const oci::Reference& reference,
                                                const std::string& artifact_type) const {
   const Session& session = state_->session;
   const Place place = session.own_place(reference, Purpose::pull);

@@ -13,9 +13,9 @@
 
 #include "oci/descriptor.hpp"
 #include "oci/image_source.hpp"
+#include "oci/reference.hpp"
 #include "registry/client_options.hpp"
 #include "registry/http.hpp"
-#include "registry/reference.hpp"
 #include "store/store.hpp"
 #include "util/progress.hpp"
 
@@ -90,41 +90,44 @@ class Client {
 
   // The manifest or index that the reference names, verified against its digest if it has one, else against
   // what the registry says about it; nullopt if there is none. At most 4 MiB.
-  std::optional<FetchedManifest> find_manifest(const Reference& reference, Via via = Via::mirrors) const;
-  FetchedManifest get_manifest(const Reference& reference) const;  // throws if there is none
+  std::optional<FetchedManifest> find_manifest(const oci::Reference& reference, Via via = Via::mirrors) const;
+  FetchedManifest get_manifest(const oci::Reference& reference) const;  // throws if there is none
   // What a HEAD request to the registry itself says; nullopt if there is none.
-  std::optional<ManifestHead> head_manifest(const Reference& reference) const;
+  std::optional<ManifestHead> head_manifest(const oci::Reference& reference) const;
   // The image manifest for a platform: the reference's own, or that of an index; an Error says what there is.
-  FetchedManifest get_image_manifest(const Reference& reference, const oci::Platform& platform) const;
+  FetchedManifest get_image_manifest(const oci::Reference& reference, const oci::Platform& platform) const;
 
-  bool has_blob(const Reference& repository, const Digest& digest) const;
+  bool has_blob(const oci::Reference& repository, const Digest& digest) const;
   // Into the store, verified; nothing is asked for if it is there. A download that was interrupted, even by
   // the death of the process, continues where it stopped. `check` (may be empty) is called now and then: what
   // it throws ends the transfer.
-  void get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
+  void get_blob(const oci::Reference& repository, const oci::Descriptor& blob, const store::Store& store,
                 const std::function<void()>& check = {}) const;
   // Several at once. The first failure ends all.
-  void get_blobs(const Reference& repository, const std::vector<oci::Descriptor>& blobs,
+  void get_blobs(const oci::Reference& repository, const std::vector<oci::Descriptor>& blobs,
                  const store::Store& store) const;
   // A small blob, verified.
-  std::string read_blob(const Reference& repository, const oci::Descriptor& blob, std::uint64_t limit) const;
+  std::string read_blob(const oci::Reference& repository, const oci::Descriptor& blob,
+                        std::uint64_t limit) const;
   // In parts, verified at the end: what the sink made must not be used when this throws.
-  void read_blob(const Reference& repository, const oci::Descriptor& blob, const DownloadSink& sink) const;
+  void read_blob(const oci::Reference& repository, const oci::Descriptor& blob,
+                 const DownloadSink& sink) const;
 
   // Makes the blob be there: looks, mounts it from `mount_from` (a repository of the same registry, or ""),
   // else uploads it.
-  PushedBlob put_blob(const Reference& repository, const oci::Descriptor& blob, const BlobContent& content,
-                      const std::string& mount_from = {}, const std::function<void()>& check = {}) const;
+  PushedBlob put_blob(const oci::Reference& repository, const oci::Descriptor& blob,
+                      const BlobContent& content, const std::string& mount_from = {},
+                      const std::function<void()>& check = {}) const;
   // Under the reference's digest, else its tag.
-  PutManifest put_manifest(const Reference& reference, std::string_view media_type, std::string_view bytes,
-                           const PutCondition& condition = {}) const;
+  PutManifest put_manifest(const oci::Reference& reference, std::string_view media_type,
+                           std::string_view bytes, const PutCondition& condition = {}) const;
 
   // All tags, in the registry's order; `page` is how many to ask for at a time, `limit` how many to take.
-  std::vector<std::string> tags(const Reference& repository, std::size_t page = 0,
+  std::vector<std::string> tags(const oci::Reference& repository, std::size_t page = 0,
                                 std::size_t limit = 1'000'000) const;
   // What refers to the manifest of the reference's digest by its subject: by the referrers API, else by the
   // tag "sha256-<hex>". `artifact_type` may be empty.
-  std::vector<oci::Descriptor> referrers(const Reference& reference,
+  std::vector<oci::Descriptor> referrers(const oci::Reference& reference,
                                          const std::string& artifact_type = {}) const;
 
   ProbeResult probe(const std::string& registry) const;

@@ -88,7 +88,7 @@ void check_digest(const oci::Descriptor& blob, const Digest& found, const std::s
 // One blob on its way to a registry.
 class Upload {
  public:
-  Upload(const Session& session, const Reference& repository, const oci::Descriptor& blob,
+  Upload(const Session& session, const oci::Reference& repository, const oci::Descriptor& blob,
          const BlobContent& content, const std::function<void()>& check, MountRefusals& mounts,
          PushedBlob& result)
       : session_(session),
@@ -244,7 +244,7 @@ class Upload {
   }
 
   const Session& session_;
-  const Reference& repository_;
+  const oci::Reference& repository_;
   Place place_;
   Scope scope_;
   const oci::Descriptor& blob_;
@@ -300,7 +300,7 @@ void for_each_blob(std::size_t count, std::size_t threads,
   }
 }
 
-bool Client::has_blob(const Reference& repository, const Digest& digest) const {
+bool Client::has_blob(const oci::Reference& repository, const Digest& digest) const {
   const Session& session = state_->session;
   const Place place = session.own_place(repository, Purpose::push);
   const Endpoint& endpoint = place.endpoint;
@@ -312,7 +312,7 @@ bool Client::has_blob(const Reference& repository, const Digest& digest) const {
   return true;
 }
 
-void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
+void Client::read_blob(const oci::Reference& repository, const oci::Descriptor& blob,
                        const DownloadSink& sink) const {
   const Session& session = state_->session;
   Sha256 hasher;
@@ -330,7 +330,7 @@ void Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
   check_digest(blob, hasher.finish(), repository.name() + "@" + blob.digest.string());
 }
 
-std::string Client::read_blob(const Reference& repository, const oci::Descriptor& blob,
+std::string Client::read_blob(const oci::Reference& repository, const oci::Descriptor& blob,
                               std::uint64_t limit) const {
   if (blob.size > limit)
     throw Error("the blob has " + std::to_string(blob.size) + " bytes, more than the limit of " +
@@ -349,8 +349,8 @@ std::string Client::read_blob(const Reference& repository, const oci::Descriptor
   });
 }
 
-void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, const store::Store& store,
-                      const std::function<void()>& check) const {
+void Client::get_blob(const oci::Reference& repository, const oci::Descriptor& blob,
+                      const store::Store& store, const std::function<void()>& check) const {
   if (is_whole(store, blob)) return;
   const Session& session = state_->session;
   store::Store::Partial partial(store, blob.digest);
@@ -375,7 +375,7 @@ void Client::get_blob(const Reference& repository, const oci::Descriptor& blob, 
   });
 }
 
-void Client::get_blobs(const Reference& repository, const std::vector<oci::Descriptor>& blobs,
+void Client::get_blobs(const oci::Reference& repository, const std::vector<oci::Descriptor>& blobs,
                        const store::Store& store) const {
   std::vector<oci::Descriptor> wanted;
   for (const oci::Descriptor& blob : blobs)
@@ -390,7 +390,7 @@ void Client::get_blobs(const Reference& repository, const std::vector<oci::Descr
   });
 }
 
-PushedBlob Client::put_blob(const Reference& repository, const oci::Descriptor& blob,
+PushedBlob Client::put_blob(const oci::Reference& repository, const oci::Descriptor& blob,
                             const BlobContent& content, const std::string& mount_from,
                             const std::function<void()>& check) const {
   const auto begun = Clock::now();

@@ -6,6 +6,7 @@
 
 #include "registry/auth_files.hpp"
 #include "util/ascii.hpp"
+#include "util/base64.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/process.hpp"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::size_t kMaximumHelperAnswer = 1u << 20;
 constexpr const char* kHubKey = "https://index.docker.io/v1/";
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 // "https://host/v1/" and "host" are the same; a path otherwise narrows (containers-auth.json).
 std::string normal_key(std::string_view key) {
@@ -73,7 +73,7 @@ std::optional<Credential> credential_of(const Json& entry, const std::string& so
                    .registry_token = text_member(entry, "registrytoken"),
                    .source = source};
   if (const std::string both = text_member(entry, "auth"); !both.empty()) {
-    const auto decoded = decode_base64(both);
+    const auto decoded = decode_base64(both, Base64::loose);
     const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
     if (colon == std::string::npos)
       throw Error("expected base64 of user:password as \"auth\" of " + escape_word(key),
@@ -125,37 +125,6 @@ std::optional<Credential> ask_helper(const std::string& name, const std::string&
 }
 
 }  // namespace
-
-std::string encode_base64(std::string_view bytes) {
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      text += i + k <= bytes.size() ? kAlphabet[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  while (text.ends_with('=') || text.ends_with('\n') || text.ends_with('\r'))
-    text.remove_suffix(1);
-  std::string bytes;
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r') continue;  // base64 wraps long lines
-    std::size_t value = kAlphabet.find(c == '-' ? '+' : c == '_' ? '/' : c);
-    if (value == std::string_view::npos) return std::nullopt;
-    group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(group >> bits & 0xff);
-  }
-  return bits < 6 ? std::optional(bytes) : std::nullopt;
-}
 
 ConfiguredCredential find_in_auth_file(std::string_view text, const std::string& registry,
                                        const std::string& repository, const std::string& source,

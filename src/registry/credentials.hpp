@@ -52,7 +52,4 @@ class Credentials {
   std::map<std::string, std::optional<Credential>> answers_;  // of "<helper> <registry>"
 };
 
-std::string encode_base64(std::string_view bytes);
-std::optional<std::string> decode_base64(std::string_view text);
-
 }  // namespace bottle::registry

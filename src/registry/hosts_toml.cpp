@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
+#include "registry/loopback.hpp"
 #include "registry/toml.hpp"
 #include "util/ascii.hpp"
 #include "util/error.hpp"

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
+#include "registry/loopback.hpp"
 #include "util/ascii.hpp"
 #include "util/environment.hpp"
 #include "util/error.hpp"

@@ -10,7 +10,7 @@
 
 namespace bottle::registry {
 
-PullReport pull(const Client& client, const Reference& reference, const store::Store& store,
+PullReport pull(const Client& client, const oci::Reference& reference, const store::Store& store,
                 const PullOptions& options) {
   const auto begun = std::chrono::steady_clock::now();
   PullReport report;

@@ -17,7 +17,7 @@ struct PullOptions {
 };
 
 struct PullReport {
-  Reference reference;
+  oci::Reference reference;
   std::vector<FetchedManifest> manifests;  // the last is what was asked for, or its part for the platform
   std::vector<oci::Descriptor> blobs;      // each once
   std::optional<oci::Platform> platform;   // that was chosen
@@ -30,7 +30,7 @@ struct PullReport {
 };
 
 // All of it is in the store when this returns, as the outputs of an action.
-PullReport pull(const Client& client, const Reference& reference, const store::Store& store,
+PullReport pull(const Client& client, const oci::Reference& reference, const store::Store& store,
                 const PullOptions& options = {});
 
 // Replaces the layout at `target` as a whole. `ref_name` is the name in index.json.

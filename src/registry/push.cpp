@@ -27,10 +27,10 @@ milliseconds since(Clock::time_point begun) {
 }
 
 // A repository that the manifest says its base came from, if it is in the same registry.
-std::string base_repository(const PushSource& source, const Reference& target) {
+std::string base_repository(const PushSource& source, const oci::Reference& target) {
   if (source.base_name.empty()) return {};
   try {
-    const Reference base = Reference::parse(source.base_name);
+    const oci::Reference base = oci::Reference::parse(source.base_name);
     return base.registry == target.registry ? base.repository : "";
   } catch (const Error&) {  // an annotation may say anything
     return {};
@@ -39,7 +39,7 @@ std::string base_repository(const PushSource& source, const Reference& target) {
 
 // Where a blob may be mounted from: what the caller chose, what is known of the blob itself, what is known of
 // the image. Another registry's repositories, and the target's own, are not among it.
-std::string mount_repository(const PushSource& source, const BlobToPush& blob, const Reference& target,
+std::string mount_repository(const PushSource& source, const BlobToPush& blob, const oci::Reference& target,
                              const PushOptions& options) {
   if (!options.mount_from.empty()) return options.mount_from;
   if (!source.mount_from.empty()) return source.mount_from;
@@ -50,7 +50,7 @@ std::string mount_repository(const PushSource& source, const BlobToPush& blob, c
 }
 
 // Makes all blobs of the manifests that are missing be there.
-void push_blobs(const Client& client, const PushSource& source, const Reference& reference,
+void push_blobs(const Client& client, const PushSource& source, const oci::Reference& reference,
                 const PushOptions& options, const std::set<Digest>& wanted, PushReport& report) {
   std::vector<const BlobToPush*> blobs;
   for (const BlobToPush& blob : source.blobs)
@@ -74,7 +74,7 @@ void push_blobs(const Client& client, const PushSource& source, const Reference&
 
 // A registry without the referrers API finds them in an index under a tag that the client keeps
 // (distribution-spec, "Pushing Manifests with Subject").
-void list_referrer(const Client& client, const ManifestToPush& manifest, const Reference& reference) {
+void list_referrer(const Client& client, const ManifestToPush& manifest, const oci::Reference& reference) {
   const ManifestDetails facts = manifest_details(manifest.bytes, manifest.descriptor.digest.string());
   if (!facts.subject) return;
   oci::Descriptor entry = manifest.descriptor;
@@ -88,8 +88,8 @@ void list_referrer(const Client& client, const ManifestToPush& manifest, const R
                });
 }
 
-void put_missing(const Client& client, const ManifestToPush& manifest, const Reference& reference,
-                 const Reference& under) {
+void put_missing(const Client& client, const ManifestToPush& manifest, const oci::Reference& reference,
+                 const oci::Reference& under) {
   const PutManifest put = client.put_manifest(under, manifest.descriptor.media_type, manifest.bytes);
   if (!put.stored)
     throw Error("the registry rejected the manifest because of a condition that was not sent (412)",
@@ -97,7 +97,7 @@ void put_missing(const Client& client, const ManifestToPush& manifest, const Ref
   if (!put.lists_subject) list_referrer(client, manifest, reference);
 }
 
-IndexUpdate put_into_index(const Client& client, const PushSource& source, const Reference& reference,
+IndexUpdate put_into_index(const Client& client, const PushSource& source, const oci::Reference& reference,
                            const PushOptions& options) {
   oci::Descriptor entry = source.root().descriptor;
   entry.platform = options.platform;
@@ -162,7 +162,7 @@ std::optional<std::string> merged_index(const std::optional<std::string>& curren
   return document.dump(indent);
 }
 
-IndexUpdate update_index(const Client& client, const Reference& tag, const MergeIndex& merge) {
+IndexUpdate update_index(const Client& client, const oci::Reference& tag, const MergeIndex& merge) {
   IndexUpdate result;
   std::minstd_rand random(std::random_device{}());
   while (result.attempts < kIndexAttempts) {
@@ -192,7 +192,7 @@ IndexUpdate update_index(const Client& client, const Reference& tag, const Merge
               {.where = tag.string()});
 }
 
-PushReport push(const Client& client, const PushSource& source, const Reference& reference,
+PushReport push(const Client& client, const PushSource& source, const oci::Reference& reference,
                 const PushOptions& options) {
   const auto begun = Clock::now();
   PushReport report;
@@ -202,15 +202,15 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
     throw Error("digest mismatch: the content has " + report.root.digest.string(),
                 {.where = reference.string()});
   if (reference.other_digest) {
-    Hasher hasher(reference.other_digest->algorithm);
+    oci::Hasher hasher(reference.other_digest->algorithm);
     hasher.update(std::as_bytes(std::span(source.root().bytes)));
-    if (const ContentDigest found = hasher.finish(); found != *reference.other_digest)
+    if (const oci::ContentDigest found = hasher.finish(); found != *reference.other_digest)
       throw Error("digest mismatch: the content has " + found.string(), {.where = reference.string()});
   }
   // A tag beside the digest is to name it too.
-  const Reference target = reference.tag.empty() ? reference : reference.with_tag(reference.tag);
-  const Reference root = reference.with_digest(report.root.digest);
-  const auto is_there = [&](const Reference& name) {
+  const oci::Reference target = reference.tag.empty() ? reference : reference.with_tag(reference.tag);
+  const oci::Reference root = reference.with_digest(report.root.digest);
+  const auto is_there = [&](const oci::Reference& name) {
     const auto head = client.head_manifest(name);
     return head && head->digest == report.root.digest;
   };
@@ -243,7 +243,7 @@ PushReport push(const Client& client, const PushSource& source, const Reference&
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const ManifestToPush& manifest = source.manifests[i];
     const bool last = i + 1 == missing.size();
-    const Reference by_digest = reference.with_digest(manifest.descriptor.digest);
+    const oci::Reference by_digest = reference.with_digest(manifest.descriptor.digest);
     // Under its SHA-512 digest alone, if the reference asks for that.
     if (last && reference.other_digest && target.tag.empty() && !options.into_index) {
       put_missing(client, manifest, reference, target);

@@ -54,7 +54,7 @@ struct PushedManifest {
 };
 
 struct PushReport {
-  Reference reference;
+  oci::Reference reference;
   oci::Descriptor root;
   bool unchanged = false;  // the reference named it already: nothing was moved
   std::vector<PushedManifest> manifests;
@@ -67,7 +67,7 @@ struct PushReport {
   nlohmann::ordered_json json() const;  // push.json
 };
 
-PushReport push(const Client& client, const PushSource& source, const Reference& reference,
+PushReport push(const Client& client, const PushSource& source, const oci::Reference& reference,
                 const PushOptions& options = {});
 
 // Sets the tag to an index by read, merge, compare and retry, until the index at the tag has what `merge`
@@ -80,7 +80,7 @@ struct IndexUpdate {
   unsigned attempts = 0;
 };
 using MergeIndex = std::function<std::optional<std::string>(const std::optional<FetchedManifest>& current)>;
-IndexUpdate update_index(const Client& client, const Reference& tag, const MergeIndex& merge);
+IndexUpdate update_index(const Client& client, const oci::Reference& tag, const MergeIndex& merge);
 
 // The text of `current` (if it is an index; nullopt: none) with `entry` in place of that for the same
 // platform, or of the same digest where it has none. nullopt: it is there as it is.

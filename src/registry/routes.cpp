@@ -1,4 +1,5 @@
 #include "registry/routes.hpp"
+#include "registry/loopback.hpp"
 
 #include <algorithm>
 
@@ -34,7 +35,7 @@ Endpoint Routes::endpoint(const std::string& registry) const {
   const bool plain = options_.plain_http || (!options_.tls && is_loopback(registry) &&
                                              !has_certificates(options_.certificate_directories, registry));
   auto base = Url::parse((plain ? "http://" : "https://") + host + "/");
-  if (!base || !is_registry(registry))
+  if (!base || !oci::is_registry(registry))
     throw Error("expected a registry: a host with an optional port",
                 {.where = '"' + escape_word(registry.substr(0, 300)) + '"'});
   return {.registry = registry, .base = std::move(*base), .settings = nullptr};
@@ -80,7 +81,7 @@ Place Routes::located(const std::string& name, bool insecure) {
   const std::string registry = name.substr(0, slash);
   Place place{.endpoint = insecure ? insecure_endpoint(registry) : endpoint(registry),
               .repository = slash < name.size() ? name.substr(slash + 1) : ""};
-  if (!is_repository(place.repository))
+  if (!oci::is_repository(place.repository))
     throw Error("registries.conf gives a location without a valid repository: \"" + escape_word(name) + '"');
   return place;
 }

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "oci/reference.hpp"
 #include "registry/hosts_toml.hpp"
 #include "registry/http.hpp"
-#include "registry/reference.hpp"
 #include "registry/registries_conf.hpp"
 
 namespace bottle::registry {

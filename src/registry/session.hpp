@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "oci/reference.hpp"
 #include "registry/authorizer.hpp"
 #include "registry/client_options.hpp"
 #include "registry/http.hpp"
-#include "registry/reference.hpp"
 #include "registry/routes.hpp"
 #include "util/error.hpp"
 
@@ -23,11 +23,11 @@ class Session {
   // The registry itself, and whether it uses plain HTTP.
   Endpoint endpoint(const std::string& registry) const { return routes_.endpoint(registry); }
   // Where the repository is for the purpose: mirrors first (registry/routes.hpp).
-  std::vector<Place> places(const Reference& repository, Purpose purpose) const {
+  std::vector<Place> places(const oci::Reference& repository, Purpose purpose) const {
     return routes_.places(repository.registry, repository.repository, purpose);
   }
   // The registry's own place of a repository, for what mirrors are not asked for.
-  Place own_place(const Reference& repository, Purpose purpose) const {
+  Place own_place(const oci::Reference& repository, Purpose purpose) const {
     return places(repository, purpose).back();
   }
   // The URL of "/v2/<repository>/<rest>".

@@ -119,11 +119,11 @@ PushSource layout_source(const fs::path& layout, const std::string& name) {
   return std::move(gatherer.source);
 }
 
-PushSource registry_source(const Client& client, const Reference& reference, const store::Store& store,
+PushSource registry_source(const Client& client, const oci::Reference& reference, const store::Store& store,
                            const std::optional<oci::Platform>& platform) {
   const FetchedManifest root =
       platform ? client.get_image_manifest(reference, *platform) : client.get_manifest(reference);
-  const Reference repository = reference.with_digest(root.digest);
+  const oci::Reference repository = reference.with_digest(root.digest);
   Gatherer gatherer(
       [&](const oci::Descriptor& descriptor) {
         return client.get_manifest(reference.with_digest(descriptor.digest));

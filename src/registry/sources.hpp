@@ -13,7 +13,7 @@ PushSource layout_source(const fs::path& layout, const std::string& name);
 
 // What a registry has under the reference. Its blobs come through the store, when they are needed. With a
 // platform only that image of an index.
-PushSource registry_source(const Client& client, const Reference& reference, const store::Store& store,
+PushSource registry_source(const Client& client, const oci::Reference& reference, const store::Store& store,
                            const std::optional<oci::Platform>& platform);
 
 }  // namespace bottle::registry

@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <string_view>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
+#include "registry/loopback.hpp"
 #include "util/error.hpp"
 
 using namespace bottle;
-using namespace bottle::registry;
+using namespace bottle::oci;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
@@ -19,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // "library/" may make a path of 255 bytes too long to be written out.
     if (reference.string().size() <= 1024 && Reference::parse(reference.string()) != reference)
       __builtin_trap();
-    is_loopback(reference.registry);
+    registry::is_loopback(reference.registry);
   } catch (const Error& error) {
     if (error.message().find("expected") == std::string::npos) __builtin_trap();
   }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "registry/server/manifest.hpp"
 #include "registry/server/reply.hpp"
 #include "registry/server/target.hpp"

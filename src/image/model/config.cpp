@@ -10,6 +10,7 @@
 #include "oci/config_members.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/rfc3339.hpp"
 
 namespace bottle::image {
 inline namespace model {
@@ -46,10 +47,6 @@ Json healthcheck_json(const Healthcheck& healthcheck) {
 }
 
 }  // namespace
-
-std::string rfc3339(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
 
 ImageConfig::ImageConfig(const oci::Platform& platform, std::int64_t epoch) : created_(rfc3339(epoch)) {
   image_ = {{"architecture", platform.architecture},

@@ -59,8 +59,5 @@ class ImageConfig {
   bool cmd_set_ = false;
 };
 
-// RFC 3339 in UTC: "1970-01-01T00:00:00Z".
-std::string rfc3339(std::int64_t seconds);
-
 }  // namespace model
 }  // namespace bottle::image

@@ -7,8 +7,7 @@
 #include "dockerfile/platform.hpp"
 #include "image/model/lock.hpp"
 #include "image/model/setting.hpp"
-#include "oci/reference_grammar.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -121,9 +120,9 @@ bool is_slug(std::string_view text) {
 }
 
 void check_image_name(const std::string& text, const std::string& place) {
-  if (oci::is_reference_tag(text)) return;
+  if (oci::is_tag(text)) return;
   try {
-    if (!registry::Reference::parse(text).digest) return;
+    if (!oci::Reference::parse(text).digest) return;
   } catch (const Error& error) {
     throw UsageError(
         "\"" + escape_word(text) + "\" cannot name an image: " + error.message(),

@@ -40,7 +40,7 @@ Type FirstLock::add(const std::string& name, const Type& found) {
   return entry;
 }
 
-LockedImage FirstLock::image(const registry::Reference& reference) {
+LockedImage FirstLock::image(const oci::Reference& reference) {
   return add(reference.string(), resolve_image(reference, store_, access_));
 }
 

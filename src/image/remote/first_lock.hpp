@@ -10,7 +10,7 @@
 #include "image/model/spec.hpp"
 #include "image/remote/access.hpp"
 #include "image/remote/source_lock.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "store/store.hpp"
 
 namespace bottle::image::remote {
@@ -28,7 +28,7 @@ class FirstLock {
       : file_(file), store_(std::move(store)), access_(access), say_(std::move(say)) {}
 
   // Each resolves the source over the network. Throws naming the source or the lock.
-  LockedImage image(const registry::Reference& reference);
+  LockedImage image(const oci::Reference& reference);
   LockedUrl url(const std::string& name, const std::string& url);
   LockedGit git(const std::string& name, const dockerfile::GitSource& source);
 

@@ -13,7 +13,7 @@
 namespace bottle::image::remote {
 namespace {
 
-using registry::Reference;
+using oci::Reference;
 
 constexpr const char* kDocumentSchema = "bottle-manifest 1";
 constexpr const char* kConfigSchema = "bottle-image-config 1";

@@ -12,7 +12,7 @@
 #include "image/model/outside_image.hpp"
 #include "image/remote/access.hpp"
 #include "oci/index_choice.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "store/store.hpp"
 
 namespace bottle::image::remote {
@@ -24,7 +24,7 @@ struct StoredDocument {
 
 // A manifest or index by the reference's digest: from the store, else the registry. `size` is what the lock
 // says, if it does. Throws naming the reference.
-StoredDocument fetch_document(const registry::Reference& reference, const store::Store& store,
+StoredDocument fetch_document(const oci::Reference& reference, const store::Store& store,
                               const RemoteAccess& access);
 // The key by which the store keeps one.
 Digest document_action(const Digest& digest);
@@ -45,16 +45,16 @@ std::map<std::string, LockedManifest> platforms_of(const StoredDocument& index, 
                                                    const oci::ReadDocument& read);
 
 // What a tag (or a digest) stands for at the registry now. The documents are kept in the store.
-LockedImage resolve_image(const registry::Reference& reference, const store::Store& store,
+LockedImage resolve_image(const oci::Reference& reference, const store::Store& store,
                           const RemoteAccess& access);
 
 // What a reference by digest stands for, without a lock. nullopt if it has nothing for the platform.
-LockedImage pinned_image(const registry::Reference& reference, const store::Store& store,
+LockedImage pinned_image(const oci::Reference& reference, const store::Store& store,
                          const RemoteAccess& access);
 
 // `reference` says the registry and the repository, `manifest` which image. Manifest and configuration are
 // read, and fetched if they are not in the store.
-std::unique_ptr<OutsideImage> open_registry_image(const registry::Reference& reference,
+std::unique_ptr<OutsideImage> open_registry_image(const oci::Reference& reference,
                                                   const LockedManifest& manifest, const store::Store& store,
                                                   std::shared_ptr<const RemoteAccess> access);
 

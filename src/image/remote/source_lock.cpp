@@ -57,7 +57,7 @@ std::optional<Type> LockFile::find(const std::string& name) {
               {.where = file_.native(), .hint = "lock it again: bottle-lock update"});
 }
 
-std::optional<LockedImage> LockFile::image(const registry::Reference& reference) {
+std::optional<LockedImage> LockFile::image(const oci::Reference& reference) {
   return find<LockedImage>(reference.string());
 }
 std::optional<LockedUrl> LockFile::url(const std::string& name, const std::string&) {

@@ -8,7 +8,7 @@
 #include "dockerfile/git_source.hpp"
 #include "image/model/lock.hpp"
 #include "image/model/spec.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 
 namespace bottle::image::remote {
 
@@ -16,7 +16,7 @@ class SourceLock {
  public:
   virtual ~SourceLock() = default;
   // By canonical names. nullopt: it is not locked.
-  virtual std::optional<LockedImage> image(const registry::Reference& reference) = 0;
+  virtual std::optional<LockedImage> image(const oci::Reference& reference) = 0;
   virtual std::optional<LockedUrl> url(const std::string& name, const std::string& url) = 0;
   virtual std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) = 0;
 };
@@ -26,7 +26,7 @@ class LockFile : public SourceLock {
  public:
   explicit LockFile(fs::path file) : file_(std::move(file)) {}
 
-  std::optional<LockedImage> image(const registry::Reference& reference) override;
+  std::optional<LockedImage> image(const oci::Reference& reference) override;
   std::optional<LockedUrl> url(const std::string& name, const std::string& url) override;
   std::optional<LockedGit> git(const std::string& name, const dockerfile::GitSource& source) override;
 

@@ -154,9 +154,9 @@ std::optional<std::string> Resolver::open_image(const Origin& origin,
 std::optional<std::string> Resolver::open_locked(const std::string& written,
                                                  const std::string& reference_text,
                                                  const oci::Platform& platform, const Position& position) {
-  registry::Reference reference;
+  oci::Reference reference;
   try {
-    reference = registry::Reference::parse(reference_text);
+    reference = oci::Reference::parse(reference_text);
   } catch (const Error& error) {
     fail(position, error.message(), error.hint());
   }

@@ -1,5 +1,4 @@
-// How Resolved is made; of this room alone. A part of the work that goes by kind of instruction or source is
-// in a file of its own.
+// How Resolved is made; of this room alone. Each kind of instruction and of source has a separate file.
 #pragma once
 
 #include <map>

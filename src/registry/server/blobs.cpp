@@ -7,7 +7,7 @@
 namespace bottle::registry {
 
 Answer Service::blob(const ServerRequest& request) {
-  const ContentDigest& digest = *request.target.digest;
+  const oci::ContentDigest& digest = *request.target.digest;
   const auto unknown = [&] {
     return error_reply(404, "BLOB_UNKNOWN", "the repository has no blob " + digest.string());
   };

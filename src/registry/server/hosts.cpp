@@ -6,7 +6,8 @@
 #include <array>
 #include <optional>
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
+#include "registry/loopback.hpp"
 #include "util/ascii.hpp"
 #include "util/text.hpp"
 

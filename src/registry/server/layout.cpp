@@ -1,5 +1,5 @@
 #include "registry/server/layout.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 
 #include "oci/descriptor.hpp"
 #include "registry/server/target.hpp"
@@ -39,11 +39,11 @@ class DirectoryLock {
 
 // "latest" of "latest" and of "docker.io/library/busybox:latest": both are found in layouts.
 std::string tag_of(const std::string& name) {
-  if (is_tag(name)) return name;
+  if (oci::is_tag(name)) return name;
   const std::size_t colon = name.rfind(':');
   if (colon == std::string::npos || name.find('/', colon) != std::string::npos) return {};
   std::string tag = name.substr(colon + 1);
-  return is_tag(tag) && name.find('@') == std::string::npos ? tag : std::string();
+  return oci::is_tag(tag) && name.find('@') == std::string::npos ? tag : std::string();
 }
 
 std::string tag_of(const Json& descriptor) {
@@ -115,11 +115,11 @@ void Layout::create() const {
   if (!exists()) write_file(directory_ / "index.json", kEmptyIndex, durable_);
 }
 
-fs::path Layout::blob_path(const ContentDigest& digest) const {
+fs::path Layout::blob_path(const oci::ContentDigest& digest) const {
   return directory_ / "blobs" / name_of(digest.algorithm) / digest.hex;
 }
 
-std::optional<OpenBlob> Layout::open_blob(const ContentDigest& digest) const {
+std::optional<OpenBlob> Layout::open_blob(const oci::ContentDigest& digest) const {
   const fs::path path = blob_path(digest);
   OpenBlob blob{Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))};
   if (!blob.file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
@@ -130,19 +130,19 @@ std::optional<OpenBlob> Layout::open_blob(const ContentDigest& digest) const {
   return blob;
 }
 
-bool Layout::has_blob(const ContentDigest& digest) const {
+bool Layout::has_blob(const oci::ContentDigest& digest) const {
   struct stat status {};
   return ::stat(blob_path(digest).c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-bool Layout::remove_blob(const ContentDigest& digest) const {
+bool Layout::remove_blob(const oci::ContentDigest& digest) const {
   const fs::path path = blob_path(digest);
   if (::unlink(path.c_str()) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   throw_errno("cannot remove", path.native());
 }
 
-void Layout::publish_blob(const fs::path& file, const ContentDigest& digest) const {
+void Layout::publish_blob(const fs::path& file, const oci::ContentDigest& digest) const {
   const fs::path path = blob_path(digest);
   if (::rename(file.c_str(), path.c_str()) == 0) return;
   if (errno != ENOENT) throw_errno("cannot write", path.native());
@@ -150,7 +150,7 @@ void Layout::publish_blob(const fs::path& file, const ContentDigest& digest) con
   if (::rename(file.c_str(), path.c_str()) != 0) throw_errno("cannot write", path.native());
 }
 
-bool Layout::mount_blob(const Layout& from, const ContentDigest& digest) const {
+bool Layout::mount_blob(const Layout& from, const oci::ContentDigest& digest) const {
   if (!from.has_blob(digest)) return false;
   const fs::path path = blob_path(digest);
   make_directories(path.parent_path());
@@ -189,7 +189,7 @@ std::shared_ptr<const LayoutIndex> Layout::read_index() const {
   auto index = std::make_shared<LayoutIndex>();
   for (const JsonView& descriptor : JsonView(json, path.native() + "#").at("manifests").elements()) {
     // A digest of another algorithm cannot be asked for here; the rest of the layout can.
-    auto digest = ContentDigest::parse(descriptor.at("digest").string());
+    auto digest = oci::ContentDigest::parse(descriptor.at("digest").string());
     if (!digest) continue;
     ListedManifest listed{std::move(*digest), descriptor.string_or("mediaType", ""),
                           descriptor.at("size").unsigned_number(), tag_of(descriptor.value())};
@@ -226,9 +226,9 @@ bool Layout::put_manifest(const ListedManifest& manifest, const fs::path& file,
   bool allowed = true;
   update([&](Json& manifests) {
     for (const std::string& tag : tags) {
-      std::optional<ContentDigest> current;
+      std::optional<oci::ContentDigest> current;
       for (const Json& descriptor : manifests)
-        if (tag_of(descriptor) == tag) current = ContentDigest::parse(digest_of(descriptor));
+        if (tag_of(descriptor) == tag) current = oci::ContentDigest::parse(digest_of(descriptor));
       if (condition && !condition(tag, current ? &*current : nullptr)) return allowed = false;
     }
     publish_blob(file, manifest.digest);
@@ -268,7 +268,7 @@ bool Layout::remove_tag(const std::string& tag) {
   return update([&](Json& manifests) { return drop_tag(manifests, tag); });
 }
 
-bool Layout::remove_manifest(const ContentDigest& digest) {
+bool Layout::remove_manifest(const oci::ContentDigest& digest) {
   bool removed = false;
   const bool listed = update([&](Json& manifests) {
     const std::size_t before = manifests.size();

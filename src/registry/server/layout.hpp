@@ -14,14 +14,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 #include "registry/server/manifest.hpp"
 #include "util/file.hpp"
 
 namespace bottle::registry {
 
 struct ListedManifest {
-  ContentDigest digest;
+  oci::ContentDigest digest;
   std::string media_type;
   std::uint64_t size = 0;
   std::string tag;  // "" for none
@@ -40,7 +40,7 @@ struct OpenBlob {
 };
 
 // What a tag is about to become is checked against this, under the lock.
-using TagCondition = std::function<bool(const std::string& tag, const ContentDigest* current)>;
+using TagCondition = std::function<bool(const std::string& tag, const oci::ContentDigest* current)>;
 
 // May be used by several threads; other processes may change the directory at the same time, with an
 // exclusive flock(2) on the directory around their changes of index.json.
@@ -52,14 +52,14 @@ class Layout {
   bool exists() const;  // it has an index.json
   void create() const;  // whatever is missing of an empty layout
 
-  fs::path blob_path(const ContentDigest& digest) const;
-  std::optional<OpenBlob> open_blob(const ContentDigest& digest) const;
-  bool has_blob(const ContentDigest& digest) const;
-  bool remove_blob(const ContentDigest& digest) const;
+  fs::path blob_path(const oci::ContentDigest& digest) const;
+  std::optional<OpenBlob> open_blob(const oci::ContentDigest& digest) const;
+  bool has_blob(const oci::ContentDigest& digest) const;
+  bool remove_blob(const oci::ContentDigest& digest) const;
   // Gives the finished file its name. Replaces what has it.
-  void publish_blob(const fs::path& file, const ContentDigest& digest) const;
+  void publish_blob(const fs::path& file, const oci::ContentDigest& digest) const;
   // The same blob of another layout, sharing its bytes where the file system can. False if it is not there.
-  bool mount_blob(const Layout& from, const ContentDigest& digest) const;
+  bool mount_blob(const Layout& from, const oci::ContentDigest& digest) const;
 
   // Never null. Read again only when the file has changed.
   std::shared_ptr<const LayoutIndex> index() const;
@@ -70,7 +70,7 @@ class Layout {
   // Its manifest stays, to be found by digest. False if there is no such tag.
   bool remove_tag(const std::string& tag);
   // With its tags and its blob. False if there is none.
-  bool remove_manifest(const ContentDigest& digest);
+  bool remove_manifest(const oci::ContentDigest& digest);
 
  private:
   struct File;

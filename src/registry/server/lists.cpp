@@ -69,14 +69,14 @@ Reply Service::catalog(const ServerRequest& request) const {
 }
 
 struct Service::Referrer {
-  std::optional<ContentDigest> subject;
+  std::optional<oci::ContentDigest> subject;
   std::string artifact_type;
-  std::vector<ContentDigest> manifests;
+  std::vector<oci::ContentDigest> manifests;
   std::string descriptor;  // JSON; "" without a subject
 };
 
 std::shared_ptr<const Service::Referrer> Service::referrer(const Layout& layout,
-                                                           const ContentDigest& digest) {
+                                                           const oci::ContentDigest& digest) {
   const std::string name = digest.string();
   {
     const std::lock_guard guard(referrers_mutex_);
@@ -106,7 +106,7 @@ std::shared_ptr<const Service::Referrer> Service::referrer(const Layout& layout,
 Reply Service::referrers(const ServerRequest& request) {
   // A repository that is not there has no referrers: this API never answers 404.
   const auto layout = repositories_.find(request.target.repository);
-  const ContentDigest& subject = *request.target.digest;
+  const oci::ContentDigest& subject = *request.target.digest;
   const std::string* wanted = request.target.query.find("artifactType");
   std::string type = wanted != nullptr ? *wanted : std::string();
   std::replace(type.begin(), type.end(), ' ', '+');  // a '+' that was not escaped; media types have no blanks
@@ -115,19 +115,19 @@ Reply Service::referrers(const ServerRequest& request) {
   std::map<std::string, std::string> found;  // descriptors by digest
   if (layout) {
     // All that the layout lists, and what those list in turn: also the index of the referrers tag schema.
-    std::vector<ContentDigest> open;
+    std::vector<oci::ContentDigest> open;
     std::set<std::string> seen;
-    const auto visit = [&](const ContentDigest& digest) {
+    const auto visit = [&](const oci::ContentDigest& digest) {
       if (seen.size() < kMaximumVisits && seen.insert(digest.string()).second) open.push_back(digest);
     };
     for (const ListedManifest& listed : layout->index()->manifests)
       visit(listed.digest);
     while (!open.empty()) {
-      const ContentDigest digest = std::move(open.back());
+      const oci::ContentDigest digest = std::move(open.back());
       open.pop_back();
       const auto known = referrer(*layout, digest);
       if (!known || !repositories_.has_blob(*layout, digest)) continue;
-      for (const ContentDigest& child : known->manifests)
+      for (const oci::ContentDigest& child : known->manifests)
         visit(child);
       if (known->subject == subject && (wanted == nullptr || known->artifact_type == type))
         found.emplace(digest.string(), known->descriptor);

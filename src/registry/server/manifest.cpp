@@ -100,11 +100,11 @@ class Reader : public nlohmann::json_sax<Json> {
       } else if (at(0) == "config" && at(1) == "mediaType") {
         config_type = std::move(text);
       } else if (at(0) == "subject" && at(1) == "digest") {
-        facts.subject = ContentDigest::parse(text);
+        facts.subject = oci::ContentDigest::parse(text);
         if (!facts.subject) problem = "invalid digest of the subject";
       }
     } else if (path_.size() == 3 && at(0) == "manifests" && path_[1].array && at(2) == "digest") {
-      if (auto digest = ContentDigest::parse(text)) facts.manifests.push_back(std::move(*digest));
+      if (auto digest = oci::ContentDigest::parse(text)) facts.manifests.push_back(std::move(*digest));
     }
   }
 

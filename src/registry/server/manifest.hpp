@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 
 namespace bottle::registry {
 
@@ -22,9 +22,9 @@ struct ManifestFacts {
   std::string media_type;  // as the document says, else found out from its shape
   bool says_media_type = false;
   std::string artifact_type;  // of a referrer: its own, else for an image the media type of its config
-  std::optional<ContentDigest> subject;
+  std::optional<oci::ContentDigest> subject;
   std::map<std::string, std::string> annotations;
-  std::vector<ContentDigest> manifests;  // of an index
+  std::vector<oci::ContentDigest> manifests;  // of an index
 };
 
 // nullopt when it is not the JSON object of a manifest or an index; `problem` then says why.

@@ -1,7 +1,7 @@
 // Manifests: GET, HEAD, PUT (by tag, by digest, with several tags) and DELETE.
 // Source: OCI distribution-spec 1.1 "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting
 // Manifests"; RFC 9110 section 13 (conditional requests).
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "registry/server/service.hpp"
 
 #include "util/error.hpp"
@@ -29,7 +29,7 @@ class ManifestReceiver : public Work {
     std::uint64_t turn;
     std::string repository;
     std::string reference;  // a tag, or a digest: then `digest` too
-    std::optional<ContentDigest> digest;
+    std::optional<oci::ContentDigest> digest;
     std::vector<std::string> tags;
     std::string content_type;
     std::string if_match;
@@ -51,8 +51,8 @@ class ManifestReceiver : public Work {
 
   Reply finish() override {
     UploadFile& upload = *facts_.session.upload;
-    const Algorithm algorithm = facts_.digest ? facts_.digest->algorithm : Algorithm::sha256;
-    const ContentDigest digest = upload.finish(facts_.turn, algorithm);
+    const oci::Algorithm algorithm = facts_.digest ? facts_.digest->algorithm : oci::Algorithm::sha256;
+    const oci::ContentDigest digest = upload.finish(facts_.turn, algorithm);
     if (facts_.digest && digest != *facts_.digest)
       throw Refusal(
           400, "DIGEST_INVALID",
@@ -68,7 +68,7 @@ class ManifestReceiver : public Work {
         digest, facts_.content_type.empty() ? facts->media_type : facts_.content_type, received_, {}};
     TagCondition condition;
     if (!facts_.if_match.empty() || !facts_.if_none_match.empty())
-      condition = [this](const std::string&, const ContentDigest* current) { return allows(current); };
+      condition = [this](const std::string&, const oci::ContentDigest* current) { return allows(current); };
     if (!facts_.layout->put_manifest(listed, upload.file(), facts_.tags, condition))
       return error_reply(412, "DENIED",
                          "the tag does not meet the condition of the request (If-Match, If-None-Match)");
@@ -88,7 +88,7 @@ class ManifestReceiver : public Work {
   }
 
  private:
-  bool allows(const ContentDigest* current) const {
+  bool allows(const oci::ContentDigest* current) const {
     const std::string digest = current != nullptr ? current->string() : std::string();
     if (!facts_.if_match.empty() && (current == nullptr || !matches_entity_tag(facts_.if_match, digest)))
       return false;
@@ -103,7 +103,7 @@ class ManifestReceiver : public Work {
 
 }  // namespace
 
-std::optional<ManifestFacts> Service::facts_of(const Layout& layout, const ContentDigest& digest) const {
+std::optional<ManifestFacts> Service::facts_of(const Layout& layout, const oci::ContentDigest& digest) const {
   const auto blob = repositories_.open_blob(layout, digest);
   if (!blob || blob->size > kManifestLimit) return std::nullopt;
   std::string ignored;
@@ -131,7 +131,7 @@ std::optional<ListedManifest> Service::resolve(const Layout& layout, const Targe
 
 Answer Service::manifest(const ServerRequest& request) {
   const Target& target = request.target;
-  const bool good = target.digest.has_value() || is_tag(target.reference);
+  const bool good = target.digest.has_value() || oci::is_tag(target.reference);
   switch (request.method) {
     case Method::get:
     case Method::head:
@@ -196,11 +196,11 @@ Answer Service::put_manifest(const ServerRequest& request) {
   if (tags.size() > limits_.tags_a_push)
     return error_reply(414, "MANIFEST_INVALID",
                        "too many tags: at most " + std::to_string(limits_.tags_a_push) + " in one push");
-  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return is_tag(tag); }))
+  if (!std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return oci::is_tag(tag); }))
     return error_reply(400, "MANIFEST_INVALID", "invalid tag in the parameters");
 
   const auto layout = repositories_.make(target.repository);
-  const Algorithm algorithm = target.digest ? target.digest->algorithm : Algorithm::sha256;
+  const oci::Algorithm algorithm = target.digest ? target.digest->algorithm : oci::Algorithm::sha256;
   ManifestReceiver::Facts facts;
   facts.layout = layout;
   facts.uploads = &uploads_;

@@ -1,5 +1,5 @@
 #include "registry/server/repositories.hpp"
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 
 #include "registry/server/target.hpp"
 #include "util/error.hpp"
@@ -62,7 +62,7 @@ std::vector<std::string> Repositories::names() const {
   for (const fs::path& directory : directories()) {
     std::string name = directory.filename().native();
     std::replace(name.begin(), name.end(), '+', '/');
-    if (is_repository(name)) names.push_back(std::move(name));
+    if (oci::is_repository(name)) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -86,7 +86,7 @@ std::vector<fs::path> Repositories::directories() const {
   return found;
 }
 
-std::shared_ptr<Layout> Repositories::find_blob(const ContentDigest& digest) const {
+std::shared_ptr<Layout> Repositories::find_blob(const oci::ContentDigest& digest) const {
   for (const fs::path& directory : directories()) {
     auto layout = layout_of(directory);
     if (layout->has_blob(digest)) return layout;
@@ -94,9 +94,10 @@ std::shared_ptr<Layout> Repositories::find_blob(const ContentDigest& digest) con
   return nullptr;
 }
 
-std::optional<OpenBlob> Repositories::open_blob(const Layout& layout, const ContentDigest& digest) const {
+std::optional<OpenBlob> Repositories::open_blob(const Layout& layout,
+                                                const oci::ContentDigest& digest) const {
   if (!store_) return layout.open_blob(digest);
-  if (digest.algorithm != Algorithm::sha256) return std::nullopt;
+  if (digest.algorithm != oci::Algorithm::sha256) return std::nullopt;
   const auto path = store_->find_blob(*Digest::from_hex(digest.hex));
   if (!path) return std::nullopt;
   OpenBlob blob{open_for_reading(*path)};
@@ -104,7 +105,7 @@ std::optional<OpenBlob> Repositories::open_blob(const Layout& layout, const Cont
   return blob;
 }
 
-bool Repositories::has_blob(const Layout& layout, const ContentDigest& digest) const {
+bool Repositories::has_blob(const Layout& layout, const oci::ContentDigest& digest) const {
   return store_ ? open_blob(layout, digest).has_value() : layout.has_blob(digest);
 }
 

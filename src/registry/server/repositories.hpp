@@ -31,11 +31,11 @@ class Repositories {
   // Periodic cleanup of all layouts.
   std::vector<fs::path> directories() const;
   // Some repository that has the blob.
-  std::shared_ptr<Layout> find_blob(const ContentDigest& digest) const;
+  std::shared_ptr<Layout> find_blob(const oci::ContentDigest& digest) const;
 
   // A blob of the repository, or of the store.
-  std::optional<OpenBlob> open_blob(const Layout& layout, const ContentDigest& digest) const;
-  bool has_blob(const Layout& layout, const ContentDigest& digest) const;
+  std::optional<OpenBlob> open_blob(const Layout& layout, const oci::ContentDigest& digest) const;
+  bool has_blob(const Layout& layout, const oci::ContentDigest& digest) const;
 
  private:
   std::shared_ptr<Layout> layout_of(const fs::path& directory) const;

@@ -50,7 +50,7 @@ class Service {
   Reply get_manifest(const ServerRequest& request);
   Answer put_manifest(const ServerRequest& request);
   std::optional<ListedManifest> resolve(const Layout& layout, const Target& target) const;
-  std::optional<ManifestFacts> facts_of(const Layout& layout, const ContentDigest& digest) const;
+  std::optional<ManifestFacts> facts_of(const Layout& layout, const oci::ContentDigest& digest) const;
   // server/lists.cpp
   Reply tags(const ServerRequest& request) const;
   Reply catalog(const ServerRequest& request) const;
@@ -66,7 +66,7 @@ class Service {
 
   // What manifests say never changes: kept by digest, for the lists of referrers.
   struct Referrer;
-  std::shared_ptr<const Referrer> referrer(const Layout& layout, const ContentDigest& digest);
+  std::shared_ptr<const Referrer> referrer(const Layout& layout, const oci::ContentDigest& digest);
   std::mutex referrers_mutex_;
   std::unordered_map<std::string, std::shared_ptr<const Referrer>> referrers_;
 };

@@ -1,6 +1,6 @@
 #include "registry/server/target.hpp"
 
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -162,11 +162,11 @@ ParsedTarget parse_target(std::string_view text) {
   if (!path->starts_with("/v2/")) return unknown_path();
   const auto parts = split_path(std::string_view(*path).substr(4));
   if (!parts) return unknown_path();
-  if (!is_repository(parts->repository)) return fault(400, "NAME_INVALID", "invalid repository name");
+  if (!oci::is_repository(parts->repository)) return fault(400, "NAME_INVALID", "invalid repository name");
   target.endpoint = parts->endpoint;
   target.repository = parts->repository;
   target.reference = parts->reference;
-  target.digest = ContentDigest::parse(parts->reference);
+  target.digest = oci::ContentDigest::parse(parts->reference);
   const bool needs_digest = parts->endpoint == ApiEndpoint::blob || parts->endpoint == ApiEndpoint::referrers;
   const bool looks_like_digest = target.reference.find(':') != std::string::npos;
   if (!target.digest && (needs_digest || looks_like_digest))

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 
 namespace bottle::registry {
 
@@ -42,9 +42,9 @@ enum class ApiEndpoint {
 
 struct Target {
   ApiEndpoint endpoint = ApiEndpoint::base;
-  std::string repository;               // valid where the endpoint has one
-  std::string reference;                // the last part as it was said: tag, digest or session
-  std::optional<ContentDigest> digest;  // of `reference`, where it is one
+  std::string repository;                    // valid where the endpoint has one
+  std::string reference;                     // the last part as it was said: tag, digest or session
+  std::optional<oci::ContentDigest> digest;  // of `reference`, where it is one
   Query query;
 };
 

@@ -37,13 +37,13 @@ std::string new_session() {
   return text;
 }
 
-fs::path file_of(const fs::path& layout, const std::string& id, Algorithm algorithm) {
+fs::path file_of(const fs::path& layout, const std::string& id, oci::Algorithm algorithm) {
   return layout / kFolder / (id + "." + std::string(name_of(algorithm)));
 }
 
 }  // namespace
 
-UploadFile::UploadFile(fs::path file, Algorithm algorithm, Durable durable)
+UploadFile::UploadFile(fs::path file, oci::Algorithm algorithm, Durable durable)
     : file_(std::move(file)), durable_(durable), hasher_(algorithm) {
   const auto open = [&] {
     descriptor_ = Fd(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
@@ -77,12 +77,12 @@ void UploadFile::check(std::uint64_t turn) const {
 }
 
 std::optional<std::uint64_t> UploadFile::begin(std::optional<std::uint64_t> offset,
-                                               std::optional<Algorithm> algorithm) {
+                                               std::optional<oci::Algorithm> algorithm) {
   check_not_finishing();
   const std::lock_guard guard(mutex_);
   if (!descriptor_) throw Refusal(404, "BLOB_UPLOAD_UNKNOWN", "the upload has ended");
   if (offset && *offset != size_) return std::nullopt;
-  if (algorithm && size_ == 0 && *algorithm != hasher_.algorithm()) hasher_ = Hasher(*algorithm);
+  if (algorithm && size_ == 0 && *algorithm != hasher_.algorithm()) hasher_ = oci::Hasher(*algorithm);
   return ++turn_;
 }
 
@@ -112,11 +112,11 @@ void UploadFile::truncate(std::uint64_t turn, std::uint64_t size) {
     throw_errno("cannot write", file_.native());
   size_ = size;
   if (hashed_ <= size) return;
-  hasher_ = Hasher(hasher_.algorithm());
+  hasher_ = oci::Hasher(hasher_.algorithm());
   hashed_ = 0;
 }
 
-ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
+oci::ContentDigest UploadFile::finish(std::uint64_t turn, oci::Algorithm algorithm) {
   const std::lock_guard guard(mutex_);
   check(turn);
   finishing_ = true;
@@ -128,7 +128,7 @@ ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
     }
   } reopen{&finishing_};
   if (hasher_.algorithm() != algorithm) {
-    hasher_ = Hasher(algorithm);
+    hasher_ = oci::Hasher(algorithm);
     hashed_ = 0;
   }
   std::vector<std::byte> buffer(hashed_ < size_ ? 1u << 20 : 0);
@@ -140,8 +140,8 @@ ContentDigest UploadFile::finish(std::uint64_t turn, Algorithm algorithm) {
   }
   if (durable_ == Durable::yes && ::fdatasync(descriptor_.get()) != 0)
     throw_errno("cannot write", file_.native());
-  ContentDigest digest = hasher_.finish();
-  hasher_ = Hasher(algorithm);
+  oci::ContentDigest digest = hasher_.finish();
+  hasher_ = oci::Hasher(algorithm);
   hashed_ = 0;
   reopen.flag = nullptr;
   return digest;
@@ -187,7 +187,7 @@ std::shared_ptr<UploadFile> Uploads::remember(const std::string& id, std::shared
   return upload;
 }
 
-Uploads::Session Uploads::create(const fs::path& layout, Algorithm algorithm) {
+Uploads::Session Uploads::create(const fs::path& layout, oci::Algorithm algorithm) {
   make_directories(layout / kFolder);
   std::string id = new_session();
   auto upload = std::make_shared<UploadFile>(file_of(layout, id, algorithm), algorithm, durable_);
@@ -204,7 +204,7 @@ std::shared_ptr<UploadFile> Uploads::find(const fs::path& layout, const std::str
     if (known->second.upload->file().parent_path() != layout / kFolder) return nullptr;
     return remember(id, known->second.upload);
   }
-  for (const Algorithm algorithm : {Algorithm::sha256, Algorithm::sha512}) {
+  for (const oci::Algorithm algorithm : {oci::Algorithm::sha256, oci::Algorithm::sha512}) {
     const fs::path file = file_of(layout, id, algorithm);
     if (::access(file.c_str(), F_OK) == 0)
       return remember(id, std::make_shared<UploadFile>(file, algorithm, durable_));

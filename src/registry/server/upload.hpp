@@ -14,7 +14,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 #include "util/file.hpp"
 
 namespace bottle::registry {
@@ -24,7 +24,7 @@ namespace bottle::registry {
 class UploadFile {
  public:
   // Opens, or creates, the file and holds a lock on it; throws a Refusal (409) if another process has it.
-  UploadFile(fs::path file, Algorithm algorithm, Durable durable);
+  UploadFile(fs::path file, oci::Algorithm algorithm, Durable durable);
 
   const fs::path& file() const { return file_; }
   std::uint64_t size() const;
@@ -32,14 +32,14 @@ class UploadFile {
   // Begins to write at `offset`, which must be the size: nullopt otherwise. The result is for write() and
   // finish(). `algorithm` is the one of the digest that is going to be asked for, if that is known.
   std::optional<std::uint64_t> begin(std::optional<std::uint64_t> offset,
-                                     std::optional<Algorithm> algorithm = std::nullopt);
+                                     std::optional<oci::Algorithm> algorithm = std::nullopt);
   // Throws a Refusal when another thread has begun since.
   void write(std::uint64_t turn, std::span<const std::byte> data);
   // Forgets what is behind `size`.
   void truncate(std::uint64_t turn, std::uint64_t size);
   // The digest of all bytes; those that were not hashed when they came are read again. Flushed to the disk.
   // All other writers are refused until reopen().
-  ContentDigest finish(std::uint64_t turn, Algorithm algorithm);
+  oci::ContentDigest finish(std::uint64_t turn, oci::Algorithm algorithm);
   void reopen();
   // Ends it, and removes the file. Later writes are refused. Throws a Refusal while another thread is
   // completing it.
@@ -61,7 +61,7 @@ class UploadFile {
   std::uint64_t size_ = 0;
   std::uint64_t turn_ = 0;
   std::uint64_t hashed_ = 0;  // so many bytes are in hasher_
-  Hasher hasher_;
+  oci::Hasher hasher_;
 };
 
 // The uploads of one server. The least recently used ones are closed and opened again on demand.
@@ -74,7 +74,7 @@ class Uploads {
     std::shared_ptr<UploadFile> upload;
   };
   // `layout` is a layout's directory.
-  Session create(const fs::path& layout, Algorithm algorithm);
+  Session create(const fs::path& layout, oci::Algorithm algorithm);
   std::shared_ptr<UploadFile> find(const fs::path& layout, const std::string& id);
   // After it was published or cancelled.
   void forget(const std::string& id);

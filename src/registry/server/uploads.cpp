@@ -1,7 +1,7 @@
 // Uploads: POST, PATCH, PUT, GET and DELETE of sessions, and mounts.
 // Source: OCI distribution-spec 1.1 "Pushing blobs", "Mounting a blob from another repository", "Cancel a
 // blob upload".
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "registry/server/service.hpp"
 
 #include "util/error.hpp"
@@ -24,17 +24,17 @@ Reply upload_reply(int status, const std::string& location, const std::string& s
                        .with("Docker-Upload-UUID", session));
 }
 
-Reply created_reply(const std::string& repository, const ContentDigest& digest) {
+Reply created_reply(const std::string& repository, const oci::ContentDigest& digest) {
   Reply reply;
   reply.status = 201;
   return std::move(reply.with("Location", "/v2/" + repository + "/blobs/" + digest.string())
                        .with("Docker-Content-Digest", digest.string()));
 }
 
-std::optional<ContentDigest> digest_parameter(const ServerRequest& request, std::string_view name) {
+std::optional<oci::ContentDigest> digest_parameter(const ServerRequest& request, std::string_view name) {
   const std::string* text = request.target.query.find(name);
   if (text == nullptr) return std::nullopt;
-  auto digest = ContentDigest::parse(*text);
+  auto digest = oci::ContentDigest::parse(*text);
   if (!digest)
     throw Refusal(400, "DIGEST_INVALID",
                   "expected sha256:<64 hex digits> or sha512:<128 hex digits> as " + std::string(name));
@@ -52,10 +52,10 @@ class Receiver : public Work {
     std::string location;
     std::shared_ptr<UploadFile> upload;
     std::uint64_t turn;
-    std::uint64_t begin;                    // the size before
-    std::optional<std::uint64_t> expected;  // bytes of the body, as Content-Range says
-    std::optional<ContentDigest> digest;    // the upload is complete with this body
-    bool whole = false;                     // POST: an empty body is the wish for a session
+    std::uint64_t begin;                       // the size before
+    std::optional<std::uint64_t> expected;     // bytes of the body, as Content-Range says
+    std::optional<oci::ContentDigest> digest;  // the upload is complete with this body
+    bool whole = false;                        // POST: an empty body is the wish for a session
   };
   explicit Receiver(Facts facts) : facts_(std::move(facts)) {}
   ~Receiver() override {
@@ -78,7 +78,7 @@ class Receiver : public Work {
       ended_ = true;
       return upload_reply(202, facts_.location, facts_.session, size);
     }
-    const ContentDigest found = facts_.upload->finish(facts_.turn, facts_.digest->algorithm);
+    const oci::ContentDigest found = facts_.upload->finish(facts_.turn, facts_.digest->algorithm);
     completing_ = true;
     if (found != *facts_.digest) {
       // A client that has not sent the blob in its POST wants to send it in a PUT.
@@ -129,7 +129,7 @@ Answer Service::uploads(const ServerRequest& request) {
   const auto mount = digest_parameter(request, "mount");
   const std::string* from = request.target.query.find("from");
   // Nothing is created for an invalid name.
-  if (from != nullptr && !is_repository(*from))
+  if (from != nullptr && !oci::is_repository(*from))
     throw Refusal(400, "NAME_INVALID", "invalid repository name in \"from\"");
   const auto layout = repositories_.make(request.target.repository);
   if (mount) {
@@ -142,9 +142,9 @@ Answer Service::uploads(const ServerRequest& request) {
 
 Answer Service::start_upload(const ServerRequest& request, const std::shared_ptr<Layout>& layout) {
   const auto digest = digest_parameter(request, "digest");
-  Algorithm algorithm = digest ? digest->algorithm : Algorithm::sha256;
+  oci::Algorithm algorithm = digest ? digest->algorithm : oci::Algorithm::sha256;
   if (const std::string* name = request.target.query.find("digest-algorithm")) {
-    const auto known = parse_algorithm(*name);
+    const auto known = oci::parse_algorithm(*name);
     if (!known) throw Refusal(400, "DIGEST_INVALID", "expected sha256 or sha512 as digest-algorithm");
     if (!digest) algorithm = *known;
   }
@@ -194,7 +194,7 @@ Answer Service::upload(const ServerRequest& request) {
 
 Answer Service::receive(const ServerRequest& request, const std::shared_ptr<Layout>& layout,
                         const std::string& session, const std::shared_ptr<UploadFile>& upload) {
-  std::optional<ContentDigest> digest;
+  std::optional<oci::ContentDigest> digest;
   if (request.method == Method::put) {
     digest = digest_parameter(request, "digest");
     if (!digest) throw Refusal(400, "DIGEST_INVALID", "the parameter digest is missing");

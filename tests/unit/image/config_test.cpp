@@ -244,11 +244,5 @@ TEST_F(ConfigTest, RefusesAnInvalidBase) {
   EXPECT_THAT(error_of([] { ImageConfig("{", "base", 0); }), HasSubstr("not valid JSON"));
 }
 
-TEST(Rfc3339, IsInUtc) {
-  EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");
-  EXPECT_EQ(rfc3339(1700000000), "2023-11-14T22:13:20Z");
-  EXPECT_EQ(rfc3339(8589934591), "2242-03-16T12:56:31Z");
-}
-
 }  // namespace
 }  // namespace bottle::image

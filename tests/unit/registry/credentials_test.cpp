@@ -10,19 +10,6 @@
 namespace bottle::registry {
 namespace {
 
-TEST(Base64, EncodesAndDecodes) {
-  const std::vector<std::pair<std::string, std::string>> cases{
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"user:p\xc3\xa4ss", "dXNlcjpww6Rzcw=="}};
-  for (const auto& [bytes, text] : cases) {
-    EXPECT_EQ(encode_base64(bytes), text);
-    EXPECT_EQ(decode_base64(text), bytes);
-  }
-  EXPECT_EQ(decode_base64("Zg"), "f");
-  EXPECT_EQ(decode_base64("Zm9v\r\nZm9v\nZg==\n"), "foofoof");
-  EXPECT_FALSE(decode_base64("Z"));
-  EXPECT_FALSE(decode_base64("Zm 9v"));
-}
-
 ConfiguredCredential find(const std::string& text, const std::string& registry,
                           const std::string& repository = "a/b") {
   return find_in_auth_file(text, registry, repository, "config.json");

@@ -1,4 +1,4 @@
-#include "registry/reference.hpp"
+#include "oci/reference.hpp"
 #include "registry/server/target.hpp"
 
 #include <gtest/gtest.h>
@@ -46,15 +46,15 @@ TEST(ServerTarget, DecodesOnce) {
 
 TEST(ServerTarget, RefusesInvalidNames) {
   for (const char* name : {"", "A", "a/", "/a", "a//b", "..", "a..b", "a___b", "_a", "a.", "-", "a/../b"})
-    EXPECT_FALSE(is_repository(name)) << name;
+    EXPECT_FALSE(oci::is_repository(name)) << name;
   for (const char* name : {"a", "a/b", "a.b", "a_b", "a__b", "a---b", "0", "index.json"})
-    EXPECT_TRUE(is_repository(name)) << name;
-  EXPECT_TRUE(is_repository(std::string(255, 'a')));
-  EXPECT_FALSE(is_repository(std::string(256, 'a')));
-  EXPECT_TRUE(is_tag(std::string(128, 'T')));
+    EXPECT_TRUE(oci::is_repository(name)) << name;
+  EXPECT_TRUE(oci::is_repository(std::string(255, 'a')));
+  EXPECT_FALSE(oci::is_repository(std::string(256, 'a')));
+  EXPECT_TRUE(oci::is_tag(std::string(128, 'T')));
   for (const std::string& tag :
        {std::string(), std::string(129, 't'), std::string(".a"), std::string("-a"), std::string("a:b")})
-    EXPECT_FALSE(is_tag(tag)) << tag;
+    EXPECT_FALSE(oci::is_tag(tag)) << tag;
 }
 
 TEST(ServerTarget, RefusesControlCharactersAndBrokenEscapes) {

@@ -1,4 +1,4 @@
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 
 #include "util/error.hpp"
 
@@ -10,7 +10,7 @@
 #include <array>
 #include <variant>
 
-namespace bottle::registry {
+namespace bottle::oci {
 namespace {
 
 std::size_t hex_length(Algorithm algorithm) {
@@ -83,4 +83,4 @@ ContentDigest Hasher::finish() {
   return digest;
 }
 
-}  // namespace bottle::registry
+}  // namespace bottle::oci

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace bottle::registry {
+namespace bottle::oci {
 
 enum class Algorithm : std::uint8_t { sha256, sha512 };
 
@@ -47,4 +47,4 @@ class Hasher {
   std::unique_ptr<Context> context_;
 };
 
-}  // namespace bottle::registry
+}  // namespace bottle::oci

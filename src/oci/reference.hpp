@@ -1,15 +1,24 @@
 // References of images and other artifacts in registries, with Docker's familiar short names.
-// The grammar is oci/reference_grammar.hpp's.
+// Source: distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling
+// manifests" (names and tags).
+//
+//   reference  = [registry "/"] repository [":" tag] ["@" digest]
+//   registry   = host [":" port], host = a DNS name, an IPv4 address or an IPv6 address in brackets. The
+//                first component is a registry if it has a '.', a ':' or an upper-case letter, or is
+//                "localhost"
+//   repository = component *("/" component), at most 255 bytes
+//   component  = runs of [a-z0-9] separated by ".", "_", "__" or any number of "-"
+//   tag        = [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "registry/content_digest.hpp"
+#include "oci/content_digest.hpp"
 #include "util/digest.hpp"
 
-namespace bottle::registry {
+namespace bottle::oci {
 
 struct Reference {
   std::string registry;    // "docker.io", "localhost:5000", "[::1]:5000"
@@ -22,6 +31,8 @@ struct Reference {
 
   // Canonical and in full: "docker.io/library/debian:12".
   std::string string() const;
+  // As people write it: "debian:12"; without the tag "latest".
+  std::string familiar() const;
   // Registry and repository without tag and digest.
   std::string name() const { return registry + "/" + repository; }
   Reference with_tag(std::string new_tag) const;
@@ -37,16 +48,12 @@ struct Reference {
   // Throws an Error that says what was expected and found. "debian" is docker.io/library/debian:latest,
   // index.docker.io is docker.io. Digests other than SHA-256 and SHA-512 are refused as unsupported.
   static Reference parse(std::string_view text);
+  static std::optional<Reference> parse_if_valid(std::string_view text);
 };
 
-// Whether the text can be a repository of a registry; whether it can be a tag.
 bool is_repository(std::string_view text);
 bool is_tag(std::string_view text);
-// Whether the text is a host with an optional port.
+// A host with an optional port.
 bool is_registry(std::string_view text);
 
-// Whether a registry ("localhost:5000", "127.0.0.1", "[::1]:80") is this machine itself: "localhost" and
-// names below it, 127.0.0.0/8, ::1.
-bool is_loopback(std::string_view registry);
-
-}  // namespace bottle::registry
+}  // namespace bottle::oci

@@ -11,7 +11,7 @@
 namespace bottle::image::resolve {
 namespace {
 
-constexpr const char* kSchema = "bottle-image 2";
+constexpr const char* kSchema = "bottle-image 3";
 
 void append_value(std::string& text, const oci::Entry& entry) {
   const auto append_mode = [&](char type) {
@@ -79,37 +79,53 @@ class Lines {
 }  // namespace
 
 std::string Resolved::source_text(const std::string& name, const OutsideImage& image) const {
-  try {
-    return taken_text(name, image);
-  } catch (const Error&) {
-    return image.identity();  // the instruction that takes something says what is wrong, and where
-  }
+  const auto only = taken(name, image, With::digests);
+  return only ? "taken " + only->string() : image.identity();
 }
 
-// Of an image whose files are here and that no stage begins with, only what is taken of it counts.
-std::string Resolved::taken_text(const std::string& name, const OutsideImage& image) const {
-  const LoadedPlan* plan = image.plan();
-  const auto is_it = [&](const FileSource& source) {
-    return source.kind == FileSource::Kind::image && source.name == name;
-  };
-  if (plan == nullptr || !is_builtin(spec_)) return image.identity();
-  for (const auto& [number, stage] : stages_)
-    if (stage.base_image == name) return image.identity();
-  const oci::MergedTree tree = plan->merged();
-  Sha256 taken;
-  const auto add = [&](const Digest& digest) { taken.update(digest.hex() + "\n"); };
-  for (const auto& [number, stage] : stages_)
-    for (const FileStep& step : stage.steps) {
-      if (step.kind == FileStep::Kind::copy && is_it(step.source)) add(step.taken_of(tree).digest());
-      if (step.kind != FileStep::Kind::run) continue;
-      for (const run::RunMount& mount : step.run.mounts) {
-        if (!mount.from || !is_it(*mount.from)) continue;
-        // A cache begins as all of it.
-        if (mount.mount.type != dockerfile::Mount::Type::bind) return image.identity();
-        add(copy::subtree_digest(tree, mount.source));
+std::string Resolved::places() const {
+  std::string text;
+  for (const auto& [name, image] : images_) {
+    std::string places = image->places();
+    if (places.empty()) continue;
+    if (const auto only = taken(name, *image, With::places)) places = only->hex();
+    text += escape_word(name) + " " + places + "\n";
+  }
+  return text.empty() ? text : sha256(text).hex();
+}
+
+// Of an image whose files are here and that no stage begins with, only what is taken of it counts. nullopt:
+// all of it does.
+std::optional<Digest> Resolved::taken(const std::string& name, const OutsideImage& image, With with) const {
+  try {
+    const LoadedPlan* plan = image.plan();
+    const auto is_it = [&](const FileSource& source) {
+      return source.kind == FileSource::Kind::image && source.name == name;
+    };
+    if (plan == nullptr || !is_builtin(spec_)) return std::nullopt;
+    for (const auto& [number, stage] : stages_)
+      if (stage.base_image == name) return std::nullopt;
+    const oci::MergedTree tree = plan->merged();
+    Sha256 hasher;
+    const auto add = [&](const Digest& digest) { hasher.update(digest.hex() + "\n"); };
+    for (const auto& [number, stage] : stages_)
+      for (const FileStep& step : stage.steps) {
+        if (step.kind == FileStep::Kind::copy && is_it(step.source)) {
+          const oci::LayerIndex entries = step.taken_of(tree);
+          add(with == With::places ? entries.digest_with_places() : entries.digest());
+        }
+        if (step.kind != FileStep::Kind::run) continue;
+        for (const run::RunMount& mount : step.run.mounts) {
+          if (!mount.from || !is_it(*mount.from)) continue;
+          // A cache begins as all of it.
+          if (mount.mount.type != dockerfile::Mount::Type::bind) return std::nullopt;
+          add(copy::subtree_digest(tree, mount.source));
+        }
       }
-    }
-  return "taken sha256:" + taken.finish().hex();
+    return hasher.finish();
+  } catch (const Error&) {
+    return std::nullopt;  // the instruction that takes something says what is wrong, and where
+  }
 }
 
 std::string Resolved::key_text() const {

@@ -394,14 +394,6 @@ std::map<std::string, fs::path> Resolved::context_roots() const {
   return roots;
 }
 
-std::string Resolved::places() const {
-  std::string text;
-  for (const auto& [name, image] : images_)
-    if (const std::string places = image->places(); !places.empty())
-      text += escape_word(name) + " " + places + "\n";
-  return text.empty() ? text : sha256(text).hex();
-}
-
 std::vector<std::string> Resolved::scan_names() const {
   std::vector<std::string> names;
   for (const auto& [name, open] : scans_)

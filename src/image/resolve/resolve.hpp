@@ -162,7 +162,8 @@ class Resolved {
                                          const oci::Platform& platform, const dockerfile::Position& position,
                                          const store::Store& store);
   std::string source_text(const std::string& name, const OutsideImage& image) const;
-  std::string taken_text(const std::string& name, const OutsideImage& image) const;
+  enum class With { digests, places };
+  std::optional<Digest> taken(const std::string& name, const OutsideImage& image, With with) const;
   auto first_locked(const dockerfile::Position& position, const std::string& name, const auto& look_up) const;
   std::string frozen_text() const;
   remote::SourceLock& source_lock() { return survey_ ? survey_->lock : lock_; }

@@ -179,8 +179,8 @@ function(_bottle_gate_environment out slug)
       message(FATAL_ERROR "add_bottle(${slug}): GATES ${gate}: there is no file ${config}; a gate's description is "
         "needed when the project is configured, so the build cannot generate it")
     endif()
-    _bottle_link_directories(links "${config}")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${config}" ${links})
+    _bottle_surroundings(surroundings "${config}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${config}" ${surroundings})
     file(READ "${config}" json)
     string(JSON kind ERROR_VARIABLE error GET "${json}" kind)
     if(error)
@@ -247,9 +247,11 @@ function(_bottle_refuse_unknown_gate where gate)
   endif()
 endfunction()
 
-# The directories with a symbolic link on the path to a file: only their times show that a link was changed.
-function(_bottle_link_directories out path)
-  set(found "")
+# The directories with a symbolic link on the path to a file, and that of the file: only their times show that a link was changed, or
+# the file replaced by an older one.
+function(_bottle_surroundings out path)
+  file(REAL_PATH "${path}" real)
+  get_filename_component(found "${real}" DIRECTORY)
   set(links 0)
   set(paths "${path}")
   while(paths)

@@ -149,6 +149,19 @@ function(_bottle_refuse_unparsed function subject keywords unparsed without_valu
   endif()
 endfunction()
 
+# _bottle_refuse_misspelt_keyword(<function> <subject> <keywords> <word>...): an error for a word like a keyword among the words of
+# another one, which never have this form.
+function(_bottle_refuse_misspelt_keyword function subject keywords)
+  foreach(word IN LISTS ARGN)
+    if(word MATCHES "^[A-Z][A-Z_-]+$")
+      _bottle_did_you_mean(question "${word}" ${keywords})
+      if(NOT question STREQUAL "")
+        message(FATAL_ERROR "${function}(${subject}): unknown argument \"${word}\"${question}")
+      endif()
+    endif()
+  endforeach()
+endfunction()
+
 function(_bottle_check_slug function slug)
   string(LENGTH "${slug}" length)
   if(NOT slug MATCHES "^[a-z0-9][a-z0-9_.-]*$" OR length GREATER 63)

@@ -28,7 +28,7 @@ function(_bottle_step)
       COMMENT "${ARG_COMMENT}" VERBATIM)
   else()
     set(first "")
-    if(ARG_DEPFILE)
+    if(ARG_TARGET)
       # CMake collects the depfiles of a target in this file and never removes an entry (3.25). Without this command, a file
       # that is no longer copied, or no longer exists, would stay a dependency. If the file is missing, CMake collects again.
       set(first COMMAND "${CMAKE_COMMAND}" -E rm -f
@@ -145,23 +145,23 @@ function(_bottle_rules slug all bottles files depends lock context runtime)
   _bottle_image_pool()
   set(result "${directory}/${slug}.smolmachine")
   _bottle_scan_mode(scan)
-  # Make does not detect a changed command, and neither mode can use the other's record of the inputs.
+  # Neither mode can use the other's record of the inputs.
   file(GENERATE OUTPUT "${directory}/scan.options" CONTENT "${scan}\n")
 
   set(stamps "")
   set(depfile DEPFILE "${directory}/key.d" TARGET bottle-${slug}-image OWN_DEPFILE)
   _bottle_reads_own_depfiles(own_depfiles)
+  # With makefiles CMake removes the outputs of a rule whose command changed, and the image's rule would run for the new key. So
+  # there both modes have the same command.
+  set(depfiles --depfile-target "${directory}/key.stamp" --scan-mode "${directory}/scan.options")
   if(scan STREQUAL "always")
     set(stamps "${directory}/inputs.stamp")
-    set(depfiles --record)
-    set(depfile "")
+    set(depfile TARGET bottle-${slug}-image)
     _bottle_scan_in_each_build("${directory}")
   elseif(own_depfiles)
     _bottle_parts(parts "${directory}" "${context}")
     _bottle_part_rules(stamps ${slug} "${directory}" ${parts})
     set(depfiles --depfile-base "${CMAKE_BINARY_DIR}" --depfile-parts ${parts})
-  else()
-    set(depfiles --depfile-target "${directory}/key.stamp")
   endif()
   # The places of the bytes of other bottles are not part of a key. If they change, only the image's rule runs. The fingerprint
   # writes key.places, because the Dockerfile determines which bottles are used.

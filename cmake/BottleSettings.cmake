@@ -18,9 +18,9 @@ function(_bottle_check_variables where)
   list(APPEND known ${properties})
   list(TRANSFORM known PREPEND BOTTLE_)
   get_cmake_property(names VARIABLES)
-  # Three of the letters of BOTTLE in their order before the first "_": distances take time.
+  # Three of the letters of BOTTLE in their order at the begin: distances take time. Lower case is a variable of the project.
   list(FILTER names INCLUDE REGEX
-    "^[A-Z]*(BO[A-Z]*T|BT[A-Z]*L|OT[A-Z]*L|B[A-Z]*TL|BO[A-Z]*L|TL[A-Z]*E|B[A-Z]*LE)[A-Z]*_[A-Z_]+$")
+    "^[A-Z]*(BO[A-Z]*T|BT[A-Z]*L|OT[A-Z]*L|B[A-Z]*TL|BO[A-Z]*L|TL[A-Z]*E|B[A-Z]*LE)[A-Z]*[A-Z_-]+$")
   list(REMOVE_ITEM names ${known} ${seen})
   foreach(name IN LISTS names)
     set_property(GLOBAL APPEND PROPERTY _BOTTLE_SEEN_VARIABLES "${name}")
@@ -83,10 +83,10 @@ function(_bottle_epoch out where)
     set(name "SOURCE_DATE_EPOCH of the environment")
     set(epoch "$ENV{SOURCE_DATE_EPOCH}")
   endif()
-  # The maximum of the eleven octal digits in a tar header.
-  if(NOT epoch STREQUAL "" AND NOT (epoch MATCHES "^0*[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]$"
-                                    AND epoch LESS_EQUAL 8589934591))
-    message(FATAL_ERROR "${where}: ${name} \"${epoch}\": expected a number of seconds since 1970, at most 8589934591")
+  # The years 0 to 9999 (parse_epoch() in src/image/model/spec.hpp).
+  if(NOT epoch STREQUAL "" AND NOT (epoch MATCHES "^[-+]?[0-9]+$" AND epoch GREATER_EQUAL -62167219200
+                                    AND epoch LESS_EQUAL 253402300799))
+    message(FATAL_ERROR "${where}: ${name} \"${epoch}\": expected seconds since 1970 (-62167219200 to 253402300799)")
   endif()
   if("${BOTTLE_SOURCE_DATE_EPOCH}" STREQUAL "")
     _bottle_environment(epoch SOURCE_DATE_EPOCH)
@@ -94,7 +94,7 @@ function(_bottle_epoch out where)
   if(epoch STREQUAL "")
     set(epoch 0)
   endif()
-  math(EXPR epoch "${epoch}")  # without leading zeros, which JSON does not have
+  math(EXPR epoch "${epoch}")  # without leading zeros and "+", which JSON does not have
   set(${out} "${epoch}" PARENT_SCOPE)
 endfunction()
 

@@ -10,6 +10,7 @@
 #include "image/resolve/resolve.hpp"
 #include "memory.hpp"
 #include "util/command_line.hpp"
+#include "util/file.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
 
@@ -101,6 +102,9 @@ int main(int argc, char** argv) {
         .type_name("N");
     app.add_flag("--record", depfiles.record,
                  "Write inputs.record, for --scan, instead of depfiles (BOTTLE_SCAN=always)");
+    std::string mode;
+    app.add_option("--scan-mode", mode, "As --record if FILE contains the word always (BOTTLE_SCAN)")
+        .type_name("FILE");
     std::string scan;
     app.add_option("--scan", scan,
                    "Compare the files with the inputs.record of each directory in FILE, a JSON array, and "
@@ -114,6 +118,7 @@ int main(int argc, char** argv) {
     }
 
     const image::BuildSpec spec = options.resolve();
+    if (!mode.empty() && read_file(mode, 16) == "always\n") depfiles.record = true;
     if (depfiles.target.empty() && depfiles.base.empty()) depfiles.target = options.stamp_as_written();
     if (check) return tools::run_check(spec, common);
     if (!what.empty()) {

@@ -42,16 +42,13 @@ struct StepOptions {
         .type_name("FILE");
   }
 
-  // Also the directories that hold links on the way to an input, or a file that may be replaced by an older
-  // one: only their times tell.
+  // Also the directories in which an input, or a link on the way to it, may be replaced by an older one: only
+  // their times tell.
   static std::vector<std::string> with_surroundings(const std::vector<std::string>& inputs) {
     std::set<std::string> paths(inputs.begin(), inputs.end());
-    for (const std::string& input : inputs) {
-      for (std::string& directory : image::context::link_directories(input))
+    for (const std::string& input : inputs)
+      for (std::string& directory : image::context::surroundings(input))
         paths.insert(std::move(directory));
-      std::error_code none;
-      if (!fs::is_directory(input, none)) paths.insert(fs::path(input).parent_path().native());
-    }
     return {paths.begin(), paths.end()};
   }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "image/context/depfile.hpp"
+#include "image/context/path_links.hpp"
 #include "pack/runtime.hpp"
 #include "store/store.hpp"
 #include "util/error.hpp"
@@ -17,10 +18,12 @@
 namespace bottle::tools {
 namespace {
 
-// All whose time says that the tree may be another: its directories and files. A symbolic link may lead
-// nowhere on this machine; another one has changed its directory.
+// All whose time says that the tree may be another: its directories and files, and where it or a link to it
+// may be replaced. A symbolic link in it may lead nowhere on this machine; another one has changed its
+// directory.
 std::vector<std::string> dependencies(const pack::Runtime& runtime) {
-  std::vector<std::string> paths{runtime.directory.native()};
+  std::vector<std::string> paths = image::context::surroundings(runtime.directory.native());
+  paths.push_back(runtime.directory.native());
   for (const oci::Entry& entry : runtime.index.entries)
     if (entry.type != oci::EntryType::symlink) paths.push_back((runtime.directory / entry.path).native());
   return paths;

@@ -15,6 +15,7 @@
 #include "image/context/input_record.hpp"
 #include "image/engine/engines.hpp"
 #include "image/model/plan.hpp"
+#include "image/obstacles.hpp"
 #include "image/resolve/resolve.hpp"
 #include "store/step_record.hpp"
 #include "util/error.hpp"
@@ -335,6 +336,9 @@ ExportReport export_step(const BuildSpec& spec, const fs::path& layout, const st
 }
 
 void with_repair(const BuildSpec& spec, OwnImage own, const Warn& warn, const std::function<void()>& work) {
+  clear_obstacles(spec.directory);
+  for (const ContextSpec& context : spec.contexts)
+    if (context.kind == ContextKind::bottle) clear_obstacles(context.value);
   const auto rebuild = [&](const BuildSpec& damaged) { (void)image_step(damaged, warn, true); };
   repair_and_repeat(spec, own, warn, rebuild, work);
 }

@@ -35,12 +35,23 @@ void exchange(const fs::path& temporary, const fs::path& target) {
   }
 }
 
+// An image layout, also one that lost some of its files. An empty directory is one.
+bool is_layout(const fs::path& directory) {
+  std::error_code error;
+  if (fs::exists(directory / "oci-layout", error)) return true;
+  fs::directory_iterator entry(directory, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    if (name != "oci-layout" && name != "index.json" && name != "blobs") return false;
+  }
+  return !error;
+}
+
 }  // namespace
 
 LayoutWriter::LayoutWriter(const fs::path& target) : target_(clean_target(target)) {
   std::error_code unknown;
-  if (fs::exists(target_, unknown) && !fs::exists(target_ / "oci-layout", unknown) &&
-      !(fs::is_directory(target_, unknown) && fs::is_empty(target_, unknown)))
+  if (fs::exists(target_, unknown) && !is_layout(target_))
     throw Error("cannot replace this directory or file: it is not an OCI image layout",
                 {.where = target_.native(), .hint = "choose another directory, or remove this one"});
   staging_.emplace(target_);

@@ -9,6 +9,7 @@
 
 #include "util/error.hpp"
 #include "util/json.hpp"
+#include "util/obstacle.hpp"
 #include "util/replace.hpp"
 
 namespace bottle::store {
@@ -61,11 +62,13 @@ void for_each_file(const fs::path& folder, const std::function<void(const Digest
 
 std::error_code publish(const fs::path& from, const fs::path& to) {
   if (rename_unflushed(from, to) == 0) return {};
-  if (errno == ENOENT) {
-    make_directories(to.parent_path());
+  int error = errno;
+  if (error == ENOENT || error == ENOTDIR) make_directories(to.parent_path());
+  if (error == ENOENT || remove_obstacle("cannot write", to)) {
     if (rename_unflushed(from, to) == 0) return {};
+    error = errno;
   }
-  return {errno, std::generic_category()};
+  return {error, std::generic_category()};
 }
 
 std::string damaged_tombstone(std::string_view reason) {

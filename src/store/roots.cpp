@@ -24,7 +24,9 @@ void Store::register_root(const fs::path& directory, std::string_view step,
       "\n";
   if (shared_->below) return;
   const fs::path path = shared_->layout.roots() / sha256(canonical.native() + "\n" + std::string(step)).hex();
-  if (keys.empty() ? !fs::exists(path) : read_file_if_exists(path, kActionLimit) == text) return;
+  const bool is_file = fs::is_regular_file(path, error);
+  if (keys.empty() ? !fs::exists(path, error) : is_file && read_file_if_exists(path, kActionLimit) == text)
+    return;
   if (keys.empty())
     fs::remove(path);
   else

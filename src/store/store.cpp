@@ -181,7 +181,7 @@ std::optional<fs::path> Store::find_blob(const Digest& digest) const {
   fs::path path = blob_path(digest);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
     throw_errno("cannot read", path.native());
   }
   if (!S_ISREG(status.st_mode)) return std::nullopt;
@@ -197,8 +197,9 @@ Store::Lookup absent(const Shared& shared, const Digest& id) {
   fs::path path = shared.layout.tombstone(id);
   if (shared.below && !fs::exists(path)) path = shared.below->tombstone(id);
   struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
   const std::optional<std::string> text = read_file_if_exists(path, kActionLimit);
-  if (!text || ::stat(path.c_str(), &status) != 0) return {};
+  if (!text) return {};
   const std::string when = utc_time(status.st_mtim.tv_sec);
   if (const auto reason = parse_damaged_tombstone(*text))
     return {Presence::damaged, std::nullopt, "found damaged on " + when + ": " + *reason};
@@ -209,24 +210,26 @@ Store::Lookup absent(const Shared& shared, const Digest& id) {
 
 Store::Lookup Store::find_action(const Digest& key) const {
   const fs::path path = shared_->action(key);
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const auto damaged = [&](const std::string& problem) -> Lookup {
+    drop_damaged_action(key, problem);
+    return {Presence::damaged, std::nullopt, problem};
+  };
   if (!file) {
     if (errno == ENOENT || errno == ENOTDIR) return absent(*shared_, key);
+    if (errno == ELOOP) return damaged("a link to itself");
     throw_errno("cannot read", path.native());
   }
   const struct stat status = stat_of(file.get(), path.native());
-  if (static_cast<std::uint64_t>(status.st_size) > kActionLimit) {
-    const std::string problem = "the file has " + std::to_string(status.st_size) + " bytes";
-    drop_damaged_action(key, problem);
-    return {Presence::damaged, std::nullopt, problem};
-  }
+  if (!S_ISREG(status.st_mode)) return damaged("not a file");
+  if (static_cast<std::uint64_t>(status.st_size) > kActionLimit)
+    return damaged("the file has " + std::to_string(status.st_size) + " bytes");
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
   text.resize(read_some(file.get(), std::as_writable_bytes(std::span(text)), path.native()));
   ParsedAction parsed = parse_action(key, text);
   if (!parsed.result) {
     if (parsed.other_version) return {Presence::never, std::nullopt, parsed.problem};
-    drop_damaged_action(key, parsed.problem);
-    return {Presence::damaged, std::nullopt, parsed.problem};
+    return damaged(parsed.problem);
   }
   for (const auto& [name, output] : parsed.result->outputs) {
     struct stat blob {};
@@ -239,9 +242,10 @@ Store::Lookup Store::find_action(const Digest& key) const {
       why.detail = "output " + name + " (" + output.digest.string() + "): " + why.detail;
       return why;
     }
-    if (static_cast<std::uint64_t>(blob.st_size) != output.size) {
-      const std::string problem =
-          std::to_string(blob.st_size) + " bytes found, " + std::to_string(output.size) + " expected";
+    if (static_cast<std::uint64_t>(blob.st_size) != output.size || !S_ISREG(blob.st_mode)) {
+      const std::string problem = !S_ISREG(blob.st_mode) ? "not a file"
+                                                         : std::to_string(blob.st_size) + " bytes found, " +
+                                                               std::to_string(output.size) + " expected";
       drop_damaged_blob(output.digest, problem);
       return {Presence::damaged, std::nullopt,
               "output " + name + " (" + output.digest.string() + "): " + problem};
@@ -262,7 +266,8 @@ namespace {
 // Removing and remembering are attempts: what cannot be written to is reported and otherwise left.
 void drop(Shared& shared, const fs::path& path, const Digest& id, const std::string& what,
           const std::string& reason) {
-  const bool removed = ::unlink(path.c_str()) == 0 || errno == ENOENT;
+  const bool removed =
+      ::unlink(path.c_str()) == 0 || errno == ENOENT || (errno == EISDIR && ::rmdir(path.c_str()) == 0);
   if (!removed) shared.disregard(id);
   bool remembered = true;
   try {

@@ -17,6 +17,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
+#include "util/obstacle.hpp"
 #include "util/replace.hpp"
 
 namespace bottle {
@@ -83,9 +84,15 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::commit() {
   if (durable_ != Durable::no && ::fdatasync(file_.get()) != 0) throw_errno("cannot write", target_.native());
-  const int result = durable_ == Durable::no ? rename_unflushed(temporary_, target_)
-                                             : ::rename(temporary_.c_str(), target_.c_str());
-  if (result != 0) throw_errno("cannot write", target_.native());
+  const auto put = [&] {
+    return (durable_ == Durable::no ? rename_unflushed(temporary_, target_)
+                                    : ::rename(temporary_.c_str(), target_.c_str())) == 0;
+  };
+  if (!put()) {
+    const int error = errno;
+    if (!remove_obstacle("cannot write", target_) || !put())
+      throw_errno("cannot write", target_.native(), error);
+  }
   file_.reset();
   if (durable_ == Durable::yes) sync_directory_of(target_);
 }
@@ -109,13 +116,17 @@ void link_or_copy(const fs::path& from, const fs::path& to) {
       }
     }
   }
-  if (::rename(temporary.c_str(), to.c_str()) != 0) {
-    const int error = errno;
+  int error = ::rename(temporary.c_str(), to.c_str()) == 0 ? 0 : errno;
+  try {
+    if (error != 0 && remove_obstacle("cannot write", to))
+      error = ::rename(temporary.c_str(), to.c_str()) == 0 ? 0 : errno;
+  } catch (const Error&) {
     ::unlink(temporary.c_str());
-    throw_errno("cannot write", to.native(), error);
+    throw;
   }
   // rename(2) does nothing when both names already are the same file.
   ::unlink(temporary.c_str());
+  if (error != 0) throw_errno("cannot write", to.native(), error);
 }
 
 namespace {
@@ -124,7 +135,7 @@ Fd open_lock(const fs::path& path) {
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   // flock(2) needs no right to write: a lock in a directory for reading only can still be held.
   if (!file && (errno == EACCES || errno == EROFS)) file = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) throw_errno("cannot open the lock", path.native());
+  if (!file) throw_no_file("cannot open the lock", path, errno);
   return file;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "util/error.hpp"
+#include "util/obstacle.hpp"
 
 namespace bottle {
 namespace {
@@ -169,7 +170,7 @@ void make_directories(const fs::path& path) {
   if (path.empty()) return;
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw_errno("cannot create the directory", path.native(), error.value());
+  if (error) throw_no_directory(path, error.value());
 }
 
 void write_file(const fs::path& path, std::string_view text, Durable durable) {
@@ -199,8 +200,14 @@ bool write_file_if_changed(const fs::path& path, std::string_view text) {
 }
 
 void touch(const fs::path& path) {
-  Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-  if (!file) throw_errno("cannot create", path.native());
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  Fd file(::open(path.c_str(), kFlags, 0666));
+  if (!file && errno == ELOOP) return write_file(path, "", Durable::no);  // in place of a link
+  if (!file) {
+    const int error = errno;
+    if (remove_obstacle("cannot create", path)) file = Fd(::open(path.c_str(), kFlags, 0666));
+    if (!file) throw_errno("cannot create", path.native(), error);
+  }
   if (::futimens(file.get(), nullptr) != 0) throw_errno("cannot set the time of", path.native());
 }
 

@@ -5,7 +5,7 @@
 
 namespace bottle {
 
-enum ToolStatus : int { kSuccess = 0, kFailed = 1, kUsage = 2, kCheckFound = 3 };
+enum ToolExit : int { kSuccess = 0, kFailed = 1, kUsage = 2, kCheckFound = 3 };
 
 // Installs the signal handlers, runs `body`, and turns what it throws into a message on stderr and a status:
 // Error 1, UsageError 2, Interrupted 128 + signal (after all destructors have run). Flushes stdout: a full

@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <new>
+#include <span>
 #include <streambuf>
 
 namespace bottle {
@@ -54,9 +56,27 @@ Character first_character(std::string_view text) {
   return {size, code};
 }
 
-bool is_hidden(std::uint32_t code) {
-  return (code >= 0x80 && code < 0xa0) || code == 0x061c || code == 0x200e || code == 0x200f ||
-         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+struct Range {
+  std::uint32_t first, last;
+};
+
+constexpr Range kHidden[] = {
+    {0x80, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},     {0x115f, 0x1160},
+    {0x17b4, 0x17b5},   {0x180e, 0x180e},   {0x200b, 0x200b},   {0x200e, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
+    {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe00ff}, {0xe01f0, 0xe0fff},
+};
+// Joiners and variation selectors, which alter the characters beside them.
+constexpr Range kModifiers[] = {{0x180b, 0x180f}, {0x200c, 0x200d}, {0xfe00, 0xfe0f}, {0xe0100, 0xe01ef}};
+
+bool is_in(std::span<const Range> ranges, std::uint32_t code) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const Range& range) { return code >= range.first && code <= range.last; });
+}
+
+// `before` is the character before it.
+bool is_hidden(std::uint32_t code, std::uint32_t before) {
+  return code >= 0x80 && (is_in(kHidden, code) || (before < 0x80 && is_in(kModifiers, code)));
 }
 
 void show(std::string& out, char kind, std::uint32_t value, int digits) {
@@ -68,7 +88,7 @@ void show(std::string& out, char kind, std::uint32_t value, int digits) {
 }
 
 // Without what `text` ends with that is only the beginning of a character.
-std::string filter(std::string_view& text) {
+std::string filter(std::string_view& text, std::uint32_t& last) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -77,10 +97,12 @@ std::string filter(std::string_view& text) {
     const auto byte = static_cast<unsigned char>(text.front());
     if (next.size == 0 || (next.code < 0x20 && next.code != '\n' && next.code != '\t') || next.code == 0x7f)
       show(out, 'x', byte, 2);
-    else if (is_hidden(next.code))
-      show(out, 'u', next.code, 4);
+    else if (is_hidden(next.code, last))
+      show(out, next.code > 0xffff ? 'U' : 'u', next.code, next.code > 0xffff ? 8 : 4);
     else
       out += text.substr(0, next.size);
+    // What is shown in ASCII has nothing to join.
+    last = is_hidden(next.code, last) || next.size == 0 ? 0 : is_in(kModifiers, next.code) ? last : next.code;
     text.remove_prefix(next.size == 0 ? 1 : next.size);
   }
   return out;
@@ -178,7 +200,7 @@ std::string VisibleText::add(std::string_view text) {
     joined = rest_ + std::string(text);
     text = joined;
   }
-  std::string out = filter(text);
+  std::string out = filter(text, last_);
   rest_ = text;
   return out;
 }

@@ -2,11 +2,15 @@
 // a terminal would obey or hide is shown instead.
 //
 // Kept: UTF-8, line ends and tabs. Shown as "\x1b": the other control characters and bytes that are not
-// UTF-8, among which terminals with 8-bit controls read some. Shown as "\u009b": control characters of
-// Unicode (C1), line and paragraph separators, and those that change the direction of the text around them.
-// Source: ECMA-48; Unicode Standard Annex 9, "Directional Formatting Characters"; RFC 3629 (UTF-8).
+// UTF-8, among which terminals with 8-bit controls read some. Shown as "\u009b" or "\U000e0041": control
+// characters of Unicode (C1), line and paragraph separators, those that change the direction of the text
+// around them, and those that are drawn as nothing. Joiners and variation selectors are kept behind a
+// character that is not ASCII: emoji and several scripts need them.
+// Source: ECMA-48; Unicode Standard Annex 9, "Directional Formatting Characters"; DerivedCoreProperties.txt,
+// Default_Ignorable_Code_Point; RFC 3629 (UTF-8).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +26,7 @@ class VisibleText {
 
  private:
   std::string rest_;
+  std::uint32_t last_ = 0;  // the character before it
 };
 
 // A whole text.

@@ -25,7 +25,10 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CONTEXTS x=ftp:y)", 'unknown kind "ftp:". Expected one of: path:', but_not="did you mean")
 
     def test_unknown_keyword(self):
-        self.refuses("add_bottle(a CONTEXTS x=path:. BILD_ARGS A=b)", r"add_bottle\(a\): CONTEXTS \"BILD_ARGS\" is not of the form")
+        for words in ("CONTEXTS x=path:. BILD_ARGS A=b", "ENV A=b BILD_ARGS A=b", "NETWORK none BUILD_ARG A=b", "PUSH x.org/a BULID_ARGS A=b",
+                      "ULIMITS nofile=1 BUILDARGS A=b", "SECRETS s=env:A BUILD-ARGS A=b", "PLATFORMS linux/amd64 BUILD_ARG A=b",
+                      "BASES b BUILD_RAGS A=b", "LOCKED ON BUILD_AGRS A=b"):
+            self.refuses(f"add_bottle(a {words})", r'add_bottle\(a\): unknown argument "[A-Z_-]*"; did you mean BUILD_ARGS\?')
         self.refuses("add_bottle(a DOKERFILE x)", r'add_bottle\(a\): unknown argument "DOKERFILE"; did you mean DOCKERFILE\?',
                      "Expected one of: EXCLUDE_FROM_ALL DOCKERFILE")
         self.refuses("add_bottle(a CPUS 1 2)", r'unknown argument "2"')
@@ -59,6 +62,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CONTEXTS x=path:nowhere)", "there is no directory .*/nowhere for a context")
         self.refuses("add_bottle(a DOCKERFILE Dockerfil)", r"there is no Dockerfile .*/Dockerfil; did you mean Dockerfile\?")
         self.refuses("add_bottle(a CONTEXT Dockerfile)", "the context .*/Dockerfile is not a directory")
+        self.refuses("add_bottle(a DOCKERFILE .)", "DOCKERFILE .*/source is a directory")
         self.accepts("add_bottle(a CONTEXT ${CMAKE_BINARY_DIR}/made)\nadd_bottle(b CONTEXTS x=path:${CMAKE_CURRENT_BINARY_DIR}/y)\n"
                      "add_bottle(c CONTEXT later)\nfile(MAKE_DIRECTORY later)\nadd_bottle(d CONTEXT made DEPENDS made/f)")
 
@@ -73,7 +77,8 @@ class ConfigureErrors(harness.TestCase):
     def test_misspelt_variables(self):
         for name, nearest in (("BTTLE_ENGINE", "BOTTLE_ENGINE"), ("BOTTLE_ENGIN", "BOTTLE_ENGINE"), ("BOTTEL_MEMORY", "BOTTLE_MEMORY"),
                               ("BOTTLE_PLATFORMS", "BOTTLE_PLATFORM"), ("BOTLE_CACHE_DIR", "BOTTLE_CACHE_DIR"),
-                              ("BOTTLES_CPUS", "BOTTLE_CPUS"), ("BOTTLE_SOURCE_DATE_EPOHC", "BOTTLE_SOURCE_DATE_EPOCH")):
+                              ("BOTTLES_CPUS", "BOTTLE_CPUS"), ("BOTTLEENGINE", "BOTTLE_ENGINE"), ("BOTTLE-PACKER", "BOTTLE_PACKER"),
+                              ("BOTTLE_SOURCE_DATE_EPOHC", "BOTTLE_SOURCE_DATE_EPOCH")):
             with self.subTest(name=name):
                 project = self.project("set(MY_BOTTLE x)\nset(BOTTLE_LABEL x)\nadd_bottle(a)\nadd_bottle(b)", {"Dockerfile": "FROM scratch\n"})
                 said = " ".join(project.configure(f"-U{name}", f"-D{name}=x").stdout.split())
@@ -81,6 +86,24 @@ class ConfigureErrors(harness.TestCase):
                 self.assertEqual(said.count("CMake Warning"), 1, said)
                 project.configure(f"-U{name}")
         self.assertNotIn("CMake Warning", project.configure("-DBOTTLE_BUILD_TESTS=ON", "-DBOTTLE_MEMORY=512").stdout)
+
+    def test_misspelt_properties(self):
+        for name, nearest in (("MEMORY", "BOTTLE_MEMORY"), ("BOTTLE_MEMRY", "BOTTLE_MEMORY"), ("BOTTLE_ENIGNE", "BOTTLE_ENGINE"),
+                              ("BOTTLE_PLATFORMS", "BOTTLE_PLATFORM"), ("BOTTLEPACKER", "BOTTLE_PACKER")):
+            with self.subTest(name=name):
+                project = self.project(f"add_bottle(a)\nset_property(TARGET bottle-a PROPERTY {name} 64)\n", {"Dockerfile": "FROM scratch\n"})
+                said = " ".join(project.configure().stdout.split())
+                self.assertIn(f"the property {name} of bottle-a is unknown; did you mean {nearest}?", said)
+                self.assertEqual(said.count("CMake Warning"), 1, said)
+        project = self.project("set(BOTTLE_CPUS 2)\nadd_bottle(a)\nset_target_properties(bottle-a PROPERTIES BOTTLE_MEMORY 64 FOLDER x EXCLUDE_FROM_ALL 1)\n",
+                               {"Dockerfile": "FROM scratch\n"})
+        self.assertNotIn("CMake Warning", project.configure().stdout)
+
+    def test_misspelt_dependency(self):
+        project = self.project("add_custom_target(hello)\nadd_bottle(a DEPENDS helo)\nadd_bottle(b DEPENDS made)\n", {"Dockerfile": "FROM scratch\n"})
+        said = " ".join(project.configure().stdout.split())
+        self.assertIn('DEPENDS: there is no target "helo"; did you mean hello?', said)
+        self.assertEqual(said.count("CMake Warning"), 1, said)
 
     def test_keyword_without_value(self):
         self.refuses("add_bottle(a DOCKERFILE)", r"add_bottle\(a\): DOCKERFILE needs a value")
@@ -113,6 +136,15 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a PLATFORMS linux)", r'platform "linux" is not of the form os/architecture')
         self.refuses("add_bottle(a PLATFORMS linux/amd64 linux/arm64)", "a bottle can have only one platform")
 
+    def test_empty_values_mean_the_default(self):
+        for keyword in ("ENGINE", "PACKER", "CPUS", "MEMORY", "PLATFORMS", "NETWORK", "LOCKED", "SMOLVM_VERSION", "SHM_SIZE", "TARGET", "LOCK",
+                        "DOCKERFILE", "CONTEXT"):
+            with self.subTest(keyword=keyword):
+                project = self.project(f'add_bottle(a)\nadd_bottle(b {keyword} "")\n', {"Dockerfile": "FROM scratch\n"})
+                project.configure()
+                specs = [(project.directory(slug) / "spec.json").read_text(encoding="utf-8") for slug in "ab"]
+                self.assertEqual(specs[0].replace('"a"', '"b"'), specs[1])
+
     def test_invalid_run_settings(self):
         self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
         self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
@@ -142,6 +174,7 @@ class ConfigureErrors(harness.TestCase):
         self.refuses("add_bottle(a CONTEXTS x=pth:.)", r'unknown kind "pth:"; did you mean path:\?')
         self.refuses("add_bottle(a CONTEXTS x=gate:git)", 'there is no gate "git"; declare it before with add_gate')
         self.refuses("add_bottle(a CONTEXTS x=path:. x=path:..)", 'two contexts have the name "x"')
+        self.refuses("add_bottle(a BASES B)", r'add_bottle\(a\): BASES: "B" is not a slug')
         self.refuses("add_bottle(a BASES b CONTEXTS b=path:.)\nadd_bottle(b)", 'two contexts have the name "b"')
         self.refuses("add_bottle(a CONTEXTS x=bottle:B)", '"B" is not a slug')
 

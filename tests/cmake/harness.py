@@ -9,12 +9,14 @@ file system's clock cannot tell from the last build is given a later time instea
 """
 import argparse
 import collections
+import io
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 
@@ -79,6 +81,7 @@ class Project:
 
     def link(self, path, target):
         file = self.source / path
+        file.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(file):
             file.unlink()
         file.symlink_to(target)
@@ -156,6 +159,23 @@ class Project:
             elif file.is_file():
                 tree[path] = file.read_text(encoding="utf-8", errors="replace")
         return tree
+
+
+def docker_archive(layout, archive):
+    """Writes the image of an OCI layout in the form of `docker save`."""
+    blobs = layout / "blobs/sha256"
+    index = json.loads((layout / "index.json").read_text(encoding="utf-8"))
+    manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text(encoding="utf-8"))
+    config, *layers = [item["digest"][7:] for item in (manifest["config"], *manifest["layers"])]
+    listed = [{"Config": f"{config}.json", "RepoTags": None, "Layers": [f"{layer}/layer.tar" for layer in layers]}]
+    with tarfile.open(archive, "w") as tar:
+        tar.add(blobs / config, f"{config}.json")
+        for layer in layers:
+            tar.add(blobs / layer, f"{layer}/layer.tar")
+        text = json.dumps(listed).encode()
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
 
 
 class TestCase(unittest.TestCase):

@@ -208,77 +208,6 @@ class Edits(harness.TestCase):
         self.assertEqual(self.bottle.pack("a").read_bytes(), before)
 
 
-class Places(harness.TestCase):
-    """An input comes to lie elsewhere, or is replaced by something older: only the time of a directory tells."""
-
-    def age(self, *paths):
-        for path in paths:
-            os.utime(path, (1e9, 1e9))
-
-    def test_links_on_the_path_to_inputs(self):
-        project = self.project("""
-          add_bottle(a CONTEXT ctx/current DOCKERFILE docker/Dockerfile CONTEXTS more=path:named/current base=oci-layout:layouts/current)
-          """, {"docker/1": "FROM base\nCOPY f /f\nCOPY --from=more g /g\n",
-                "docker/2": "FROM base\nCOPY f /f2\nCOPY --from=more g /g\n",
-                "rel/1/f": "1\n", "rel/2/f": "2\n", "more/1/g": "1\n", "more/2/g": "2\n"})
-        for number in "12":
-            maker = self.project("add_bottle(base)\n", {"Dockerfile": f"FROM scratch\nENV N={number}\n"}, name=f"maker{number}")
-            maker.configure()
-            maker.make("bottle-base-oci")
-            shutil.copytree(maker.directory("base") / "oci", project.source / "layouts" / number)
-        for directory in ("ctx", "named"):
-            (project.source / directory).mkdir()
-        links = {"ctx/current": "../rel/{}", "named/current": "../middle", "middle": "more/{}", "docker/Dockerfile": "{}",
-                 "layouts/current": "{}"}
-        for path, target in links.items():
-            (project.source / path).symlink_to(target.format(1))
-        self.age(*(path for path in project.source.rglob("*") if not path.is_symlink()))
-        project.configure()
-        self.assert_ran(project, {"a": ALL})
-        for path, target in links.items():
-            if path == "named/current":
-                continue
-            with self.subTest(path=path):
-                project.link(path, target.format(2))
-                self.assert_ran(project, {"a": ALL})
-        self.assertEqual(project.extract("a"), {"f2": "2\n", "g": "2\n"})
-
-    def test_inputs_replaced_by_older_ones(self):
-        project = self.project("add_bottle(a CONTEXT deep/ctx DOCKERFILE docker/Dockerfile)\n", {
-            "docker/Dockerfile": "FROM scratch\nCOPY conf/app.conf /app.conf\n",
-            "docker/other": "FROM scratch\nCOPY conf/app.conf /other.conf\n",
-            "deep/ctx/conf/app.conf": "dev\n", "deep/ctx/conf/app.conf.prod": "prod\n",
-            "deep/ctx/older/app.conf": "older\n", "deep/oldest/conf/app.conf": "oldest\n"})
-        self.age(*project.source.rglob("*"))
-        project.configure()
-        self.assert_ran(project, {"a": ALL})
-        for path, other in (("deep/ctx/conf/app.conf.prod", "deep/ctx/conf/app.conf"), ("deep/ctx/older", "deep/ctx/conf"),
-                            ("docker/other", "docker/Dockerfile"), ("deep/oldest", "deep/ctx")):
-            with self.subTest(path=path):
-                replaced = project.source / other
-                if replaced.is_dir():
-                    shutil.rmtree(replaced)
-                project.rename(path, other)
-                self.assert_ran(project, {"a": ALL})
-        self.assertEqual(project.extract("a"), {"other.conf": "oldest\n"})
-
-    def test_build_trees_are_not_copied(self):
-        project = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY . /\n", "f": "1\n"})
-        (project.root / "links").mkdir()  # a directory that changes with each link in it, and not otherwise
-        (project.root / "links/source").symlink_to("../source")
-        trees = [project.source / "one", project.source / "two"]
-        for tree in trees:
-            project.run("cmake", "-S", project.root / "links/source", "-B", tree, "-G", project.generator,
-                        f"-DBottle_DIR={harness.settings.package}", "--no-warn-unused-cli")
-        for tree in trees:
-            project.build = tree
-            self.assertIn("note: a CMake build tree", project.make().stdout)
-            self.assertEqual(set(project.extract("a")), {"f", "CMakeLists.txt", "Dockerfile"})
-        for tree in trees:
-            project.build = tree
-            self.assert_nothing_to_do(project)
-
-
 class Arguments(harness.TestCase):
     def test_argument(self):
         project = self.project('add_bottle(a BUILD_ARGS "WORD=${WORD}" "UNUSED=${UNUSED}")\n',
@@ -421,6 +350,8 @@ class Families(harness.TestCase):
         project.append("side/g", "2\n")
         self.assert_ran(project, {"side": ALL, "a": ALL})
         self.assertEqual(project.extract("a")["g"], "1\n2\n")
+        project.append("side/h", "nothing copies this\n")
+        self.assert_ran(project, {"side": ALL, "a": LOOKED})
 
     def test_onbuild(self):
         project = self.project("add_bottle(base CONTEXT base)\nadd_bottle(a CONTEXT a BASES base)\n", {

@@ -35,7 +35,7 @@ class Settings(harness.TestCase):
 
     def test_runtime_is_an_input_of_its_packs(self):
         project = self.project("add_bottle(a)\nadd_bottle(b)\nset(BOTTLE_SMOLVM_RUNTIME none)\nadd_bottle(c)\n", FILES)
-        agent = self.agent(project, "an agent")
+        agent = self.agent(project, "agents/an agent")
         project.configure(f"-DBOTTLE_SMOLVM_RUNTIME={agent}")
         self.assert_ran(project, {"a": ALL, "b": ALL, "c": ALL})
         self.assertEqual([self.runtime_of(project, slug) for slug in "abc"], [str(agent), str(agent), None])
@@ -55,7 +55,7 @@ class Settings(harness.TestCase):
 
     def test_runtime_is_searched_when_configuring_only(self):
         project = self.project("add_bottle(a)\n", FILES)
-        first, other = self.agent(project, "home/.local/share/smolvm/agent-rootfs"), self.agent(project, "other")
+        first, other = self.agent(project, "home/.local/share/smolvm/agent-rootfs"), self.agent(project, "others/agent")
         project.environment["HOME"] = str(project.root / "home")
         self.assertIn(str(first), project.configure().stdout)
         self.assertEqual(self.spec(project, "a")["pack"]["runtime"], str(first))
@@ -97,6 +97,33 @@ class Settings(harness.TestCase):
         shutil.rmtree(agent)
         self.assertRegex(" ".join(project.make(expect=1).stdout.split()), "agent root filesystem .* no sbin/init")
 
+    def test_runtime_behind_a_link_or_replaced_by_an_older_one(self):
+        project = self.project("add_bottle(a)\n", FILES)
+        for number in "123":
+            agent = self.agent(project, f"versions/{number}")
+            (agent / "version").write_text(number, encoding="utf-8")
+            for path in (*agent.rglob("*"), agent):
+                os.utime(path, (1e9, 1e9), follow_symlinks=False)
+        link = project.root / "versions/current"
+        link.symlink_to("1")
+        outer = project.root / "links/agent"
+        outer.parent.mkdir()
+        outer.symlink_to(link)
+        project.configure(f"-DBOTTLE_SMOLVM_RUNTIME={outer}")
+        project.make()
+        digests = {project.pack("a").read_bytes()}
+        link.unlink()
+        link.symlink_to("2")
+        project.renew(link.parent)
+        self.assert_ran(project, {"a": "pack"})
+        digests.add(project.pack("a").read_bytes())
+        shutil.rmtree(project.root / "versions/2")
+        (project.root / "versions/3").rename(project.root / "versions/2")
+        project.renew(link.parent)
+        self.assert_ran(project, {"a": "pack"})
+        digests.add(project.pack("a").read_bytes())
+        self.assertEqual(len(digests), 3)
+
     # -- BOTTLE_SOURCE_DATE_EPOCH
 
     def epochs(self, project, slug):
@@ -131,15 +158,33 @@ class Settings(harness.TestCase):
 
     def test_malformed_epoch_is_an_error(self):
         project = self.project("add_bottle(a)\n", FILES)
-        for value in ("now", "-1", "1.5", "8589934592", "99999999999999999999", "$<CONFIG>"):
+        for value in ("now", "1.5", " 7", "0x7", "+-7", "-62167219201", "253402300800", "99999999999999999999", "$<CONFIG>"):
             with self.subTest(value=value):
                 self.refused(project, "BOTTLE_SOURCE_DATE_EPOCH \".*\"", arguments=[f"-DBOTTLE_SOURCE_DATE_EPOCH={value}"])
         project.environment["SOURCE_DATE_EPOCH"] = "now"
-        self.refused(project, 'SOURCE_DATE_EPOCH of the environment "now": expected a number of seconds',
+        self.refused(project, 'SOURCE_DATE_EPOCH of the environment "now": expected seconds since 1970',
                      arguments=["-UBOTTLE_SOURCE_DATE_EPOCH"])
         del project.environment["SOURCE_DATE_EPOCH"]
         project.configure()  # what was refused is not kept
         self.assertEqual(self.spec(project, "a")["epoch"], 0)
+
+    def test_forms_of_the_epoch(self):
+        """Those that BuildKit accepts (Go's strconv.ParseInt), and times that no octal field of a tar header holds."""
+        project = self.project("add_bottle(a)\n", FILES)
+        for text, seconds, created in (("+7", 7, "1970-01-01T00:00:07Z"), ("007", 7, "1970-01-01T00:00:07Z"), ("-7", -7, "1969-12-31T23:59:53Z"),
+                                       ("-0", 0, "1970-01-01T00:00:00Z"), ("253402300799", 253402300799, "9999-12-31T23:59:59Z"),
+                                       ("-62167219200", -62167219200, "0000-01-01T00:00:00Z")):
+            for arguments, environment in (([f"-DBOTTLE_SOURCE_DATE_EPOCH={text}"], {}),
+                                           (["-DBOTTLE_SOURCE_DATE_EPOCH="], {"SOURCE_DATE_EPOCH": text})):
+                with self.subTest(text=text, arguments=arguments):
+                    project.environment = environment
+                    project.configure(*arguments)
+                    project.make("bottle-a", "bottle-a-oci")
+                    self.assertEqual(self.spec(project, "a")["epoch"], seconds)
+                    self.assertEqual(self.epochs(project, "a"), {str(seconds)})
+                    self.assertIn(f'"created":"{created}"', (project.directory("a") / "image.json").read_text(encoding="utf-8").replace('": "', '":"'))
+                    self.assertEqual(project.extract("a")["f"], "1\n")
+                    project.tool("bottle-pack", "verify", project.pack("a"))
 
     # -- the others
 

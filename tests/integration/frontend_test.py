@@ -131,12 +131,14 @@ class Depfile(Frontend):
         plans = set()
         for change in (lambda: None, lambda: project.append("data/f", "2\n"), lambda: project.write("data/h", "new\n"),
                        lambda: project.remove("data/g"), lambda: project.rename("data/h", "data/i"),
+                       lambda: project.write("data/x=y", "1"), lambda: project.append("data/x=y", "2"), lambda: project.remove("data/x=y"),
+                       lambda: project.write("data/50%: #$", "1"), lambda: project.append("data/50%: #$", "2"), lambda: project.remove("data/50%: #$"),
                        lambda: project.append("Dockerfile", "ENV A=b\n")):
             change()
             self.assertEqual(steps_of_make(), ["fingerprint", "image"])
             self.assertEqual(steps_of_make(), [])
             plans.add((project.build / "image.json").read_bytes())
-        self.assertEqual(len(plans), 6)
+        self.assertEqual(len(plans), 10)
         project.append("a", "not taken\n")
         self.assertEqual(steps_of_make(), [])
 

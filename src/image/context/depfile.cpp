@@ -48,28 +48,37 @@ void remove_repeated(std::vector<Dependency>& dependencies) {
 }
 
 std::string depfile(const std::string& target, const std::vector<std::string_view>& paths, bool empty_rules) {
+  enum class As { target_name, prerequisite };
   std::string text;
-  const auto append = [&](std::string_view path) {
+  // For make, "a=b: c" sets a variable, and "a%: c" is a pattern.
+  bool has_equals = false;
+  const auto append = [&](std::string_view path, As as) {
     for (const char c : path) {
-      if (c == ' ' || c == '#') text += '\\';
+      if (c == ' ' || c == '#' || (empty_rules && (c == ':' || (c == '%' && as == As::target_name))))
+        text += '\\';
       if (c == '$') text += '$';
-      text += c;
+      if (empty_rules && c == '=') {
+        text += "$(bottle_equals)";
+        has_equals = true;
+      } else {
+        text += c;
+      }
     }
   };
-  append(target);
+  append(target, As::target_name);
   text += ':';
   for (const std::string_view path : paths) {
     text += " \\\n  ";
-    append(path);
+    append(path, As::prerequisite);
   }
   text += '\n';
   if (!empty_rules) return text;
   for (const std::string_view path : paths) {
     text += '\n';
-    append(path);
+    append(path, As::target_name);
     text += ":\n";
   }
-  return text;
+  return has_equals ? "bottle_equals := =\n" + text : text;
 }
 
 std::string_view PlainPaths::plain(std::string_view path) {

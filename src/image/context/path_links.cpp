@@ -70,4 +70,12 @@ std::vector<std::string> link_directories(const std::string& path) {
   return directories;
 }
 
+std::vector<std::string> surroundings(const std::string& path) {
+  std::vector<std::string> directories = link_directories(path);
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  if (!error) directories.push_back(parent_of(real.native()));
+  return directories;
+}
+
 }  // namespace bottle::image::context

@@ -20,4 +20,8 @@ PathLinks links_on(const std::string& path);
 // way, and the one in which a missing name may appear. May name a directory twice.
 std::vector<std::string> link_directories(const std::string& path);
 
+// The same, and the directory that holds what the path leads to: its time changes when the file or directory
+// is replaced, also by an older one.
+std::vector<std::string> surroundings(const std::string& path);
+
 }  // namespace bottle::image::context

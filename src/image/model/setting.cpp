@@ -1,8 +1,7 @@
 #include "image/model/setting.hpp"
 
 #include <algorithm>
-#include <optional>
-#include <string_view>
+#include <charconv>
 
 #include "util/text.hpp"
 
@@ -22,6 +21,20 @@ std::optional<bool> constant(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> parse_epoch(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (seconds < kSmallestEpoch || seconds > kLargestEpoch) return std::nullopt;
+  return seconds;
+}
+
+std::string epoch_form() {
+  return "seconds since 1970 (" + std::to_string(kSmallestEpoch) + " to " + std::to_string(kLargestEpoch) +
+         ")";
+}
 
 std::uint64_t number_setting(const JsonView& view, std::pair<std::uint64_t, std::uint64_t> range) {
   std::optional<std::uint64_t> number;

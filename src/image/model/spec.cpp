@@ -95,19 +95,33 @@ PackSpec parse_pack(const JsonView& view) {
   return pack;
 }
 
-// The largest that a tar header's eleven octal digits hold.
-constexpr std::uint64_t kLargestEpoch = 077777777777;
-
 std::optional<std::int64_t> environment_epoch() {
   const std::string text = environment::value(environment::kSourceDateEpoch);
   if (text.empty()) return std::nullopt;
-  const auto seconds = parse_unsigned(text);
-  if (!seconds || *seconds > kLargestEpoch)
-    throw UsageError("expected a number of seconds since 1970, at most " + std::to_string(kLargestEpoch) +
-                         ", found \"" + text + "\"",
+  const auto seconds = parse_epoch(text);
+  if (!seconds)
+    throw UsageError("expected " + epoch_form() + ", found \"" + escape_word(text) + "\"",
                      {.where = "SOURCE_DATE_EPOCH",
                       .hint = "unset SOURCE_DATE_EPOCH, or set it to a number such as $(date +%s)"});
-  return static_cast<std::int64_t>(*seconds);
+  return seconds;
+}
+
+// CMake writes the file again when it configures the project, also if it is damaged.
+std::string configure_hint(const fs::path& file) {
+  const fs::path directory = fs::absolute(file).lexically_normal().parent_path();
+  std::error_code error;
+  for (fs::path tree = directory; tree.has_relative_path(); tree = tree.parent_path())
+    if (fs::exists(tree / "CMakeCache.txt", error))
+      return "configure the project again: cmake " + tree.native();
+  return "";
+}
+
+Json parse_spec(const fs::path& file) {
+  try {
+    return parse_json(read_file(file), file.native());
+  } catch (const Error& error) {
+    throw UsageError(error.message(), {.where = error.where(), .hint = configure_hint(file)});
+  }
 }
 
 }  // namespace
@@ -216,7 +230,7 @@ ContextSpec parse_context_value(const std::string& text, const std::string& plac
 
 BuildSpec load_spec(const fs::path& file) {
   const std::string& name = file.native();
-  const Json document = parse_json(read_file(file), name);
+  const Json document = parse_spec(file);
   const JsonView view(document, name + "#");
   refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
                         "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
@@ -225,7 +239,7 @@ BuildSpec load_spec(const fs::path& file) {
                         "ulimits",       "addHosts",  "locked"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("unsupported version of the specification: expected 1",
-                     {.where = name, .hint = "configure the project again: cmake <build directory>"});
+                     {.where = name, .hint = configure_hint(file)});
   BuildSpec spec;
   spec.slug = view.at("slug").string();
   if (!is_slug(spec.slug)) view.at("slug").fail("[a-z0-9][a-z0-9_.-]*, at most 63 characters");
@@ -271,8 +285,11 @@ BuildSpec load_spec(const fs::path& file) {
   if (const auto lock = view.find("lock")) spec.lock = absolute_path(*lock);
   if (const auto locked = view.find("locked"); locked && locked->value() != "")
     spec.locked = boolean_setting(*locked);
-  if (const auto epoch = view.find("epoch"))
-    spec.epoch = static_cast<std::int64_t>(epoch->unsigned_number(kLargestEpoch));
+  if (const auto epoch = view.find("epoch")) {
+    if (!epoch->value().is_number_integer()) epoch->fail(epoch_form());
+    spec.epoch = parse_epoch(epoch->value().dump());
+    if (!spec.epoch) epoch->fail(epoch_form());
+  }
   if (const auto tree = view.find("buildTree")) spec.build_tree = absolute_path(*tree);
   spec.file = fs::absolute(file).lexically_normal();
   spec.directory = fs::absolute(file).parent_path();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -32,12 +34,16 @@ std::optional<std::vector<std::string_view>> find_line(std::string_view text, st
   return std::nullopt;
 }
 
-// BuildKit's numbers: decimal, at most 2^31 - 1, and the word "root".
+// BuildKit's numbers: decimal with an optional sign (Go's strconv.ParseInt for 32 bits), and the word "root".
+// A negative number becomes unsigned; lchown(2) leaves the owner alone for -1, which is that of a new file,
+// 0.
 std::optional<std::uint32_t> as_number(std::string_view text) {
   if (text == "root") return 0;
-  const auto number = parse_unsigned(text);
-  if (!number || *number > INT32_MAX) return std::nullopt;
-  return static_cast<std::uint32_t>(*number);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  std::int32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number == -1 ? 0 : static_cast<std::uint32_t>(number);
 }
 
 std::optional<std::string> read_system_file(const oci::MergedTree& tree, const std::string& path,

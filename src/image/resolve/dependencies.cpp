@@ -32,8 +32,12 @@ class Dependencies {
   void add(const fs::path& path) {
     struct stat status {};
     const bool is_there = ::stat(path.c_str(), &status) == 0;
-    found_.push_back({path.native(),
-                      is_there ? context::FileStatus::of(status).mtime_ns : context::Dependency{}.mtime_ns});
+    const auto mtime_ns =
+        is_there ? context::FileStatus::of(status).mtime_ns : context::Dependency{}.mtime_ns;
+    found_.push_back({path.native(), mtime_ns});
+    // A build tool follows a link; a record of inputs (input_record.hpp) looks at the link itself.
+    if (is_there && fs::is_symlink(fs::symlink_status(path)))
+      found_.push_back({real_path(path).native(), mtime_ns});
   }
 
   // What the specification names, by any path.

@@ -7,6 +7,7 @@
 #include "dockerfile/git_source.hpp"
 #include "dockerfile/text.hpp"
 #include "image/model/read_dockerfile.hpp"
+#include "image/model/setting.hpp"
 #include "image/remote/git.hpp"
 #include "image/resolve/resolver.hpp"
 #include "util/error.hpp"
@@ -18,8 +19,6 @@ namespace {
 using namespace dockerfile;
 
 constexpr const char* kName = "SOURCE_DATE_EPOCH";
-// The largest that a tar header's eleven octal digits hold.
-constexpr std::uint64_t kLargest = 077777777777;
 
 // The newest file of an archive, nullopt if the file is not an archive.
 std::optional<std::int64_t> newest_time(const oci::LayerIndex& file, const store::Store& store) {
@@ -81,8 +80,7 @@ void Resolver::decide_epoch() {
 
 std::optional<std::int64_t> Resolver::epoch_of(const std::string& text) {
   if (text.empty()) return std::nullopt;
-  if (const auto seconds = parse_unsigned(text); seconds && *seconds <= kLargest)
-    return static_cast<std::int64_t>(*seconds);
+  if (const auto seconds = parse_epoch(text)) return seconds;
   // The time of a context that is on this machine is not an input.
   if (text == "context") return std::nullopt;
   if (const ContextSpec* context = find_context(resolved_.spec, text)) {
@@ -91,9 +89,8 @@ std::optional<std::int64_t> Resolver::epoch_of(const std::string& text) {
   }
   for (const StageText& stage : resolved_.file.stages)
     if (!stage.header().name.empty() && equal_fold(stage.header().name, text)) return stage_epoch(stage);
-  const std::string message = std::string("invalid ") + kName + " \"" + escape_word(text) +
-                              "\": expected seconds since 1970 (0 to " + std::to_string(kLargest) +
-                              "), \"context\", or the name of a stage or named context";
+  const std::string message = std::string("invalid ") + kName + " \"" + escape_word(text) + "\": expected " +
+                              epoch_form() + ", \"context\", or the name of a stage or named context";
   for (const Instruction& instruction : resolved_.file.meta_args)
     for (const ArgDefinition& definition : std::get<Arg>(instruction.body).definitions)
       if (definition.key == kName) fail(instruction.position, message, "");

@@ -11,7 +11,7 @@
 namespace bottle::image::resolve {
 namespace {
 
-constexpr const char* kSchema = "bottle-image 2";
+constexpr const char* kSchema = "bottle-image 3";
 
 void append_value(std::string& text, const oci::Entry& entry) {
   const auto append_mode = [&](char type) {
@@ -76,44 +76,62 @@ class Lines {
   std::vector<std::size_t> begins_;
 };
 
-// Of an image whose files are here and that no stage begins with, only what is taken of it counts.
-std::string taken_text(const Resolved& resolved, const std::string& name, const OutsideImage& image) {
-  const LoadedPlan* plan = image.plan();
-  const auto is_it = [&](const FileSource& source) {
-    const auto* files = std::get_if<ImageFiles>(&source);
-    return files != nullptr && files->image == name;
-  };
-  if (plan == nullptr || !is_builtin(resolved.spec)) return image.identity();
-  for (const auto& [number, stage] : resolved.stages)
-    if (stage.base_image == name) return image.identity();
-  const oci::MergedTree tree = plan->merged();
-  Sha256 taken;
-  const auto add = [&](const Digest& digest) { taken.update(digest.hex() + "\n"); };
-  for (const auto& [number, stage] : resolved.stages)
-    for (const FileStep& step : stage.steps) {
-      if (const auto* copy = step.as<CopyStep>(); copy != nullptr && is_it(copy->source))
-        add(copy->taken_of(tree).digest());
-      const auto* run = step.as<RunStep>();
-      if (run == nullptr) continue;
-      for (const run::RunMount& mount : run->request.mounts) {
-        if (!mount.from || !is_it(*mount.from)) continue;
-        // A cache begins as all of it.
-        if (mount.mount.type != dockerfile::Mount::Type::bind) return image.identity();
-        add(copy::subtree_digest(tree, mount.source));
-      }
-    }
-  return "taken sha256:" + taken.finish().hex();
-}
+enum class With { digests, places };
 
-std::string source_text(const Resolved& resolved, const std::string& name, const OutsideImage& image) {
+// Of an image whose files are here and that no stage begins with, only what is taken of it counts. nullopt:
+// all of it does.
+std::optional<Digest> taken(const Resolved& resolved, const std::string& name, const OutsideImage& image,
+                            With with) {
   try {
-    return taken_text(resolved, name, image);
+    const LoadedPlan* plan = image.plan();
+    const auto is_it = [&](const FileSource& source) {
+      const auto* files = std::get_if<ImageFiles>(&source);
+      return files != nullptr && files->image == name;
+    };
+    if (plan == nullptr || !is_builtin(resolved.spec)) return std::nullopt;
+    for (const auto& [number, stage] : resolved.stages)
+      if (stage.base_image == name) return std::nullopt;
+    const oci::MergedTree tree = plan->merged();
+    Sha256 hasher;
+    const auto add = [&](const Digest& digest) { hasher.update(digest.hex() + "\n"); };
+    for (const auto& [number, stage] : resolved.stages)
+      for (const FileStep& step : stage.steps) {
+        if (const auto* copy = step.as<CopyStep>(); copy != nullptr && is_it(copy->source)) {
+          const oci::LayerIndex entries = copy->taken_of(tree);
+          add(with == With::places ? entries.digest_with_places() : entries.digest());
+        }
+        const auto* run = step.as<RunStep>();
+        if (run == nullptr) continue;
+        for (const run::RunMount& mount : run->request.mounts) {
+          if (!mount.from || !is_it(*mount.from)) continue;
+          // A cache begins as all of it.
+          if (mount.mount.type != dockerfile::Mount::Type::bind) return std::nullopt;
+          add(copy::subtree_digest(tree, mount.source));
+        }
+      }
+    return hasher.finish();
   } catch (const Error&) {
-    return image.identity();  // the instruction that takes something says what is wrong, and where
+    return std::nullopt;  // the instruction that takes something says what is wrong, and where
   }
 }
 
+std::string source_text(const Resolved& resolved, const std::string& name, const OutsideImage& image) {
+  const auto only = taken(resolved, name, image, With::digests);
+  return only ? "taken " + only->string() : image.identity();
+}
+
 }  // namespace
+
+std::string places(const Resolved& resolved) {
+  std::string text;
+  for (const auto& [name, image] : resolved.images) {
+    std::string places = image->places();
+    if (places.empty()) continue;
+    if (const auto only = taken(resolved, name, *image, With::places)) places = only->hex();
+    text += escape_word(name) + " " + places + "\n";
+  }
+  return text.empty() ? text : sha256(text).hex();
+}
 
 std::string key_text(const Resolved& resolved) {
   Lines lines;

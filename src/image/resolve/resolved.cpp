@@ -54,14 +54,6 @@ std::map<std::string, fs::path> context_roots(const Resolved& resolved) {
   return roots;
 }
 
-std::string places(const Resolved& resolved) {
-  std::string text;
-  for (const auto& [name, image] : resolved.images)
-    if (const std::string places = image->places(); !places.empty())
-      text += escape_word(name) + " " + places + "\n";
-  return text.empty() ? text : sha256(text).hex();
-}
-
 std::vector<std::string> notes(const Resolved& resolved) {
   std::vector<std::string> notes;
   for (const auto& [name, open] : resolved.scans)

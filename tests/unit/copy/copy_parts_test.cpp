@@ -257,9 +257,23 @@ TEST_F(Users, AreNumbersOrNames) {
     const char* text;
     image::Owner owner;
   } kCases[] = {
-      {"5", {5, 5}},      {"5:6", {5, 6}},      {"web", {33, 44}}, {"web:staff", {33, 50}},
-      {"web:7", {33, 7}}, {"7:staff", {7, 50}}, {"root", {0, 0}},  {"root:staff", {0, 50}},
-      {"bad", {0, 0}},    {"7:short", {7, 0}},
+      {"5", {5, 5}},
+      {"5:6", {5, 6}},
+      {"web", {33, 44}},
+      {"web:staff", {33, 50}},
+      {"web:7", {33, 7}},
+      {"7:staff", {7, 50}},
+      {"root", {0, 0}},
+      {"root:staff", {0, 50}},
+      {"bad", {0, 0}},
+      {"7:short", {7, 0}},
+      // As Go's strconv.ParseInt reads them; lchown(2) leaves an owner of -1 alone.
+      {"+5:+6", {5, 6}},
+      {"007:08", {7, 8}},
+      {"-1", {0, 0}},
+      {"-1:5", {0, 5}},
+      {"5:-1", {5, 0}},
+      {"-2", {4294967294, 4294967294}},
   };
   for (const auto& c : kCases)
     EXPECT_EQ(resolve(c.text), c.owner) << c.text;

@@ -17,6 +17,10 @@ TEST(Depfile, EscapesSpecialCharactersOfMakeAndNinja) {
 TEST(Depfile, HasEmptyRulesForMake) {
   EXPECT_EQ(context::depfile("out/key.stamp", {"/a", "/with blank"}, true),
             "out/key.stamp: \\\n  /a \\\n  /with\\ blank\n\n/a:\n\n/with\\ blank:\n");
+  // Neither assignments nor patterns.
+  EXPECT_EQ(context::depfile("a=1/b%:/key.stamp", {"/c=d"}, true),
+            "bottle_equals := =\n"
+            "a$(bottle_equals)1/b\\%\\:/key.stamp: \\\n  /c$(bottle_equals)d\n\n/c$(bottle_equals)d:\n");
 }
 
 class PlainPathsTest : public ImageTest {

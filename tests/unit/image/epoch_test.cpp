@@ -56,7 +56,18 @@ TEST_F(EpochTest, FirstSettingIsUsed) {
                                          {"", {}, "ARG X=11\nARG SOURCE_DATE_EPOCH=$X\nFROM scratch", 11},
                                          {"", {}, "FROM scratch\nARG SOURCE_DATE_EPOCH=9", 0},
                                          {"", {}, "ARG SOURCE_DATE_EPOCH=context\nFROM scratch", 0},
-                                         {"", "8589934591", "FROM scratch", 8589934591}}) {
+                                         // The forms of Go's strconv.ParseInt, which BuildKit uses.
+                                         {"", "+7", "FROM scratch", 7},
+                                         {"", "007", "FROM scratch", 7},
+                                         {"", "-7", "FROM scratch", -7},
+                                         {"", "-0", "FROM scratch", 0},
+                                         {"+7", {}, "FROM scratch", 7},
+                                         {"-7", {}, "FROM scratch", -7},
+                                         {"007", {}, "FROM scratch", 7},
+                                         {"", {}, "ARG SOURCE_DATE_EPOCH=-7\nFROM scratch", -7},
+                                         {"", {}, "ARG SOURCE_DATE_EPOCH=+007\nFROM scratch", 7},
+                                         {"", "-62167219200", "FROM scratch", -62167219200},
+                                         {"", "253402300799", "FROM scratch", 253402300799}}) {
     const ScopedVariable variable(kName, row.environment);
     EXPECT_EQ(epoch(row.text, row.argument), row.expected)
         << row.environment << " / " << row.argument.value_or("none") << " / " << row.text;
@@ -69,6 +80,8 @@ TEST_F(EpochTest, ArgumentIsVisibleInItsStage) {
   EXPECT_EQ(history(declared, "7"), "ARG SOURCE_DATE_EPOCH=7");
   EXPECT_EQ(history(declared, ""), "ARG SOURCE_DATE_EPOCH");
   EXPECT_EQ(history("ARG SOURCE_DATE_EPOCH=9\n" + declared), "ARG SOURCE_DATE_EPOCH=9");
+  EXPECT_EQ(history(declared, "+007"), "ARG SOURCE_DATE_EPOCH=7");
+  EXPECT_EQ(history("ARG SOURCE_DATE_EPOCH=-007\n" + declared), "ARG SOURCE_DATE_EPOCH=-7");
   EXPECT_EQ(history("ARG SOURCE_DATE_EPOCH=context\n" + declared), "ARG SOURCE_DATE_EPOCH");
   EXPECT_EQ(history(declared + "=9"), "ARG SOURCE_DATE_EPOCH=9");
   const ScopedVariable variable(kName, "5");
@@ -77,7 +90,8 @@ TEST_F(EpochTest, ArgumentIsVisibleInItsStage) {
 }
 
 TEST_F(EpochTest, InvalidValuesAreErrors) {
-  for (const char* bad : {"-1", "1.5", "now", " 1", "8589934592", "1e3"}) {
+  for (const char* bad : {"1.5", "now", " 1", "1 ", "1e3", "0x7", "1_000", "+", "-", "--7", "+-7",
+                          "-62167219201", "253402300800", "9223372036854775808", "99999999999999999999"}) {
     EXPECT_THAT(error_of([&] { epoch("FROM scratch", bad); }),
                 HasSubstr("the build argument SOURCE_DATE_EPOCH"))
         << bad;

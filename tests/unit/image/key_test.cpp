@@ -54,7 +54,7 @@ TEST_F(KeyTest, IsReadable) {
                 sha256("#!/bin/sh\n").hex() +
                 "\n"
                 "platform = linux/amd64\n"
-                "schema = bottle-image 2\n"
+                "schema = bottle-image 3\n"
                 "step 001 0 = FROM scratch\n"
                 "step 002 0 = COPY app/main.c /t\n"
                 "step 003 1 = FROM scratch\n"

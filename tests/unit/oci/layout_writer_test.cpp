@@ -107,6 +107,18 @@ TEST_F(Layout, BlobsAreVerifiedWhileTheyAreCopied) {
               HasSubstr("expected 7 bytes " + expected.digest.string()));
 }
 
+TEST_F(Layout, IncompleteLayoutsAreReplaced) {
+  for (const char* name : {"oci-layout", "index.json", "blobs"}) {
+    write("first");
+    fs::remove_all(target() / name);
+    write("second");
+    EXPECT_EQ(read_content(), "second") << name;
+  }
+  fs::remove(target() / "oci-layout");
+  write_file(target() / "notes", "of the user");
+  EXPECT_THAT(error_of([&] { LayoutWriter writer(target()); }), HasSubstr("is not an OCI image layout"));
+}
+
 TEST_F(Layout, OtherDirectoriesAreNotReplaced) {
   fs::create_directory(target());
   write("one");  // empty is fine

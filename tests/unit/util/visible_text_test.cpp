@@ -39,6 +39,23 @@ TEST(VisibleText, ControlCharactersAreShown) {
             "\\u202e\\u2066\\u061c\\u200f\\u2028");
 }
 
+TEST(VisibleText, CharactersThatHideTextAreShown) {
+  EXPECT_EQ(visible("a\xe2\x80\x8b"
+                    "b\xef\xbb\xbf"
+                    "c\xc2\xad"
+                    "d\xe2\x81\xa0"),
+            "a\\u200bb\\ufeffc\\u00add\\u2060");
+  EXPECT_EQ(visible("\xf3\xa0\x81\x81\xe3\x85\xa4"), "\\U000e0041\\u3164");  // a tag, a filler
+  EXPECT_EQ(visible("a\xe2\x80\x8d"
+                    "b\xef\xb8\x8f"),
+            "a\\u200db\\ufe0f");
+  EXPECT_EQ(visible("\xe2\x80\x8d"), "\\u200d");
+  // A heart in red, a family, and Persian with a joiner that separates.
+  for (const char* text : {"\xe2\x9d\xa4\xef\xb8\x8f", "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9",
+                           "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae"})
+    EXPECT_EQ(visible(text), text);
+}
+
 TEST(VisibleText, ShowsBytesThatAreNotUtf8) {
   EXPECT_EQ(visible("\xff\xc0\x9b"), "\\xff\\xc0\\x9b");           // 0xc0: a longer form than needed
   EXPECT_EQ(visible("\xe0\x82\x9b"), "\\xe0\\x82\\x9b");           // the same in three bytes
@@ -48,7 +65,9 @@ TEST(VisibleText, ShowsBytesThatAreNotUtf8) {
 }
 
 TEST(VisibleText, FindsCharactersAcrossPieces) {
-  const std::string text = "\xe2\x82\xac \xe2\x80\xae \x1b[1m \xff \xf0\x9f\x98\x80\xe2";
+  const std::string text =
+      "\xe2\x82\xac \xe2\x80\xae \x1b[1m \xff \xe2\x9d\xa4\xef\xb8\x8f\xe2\x80\x8d "
+      "\xe2\x80\x8d\xf0\x9f\x98\x80\xe2";
   VisibleText stream;
   std::string out;
   for (const char c : text)

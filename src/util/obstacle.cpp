@@ -1,0 +1,74 @@
+#include "util/obstacle.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "util/error.hpp"
+
+namespace bottle {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// As one word of a shell.
+std::string quoted(const std::string& path) {
+  const bool is_plain = std::all_of(path.begin(), path.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("/._-+:@%,").find(c) != std::string_view::npos;
+  });
+  if (is_plain && !path.starts_with('-')) return path;
+  std::string text = "'";
+  for (const char c : path)
+    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+std::string command_for(const fs::path& obstacle, mode_t mode) {
+  return "remove it and build again: " + std::string(S_ISDIR(mode) ? "rm -r " : "rm ") +
+         quoted(obstacle.native());
+}
+
+}  // namespace
+
+bool remove_obstacle(std::string_view action, const fs::path& place) {
+  struct stat status {};
+  if (::lstat(place.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
+  if (::rmdir(place.c_str()) == 0 || errno == ENOENT) return true;  // another process may remove it too
+  throw Error(std::string(action) + ": a directory is in its place",
+              {.where = place.native(), .hint = command_for(place, status.st_mode)});
+}
+
+void throw_no_directory(const fs::path& directory, int error_number) {
+  fs::path part;
+  for (const fs::path& name : directory) {
+    part /= name;
+    struct stat status {};
+    struct stat target {};
+    if (::lstat(part.c_str(), &status) != 0) break;
+    if (S_ISDIR(status.st_mode)) continue;
+    const bool leads = ::stat(part.c_str(), &target) == 0;
+    if (leads && S_ISDIR(target.st_mode)) continue;
+    const char* what = !S_ISLNK(status.st_mode) ? "a file"
+                       : leads                  ? "a link to a file"
+                                                : "a link without a target";
+    throw Error("cannot create the directory " + directory.native() + ": " + what + " is in its place",
+                {.where = part.native(), .hint = command_for(part, status.st_mode)});
+  }
+  throw_errno("cannot create the directory", directory.native(), error_number);
+}
+
+void throw_no_file(std::string_view action, const fs::path& place, int error_number) {
+  struct stat status {};
+  if (::lstat(place.c_str(), &status) == 0 && (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode)))
+    throw Error(std::string(action) + ": " + std::generic_category().message(error_number),
+                {.where = place.native(), .hint = command_for(place, status.st_mode)});
+  throw_errno(action, place.native(), error_number);
+}
+
+}  // namespace bottle

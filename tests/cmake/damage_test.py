@@ -1,4 +1,5 @@
-"""What is removed, cut off or altered in a build tree or in the store is made again by the next build."""
+"""What is removed, cut off or altered in a build tree or in the store is made again by the next
+build."""
 import os
 import shutil
 
@@ -65,7 +66,16 @@ class Damage(harness.TestCase):
         self.assert_nothing_to_do(self.family)
 
     def test_damaged_build_tree_is_rebuilt(self):
-        names = ("layers", "roots.json", "image.json", "key", "key.stamp", "image.stamp", "image.key", "pack.json")
+        names = (
+            "layers",
+            "roots.json",
+            "image.json",
+            "key",
+            "key.stamp",
+            "image.stamp",
+            "image.key",
+            "pack.json",
+        )
         for slug in ("base", "child"):
             directory = self.family.directory(slug)
             for name in names:
@@ -102,8 +112,14 @@ class Places(harness.TestCase):
 
     def test_moved_context_changes_places_only(self):
         self.family.link("base/current", "two")
-        self.assert_ran(self.family, {"base": "fingerprint image", "child": "fingerprint image",
-                                      "taker": "fingerprint image"})
+        self.assert_ran(
+            self.family,
+            {
+                "base": "fingerprint image",
+                "child": "fingerprint image",
+                "taker": "fingerprint image",
+            },
+        )
         self.family.write("base/one/f", "nothing leads here\n")
         self.assert_ran(self.family, {})
         shutil.rmtree(self.family.cache)
@@ -113,7 +129,8 @@ class Places(harness.TestCase):
             self.assertEqual(self.family.extract(slug)[path], "same\n")
 
     def test_edit_that_keeps_its_time_fails_once(self):
-        """No build tool sees an edit that keeps the time; who reads the bytes does, and the next build is right."""
+        """No build tool sees an edit that keeps the time; who reads the bytes does, and the next
+        build is right."""
         file = self.family.source / "base/one/f"
         status = file.stat()
         file.write_text("SAME\n", encoding="utf-8")

@@ -1,4 +1,5 @@
-"""BOTTLE_SCAN=always: one process looks at the inputs of all bottles in each build, and finds what times do not tell."""
+"""BOTTLE_SCAN=always: one process looks at the inputs of all bottles in each build, and finds what
+times do not tell."""
 import os
 import shutil
 
@@ -11,19 +12,35 @@ LISTS = "set(BOTTLE_SCAN always)\nadd_bottle(a CONTEXT ctx/current)\nadd_bottle(
 class Scans(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.bottle = self.project(LISTS, {
-            "b/Dockerfile": "FROM scratch\nCOPY f /f\n", "b/f": "1\n",
-            **{f"rel/{number}/{path}": text for number in (1, 2) for path, text in {
-                "Dockerfile": "FROM scratch\nCOPY data /data\n", "data/f": f"{number}\n", "data/g": "x\n"}.items()}})
+        self.bottle = self.project(
+            LISTS,
+            {
+                "b/Dockerfile": "FROM scratch\nCOPY f /f\n",
+                "b/f": "1\n",
+                **{
+                    f"rel/{number}/{path}": text
+                    for number in (1, 2)
+                    for path, text in {
+                        "Dockerfile": "FROM scratch\nCOPY data /data\n",
+                        "data/f": f"{number}\n",
+                        "data/g": "x\n",
+                    }.items()
+                },
+            },
+        )
         (self.bottle.source / "ctx").mkdir()
         (self.bottle.source / "ctx/current").symlink_to("../rel/1")
         self.bottle.configure()
         self.then({"a": ALL, "b": ALL})
 
     def then(self, steps):
-        """Exactly these steps beside one scan; and a second build scans once and does nothing else."""
+        """Exactly these steps beside one scan; and a second build scans once and does nothing
+        else."""
         self.bottle.make()
-        self.assertEqual(self.bottle.ran(), {"": ["scan"], **{slug: sorted(names.split()) for slug, names in steps.items()}})
+        self.assertEqual(
+            self.bottle.ran(),
+            {"": ["scan"], **{slug: sorted(names.split()) for slug, names in steps.items()}},
+        )
         self.bottle.make()
         self.assertEqual(self.bottle.ran(), {"": ["scan"]})
 
@@ -55,7 +72,8 @@ class Scans(harness.TestCase):
             os.utime(path, (1e9, 1e9))
         shutil.rmtree(self.bottle.source / "b")
         old.rename(self.bottle.source / "b")
-        # The directory that holds both contexts is another too: each of them could have been replaced in it.
+        # The directory that holds both contexts is another too: each of them could have been
+        # replaced in it.
         self.then({"a": "fingerprint", "b": ALL})
         self.assertEqual(self.bottle.extract("b"), {"f": "old\n"})
 
@@ -76,8 +94,11 @@ class Scans(harness.TestCase):
         self.then({})
 
     def test_one_process_for_a_hundred_bottles(self):
-        many = self.project("set(BOTTLE_SCAN always)\nforeach(i RANGE 1 100)\n  add_bottle(b${i})\nendforeach()\n",
-                            {"Dockerfile": "FROM scratch\nENV A=b\n"}, name="many")
+        many = self.project(
+            "set(BOTTLE_SCAN always)\nforeach(i RANGE 1 100)\n  add_bottle(b${i})\nendforeach()\n",
+            {"Dockerfile": "FROM scratch\nENV A=b\n"},
+            name="many",
+        )
         many.configure()
         many.make("_bottle-scan")
         self.assertEqual(many.ran(), {"": ["scan"]})
@@ -85,14 +106,20 @@ class Scans(harness.TestCase):
         # With makefiles each named target is a separate build.
         scans = ["scan"] if "Ninja" in many.generator else ["scan", "scan"]
         many.make("bottle-b7-image", "bottle-b8-image")
-        self.assertEqual(many.ran(), {"": scans, "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]})
+        self.assertEqual(
+            many.ran(), {"": scans, "b7": ["fingerprint", "image"], "b8": ["fingerprint", "image"]}
+        )
         many.make("bottle-b7-image", "bottle-b8-image")
         self.assertEqual(many.ran(), {"": scans})
 
     def test_invalid_mode_is_an_error(self):
         lists = self.bottle.source / "CMakeLists.txt"
-        self.bottle.write("CMakeLists.txt", lists.read_text(encoding="utf-8").replace("always", "sometimes"))
-        self.assertRegex(self.bottle.configure(expect=1).stdout, r'invalid\s+BOTTLE_SCAN\s+"sometimes"')
+        self.bottle.write(
+            "CMakeLists.txt", lists.read_text(encoding="utf-8").replace("always", "sometimes")
+        )
+        self.assertRegex(
+            self.bottle.configure(expect=1).stdout, r'invalid\s+BOTTLE_SCAN\s+"sometimes"'
+        )
 
 
 if __name__ == "__main__":

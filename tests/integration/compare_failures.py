@@ -33,7 +33,12 @@ one_argument = at(2, "FROM base\nCOPY a\n")
 several_to_a_file = at(2, "FROM base\nCOPY a dir /file\n")
 directory_over_file = at(2, "FROM base\nCOPY a /data/one/\n")
 blank_base = at(2, "ARG NONE\nFROM $NONE\n")
-required_variable = at(3, "FROM base\nARG A\nENV B=${A:?is needed}\n", older="FROM base\nARG A\nENV B=${A:}\n", newer="${a:?b} that ends the build")
+required_variable = at(
+    3,
+    "FROM base\nARG A\nENV B=${A:?is needed}\n",
+    older="FROM base\nARG A\nENV B=${A:}\n",
+    newer="${a:?b} that ends the build",
+)
 bad_duration = at(2, "FROM base\nHEALTHCHECK --interval=fast CMD true\n")
 bad_retries = at(2, "FROM base\nHEALTHCHECK --retries=-1 CMD true\n")
 short_interval = at(2, "FROM base\nHEALTHCHECK --interval=10us CMD true\n")
@@ -43,6 +48,8 @@ bad_signal = at(2, "FROM base\nSTOPSIGNAL NOSUCH\n")
 bad_shell = at(2, "FROM base\nSHELL /bin/sh\n")
 nested_trigger = at(2, "FROM base\nONBUILD ONBUILD RUN true\n")
 trigger_from = at(2, "FROM base\nONBUILD FROM base\n")
-nothing_to_set = at(2, 'FROM base\nENV\n')
+nothing_to_set = at(2, "FROM base\nENV\n")
 workdir_on_file = at(2, "FROM base\nWORKDIR /data/one\n")
-mount_of_stage_number = at(3, "FROM base AS one\nFROM base\nRUN --mount=type=bind,from=0,target=/srv true\n")
+mount_of_stage_number = at(
+    3, "FROM base AS one\nFROM base\nRUN --mount=type=bind,from=0,target=/srv true\n"
+)

@@ -1,4 +1,5 @@
-"""Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for, and what they leave."""
+"""Outside engines, for real: Docker (both builders), Podman, Buildah; what they are started for,
+and what they leave."""
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ ENGINES = ["docker", "podman", "buildah"]
 
 def staged(build_directory):
     """The directory that BuildKit was sent."""
-    tree, = (path for path in (build_directory / "engine-context").iterdir() if path.is_dir())
+    (tree,) = (path for path in (build_directory / "engine-context").iterdir() if path.is_dir())
     return tree
 
 
@@ -45,7 +46,8 @@ def contents_that_look_alike():
 
 
 class EngineTestCase(system_fixture.TestCase):
-    """One Docker Engine a class; its client is found through a wrapper that counts, and stops at breakpoints."""
+    """One Docker Engine a class; its client is found through a wrapper that counts, and stops at
+    breakpoints."""
 
     @classmethod
     def setUpClass(cls):
@@ -63,15 +65,26 @@ class EngineTestCase(system_fixture.TestCase):
         self.breakpoints = breakpoint_fixture.Breakpoints(self.top)
         self.bin, self.calls_file = self.breakpoints.bin, self.breakpoints.calls_file
         for program in ENGINES:
-            self.breakpoints.wrap(program, self.engine.client if program == "docker" else shutil.which(program))
+            self.breakpoints.wrap(
+                program, self.engine.client if program == "docker" else shutil.which(program)
+            )
         (self.top / "client").mkdir()
         (self.top / "client/config.json").write_text("{}", encoding="utf-8")
         storage = self.top / "storage.conf"
-        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{self.top}/containers/root"\n'
-                           f'runroot = "{self.top}/containers/run"\n', encoding="utf-8")
+        storage.write_text(
+            (
+                f'[storage]\ndriver = "vfs"\ngraphroot = "{self.top}/containers/root"\n'
+                f'runroot = "{self.top}/containers/run"\n'
+            ),
+            encoding="utf-8",
+        )
         self.environment = {
-            "PATH": f"{self.bin}:{os.environ['PATH']}", "DOCKER_HOST": self.engine.socket, "DOCKER_BUILDKIT": "1",
-            "DOCKER_CONFIG": str(self.top / "client"), "CONTAINERS_STORAGE_CONF": str(storage)}
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "DOCKER_HOST": self.engine.socket,
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": str(self.top / "client"),
+            "CONTAINERS_STORAGE_CONF": str(storage),
+        }
 
     def wrapper(self, name, body):
         file = self.bin / name
@@ -105,32 +118,57 @@ class EngineTestCase(system_fixture.TestCase):
         return self.engine.docker(*arguments).stdout.split()
 
     def assert_engine_clean(self):
-        """No container and no name of an image is there, or is soon: a daemon ends a build behind its client's back."""
+        """No container and no name of an image is there, or is soon: a daemon ends a build behind
+        its client's back."""
         wait_for(lambda: not self.docker("ps", "--all", "--quiet"), "a container is left")
-        wait_for(lambda: set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")) <= {"<none>:<none>"}, "a name is left")
+        wait_for(
+            lambda: set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"))
+            <= {"<none>:<none>"},
+            "a name is left",
+        )
 
     def assert_same_tree(self, one, other):
-        result = one.run(system_fixture.settings.tools / "bottle-pack", "diff", one.output, other.output, expect=None)
+        result = one.run(
+            system_fixture.settings.tools / "bottle-pack",
+            "diff",
+            one.output,
+            other.output,
+            expect=None,
+        )
         self.assertEqual((result.returncode, result.stdout), (0, ""))
 
 
-# BuildKit and the builtin engine start an image FROM scratch with it, the other builders with none (docs/engines.md).
+# BuildKit and the builtin engine start an image FROM scratch with it, the other builders with none
+# (docs/engines.md).
 NO_WORKDIR = 'manifest workdir: only in B ("/")\n'
 
 
 class Examples(EngineTestCase):
     """Each example through each engine gives the pack that the builtin engine gives."""
+
     options = ()
 
     def make(self, name, engine, **more):
-        project = self.prepared(system_fixture.harness.Project(self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"), engine, **more)
+        project = self.prepared(
+            system_fixture.harness.Project(
+                self.top / f"{name} {engine} {more.get('DOCKER_BUILDKIT', '')}"
+            ),
+            engine,
+            **more,
+        )
         shutil.rmtree(project.source)
-        shutil.copytree(system_fixture.harness.SOURCE / "examples" / name, project.source, ignore=shutil.ignore_patterns("build*"))
+        shutil.copytree(
+            system_fixture.harness.SOURCE / "examples" / name,
+            project.source,
+            ignore=shutil.ignore_patterns("build*"),
+        )
         project.configure("-DCMAKE_BUILD_TYPE=Release", *self.options)
         project.make()
         return project
 
-    def compare(self, name, slugs, engines=ENGINES + ["classic"], docker_differs="", others_differ=""):
+    def compare(
+        self, name, slugs, engines=ENGINES + ["classic"], docker_differs="", others_differ=""
+    ):
         builtin = self.make(name, "builtin")
         self.assertEqual(self.calls(), [])
         for what in engines:
@@ -142,9 +180,14 @@ class Examples(EngineTestCase):
                 for slug in slugs:
                     plan = json.loads((project.directory(slug) / "image.json").read_text())
                     self.assertRegex(plan["imageId"], "^sha256:[0-9a-f]{64}$")
-                    result = project.tool("bottle-pack", "diff", project.pack(slug), builtin.pack(slug), expect=None)
+                    result = project.tool(
+                        "bottle-pack", "diff", project.pack(slug), builtin.pack(slug), expect=None
+                    )
                     expected = docker_differs if what == "docker" else others_differ
-                    self.assertIn((result.returncode, result.stdout), {(0, ""), (3 if expected else 0, expected)})
+                    self.assertIn(
+                        (result.returncode, result.stdout),
+                        {(0, ""), (3 if expected else 0, expected)},
+                    )
                 project.make()
                 self.assertEqual((self.calls(), project.ran()), ([], {}))
         self.assert_engine_clean()
@@ -167,17 +210,23 @@ class AgentExample(Examples):
     for _name in [name for name in dir(Examples) if name.startswith("test_")]:
         locals()[_name] = None
 
-    NEEDED = re.compile(r"\./(|bin|sbin|lib|lib64|dev|proc|sys|run|tmp|root|home|etc|etc/.*|usr|usr/(bin|sbin|lib|lib64)|usr/bin/(dash|sh|mkdir|chown|chmod)"
-                        r"|usr/sbin/(useradd|nologin)|usr/lib64/.*|usr/lib/[^/]+-linux-gnu(/[^/]*\.so[^/]*)?)")
+    NEEDED = re.compile(
+        r"\./(|bin|sbin|lib|lib64|dev|proc|sys|run|tmp|root|home|etc|etc/.*|usr|usr/(bin|sbin|lib|lib64)|usr/bin/(dash|sh|mkdir|chown|chmod)"
+        r"|usr/sbin/(useradd|nologin)|usr/lib64/.*|usr/lib/[^/]+-linux-gnu(/[^/]*\.so[^/]*)?)"
+    )
 
     def base(self):
         root = system_fixture.settings.debian / "root.tar"
         if not root.exists():
             self.skipTest("needs the Debian root file system, which the fixture could not make")
         with tarfile.open(root) as archive:
-            members = [(info, archive.extractfile(info).read() if info.isreg() else b"") for info in archive
-                       if self.NEEDED.fullmatch(info.name if info.name != "." else "./")]
-        # Where there is none, Podman and Buildah leave the empty file that they mount theirs on (docs/engines.md).
+            members = [
+                (info, archive.extractfile(info).read() if info.isreg() else b"")
+                for info in archive
+                if self.NEEDED.fullmatch(info.name if info.name != "." else "./")
+            ]
+        # Where there is none, Podman and Buildah leave the empty file that they mount theirs on
+        # (docs/engines.md).
         members.append(images.member("etc/hosts", content="127.0.0.1 localhost\n"))
         layout = images.Layout(self.top / "base")
         layout.add(images.layer(members))
@@ -189,7 +238,8 @@ class AgentExample(Examples):
 
 
 class ChangeDetection(EngineTestCase, incremental_test.Edits):
-    """The edits of tests/cmake/incremental_test.py through Docker: what does not matter starts no engine process at all."""
+    """The edits of tests/cmake/incremental_test.py through Docker: what does not matter starts no
+    engine process at all."""
 
     def project(self, *arguments, **options):
         project = self.prepared(super().project(*arguments, **options), "docker")
@@ -215,7 +265,10 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
     def test_instructions(self):
         """As there, but an engine does not say which lines it executed."""
         text = (self.bottle.source / "Dockerfile").read_text()
-        for edited in (text.replace("X=y", "X=z"), text.replace("COPY file /file", "COPY file /elsewhere")):
+        for edited in (
+            text.replace("X=y", "X=z"),
+            text.replace("COPY file /file", "COPY file /elsewhere"),
+        ):
             self.bottle.write("Dockerfile", edited)
             self.then(ALL)
         self.assertIn("elsewhere", self.bottle.extract("a"))
@@ -236,11 +289,23 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
     def test_podman_and_buildah_run_only_if_needed(self):
         for engine in ("podman", "buildah"):
             with self.subTest(engine=engine):
-                project = self.prepared(incremental_test.Edits.project(
-                    self, "add_bottle(b)\n", {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/one": "1\n", "other": "1\n"},
-                    name=f"by {engine}"), engine)
+                project = self.prepared(
+                    incremental_test.Edits.project(
+                        self,
+                        "add_bottle(b)\n",
+                        {
+                            "Dockerfile": "FROM scratch\nCOPY data /data\n",
+                            "data/one": "1\n",
+                            "other": "1\n",
+                        },
+                        name=f"by {engine}",
+                    ),
+                    engine,
+                )
                 traced = project.traced
-                project.traced = lambda traced=traced: [event for event in traced() if event["step"] != "engine"]
+                project.traced = lambda traced=traced: [
+                    event for event in traced() if event["step"] != "engine"
+                ]
                 project.configure()
                 self.assert_ran(project, {"b": ALL})
                 self.calls()
@@ -257,14 +322,19 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
                 self.assertEqual(project.extract("b")["data/one"], "2\n")
 
     def test_staged_context_has_only_copied_files(self):
-        """It has the files that the instructions copy, whatever was done to what an earlier build staged, and is written as far as it changed."""
+        """It has the files that the instructions copy, whatever was done to what an earlier build
+        staged, and is written as far as it changed."""
         tree = staged(self.bottle.directory("a"))
         untouched = (tree / "file").stat().st_ino
         self.bottle.write("data/one", "2\n")
         self.then(ALL)
         self.assertEqual((tree / "file").stat().st_ino, untouched)
-        for damage in (lambda: (tree / "data/stray").write_text("nobody's\n"), lambda: (tree / "file").write_text("FILE\n"),
-                       lambda: (tree / "data/link").unlink(), lambda: shutil.rmtree(tree)):
+        for damage in (
+            lambda: (tree / "data/stray").write_text("nobody's\n"),
+            lambda: (tree / "file").write_text("FILE\n"),
+            lambda: (tree / "data/link").unlink(),
+            lambda: shutil.rmtree(tree),
+        ):
             damage()
             self.bottle.append("data/one", "more\n")
             self.then(ALL)
@@ -273,10 +343,19 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
             self.assertNotIn("data/stray", packed)
 
     def test_same_image_is_not_packed_again(self):
-        """The rebuilt image has the ID that it had: other inputs, and none that the result shows."""
-        project = self.project("add_bottle(b CONTEXT in)\n", {
-            "in/Dockerfile": "FROM scratch AS all\nCOPY x y /\nFROM scratch\nCOPY --from=all /x /x\n", "in/x": "x\n", "in/y": "y\n"},
-            name="same image")
+        """The rebuilt image has the ID that it had: other inputs, and none that the result
+        shows."""
+        project = self.project(
+            "add_bottle(b CONTEXT in)\n",
+            {
+                "in/Dockerfile": (
+                    "FROM scratch AS all\nCOPY x y /\nFROM scratch\nCOPY --from=all /x /x\n"
+                ),
+                "in/x": "x\n",
+                "in/y": "y\n",
+            },
+            name="same image",
+        )
         project.configure()
         self.assert_ran(project, {"b": ALL})
         self.calls()
@@ -306,7 +385,10 @@ COPY --from=1 /made \\
 COPY --from=files sub/*.txt /files/
 WORKDIR /files
 LABEL a=b
-""", "etc/a": "a\n", "unused": "unused\n"}
+""",
+    "etc/a": "a\n",
+    "unused": "unused\n",
+}
 
 
 class Builds(EngineTestCase):
@@ -325,8 +407,16 @@ class Builds(EngineTestCase):
         self.base = super().new_build(BASE, "base")
         self.base.environment.pop("BOTTLE_ENGINE", None)
         self.base.image("--build-context", f"tools={self.top}/tools")
-        self.contexts = ["--build-context", f"base=bottle:{self.base.build}", "--build-context", f"files={self.top}/files",
-                         "--build-arg", "WORD=word", "--build-arg", "UNUSED=unused"]
+        self.contexts = [
+            "--build-context",
+            f"base=bottle:{self.base.build}",
+            "--build-context",
+            f"files={self.top}/files",
+            "--build-arg",
+            "WORD=word",
+            "--build-arg",
+            "UNUSED=unused",
+        ]
         self.calls()
 
     def built(self, name, engine, files=FILES, **more):
@@ -336,9 +426,15 @@ class Builds(EngineTestCase):
         return build
 
     def test_bases_and_contexts_are_images(self):
-        """A bottle as base, a directory as context, stages by number, a stage that only the file knows."""
+        """A bottle as base, a directory as context, stages by number, a stage that only the file
+        knows."""
         builtin = self.built("builtin", "builtin")
-        for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", {}), ("buildah", {})]:
+        for engine, more in [
+            ("docker", {}),
+            ("docker", {"DOCKER_BUILDKIT": "0"}),
+            ("podman", {}),
+            ("buildah", {}),
+        ]:
             with self.subTest(engine=engine, **more):
                 build = self.built(f"by {engine} {more}", engine, **more)
                 self.assert_same_tree(build, builtin)
@@ -347,13 +443,23 @@ class Builds(EngineTestCase):
                 calls = self.calls()
                 self.assertEqual(sum(call.split()[1] == "build" for call in calls), 1, calls)
                 # Comments, unneeded stages and files that no instruction copies are not inputs.
-                build.write("Dockerfile", FILES["Dockerfile"].replace("# a comment between", "#").replace("COPY nothing", "COPY other"))
+                build.write(
+                    "Dockerfile",
+                    FILES["Dockerfile"]
+                    .replace("# a comment between", "#")
+                    .replace("COPY nothing", "COPY other"),
+                )
                 build.write("unused", "other\n")
                 build.image(*self.contexts)
                 self.assertEqual(self.calls(), [])
         self.assert_engine_clean()
         for engine in ("podman", "buildah"):
-            names = self.base.run(engine, "images", "--format", "{{.Repository}}" if engine == "podman" else "{{.Name}}").stdout.split()
+            names = self.base.run(
+                engine,
+                "images",
+                "--format",
+                "{{.Repository}}" if engine == "podman" else "{{.Name}}",
+            ).stdout.split()
             self.assertEqual([name for name in names if name != "<none>"], [])
 
     def test_image_id_is_kept(self):
@@ -368,12 +474,21 @@ class Builds(EngineTestCase):
         self.assertIn(plan["imageId"], self.docker("image", "ls", "--all", "--quiet", "--no-trunc"))
 
     def test_times_follow_the_epoch(self):
-        """Staged files have parts of seconds, by which BuildKit knows what it has; images have none."""
-        build = self.built("one", "docker", {"Dockerfile": "FROM base\nCOPY file /file\n", "file": "one\n"})
+        """Staged files have parts of seconds, by which BuildKit knows what it has; images have
+        none."""
+        build = self.built(
+            "one", "docker", {"Dockerfile": "FROM base\nCOPY file /file\n", "file": "one\n"}
+        )
         self.assertNotEqual((staged(build.build) / "file").stat().st_mtime_ns % 1_000_000_000, 0)
         build.export(self.top / "layout")
-        layers = [tarfile.open(blob) for blob in (self.top / "layout/blobs/sha256").iterdir() if not blob.read_bytes().startswith(b"{")]
-        self.assertEqual({member.mtime for layer in layers for member in layer if member.name == "file"}, {0})
+        layers = [
+            tarfile.open(blob)
+            for blob in (self.top / "layout/blobs/sha256").iterdir()
+            if not blob.read_bytes().startswith(b"{")
+        ]
+        self.assertEqual(
+            {member.mtime for layer in layers for member in layer if member.name == "file"}, {0}
+        )
         # Another content of the same size is not what the builder has.
         build.write("file", "two\n")
         build.image(*self.contexts)
@@ -382,10 +497,20 @@ class Builds(EngineTestCase):
         self.assertEqual((self.top / "root/file").read_text(), "two\n")
 
     def check_look_alikes(self, engine, **more):
-        """A builder that goes by size and time is never left with what it has of another content, mode or target of a link."""
+        """A builder that goes by size and time is never left with what it has of another content,
+        mode or target of a link."""
         one, other = contents_that_look_alike()
-        build = self.new_build({"Dockerfile": "FROM base\nCOPY . /in\n", ".dockerignore": "Dockerfile\n", "file": one, "sub/in": "in\n"},
-                               f"by {engine}", engine, **more)
+        build = self.new_build(
+            {
+                "Dockerfile": "FROM base\nCOPY . /in\n",
+                ".dockerignore": "Dockerfile\n",
+                "file": one,
+                "sub/in": "in\n",
+            },
+            f"by {engine}",
+            engine,
+            **more,
+        )
         build.link("link", "file")
 
         def built():
@@ -411,7 +536,9 @@ class Builds(EngineTestCase):
         build.link("link", "base")
         tree = built()
         self.assertEqual((tree / "file").read_text(), one.replace("\n", "!"))
-        self.assertEqual(((tree / "sub/in").stat().st_mode & 0o777, os.readlink(tree / "link")), (0o755, "base"))
+        self.assertEqual(
+            ((tree / "sub/in").stat().st_mode & 0o777, os.readlink(tree / "link")), (0o755, "base")
+        )
         self.assertEqual(staged(build.build).name, name)
         # Nothing is known of a name that is lost, nor in a copy.
         (build.build / "engine-context/sent").write_text("bottle-sent 1 cut o")
@@ -423,94 +550,201 @@ class Builds(EngineTestCase):
         self.check_look_alikes("docker")
 
     def test_error_hints(self):
-        build = self.new_build(FILES, engine="docker", DOCKER_HOST="unix:///nonexistent/docker.sock")
-        self.assert_fails(build.image(*self.contexts, expect=1), "Cannot connect", "start the daemon, or set DOCKER_HOST")
+        build = self.new_build(
+            FILES, engine="docker", DOCKER_HOST="unix:///nonexistent/docker.sock"
+        )
+        self.assert_fails(
+            build.image(*self.contexts, expect=1),
+            "Cannot connect",
+            "start the daemon, or set DOCKER_HOST",
+        )
         for engine in ENGINES:
             build = self.new_build(FILES, "none", engine=engine, PATH=str(self.top))
-            self.assert_fails(build.image(*self.contexts, expect=1), f'"{engine}" is not installed', "install .*ENGINE builtin")
+            self.assert_fails(
+                build.image(*self.contexts, expect=1),
+                f'"{engine}" is not installed',
+                "install .*ENGINE builtin",
+            )
         build = self.new_build(FILES, "unknown", BOTTLE_ENGINE="dokcer")
-        self.assert_fails(build.image(*self.contexts, expect=1), "did you mean docker", "known: builtin, docker, podman, buildah, buildx",
-                          status=2)
-        build = self.new_build(dict(FILES, Dockerfile="FROM base\nRUN exit 3\n"), "fails", engine="docker")
+        self.assert_fails(
+            build.image(*self.contexts, expect=1),
+            "did you mean docker",
+            "known: builtin, docker, podman, buildah, buildx",
+            status=2,
+        )
+        build = self.new_build(
+            dict(FILES, Dockerfile="FROM base\nRUN exit 3\n"), "fails", engine="docker"
+        )
         self.assert_fails(build.image(*self.contexts, expect=1), "the engine failed", "3")
         self.assertEqual(build.leftovers(), [])
         self.assert_engine_clean()
 
     def test_without_a_network(self):
-        """NETWORK none: RUN sees no network but its own loopback, whatever this machine's options say; or the engine says why not."""
-        dockerfile = "FROM base\nRUN while read name rest; do echo $name; done < /proc/net/dev > /devices\n"
+        """NETWORK none: RUN sees no network but its own loopback, whatever this machine's options
+        say; or the engine says why not."""
+        dockerfile = (
+            "FROM base\nRUN while read name rest; do echo $name; done < /proc/net/dev > /devices\n"
+        )
         containers = self.top / "containers.conf"
         containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
-        oci = {"CONTAINERS_CONF": str(containers), "BOTTLE_ENGINE_OPTIONS": "--isolation=oci --network=host"}
-        for engine, more in [("docker", {}), ("docker", {"DOCKER_BUILDKIT": "0"}), ("podman", oci), ("buildah", oci)]:
+        oci = {
+            "CONTAINERS_CONF": str(containers),
+            "BOTTLE_ENGINE_OPTIONS": "--isolation=oci --network=host",
+        }
+        for engine, more in [
+            ("docker", {}),
+            ("docker", {"DOCKER_BUILDKIT": "0"}),
+            ("podman", oci),
+            ("buildah", oci),
+        ]:
             with self.subTest(engine=engine, **more):
-                build = self.new_build({"Dockerfile": dockerfile}, f"by {engine} {more.get('DOCKER_BUILDKIT')}", engine, **more)
+                build = self.new_build(
+                    {"Dockerfile": dockerfile},
+                    f"by {engine} {more.get('DOCKER_BUILDKIT')}",
+                    engine,
+                    **more,
+                )
                 build.image(*self.contexts, "--network", "none")
                 build.create()
                 out = self.top / f"root {engine} {more.get('DOCKER_BUILDKIT')}"
                 build.tools("bottle-pack", "extract", build.output, out)
-                devices = [word for word in (out / "devices").read_text().split() if word.endswith(":")]
+                devices = [
+                    word for word in (out / "devices").read_text().split() if word.endswith(":")
+                ]
                 self.assertEqual(devices, ["lo:"])
         for engine in ("podman", "buildah"):  # the isolation without namespaces
             build = self.new_build({"Dockerfile": dockerfile}, f"{engine} in a chroot", engine)
-            self.assert_fails(build.image(*self.contexts, "--network", "none", expect=1), "cannot set --network other than host")
+            self.assert_fails(
+                build.image(*self.contexts, "--network", "none", expect=1),
+                "cannot set --network other than host",
+            )
 
     def test_settings_of_run(self):
-        """--shm-size, --ulimit and --add-host act, or the error names the RUN and what could: no engine ignores them silently."""
-        dockerfile = ("FROM base\n\nRUN grep ' /dev/shm ' /proc/mounts | sed 's/.*size=//; s/[ ,].*//' > /shm; (ulimit -n; ulimit -Hn) > /limits; "
-                      "grep -o '1.2.3.4.*' /etc/hosts > /hosts\n")
+        """--shm-size, --ulimit and --add-host act, or the error names the RUN and what could: no
+        engine ignores them silently."""
+        dockerfile = (
+            "FROM base\n\nRUN grep ' /dev/shm ' /proc/mounts | sed 's/.*size=//; s/[ ,].*//' >"
+            " /shm; (ulimit -n; ulimit -Hn) > /limits; grep -o '1.2.3.4.*' /etc/hosts > /hosts\n"
+        )
         containers = self.top / "containers.conf"
         containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
-        oci = {"CONTAINERS_CONF": str(containers), "BOTTLE_ENGINE_OPTIONS": "--isolation=chroot --isolation OCI"}
-        size, others = ["--shm-size", "128m"], ["--ulimit", "nofile=1000:2000", "--add-host", "a.b:1.2.3.4"]
+        oci = {
+            "CONTAINERS_CONF": str(containers),
+            "BOTTLE_ENGINE_OPTIONS": "--isolation=chroot --isolation OCI",
+        }
+        size, others = ["--shm-size", "128m"], [
+            "--ulimit",
+            "nofile=1000:2000",
+            "--add-host",
+            "a.b:1.2.3.4",
+        ]
         expected = {"shm": "131072k\n", "limits": "1000\n2000\n", "hosts": "1.2.3.4\ta.b\n"}
-        for number, (engine, more, options, ignored) in enumerate((
-                ("docker", {"DOCKER_BUILDKIT": "0"}, size + others, ""), ("docker", {}, size, "--shm-size"), ("docker", {}, others, "--ulimit"),
-                ("docker", {}, others[2:], ""), ("podman", oci, size + others, ""), ("buildah", oci, size + others, ""),
-                ("podman", {}, size, "--shm-size"), ("buildah", {}, size, "--shm-size"), ("podman", {}, others, ""), ("buildah", {}, others, ""),
-                ("buildah", {"BOTTLE_ENGINE_OPTIONS": "", "BUILDAH_ISOLATION": "chroot"}, size, "--shm-size"))):
+        for number, (engine, more, options, ignored) in enumerate(
+            (
+                ("docker", {"DOCKER_BUILDKIT": "0"}, size + others, ""),
+                ("docker", {}, size, "--shm-size"),
+                ("docker", {}, others, "--ulimit"),
+                ("docker", {}, others[2:], ""),
+                ("podman", oci, size + others, ""),
+                ("buildah", oci, size + others, ""),
+                ("podman", {}, size, "--shm-size"),
+                ("buildah", {}, size, "--shm-size"),
+                ("podman", {}, others, ""),
+                ("buildah", {}, others, ""),
+                (
+                    "buildah",
+                    {"BOTTLE_ENGINE_OPTIONS": "", "BUILDAH_ISOLATION": "chroot"},
+                    size,
+                    "--shm-size",
+                ),
+            )
+        ):
             with self.subTest(engine=engine, options=options, **more):
-                build = self.new_build({"Dockerfile": dockerfile}, f"settings {number}", engine, **more)
+                build = self.new_build(
+                    {"Dockerfile": dockerfile}, f"settings {number}", engine, **more
+                )
                 if ignored:
-                    self.assert_fails(build.image(*self.contexts, *options, expect=1), f"Dockerfile:3:1: error: {ignored} has no effect on RUN with",
-                                      "ENGINE builtin")
+                    self.assert_fails(
+                        build.image(*self.contexts, *options, expect=1),
+                        f"Dockerfile:3:1: error: {ignored} has no effect on RUN with",
+                        "ENGINE builtin",
+                    )
                     continue
                 build.image(*self.contexts, *options)
                 build.create()
                 out = self.top / f"settings root {number}"
                 build.tools("bottle-pack", "extract", build.output, out)
-                for option, name in (("--shm-size", "shm"), ("--ulimit", "limits"), ("--add-host", "hosts")):
+                for option, name in (
+                    ("--shm-size", "shm"),
+                    ("--ulimit", "limits"),
+                    ("--add-host", "hosts"),
+                ):
                     if option in options:
                         self.assertEqual((out / name).read_text(), expected[name])
-        without = self.new_build({"Dockerfile": "FROM base\nCOPY Dockerfile /\n"}, "without RUN", "podman")
+        without = self.new_build(
+            {"Dockerfile": "FROM base\nCOPY Dockerfile /\n"}, "without RUN", "podman"
+        )
         without.image(*self.contexts, *size)
 
     def test_engine_is_chosen_in_order(self):
-        """ENGINE, then the variable, then the environment, then builtin; what is missing fails the target, and not the configuring."""
+        """ENGINE, then the variable, then the environment, then builtin; what is missing fails the
+        target, and not the configuring."""
         missing = {"BOTTLE_ENGINE": "docker", "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
-        for number, (engine, variable, environment, expected) in enumerate((
-                ("", "", "", "builtin"), ("", "", "docker", "docker"), ("", "buildah", "docker", "buildah"),
-                ("podman", "buildah", "docker", "podman"), ("builtin", "buildah", "docker", "builtin"), ("", "builtin", "docker", "builtin"))):
+        for number, (engine, variable, environment, expected) in enumerate(
+            (
+                ("", "", "", "builtin"),
+                ("", "", "docker", "docker"),
+                ("", "buildah", "docker", "buildah"),
+                ("podman", "buildah", "docker", "podman"),
+                ("builtin", "buildah", "docker", "builtin"),
+                ("", "builtin", "docker", "builtin"),
+            )
+        ):
             with self.subTest(engine=engine, variable=variable, environment=environment):
-                project = self.prepared(system_fixture.harness.Project(
-                    self.top / f"project {number}", f"add_bottle(a {'ENGINE ' + engine if engine else ''})\n",
-                    {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), BOTTLE_ENGINE=environment)
+                project = self.prepared(
+                    system_fixture.harness.Project(
+                        self.top / f"project {number}",
+                        f"add_bottle(a {'ENGINE ' + engine if engine else ''})\n",
+                        {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"},
+                    ),
+                    BOTTLE_ENGINE=environment,
+                )
                 project.configure(f"-DBOTTLE_ENGINE={variable}" if variable else "-UBOTTLE_ENGINE")
                 self.assertEqual(self.calls(), [])
                 project.make("bottle-a")
-                self.assertEqual({call.split()[0] for call in self.calls()}, {expected} - {"builtin"})
-        project = self.prepared(system_fixture.harness.Project(self.top / "unreachable", "add_bottle(a)\nadd_bottle(b ENGINE builtin)\n",
-                                                      {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"}), **missing)
+                self.assertEqual(
+                    {call.split()[0] for call in self.calls()}, {expected} - {"builtin"}
+                )
+        project = self.prepared(
+            system_fixture.harness.Project(
+                self.top / "unreachable",
+                "add_bottle(a)\nadd_bottle(b ENGINE builtin)\n",
+                {"Dockerfile": "FROM scratch\nCOPY file /\n", "file": "1\n"},
+            ),
+            **missing,
+        )
         project.configure()
         project.make("bottle-b")
-        self.assertRegex(project.make("bottle-a", expect=1).stdout, "Cannot connect(.|\n)*start the daemon, or set DOCKER_HOST")
+        self.assertRegex(
+            project.make("bottle-a", expect=1).stdout,
+            "Cannot connect(.|\n)*start the daemon, or set DOCKER_HOST",
+        )
         for program in ("podman", "buildah"):
             (self.bin / program).unlink()
         for engine, program in (("podman", "podman"), ("buildah", "buildah"), ("buildx", "docker")):
-            project = self.prepared(system_fixture.harness.Project(self.top / f"without {engine}", f"add_bottle(a ENGINE {engine})\n",
-                                                          {"Dockerfile": "FROM scratch\n"}), PATH=self.path_without(program))
+            project = self.prepared(
+                system_fixture.harness.Project(
+                    self.top / f"without {engine}",
+                    f"add_bottle(a ENGINE {engine})\n",
+                    {"Dockerfile": "FROM scratch\n"},
+                ),
+                PATH=self.path_without(program),
+            )
             project.configure()
-            self.assertRegex(project.make("bottle-a", expect=1).stdout, f'"{program}" is not installed(.|\n)*install .*ENGINE builtin')
+            self.assertRegex(
+                project.make("bottle-a", expect=1).stdout,
+                f'"{program}" is not installed(.|\n)*install .*ENGINE builtin',
+            )
 
     def path_without(self, program):
         """A directory with links to the programs that CMake needs."""
@@ -528,10 +762,27 @@ class Builds(EngineTestCase):
             files = dict(FILES, Dockerfile=FILES["Dockerfile"].replace("$WORD", f"{number} $WORD"))
             build = self.new_build(files, f"build {number}", "docker", DOCKER_BUILDKIT=str(number))
             builds.append(build)
-            processes.append(subprocess.Popen(
-                [system_fixture.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
-                env={**system_fixture.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache)},
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+            processes.append(
+                subprocess.Popen(
+                    [
+                        system_fixture.settings.tools / "bottle-image",
+                        "build",
+                        "--context",
+                        build.source,
+                        "--out",
+                        build.build,
+                        *self.contexts,
+                    ],
+                    env={
+                        **system_fixture.harness.clean_environment(),
+                        **build.environment,
+                        "BOTTLE_CACHE_DIR": str(build.cache),
+                    },
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
         for number, process in enumerate(processes):
             _, errors = process.communicate(timeout=SECONDS)
             self.assertEqual(process.returncode, 0, errors)
@@ -554,7 +805,12 @@ class Buildx(Builds):
 
     def test_image_is_built(self):
         builtin = self.built("builtin", "builtin")
-        build = self.built("by buildx", "buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
+        build = self.built(
+            "by buildx",
+            "buildx",
+            DOCKER_CONFIG=str(self.plugins),
+            BOTTLE_ENGINE_OPTIONS="--network=host",
+        )
         self.assert_same_tree(build, builtin)
         self.assertEqual(sum(call.split()[1:3] == ["buildx", "build"] for call in self.calls()), 1)
         build.image(*self.contexts)
@@ -567,11 +823,14 @@ class Buildx(Builds):
         self.assert_fails(build.image(*self.contexts, expect=1), "buildx", "ENGINE builtin")
 
     def test_files_with_equal_size_and_time_are_sent(self):
-        self.check_look_alikes("buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
+        self.check_look_alikes(
+            "buildx", DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host"
+        )
 
 
 class BuildxLayouts(Builds):
-    """Docker's plug-in with a builder that reads and writes OCI layouts: times, named contexts, secrets, caches."""
+    """Docker's plug-in with a builder that reads and writes OCI layouts: times, named contexts,
+    secrets, caches."""
 
     for _name in [name for name in dir(Builds) if name.startswith("test_")]:
         locals()[_name] = None
@@ -583,7 +842,9 @@ class BuildxLayouts(Builds):
 
     def setUp(self):
         super().setUp()
-        self.environment.update(DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host")
+        self.environment.update(
+            DOCKER_CONFIG=str(self.plugins), BOTTLE_ENGINE_OPTIONS="--network=host"
+        )
 
     def layers(self, build):
         """Of its export, as tarfile reads them."""
@@ -591,8 +852,13 @@ class BuildxLayouts(Builds):
         build.export(layout)
         blobs = layout / "blobs/sha256"
         index = json.loads((layout / "index.json").read_text())
-        manifest = json.loads((blobs / index["manifests"][0]["digest"].removeprefix("sha256:")).read_text())
-        return [tarfile.open(blobs / layer["digest"].removeprefix("sha256:")) for layer in manifest["layers"]]
+        manifest = json.loads(
+            (blobs / index["manifests"][0]["digest"].removeprefix("sha256:")).read_text()
+        )
+        return [
+            tarfile.open(blobs / layer["digest"].removeprefix("sha256:"))
+            for layer in manifest["layers"]
+        ]
 
     def image_id(self, build):
         return json.loads((build.build / "image.json").read_text())["imageId"]
@@ -601,7 +867,9 @@ class BuildxLayouts(Builds):
         builtin = self.built("builtin", "builtin")
         build = self.built("by buildx", "buildx")
         self.assert_same_tree(build, builtin)
-        self.assertRegex((build.build / "image.key").read_text(), r"engine = buildx \S+%20docker\+oci%20")
+        self.assertRegex(
+            (build.build / "image.key").read_text(), r"engine = buildx \S+%20docker\+oci%20"
+        )
         calls = self.calls()
         (call,) = [call for call in calls if call.split()[1:3] == ["buildx", "build"]]
         self.assertRegex(call, "--output type=oci,rewrite-timestamp=true,")
@@ -620,13 +888,21 @@ class BuildxLayouts(Builds):
 
     def test_secrets_are_passed(self):
         """The value is passed, is in no layer, and is not an input."""
-        files = {"Dockerfile": "FROM base\nRUN --mount=type=secret,id=word read word < /run/secrets/word; echo ${#word} > /length\n"}
+        files = {
+            "Dockerfile": (
+                "FROM base\nRUN --mount=type=secret,id=word read word < /run/secrets/word; echo"
+                " ${#word} > /length\n"
+            )
+        }
         build = self.new_build(files, engine="buildx", WORD="hidden word")
         build.image(*self.contexts, "--secret", "id=word,env=WORD")
         build.create()
         build.tools("bottle-pack", "extract", build.output, self.top / "root")
         self.assertEqual((self.top / "root/length").read_text(), "11\n")
-        self.assertNotIn(b"hidden word", b"".join(file.read_bytes() for file in build.build.rglob("*") if file.is_file()))
+        self.assertNotIn(
+            b"hidden word",
+            b"".join(file.read_bytes() for file in build.build.rglob("*") if file.is_file()),
+        )
         self.calls()
         build.environment["WORD"] = "another"
         build.image(*self.contexts, "--secret", "id=word,env=WORD")
@@ -634,11 +910,16 @@ class BuildxLayouts(Builds):
 
     def test_caches_are_used(self):
         """What one builder exports another takes: RUN is not executed again."""
-        files = {"Dockerfile": "FROM base\nRUN read time rest < /proc/uptime && echo $time > /time\n"}
+        files = {
+            "Dockerfile": "FROM base\nRUN read time rest < /proc/uptime && echo $time > /time\n"
+        }
         cache = self.top / "cache"
         images = []
-        for name, option in (("first", f"--cache-to=type=local,dest={cache}"), ("without", ""),
-                             ("second", f"--cache-from=type=local,src={cache}")):
+        for name, option in (
+            ("first", f"--cache-to=type=local,dest={cache}"),
+            ("without", ""),
+            ("second", f"--cache-from=type=local,src={cache}"),
+        ):
             build = self.new_build(files, name, "buildx")
             build.image(*self.contexts, *(["--engine-option", option] if option else []))
             images.append(self.image_id(build))
@@ -658,17 +939,25 @@ class Load(Builds):
         build = self.built("one", "builtin")
 
         def load(*options):
-            return json.loads(build.tools("bottle-image", "load", "--json", "--out", build.build, *options).stdout)
+            return json.loads(
+                build.tools("bottle-image", "load", "--json", "--out", build.build, *options).stdout
+            )
 
         for program in ("docker", "podman"):
             with self.subTest(program=program):
                 loaded = load("--into", program, "--tag", "localhost/first:1")
                 self.assertEqual(loaded["transferred"], loaded["layers"])
-                inspected = build.run(program, "image", "inspect", "--format", "{{.Id}}", "localhost/first:1").stdout.strip()
+                inspected = build.run(
+                    program, "image", "inspect", "--format", "{{.Id}}", "localhost/first:1"
+                ).stdout.strip()
                 self.assertEqual("sha256:" + inspected.removeprefix("sha256:"), loaded["imageId"])
                 # What is there does not travel again.
-                self.assertEqual(load("--into", program, "--tag", "localhost/second:1")["transferred"], 0)
-        output = self.engine.docker("run", "--rm", "--network", "host", "localhost/second:1", "/bin/sh", "-c", "echo $BASE").stdout
+                self.assertEqual(
+                    load("--into", program, "--tag", "localhost/second:1")["transferred"], 0
+                )
+        output = self.engine.docker(
+            "run", "--rm", "--network", "host", "localhost/second:1", "/bin/sh", "-c", "echo $BASE"
+        ).stdout
         self.assertEqual(output, "yes\n")
         # One more layer on the ones that the daemon has.
         build.write("Dockerfile", FILES["Dockerfile"] + "COPY unused /unused\n")
@@ -679,12 +968,23 @@ class Load(Builds):
             self.engine.docker("rmi", f"localhost/{name}:1")
 
     def test_load_target(self):
-        project = self.prepared(self.new_build({"CMakeLists.txt": "", **BASE}, "project"), "builtin")
-        project.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(P LANGUAGES NONE)\nfind_package(Bottle REQUIRED)\n"
-                                        f'add_bottle(loaded CONTEXTS "tools=path:{self.top}/tools")\n')
+        project = self.prepared(
+            self.new_build({"CMakeLists.txt": "", **BASE}, "project"), "builtin"
+        )
+        project.write(
+            "CMakeLists.txt",
+            (
+                "cmake_minimum_required(VERSION 3.25)\nproject(P LANGUAGES"
+                " NONE)\nfind_package(Bottle REQUIRED)\nadd_bottle(loaded CONTEXTS"
+                f' "tools=path:{self.top}/tools")\n'
+            ),
+        )
         project.configure()
         project.make("bottle-loaded-load")
-        self.assertEqual(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "loaded"), ["loaded:latest"])
+        self.assertEqual(
+            self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "loaded"),
+            ["loaded:latest"],
+        )
         self.engine.docker("rmi", "loaded:latest")
 
 
@@ -705,16 +1005,31 @@ class ContainerClient(Builds):
         self.engine.docker("rmi", "--force", "base:1", "base:2", expect=None)
 
     def command(self, *words, status=0, **options):
-        result = self.base.run(system_fixture.settings.tools / "bottle-image", "docker", *words, expect=None, **options)
+        result = self.base.run(
+            system_fixture.settings.tools / "bottle-image", "docker", *words, expect=None, **options
+        )
         self.assertEqual(result.returncode, status, result.stdout)
         return result.stdout.strip()
 
     def create(self, name="box", *options):
-        return self.command("create", "--name", name, "--option=--network=none", *options, "base:1", "--", "/bin/sleep", "600")
+        return self.command(
+            "create",
+            "--name",
+            name,
+            "--option=--network=none",
+            *options,
+            "base:1",
+            "--",
+            "/bin/sleep",
+            "600",
+        )
 
     def test_each_command(self):
         image = self.command("image-id", "base:1")
-        self.assertEqual(image, self.engine.docker("image", "inspect", "--format", "{{.Id}}", "base:1").stdout.strip())
+        self.assertEqual(
+            image,
+            self.engine.docker("image", "inspect", "--format", "{{.Id}}", "base:1").stdout.strip(),
+        )
         self.assertEqual(self.command("image-id", "nothing:1", status=3), "")
         self.command("tag", "base:1", "base:2")
         self.assertEqual(self.command("image-id", "base:2"), image)
@@ -725,7 +1040,9 @@ class ContainerClient(Builds):
         (self.top / "in").write_text("in\n")
         self.command("cp", "box", self.top / "in", "/in")
         script = "echo $(/bin/busybox id -u; /bin/busybox cat /in)"
-        self.assertEqual(self.engine.docker("exec", "box", "/bin/sh", "-c", script).stdout, "7 in\n")
+        self.assertEqual(
+            self.engine.docker("exec", "box", "/bin/sh", "-c", script).stdout, "7 in\n"
+        )
         self.assertEqual(self.command("exec", "box", "--", "/bin/sh", "-c", script), "0 in")
         self.command("rm", "box")
         self.command("rm", "box")
@@ -737,10 +1054,15 @@ class ContainerClient(Builds):
             self.addCleanup(self.engine.docker, "rmi", name)
             self.command("tag", "base:1", name)
             self.command("push", name)
-            with urllib.request.urlopen(urllib.request.Request(
+            with urllib.request.urlopen(
+                urllib.request.Request(
                     f"http://localhost:{registry.port}/v2/pushed/manifests/1",
-                    headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"})) as answer:
-                self.assertEqual(json.load(answer)["config"]["digest"], self.command("image-id", "base:1"))
+                    headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+                )
+            ) as answer:
+                self.assertEqual(
+                    json.load(answer)["config"]["digest"], self.command("image-id", "base:1")
+                )
 
     def test_connect_command(self):
         network = f"bottle-test-{os.getpid()}"
@@ -751,14 +1073,22 @@ class ContainerClient(Builds):
         self.addCleanup(self.engine.docker, "rm", "--force", "box")
         self.command("create", "--name", "box", "base:1", "--", "/bin/sleep", "600")
         self.command("connect", network, "box")
-        networks = self.engine.docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", "box").stdout
+        networks = self.engine.docker(
+            "inspect", "--format", "{{json .NetworkSettings.Networks}}", "box"
+        ).stdout
         self.assertIn(network, json.loads(networks))
 
     def test_failure_policies(self):
         """What each command does when it fails is said where it is called."""
         nobody = ["nobody"]
-        for words in (["tag", "nothing:1", "nothing:2"], ["push", "localhost:1/nothing:1"], ["cp", *nobody, self.top / "tools", "/"],
-                      ["connect", "none", *nobody], ["start", *nobody], ["exec", *nobody, "--", "/bin/true"]):
+        for words in (
+            ["tag", "nothing:1", "nothing:2"],
+            ["push", "localhost:1/nothing:1"],
+            ["cp", *nobody, self.top / "tools", "/"],
+            ["connect", "none", *nobody],
+            ["start", *nobody],
+            ["exec", *nobody, "--", "/bin/true"],
+        ):
             with self.subTest(command=words[0]):
                 before = words[:1] + ["--on-failure"]
                 self.assertIn("error: ", self.command(*words, status=1))
@@ -766,7 +1096,13 @@ class ContainerClient(Builds):
                 self.assertIn("warning: ", self.command(*before, "ignore", *words[1:], status=0))
         # An unreachable daemon does not answer a query.
         self.base.environment["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"
-        for words in (["exists", "box"], ["image-id", "base:1"], ["rm", "box"], ["create", "--name", "box", "base:1"], ["free-name", "box"]):
+        for words in (
+            ["exists", "box"],
+            ["image-id", "base:1"],
+            ["rm", "box"],
+            ["create", "--name", "box", "base:1"],
+            ["free-name", "box"],
+        ):
             with self.subTest(command=words[0]):
                 self.assertIn("start the daemon", self.command(*words, status=1))
         self.assertIn("warning: ", self.command("rm", "--on-failure", "ignore", "box", status=0))
@@ -780,16 +1116,35 @@ class ContainerClient(Builds):
 
     def test_concurrent_creates_get_different_names(self):
         """Concurrent creates with one name: each gets another name, and none fails."""
-        command = [system_fixture.settings.tools / "bottle-image", "docker", "create", "--name", "race", "--option=--network=none", "base:1", "--",
-                   "/bin/sleep", "600"]
-        processes = [subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True)
-                     for _ in range(4)]
+        command = [
+            system_fixture.settings.tools / "bottle-image",
+            "docker",
+            "create",
+            "--name",
+            "race",
+            "--option=--network=none",
+            "base:1",
+            "--",
+            "/bin/sleep",
+            "600",
+        ]
+        processes = [
+            subprocess.Popen(
+                command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(4)
+        ]
         names = sorted(process.communicate(timeout=SECONDS)[0].strip() for process in processes)
         self.assertEqual(names, ["race", "race-2", "race-3", "race-4"])
 
     def test_names_are_bounded(self):
-        self.wrapper("docker", 'echo "Conflict. The container name is already in use by container x" >&2; echo "$@" >> '
-                               f'"{self.calls_file}"; case "$1" in container) exit 0;; esac; exit 1\n')
+        self.wrapper(
+            "docker",
+            (
+                'echo "Conflict. The container name is already in use by container x" >&2; echo'
+                f' "$@" >> "{self.calls_file}"; case "$1" in container) exit 0;; esac; exit 1\n'
+            ),
+        )
         for words in (["create", "--name", "n", "base:1"], ["free-name", "n"]):
             self.calls()
             self.assertIn("n to n-99 are in use", self.command(*words, status=1))

@@ -1,4 +1,5 @@
-"""Outside sources: images of a real registry, files of a web server, git repositories; locked, changed, and gone."""
+"""Outside sources: images of a real registry, files of a web server, git repositories; locked,
+changed, and gone."""
 import base64
 import gzip
 import hashlib
@@ -27,15 +28,22 @@ class Server:
     def __init__(self, *command, port, log, environment=None):
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as output:
-            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT, env=environment)
+            self.process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
         end = time.monotonic() + DEADLINE
         while True:
             if system_fixture.listens(port):
                 return
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
-                raise AssertionError(f"{command} does not listen:\n{self.log.read_text(errors='replace')}")
+                raise AssertionError(
+                    f"{command} does not listen:\n{self.log.read_text(errors='replace')}"
+                )
             threading.Event().wait(0.02)  # between two looks
 
     def stop(self):
@@ -45,7 +53,8 @@ class Server:
 
 
 class Web:
-    """A web server of this process: `pages` is what it gives, {path: (status, headers, body)}; `seen` the requests."""
+    """A web server of this process: `pages` is what it gives, {path: (status, headers, body)};
+    `seen` the requests."""
 
     def __init__(self):
         self.pages, self.seen = {}, []
@@ -72,7 +81,9 @@ class Web:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -88,6 +99,7 @@ class Web:
 
 class Case(system_fixture.TestCase):
     """A build whose context has a lock."""
+
     is_all_ours = True  # the bases have no files
     time = 0  # of all that is ours
 
@@ -103,7 +115,8 @@ class Case(system_fixture.TestCase):
         return json.loads((build.source / "bottle.lock").read_text())["sources"]
 
     def tree(self, build):
-        """{path: (mode, size, digest or link)} of the exported image, layer upon layer (no whiteouts here)."""
+        """{path: (mode, size, digest or link)} of the exported image, layer upon layer (no
+        whiteouts here)."""
         layout = build.root / "exported"
         shutil.rmtree(layout, ignore_errors=True)
         build.export(layout)
@@ -132,9 +145,13 @@ class Images(Case):
         super().setUp()
         port = system_fixture.free_port()
         config = self.top / "registry.yml"
-        config.write_text(f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {json.dumps(str(self.top / 'registry'))}}}\n"
-                          f"http: {{addr: '127.0.0.1:{port}'}}\n")
-        self.server = Server("docker-registry", "serve", config, port=port, log=self.top / "registry.log")
+        config.write_text(
+            "version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory:"
+            f" {json.dumps(str(self.top / 'registry'))}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+        )
+        self.server = Server(
+            "docker-registry", "serve", config, port=port, log=self.top / "registry.log"
+        )
         self.addCleanup(self.server.stop)
         self.pushed = 0
         self.registry = f"127.0.0.1:{port}"
@@ -144,15 +161,40 @@ class Images(Case):
         self.pushed += 1
         directory = self.top / f"{name} {self.pushed}"
         layout = images.Layout(directory)
-        layout.add(images.layer([images.member("etc", "directory"), images.member("etc/content", content=content)]), compress=True)
+        layout.add(
+            images.layer(
+                [images.member("etc", "directory"), images.member("etc/content", content=content)]
+            ),
+            compress=True,
+        )
         layout.add(images.layer([images.member("second", content="2")]))
         layout.finish({"Env": ["NAME=" + content]})
-        subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--preserve-digests", f"oci:{directory}:latest",
-                        "docker://" + (reference or self.base)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                "skopeo",
+                "copy",
+                "--quiet",
+                "--dest-tls-verify=false",
+                "--preserve-digests",
+                f"oci:{directory}:latest",
+                "docker://" + (reference or self.base),
+            ],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
         return directory
 
     def outcome(self, build, *options):
-        result = build.tools("bottle-image", "--json", "build", "--context", build.source, "--out", build.build, *options)
+        result = build.tools(
+            "bottle-image",
+            "--json",
+            "build",
+            "--context",
+            build.source,
+            "--out",
+            build.build,
+            *options,
+        )
         return json.loads(result.stdout)
 
     def digest(self, directory):
@@ -162,10 +204,12 @@ class Images(Case):
         layout = self.push("one")
         build = self.new(f"FROM {self.base}\nCOPY --from={self.base} /etc/content /$NAME\n")
         result = build.image("--platform", "linux/amd64", expect=1)
-        self.assert_fails(result, r"Dockerfile:1:1: error: .* not locked", "bottle-lock update --lock")
+        self.assert_fails(
+            result, r"Dockerfile:1:1: error: .* not locked", "bottle-lock update --lock"
+        )
         # The command of the message is the one that helps.
         command = next(line for line in result.stdout.splitlines() if "bottle-lock update" in line)
-        command = command[command.index("bottle-lock update"):].split(", or ")[0]
+        command = command[command.index("bottle-lock update") :].split(", or ")[0]
         build.run("sh", "-c", f'PATH="{system_fixture.settings.tools}:$PATH"; {command}')
         entry = self.entries(build)[self.base]
         self.assertEqual(entry["kind"], "image")
@@ -187,27 +231,40 @@ class Images(Case):
         # And without it nothing goes.
         shutil.rmtree(build.cache)
         shutil.rmtree(build.build)
-        self.assert_fails(build.image("--platform", "linux/amd64", expect=1), "Failed to connect|connection", self.registry)
+        self.assert_fails(
+            build.image("--platform", "linux/amd64", expect=1),
+            "Failed to connect|connection",
+            self.registry,
+        )
 
     def test_layers_are_fetched_when_needed(self):
         self.push("one")
         other = f"{self.registry}/team/other:1"
         layout = self.push("two", other)
         options = ("--platform", "linux/amd64")
-        build = self.new(f"FROM {other} AS first\nCOPY file /copied\nFROM {self.base}\nCOPY --from={other} /etc/content /a\n"
-                         "COPY --from=first /copied /b\n", file="1")
+        build = self.new(
+            (
+                f"FROM {other} AS first\nCOPY file /copied\nFROM {self.base}\nCOPY"
+                f" --from={other} /etc/content /a\nCOPY --from=first /copied /b\n"
+            ),
+            file="1",
+        )
         self.lock(build, "update", *options)
         build.image(*options)
         before = self.tree(build)
         self.assertEqual((before["a"][1], before["b"][1]), (b"two", b"1"))
         # A store that has lost a layer of the image that files are only copied from.
-        manifest = json.loads((layout / "blobs" / "sha256" / self.digest(layout).removeprefix("sha256:")).read_text())
-        lost, = build.cache.rglob(manifest["layers"][0]["digest"].removeprefix("sha256:")[2:])
+        manifest = json.loads(
+            (layout / "blobs" / "sha256" / self.digest(layout).removeprefix("sha256:")).read_text()
+        )
+        (lost,) = build.cache.rglob(manifest["layers"][0]["digest"].removeprefix("sha256:")[2:])
         lost.unlink()
         self.server.stop()
         shutil.rmtree(build.build)
         build.write("Dockerfile", (build.source / "Dockerfile").read_text() + "LABEL a=b\n")
-        self.assertEqual(self.outcome(build, *options)["instructions"], {"executed": 0, "stored": 3})
+        self.assertEqual(
+            self.outcome(build, *options)["instructions"], {"executed": 0, "stored": 3}
+        )
         build.write("file", "2")
         self.assert_fails(build.image(*options, expect=1), self.registry)
 
@@ -218,7 +275,10 @@ class Images(Case):
         web.put("/file", "from far")
         pinned = f"{self.base.removesuffix(':1')}@{self.digest(layout)}"
         options = ("--platform", "linux/amd64")
-        build = self.new(f"FROM {self.base} AS first\nADD {web.url}/file /file\nFROM {pinned}\nCOPY --from=first /file /file\n")
+        build = self.new(
+            f"FROM {self.base} AS first\nADD {web.url}/file /file\nFROM {pinned}\nCOPY --from=first"
+            " /file /file\n"
+        )
         self.lock(build, "update", *options)
         build.image(*options)
         build.tools("bottle-cache", "gc", "--max-size", "0", "--keep-referenced")
@@ -226,7 +286,10 @@ class Images(Case):
         web.stop()
         build.tools("bottle-fingerprint", "--context", build.source, "--out", build.build, *options)
         self.assertEqual(self.outcome(build, *options)["outcome"], "unchanged")
-        build.write("Dockerfile", (build.source / "Dockerfile").read_text().replace("ADD", "ADD --chmod=600"))
+        build.write(
+            "Dockerfile",
+            (build.source / "Dockerfile").read_text().replace("ADD", "ADD --chmod=600"),
+        )
         build.image(*options)
         self.assertEqual(self.tree(build)["file"], (0o600, b"from far"))
         # Content that no root names is not kept.
@@ -248,13 +311,15 @@ class Images(Case):
         self.assertEqual(self.tree(build)["etc/content"][1], b"one")
         drift = self.lock(build, "check", "--json", expect=3)
         self.assertEqual(drift.returncode, 3, drift.stdout)
-        source, = json.loads(drift.stdout)["sources"]
+        (source,) = json.loads(drift.stdout)["sources"]
         self.assertEqual(source["outcome"], "drifted")
         self.assertIn(self.digest(first), source["locked"])
         self.assertIn(self.digest(second), source["found"])
         dry = self.lock(build, "update", "--dry-run")
         self.assertIn("changed", dry.stdout)
-        self.assertEqual(self.entries(build)[self.base]["platforms"]["linux/amd64"]["digest"], self.digest(first))
+        self.assertEqual(
+            self.entries(build)[self.base]["platforms"]["linux/amd64"]["digest"], self.digest(first)
+        )
         self.lock(build, "update")
         build.image("--platform", "linux/amd64")
         self.assertEqual(self.tree(build)["etc/content"][1], b"two")
@@ -265,8 +330,19 @@ class Images(Case):
         build = self.new(f"FROM {self.base}\n")
 
         def dependencies():
-            depfile = build.tools("bottle-fingerprint", "--context", build.source, "--emit", "depfile", "--platform", "linux/amd64")
-            return [line.replace("\\ ", " ").strip() for line in depfile.stdout.replace(" \\\n", "\n").splitlines()]
+            depfile = build.tools(
+                "bottle-fingerprint",
+                "--context",
+                build.source,
+                "--emit",
+                "depfile",
+                "--platform",
+                "linux/amd64",
+            )
+            return [
+                line.replace("\\ ", " ").strip()
+                for line in depfile.stdout.replace(" \\\n", "\n").splitlines()
+            ]
 
         # Where it would be, until it is there.
         self.assertIn(str(build.source), dependencies())
@@ -277,29 +353,59 @@ class Images(Case):
     def test_an_index_is_locked_for_all_its_platforms(self):
         one, two = self.push("one"), self.push("two", f"{self.registry}/team/other:1")
         reference = f"{self.registry}/team/base"
-        subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--preserve-digests", f"oci:{two}:latest",
-                        f"docker://{reference}:two"], check=True)
+        subprocess.run(
+            [
+                "skopeo",
+                "copy",
+                "--quiet",
+                "--dest-tls-verify=false",
+                "--preserve-digests",
+                f"oci:{two}:latest",
+                f"docker://{reference}:two",
+            ],
+            check=True,
+        )
         manifests = []
         for directory, architecture in ((one, "amd64"), (two, "arm64")):
             descriptor = json.loads((directory / "index.json").read_text())["manifests"][0]
             del descriptor["annotations"]
-            manifests.append(descriptor | {"platform": {"os": "linux", "architecture": architecture}})
+            manifests.append(
+                descriptor | {"platform": {"os": "linux", "architecture": architecture}}
+            )
         # BuildKit's attestations are for no platform.
         manifests.append(manifests[0] | {"platform": {"os": "unknown", "architecture": "unknown"}})
-        index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-                            "manifests": manifests}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"http://{self.registry}/v2/team/base/manifests/all", data=index, method="PUT", headers={
-            "Content-Type": "application/vnd.oci.image.index.v1+json"}), timeout=DEADLINE).close()
+        index = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": manifests,
+            }
+        ).encode()
+        urllib.request.urlopen(
+            urllib.request.Request(
+                f"http://{self.registry}/v2/team/base/manifests/all",
+                data=index,
+                method="PUT",
+                headers={"Content-Type": "application/vnd.oci.image.index.v1+json"},
+            ),
+            timeout=DEADLINE,
+        ).close()
         build = self.new(f"FROM {reference}:all\n")
         self.lock(build)
         entry = self.entries(build)[f"{reference}:all"]
         self.assertEqual(entry["index"]["digest"], "sha256:" + hashlib.sha256(index).hexdigest())
-        self.assertEqual({platform: manifest["digest"] for platform, manifest in entry["platforms"].items()},
-                         {"linux/amd64": self.digest(one), "linux/arm64": self.digest(two)})
+        self.assertEqual(
+            {platform: manifest["digest"] for platform, manifest in entry["platforms"].items()},
+            {"linux/amd64": self.digest(one), "linux/arm64": self.digest(two)},
+        )
         for platform, content in (("linux/amd64", b"one"), ("linux/arm64", b"two")):
             build.image("--platform", platform)
             self.assertEqual(self.tree(build)["etc/content"][1], content)
-        self.assert_fails(build.image("--platform", "linux/s390x", expect=1), "not available for linux/s390x", "linux/amd64, linux/arm64")
+        self.assert_fails(
+            build.image("--platform", "linux/s390x", expect=1),
+            "not available for linux/s390x",
+            "linux/amd64, linux/arm64",
+        )
         # By digest no lock is needed; of an index, too.
         (build.source / "bottle.lock").unlink()
         build.write("Dockerfile", f"FROM {reference}@{entry['index']['digest']}\n")
@@ -313,10 +419,16 @@ class Images(Case):
         bare = {key: descriptor[key] for key in ("mediaType", "digest", "size")}
 
         def put_index(manifests, tag=None):
-            index = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).encode()
+            index = json.dumps(
+                {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+            ).encode()
             digest = "sha256:" + hashlib.sha256(index).hexdigest()
-            request = urllib.request.Request(f"http://{self.registry}/v2/team/base/manifests/{tag or digest}", data=index, method="PUT",
-                                             headers={"Content-Type": INDEX_TYPE})
+            request = urllib.request.Request(
+                f"http://{self.registry}/v2/team/base/manifests/{tag or digest}",
+                data=index,
+                method="PUT",
+                headers={"Content-Type": INDEX_TYPE},
+            )
             urllib.request.urlopen(request, timeout=DEADLINE).close()
             return {"mediaType": INDEX_TYPE, "digest": digest, "size": len(index)}
 
@@ -324,11 +436,22 @@ class Images(Case):
         build = self.new(f"FROM {reference}:nested\n")
         self.lock(build)
         platforms = self.entries(build)[f"{reference}:nested"]["platforms"]
-        self.assertEqual({platform: manifest["digest"] for platform, manifest in platforms.items()}, {"linux/amd64": self.digest(one)})
+        self.assertEqual(
+            {platform: manifest["digest"] for platform, manifest in platforms.items()},
+            {"linux/amd64": self.digest(one)},
+        )
         for platform in ("linux/amd64", "linux/amd64/v3"):
             build.image("--platform", platform)
             self.assertEqual(self.tree(build)["etc/content"][1], b"one")
-            build.tools("bottle-registry", "pull", f"{reference}:nested", "--platform", platform, "--layout", self.top / "pulled")
+            build.tools(
+                "bottle-registry",
+                "pull",
+                f"{reference}:nested",
+                "--platform",
+                platform,
+                "--layout",
+                self.top / "pulled",
+            )
             self.assertEqual(self.digest(self.top / "pulled"), self.digest(one))
 
     def test_frontends_named_sources_and_unused_ones(self):
@@ -336,7 +459,9 @@ class Images(Case):
         frontend, other = f"{self.registry}/team/frontend:1", f"{self.registry}/team/other:2"
         for reference in (frontend, other):
             self.push("front", reference)
-        build = self.new(f"# syntax={frontend}\nARG BASE={self.base}\nFROM {other} AS unneeded\nFROM $BASE\n")
+        build = self.new(
+            f"# syntax={frontend}\nARG BASE={self.base}\nFROM {other} AS unneeded\nFROM $BASE\n"
+        )
         build.image("--platform", "linux/amd64", expect=1)
         self.lock(build, "update", self.base)
         self.assertEqual(set(self.entries(build)), {self.base})
@@ -363,7 +488,12 @@ class Images(Case):
         self.server.stop()
         build = self.new("FROM base\nCOPY --from=debian:12 /etc/content /copied\n")
         contexts = ("--platform", "linux/amd64", "--build-context", f"base=image:{self.base}")
-        froms = ("--from", f"{self.base}=oci-layout:{layout}", "--from", f"debian:12=oci-layout:{layout}")
+        froms = (
+            "--from",
+            f"{self.base}=oci-layout:{layout}",
+            "--from",
+            f"debian:12=oci-layout:{layout}",
+        )
         self.lock(build, "update", *contexts, *froms)
         self.assertEqual(set(self.entries(build)), {self.base, "docker.io/library/debian:12"})
         self.assertEqual(self.lock(build, "check", *contexts, *froms).returncode, 0)
@@ -373,9 +503,25 @@ class Images(Case):
     def test_old_docker_archive(self):
         layout = self.push("one")
         archive = self.top / "old.tar"
-        subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout}:latest", f"docker-archive:{archive}:debian:12"], check=True)
+        subprocess.run(
+            [
+                "skopeo",
+                "copy",
+                "--quiet",
+                f"oci:{layout}:latest",
+                f"docker-archive:{archive}:debian:12",
+            ],
+            check=True,
+        )
         build = self.new("FROM debian:12\n")
-        self.lock(build, "update", "--platform", "linux/amd64", "--from", f"debian:12=docker-archive:{archive}")
+        self.lock(
+            build,
+            "update",
+            "--platform",
+            "linux/amd64",
+            "--from",
+            f"debian:12=docker-archive:{archive}",
+        )
         build.image("--platform", "linux/amd64")
         self.assertEqual(self.tree(build)["etc/content"][1], b"one")
 
@@ -389,11 +535,25 @@ class Images(Case):
         running = []
         for build, _ in builds:
             environment = {**os.environ, "BOTTLE_CACHE_DIR": str(build.cache)}
-            running.append(subprocess.Popen([system_fixture.settings.tools / "bottle-lock", "update", "--quiet", "--lock", lock, "--context",
-                                             build.source], env=environment))
+            running.append(
+                subprocess.Popen(
+                    [
+                        system_fixture.settings.tools / "bottle-lock",
+                        "update",
+                        "--quiet",
+                        "--lock",
+                        lock,
+                        "--context",
+                        build.source,
+                    ],
+                    env=environment,
+                )
+            )
         for process in running:
             self.assertEqual(process.wait(DEADLINE), 0)
-        self.assertEqual(set(json.loads(lock.read_text())["sources"]), {reference for _, reference in builds})
+        self.assertEqual(
+            set(json.loads(lock.read_text())["sources"]), {reference for _, reference in builds}
+        )
         self.assertEqual([path.name for path in self.top.glob("*lock*")], ["bottle.lock"])
 
     def test_registry_with_wrong_content(self):
@@ -402,7 +562,9 @@ class Images(Case):
         self.lock(build)
         shutil.rmtree(build.cache)
         blobs = self.top / "registry" / "docker" / "registry" / "v2" / "blobs" / "sha256"
-        manifest = json.loads((layout / "blobs" / "sha256" / self.digest(layout).removeprefix("sha256:")).read_text())
+        manifest = json.loads(
+            (layout / "blobs" / "sha256" / self.digest(layout).removeprefix("sha256:")).read_text()
+        )
         layer = manifest["layers"][0]["digest"].removeprefix("sha256:")
         data = blobs / layer[:2] / layer / "data"
         good = data.read_bytes()
@@ -426,7 +588,9 @@ class HostileRegistries(Case):
     def blob(self, data):
         data = data if isinstance(data, bytes) else json.dumps(data).encode()
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        self.web.put(f"/v2/base/blobs/{digest}", data, **{"Content-Type": "application/octet-stream"})
+        self.web.put(
+            f"/v2/base/blobs/{digest}", data, **{"Content-Type": "application/octet-stream"}
+        )
         return {"digest": digest, "size": len(data)}
 
     def document(self, document, tag="1", media_type=images.MANIFEST):
@@ -437,23 +601,47 @@ class HostileRegistries(Case):
         return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
     def config(self, **members):
-        return {"mediaType": images.CONFIG, **self.blob({"os": "linux", "architecture": "amd64",
-                                                         "rootfs": {"type": "layers", "diff_ids": []}, **members})}
+        return {
+            "mediaType": images.CONFIG,
+            **self.blob(
+                {
+                    "os": "linux",
+                    "architecture": "amd64",
+                    "rootfs": {"type": "layers", "diff_ids": []},
+                    **members,
+                }
+            ),
+        }
 
     def refused(self, *patterns):
         build = self.new(f"FROM {self.base}:1\n")
-        self.assert_fails(self.lock(build, "update", "--platform", "linux/amd64", expect=1), *patterns)
+        self.assert_fails(
+            self.lock(build, "update", "--platform", "linux/amd64", expect=1), *patterns
+        )
         self.assertFalse((build.source / "bottle.lock").exists())
         build.run(system_fixture.settings.tools / "bottle-cache", "--store", build.cache, "verify")
         self.assertEqual(build.leftovers(), [])
         shutil.rmtree(build.root)
 
     def test_hostile_documents(self):
-        self.web.put("/v2/base/manifests/1", "<html>welcome</html>", **{"Content-Type": "text/html"})
+        self.web.put(
+            "/v2/base/manifests/1", "<html>welcome</html>", **{"Content-Type": "text/html"}
+        )
         self.refused(self.base.split("/")[0])
-        self.document({"config": {"mediaType": "application/vnd.example+json", **self.blob({})}, "layers": []})
+        self.document(
+            {"config": {"mediaType": "application/vnd.example+json", **self.blob({})}, "layers": []}
+        )
         self.refused("expected an image, found an artifact")
-        self.document({"config": {"mediaType": images.CONFIG, "digest": "sha256:" + "1" * 64, "size": 1 << 40}, "layers": []})
+        self.document(
+            {
+                "config": {
+                    "mediaType": images.CONFIG,
+                    "digest": "sha256:" + "1" * 64,
+                    "size": 1 << 40,
+                },
+                "layers": [],
+            }
+        )
         self.refused("1099511627776|too large|at most")
         config = self.config()
         self.web.put(f"/v2/base/blobs/{config['digest']}", b"x" * config["size"])
@@ -461,24 +649,46 @@ class HostileRegistries(Case):
         self.refused(config["digest"])
         self.document({"config": self.config(architecture="amd64/../.."), "layers": []})
         self.refused("unsupported platform")
-        self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": []})
+        self.document(
+            {
+                "config": self.config(
+                    rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}
+                ),
+                "layers": [],
+            }
+        )
         self.refused("1 diff IDs, the manifest 0 layers")
         layer = {"mediaType": "application/vnd.example.layer", **self.blob(b"x")}
-        self.document({"config": self.config(rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}), "layers": [layer]})
+        self.document(
+            {
+                "config": self.config(
+                    rootfs={"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}
+                ),
+                "layers": [layer],
+            }
+        )
         self.refused("layer 1 is a application/vnd.example.layer")
 
     def test_hostile_indexes(self):
         index = "application/vnd.oci.image.index.v1+json"
         good = self.document({"config": self.config(), "layers": []}, "other")
-        for platform in ({"os": "unknown", "architecture": "unknown"}, {"os": "linux", "architecture": "a/b"},
-                         {"os": "linux\n", "architecture": "amd64"}):
+        for platform in (
+            {"os": "unknown", "architecture": "unknown"},
+            {"os": "linux", "architecture": "a/b"},
+            {"os": "linux\n", "architecture": "amd64"},
+        ):
             self.document({"manifests": [{**good, "platform": platform}]}, media_type=index)
             self.refused("the index lists no image")
         self.document({"manifests": []}, media_type=index)
         self.refused("the index lists no image")
         other = self.document({"config": self.config(author="another"), "layers": []}, "another")
-        self.web.pages[f"/v2/base/manifests/{good['digest']}"] = self.web.pages[f"/v2/base/manifests/{other['digest']}"]
-        self.document({"manifests": [{**good, "platform": {"os": "linux", "architecture": "amd64"}}]}, media_type=index)
+        self.web.pages[f"/v2/base/manifests/{good['digest']}"] = self.web.pages[
+            f"/v2/base/manifests/{other['digest']}"
+        ]
+        self.document(
+            {"manifests": [{**good, "platform": {"os": "linux", "architecture": "amd64"}}]},
+            media_type=index,
+        )
         self.refused(good["digest"])
 
 
@@ -492,13 +702,24 @@ class Urls(Case):
         archive = images.layer([images.member("inside", content="unpacked")])
         self.web.put("/dir/a%20b", "content")
         self.web.put("/", "index")
-        self.web.put("/archive.tar.gz", gzip.compress(archive, mtime=0), **{"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
+        self.web.put(
+            "/archive.tar.gz",
+            gzip.compress(archive, mtime=0),
+            **{"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        )
         self.web.put("/moved", b"", status=302, Location="/dir/a%20b")
-        build = self.new(f"FROM scratch\nADD {self.web.url}/dir/a%20b /into/\nADD {self.web.url} /root/\n"
-                         f"ADD --chmod=755 {self.web.url}/dir/a%20b /named\nADD {self.web.url}/archive.tar.gz /\n"
-                         f"ADD --unpack {self.web.url}/archive.tar.gz /unpacked/\nADD {self.web.url}/moved local /mixed/\n",
-                         local="of the context")
-        self.assert_fails(build.image(expect=1), r"Dockerfile:2:1: error: .*is not locked", "bottle-lock update")
+        build = self.new(
+            (
+                f"FROM scratch\nADD {self.web.url}/dir/a%20b /into/\nADD {self.web.url} /root/\nADD"
+                f" --chmod=755 {self.web.url}/dir/a%20b /named\nADD {self.web.url}/archive.tar.gz"
+                f" /\nADD --unpack {self.web.url}/archive.tar.gz /unpacked/\nADD"
+                f" {self.web.url}/moved local /mixed/\n"
+            ),
+            local="of the context",
+        )
+        self.assert_fails(
+            build.image(expect=1), r"Dockerfile:2:1: error: .*is not locked", "bottle-lock update"
+        )
         self.lock(build)
         build.image()
         tree = self.tree(build)
@@ -512,7 +733,10 @@ class Urls(Case):
         # Offline, and other instructions run again.
         self.web.stop()
         shutil.rmtree(build.build)
-        build.write("Dockerfile", (build.source / "Dockerfile").read_text().replace("--chmod=755", "--chmod=700"))
+        build.write(
+            "Dockerfile",
+            (build.source / "Dockerfile").read_text().replace("--chmod=755", "--chmod=700"),
+        )
         build.image()
         self.assertEqual(self.tree(build)["named"], (0o700, b"content"))
 
@@ -521,14 +745,20 @@ class Urls(Case):
         self.web.put("/dir/page.txt", "one")
         build = self.new("FROM scratch\nCOPY --from=page /page.txt /copied\n")
         context = ["--build-context", f"page={self.web.url}/dir/page.txt"]
-        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:2:1: error: .*page\.txt\" is not locked", "bottle-lock update")
+        self.assert_fails(
+            build.image(*context, expect=1),
+            r"Dockerfile:2:1: error: .*page\.txt\" is not locked",
+            "bottle-lock update",
+        )
         self.lock(build, "update", *context)
         build.image(*context)
         self.assertEqual(self.tree(build)["copied"], (0o600, b"one"))
         # What the lock names is what is used, whatever the server has by now.
         self.web.put("/dir/page.txt", "two")
         shutil.rmtree(build.cache)
-        self.assert_fails(build.image(*context, expect=1), "expected sha256:.*found sha256:", "bottle-lock check")
+        self.assert_fails(
+            build.image(*context, expect=1), "expected sha256:.*found sha256:", "bottle-lock check"
+        )
         self.assertEqual(self.lock(build, "check", *context, expect=3).returncode, 3)
         self.lock(build, "update", *context)
         build.image(*context)
@@ -543,9 +773,13 @@ class Urls(Case):
         self.lock(build)
         self.web.put("/file", "two two two")
         shutil.rmtree(build.cache)
-        self.assert_fails(build.image(expect=1), f"{self.web.url}/file", "bottle-lock (check|update)")
+        self.assert_fails(
+            build.image(expect=1), f"{self.web.url}/file", "bottle-lock (check|update)"
+        )
         self.web.put("/file", "two")
-        self.assert_fails(build.image(expect=1), "expected sha256:.*found sha256:", "bottle-lock check")
+        self.assert_fails(
+            build.image(expect=1), "expected sha256:.*found sha256:", "bottle-lock check"
+        )
         self.assertEqual(self.lock(build, "check", expect=3).returncode, 3)
         self.lock(build)
         build.image()
@@ -585,9 +819,17 @@ class Urls(Case):
         image = build.image()
         self.assertEqual(self.tree(build)["file"][1], b"content")
         expected = "Basic " + base64.b64encode(b"me:s3cret").decode()
-        self.assertEqual([headers.get("Authorization") for path, headers in self.web.seen if path == "/file"], [expected])
+        self.assertEqual(
+            [headers.get("Authorization") for path, headers in self.web.seen if path == "/file"],
+            [expected],
+        )
         self.assertNotIn("s3cret", update.stdout + image.stdout)
-        for top in (build.build, build.cache, build.root / "exported", build.source / "bottle.lock"):
+        for top in (
+            build.build,
+            build.cache,
+            build.root / "exported",
+            build.source / "bottle.lock",
+        ):
             for path in [top] if top.is_file() else top.rglob("*"):
                 if path.is_file():
                     self.assertNotIn(b"s3cret", path.read_bytes(), path)
@@ -598,7 +840,9 @@ class Repositories(Case):
     def setUpClass(cls):
         system_fixture.need("git")
         # Itself: "git daemon" would be its parent, and end without it.
-        directory = subprocess.run(["git", "--exec-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        directory = subprocess.run(
+            ["git", "--exec-path"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
         cls.daemon = pathlib.Path(directory) / "git-daemon"
         if not cls.daemon.exists():
             raise unittest.SkipTest("needs git daemon, which is not installed")
@@ -610,24 +854,50 @@ class Repositories(Case):
         self.url = f"git://127.0.0.1:{port}"
         for name in ("main", "part"):
             self.git(name, "init", "--quiet", "--initial-branch=main", directory=name)
-        self.server = Server(self.daemon, "--reuseaddr", "--listen=127.0.0.1", f"--port={port}",
-                             f"--base-path={self.repositories}", "--export-all", str(self.repositories), port=port,
-                             log=self.top / "git.log", environment=self.environment())
+        self.server = Server(
+            self.daemon,
+            "--reuseaddr",
+            "--listen=127.0.0.1",
+            f"--port={port}",
+            f"--base-path={self.repositories}",
+            "--export-all",
+            str(self.repositories),
+            port=port,
+            log=self.top / "git.log",
+            environment=self.environment(),
+        )
         self.addCleanup(self.server.stop)
         self.commit("part", {"of part": "1"})
-        self.first = self.commit("main", {"a": "one", "dir/run": "#!", "dir/deep/b": "b"}, executable="dir/run")
+        self.first = self.commit(
+            "main", {"a": "one", "dir/run": "#!", "dir/deep/b": "b"}, executable="dir/run"
+        )
         self.git("main", "tag", "-a", "-m", "annotated", "v1")
 
     def environment(self):
-        return {"PATH": os.environ["PATH"], "HOME": str(self.top), "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a",
-                "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-                "GIT_AUTHOR_DATE": "2020-01-01T00:00Z", "GIT_COMMITTER_DATE": "2020-01-01T00:00Z"}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.top),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@b",
+            "GIT_AUTHOR_DATE": "2020-01-01T00:00Z",
+            "GIT_COMMITTER_DATE": "2020-01-01T00:00Z",
+        }
 
     def git(self, name, *arguments, directory=None):
         path = self.repositories / name
         path.mkdir(parents=True, exist_ok=True)
-        return subprocess.run(["git", *arguments], cwd=path, env=self.environment(), check=True, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.strip()
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=path,
+            env=self.environment(),
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ).stdout.strip()
 
     def commit(self, name, files, executable=None):
         for path, text in files.items():
@@ -644,13 +914,23 @@ class Repositories(Case):
         os.symlink("../a", self.repositories / "main" / "dir" / "link")
         second = self.commit("main", {"a": "two"})
         main = f"{self.url}/main"
-        build = self.new(f"FROM scratch\nADD {main}#v1 /tag\nADD {main} /head\nADD {main}#main:dir /dir\nADD {main}#{self.first} /commit\n"
-                         f"ADD --exclude=dir {main}#refs/heads/main /partly/\n")
-        self.assert_fails(build.image(expect=1), r"Dockerfile:2:1: error: .*#v1\" is not locked", "bottle-lock update")
+        build = self.new(
+            f"FROM scratch\nADD {main}#v1 /tag\nADD {main} /head\nADD {main}#main:dir /dir\nADD"
+            f" {main}#{self.first} /commit\nADD --exclude=dir {main}#refs/heads/main /partly/\n"
+        )
+        self.assert_fails(
+            build.image(expect=1),
+            r"Dockerfile:2:1: error: .*#v1\" is not locked",
+            "bottle-lock update",
+        )
         self.lock(build)
         entries = self.entries(build)
-        self.assertEqual(entries[f"{main}#v1"], {"kind": "git", "commit": self.first, "ref": "refs/tags/v1"})
-        self.assertEqual(entries[f"{main}#main"], {"kind": "git", "commit": second, "ref": "refs/heads/main"})
+        self.assertEqual(
+            entries[f"{main}#v1"], {"kind": "git", "commit": self.first, "ref": "refs/tags/v1"}
+        )
+        self.assertEqual(
+            entries[f"{main}#main"], {"kind": "git", "commit": second, "ref": "refs/heads/main"}
+        )
         self.assertEqual(entries[main], {"kind": "git", "commit": second, "ref": "HEAD"})
         self.assertNotIn(f"{main}#{self.first}", entries)
         build.image()
@@ -667,8 +947,15 @@ class Repositories(Case):
         # A later commit is drift, not an input; and nothing is asked for again.
         third = self.commit("main", {"a": "three"})
         drift = self.lock(build, "check", "--json", expect=3)
-        self.assertEqual({source["name"]: source["outcome"] for source in json.loads(drift.stdout)["sources"]},
-                         {main: "drifted", f"{main}#main": "drifted", f"{main}#refs/heads/main": "drifted", f"{main}#v1": "unchanged"})
+        self.assertEqual(
+            {source["name"]: source["outcome"] for source in json.loads(drift.stdout)["sources"]},
+            {
+                main: "drifted",
+                f"{main}#main": "drifted",
+                f"{main}#refs/heads/main": "drifted",
+                f"{main}#v1": "unchanged",
+            },
+        )
         shutil.rmtree(build.cache)
         shutil.rmtree(build.build)
         build.image()
@@ -682,11 +969,21 @@ class Repositories(Case):
     def test_named_context(self):
         """Its files are those of an image, for FROM and COPY."""
         main = f"{self.url}/main"
-        build = self.new("FROM repository AS all\nFROM scratch\nCOPY --from=repository /a /one/\nCOPY --from=all /dir/deep /two/\n")
+        build = self.new(
+            "FROM repository AS all\nFROM scratch\nCOPY --from=repository /a /one/\nCOPY --from=all"
+            " /dir/deep /two/\n"
+        )
         context = ["--build-context", f"repository={main}#v1"]
-        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:1:1: error: .*#v1\" is not locked", "bottle-lock update")
+        self.assert_fails(
+            build.image(*context, expect=1),
+            r"Dockerfile:1:1: error: .*#v1\" is not locked",
+            "bottle-lock update",
+        )
         self.lock(build, "update", *context)
-        self.assertEqual(self.entries(build), {f"{main}#v1": {"kind": "git", "commit": self.first, "ref": "refs/tags/v1"}})
+        self.assertEqual(
+            self.entries(build),
+            {f"{main}#v1": {"kind": "git", "commit": self.first, "ref": "refs/tags/v1"}},
+        )
         build.image(*context)
         tree = self.tree(build)
         self.assertEqual(tree["one/a"], (0o644, b"one"))
@@ -695,7 +992,9 @@ class Repositories(Case):
         # A commit needs no lock, and a directory is the whole context.
         build.write("Dockerfile", "FROM repository\n")
         build.image("--build-context", f"repository={main}#{self.first}:dir")
-        self.assertEqual(self.tree(build), {"run": (0o755, b"#!"), "deep": (0o755, ""), "deep/b": (0o644, b"b")})
+        self.assertEqual(
+            self.tree(build), {"run": (0o755, b"#!"), "deep": (0o755, ""), "deep/b": (0o644, b"b")}
+        )
         self.server.stop()
         shutil.rmtree(build.build)
         build.image(*context)
@@ -703,9 +1002,15 @@ class Repositories(Case):
 
     def test_epoch_from_a_commit(self):
         main = f"{self.url}/main"
-        build = self.new(f"ARG SOURCE_DATE_EPOCH=when\nFROM scratch AS when\nARG REF=v1\nADD {main}#$REF /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n"
-                         "COPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n")
-        self.assert_fails(build.image(expect=1), r"Dockerfile:4:1: error: .*#v1\" is not locked", "bottle-lock update")
+        build = self.new(
+            f"ARG SOURCE_DATE_EPOCH=when\nFROM scratch AS when\nARG REF=v1\nADD {main}#$REF /\nFROM"
+            " scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n"
+        )
+        self.assert_fails(
+            build.image(expect=1),
+            r"Dockerfile:4:1: error: .*#v1\" is not locked",
+            "bottle-lock update",
+        )
         self.lock(build)
         self.assertEqual(list(self.entries(build)), [f"{main}#v1"])
         seconds = 1577836800  # GIT_COMMITTER_DATE
@@ -714,9 +1019,16 @@ class Repositories(Case):
         self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
         self.assertIn("2020-01-01T00:00:00Z", (build.build / "image.json").read_text())
         # Or that of a named context, which nothing else has to use.
-        build.write("Dockerfile", "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n")
+        build.write(
+            "Dockerfile",
+            "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n",
+        )
         context = ["--build-context", f"when={main}#main", "--build-arg", "SOURCE_DATE_EPOCH=when"]
-        self.assert_fails(build.image(*context, expect=1), r"Dockerfile:1:1: error: .*#main\" is not locked", "bottle-lock update")
+        self.assert_fails(
+            build.image(*context, expect=1),
+            r"Dockerfile:1:1: error: .*#main\" is not locked",
+            "bottle-lock update",
+        )
         self.lock(build, "update", *context)
         build.image(*context)
         self.assertEqual(self.tree(build)["time"], (0o644, f"{seconds}\n".encode()))
@@ -746,10 +1058,21 @@ class Repositories(Case):
         self.assertRegex(build.image(expect=1).stdout, f"{main}: error: git fetch .* failed")
 
     def test_submodules_and_kept_repositories(self):
-        self.git("main", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"{self.url}/part", "module")
+        self.git(
+            "main",
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            f"{self.url}/part",
+            "module",
+        )
         commit = self.commit("main", {"a": "two"})
         main = f"{self.url}/main"
-        dockerfile = f"FROM scratch\nADD --keep-git-dir=true {main}#main /kept\nADD {main}#main /plain\n"
+        dockerfile = (
+            f"FROM scratch\nADD --keep-git-dir=true {main}#main /kept\nADD {main}#main /plain\n"
+        )
         trees = []
         for name in ("one", "another"):
             build = self.new(dockerfile, name)
@@ -758,7 +1081,13 @@ class Repositories(Case):
             trees.append(self.tree(build))
         self.assertEqual(trees[0], trees[1])
         self.assertEqual(trees[0]["plain/module/of part"], (0o644, b"1"))
-        self.assertFalse([path for path in trees[0] if path.startswith("plain/") and path.split("/")[-1] == ".git"])
+        self.assertFalse(
+            [
+                path
+                for path in trees[0]
+                if path.startswith("plain/") and path.split("/")[-1] == ".git"
+            ]
+        )
         self.assertEqual(trees[0]["kept/.git/HEAD"][1].decode().strip(), commit)
         # git takes it for a clean repository with that commit.
         for path, (mode, content) in trees[0].items():
@@ -771,8 +1100,14 @@ class Repositories(Case):
             (self.top / "checkout/kept/.git" / directory).mkdir(parents=True, exist_ok=True)
 
         def git(*arguments):
-            return subprocess.run(["git", *arguments], cwd=self.top / "checkout" / "kept", env=self.environment(), check=True,
-                                  text=True, stdout=subprocess.PIPE).stdout.strip()
+            return subprocess.run(
+                ["git", *arguments],
+                cwd=self.top / "checkout" / "kept",
+                env=self.environment(),
+                check=True,
+                text=True,
+                stdout=subprocess.PIPE,
+            ).stdout.strip()
 
         self.assertEqual(git("rev-parse", "HEAD"), commit)
         self.assertEqual(git("rev-parse", "refs/heads/main"), commit)
@@ -789,7 +1124,9 @@ class Repositories(Case):
         build.write("Dockerfile", f"FROM scratch\nADD {main}#{'0' * 39}1 /x\n")
         self.assertRegex(build.image(expect=1).stdout, f"{main}: error: git fetch 0+1 failed")
         build.write("Dockerfile", f"FROM scratch\nADD {self.url}/absent#main /x\n")
-        self.assertRegex(self.lock(build, expect=1).stdout, f"{self.url}/absent: error: git ls-remote failed")
+        self.assertRegex(
+            self.lock(build, expect=1).stdout, f"{self.url}/absent: error: git ls-remote failed"
+        )
         # A directory that is a link leads nowhere else.
         os.symlink("/etc", self.repositories / "main" / "out")
         self.commit("main", {})
@@ -799,12 +1136,20 @@ class Repositories(Case):
 
     def test_git_bombs_are_refused(self):
         def commit_of(blob, names, levels):
-            """A tree of names^levels files that are one object each, in as many objects as levels."""
+            """A tree of names^levels files that are one object each, in as many objects as
+            levels."""
             entry = f"100644 blob {blob}"
             for _ in range(levels):
                 listing = "".join(f"{entry}\t{number:03}\n" for number in range(names))
-                tree = subprocess.run(["git", "mktree"], cwd=self.repositories / "main", env=self.environment(), check=True,
-                                      text=True, input=listing, stdout=subprocess.PIPE).stdout.strip()
+                tree = subprocess.run(
+                    ["git", "mktree"],
+                    cwd=self.repositories / "main",
+                    env=self.environment(),
+                    check=True,
+                    text=True,
+                    input=listing,
+                    stdout=subprocess.PIPE,
+                ).stdout.strip()
                 entry = f"040000 tree {tree}"
             commit = self.git("main", "commit-tree", "-m", "large", tree)
             self.git("main", "update-ref", "refs/heads/large", commit)
@@ -815,9 +1160,17 @@ class Repositories(Case):
 
         build = self.new(f"FROM scratch\nADD {self.url}/main#large /x\n")
         commit_of(blob_of(0), 100, 4)
-        self.assert_fails(self.lock(build, expect=1), "the commit holds more than 4000000 files", f"{self.url}/main")
+        self.assert_fails(
+            self.lock(build, expect=1),
+            "the commit holds more than 4000000 files",
+            f"{self.url}/main",
+        )
         commit_of(blob_of(1 << 20), 41, 3)
-        self.assert_fails(self.lock(build, expect=1), "the files of the commit are larger than 64.0 GiB", f"{self.url}/main")
+        self.assert_fails(
+            self.lock(build, expect=1),
+            "the files of the commit are larger than 64.0 GiB",
+            f"{self.url}/main",
+        )
         commit_of(blob_of(0), 9, 1)
         self.lock(build)
         build.image()
@@ -825,11 +1178,22 @@ class Repositories(Case):
         self.assertEqual(build.leftovers(), [])
 
     def test_local_submodules_are_refused(self):
-        self.git("main", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(self.repositories / "part"), "module")
+        self.git(
+            "main",
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            str(self.repositories / "part"),
+            "module",
+        )
         self.commit("main", {})
         build = self.new(f"FROM scratch\nADD {self.url}/main#main /x\n")
         self.assert_fails(self.lock(build, expect=1), "not allowed")
-        build.write("Dockerfile", f"FROM scratch\nADD {self.url}/main?ref=main&submodules=false /x\n")
+        build.write(
+            "Dockerfile", f"FROM scratch\nADD {self.url}/main?ref=main&submodules=false /x\n"
+        )
         self.lock(build)
         build.image()
         self.assertIn("x/a", self.tree(build))
@@ -838,8 +1202,10 @@ class Repositories(Case):
         marker = self.top / "ran"
         home = self.top / "home"
         home.mkdir()
-        (home / ".gitconfig").write_text(f'[core]\n\thooksPath = {home}/hooks\n[filter "f"]\n\tsmudge = touch {marker}; cat\n'
-                                         f"[url \"file:///\"]\n\tinsteadOf = {self.url}\n")
+        (home / ".gitconfig").write_text(
+            f'[core]\n\thooksPath = {home}/hooks\n[filter "f"]\n\tsmudge = touch {marker}; cat\n'
+            f'[url "file:///"]\n\tinsteadOf = {self.url}\n'
+        )
         (home / "hooks").mkdir()
         hook = home / "hooks" / "post-checkout"
         hook.write_text(f"#!/bin/sh\ntouch '{marker}'\n")

@@ -81,7 +81,7 @@ def arguments(command):
 
 
 def script(tool):
-    commands = list(tool.all())
+    commands = list(tool.walk())
     values = [
         case(
             4,

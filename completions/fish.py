@@ -37,7 +37,7 @@ def values(option):
 
 
 def lines(tool):
-    for command in tool.all():
+    for command in tool.walk():
         at = f"complete -c {tool.name} -n 'test (_{tool.identifier}_path) = x{command.path}'"
         for child in command.commands:
             yield f"{at} -a {child.name} -d {quoted(child.description)}"
@@ -63,7 +63,7 @@ def lines(tool):
 
 
 def script(tool):
-    commands = list(tool.all())
+    commands = list(tool.walk())
     keys = [
         quoted(f"{command.path} {name}")
         for command in commands

@@ -39,10 +39,10 @@ class Command:
         self.arguments = [Option(argument) for argument in record["arguments"]]
         self.commands = [Command(child, self) for child in record["commands"]]
 
-    def all(self):
+    def walk(self):
         yield self
         for command in self.commands:
-            yield from command.all()
+            yield from command.walk()
 
     @property
     def identifier(self):

@@ -68,6 +68,6 @@ def script(tool):
         f"# zsh completion for {tool.name}. Written by completions/generate.",
         "",
     ]
-    for command in tool.all():
+    for command in tool.walk():
         lines += [*function(command), ""]
     return "\n".join([*lines, f'{tool.identifier} "$@"', ""])

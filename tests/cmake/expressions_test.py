@@ -37,7 +37,7 @@ def choice(debug, release):
 
 # What add_bottle() is given, where in spec.json it goes, and what is there in Debug and Release.
 EVALUATED = {
-    f"DOCKERFILE $<CONFIG>.Dockerfile": (
+    "DOCKERFILE $<CONFIG>.Dockerfile": (
         "/dockerfile",
         "{source}/Debug.Dockerfile",
         "{source}/Release.Dockerfile",
@@ -50,17 +50,17 @@ EVALUATED = {
     f"TARGET {choice('a', 'b')}": ("/target", "a", "b"),
     f"PLATFORMS linux/{choice('amd64', 'arm64')}": ("/platform", "linux/amd64", "linux/arm64"),
     f"BUILD_ARGS A={choice('1', '2')}": ("/buildArgs/A", "1", "2"),
-    f"CONTEXTS x=path:$<CONFIG>": ("/contexts/0/value", "{source}/Debug", "{source}/Release"),
+    "CONTEXTS x=path:$<CONFIG>": ("/contexts/0/value", "{source}/Debug", "{source}/Release"),
     f"CONTEXTS x=image:debian:{choice('12', '13')}": (
         "/contexts/0/value",
         "debian:12",
         "debian:13",
     ),
     f"SECRETS s=env:{choice('A', 'B')}": ("/secrets/0/value", "A", "B"),
-    f"LOCK $<CONFIG>.lock": ("/lock", "{source}/Debug.lock", "{source}/Release.lock"),
+    "LOCK $<CONFIG>.lock": ("/lock", "{source}/Debug.lock", "{source}/Release.lock"),
     f"LOCKED {D}": ("/locked", True, False),
     f"ENGINE {choice('builtin', 'podman')}": ("/engine", "builtin", "podman"),
-    f"ENGINE $<$<CONFIG:Release>:podman>": ("/engine", "builtin", "podman"),
+    "ENGINE $<$<CONFIG:Release>:podman>": ("/engine", "builtin", "podman"),
     f"ENGINE_OPTIONS --network={choice('host', 'none')}": (
         "/engineOptions/0",
         "--network=host",
@@ -115,7 +115,7 @@ REFUSED = {
     f"add_gate(a TEMPLATE {D} CONFIG gate.json)": (
         'TEMPLATE ".*" is needed when the project is configured'
     ),
-    f"add_gate(a TEMPLATE git-gate CONFIG $<CONFIG>.json)": (
+    "add_gate(a TEMPLATE git-gate CONFIG $<CONFIG>.json)": (
         'CONFIG ".*" is needed when the project is configured'
     ),
     f"set(BOTTLE_IMAGE_JOBS {D})\nadd_bottle(a)": (

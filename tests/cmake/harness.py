@@ -3,11 +3,13 @@ did.
 
 A test file calls main(); CTest starts it once a generator:
 
-    python3 some_test.py --package <dir of BottleConfig.cmake> --tools <dir of the tools> --generator Ninja [unittest arguments]
+    python3 some_test.py --package <dir of BottleConfig.cmake> --tools <dir of the tools>
+                         --generator Ninja [unittest arguments]
 
 Each project has a separate directory (with a blank in its name) and a separate store. Nothing
 sleeps: an edit that the file system's clock cannot tell from the last build is given a later time
-instead. """
+instead.
+"""
 import argparse
 import collections
 import json

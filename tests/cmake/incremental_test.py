@@ -1,7 +1,8 @@
 """What runs after an edit: exactly the steps whose result it can alter.
 
 The build tools below us compare modification times, so an edit that leaves every time alone (chmod)
-is seen when something else makes the fingerprint run. """
+is seen when something else makes the fingerprint run.
+"""
 import json
 import os
 import shutil

@@ -2,7 +2,8 @@
 """Completes command lines in real shells, with the files of completions/generate.
 
 Usage: completions_test.py --completions DIR --shell bash|zsh|fish. Exit 77 if the shell is not
-installed. """
+installed.
+"""
 import argparse
 import os
 import pathlib

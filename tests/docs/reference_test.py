@@ -3,7 +3,8 @@
 names of tools.
 
 Usage: reference_test.py SOURCE_DIR TOOLS. Environment variables: tests/environment. Exit 0, or 1
-with a line for each difference. """
+with a line for each difference.
+"""
 import json
 import pathlib
 import re

@@ -2,7 +2,8 @@
 there before stays as it was.
 
 Wrong arguments of add_bottle(), unknown bottles and cycles of bottles are refused at configure
-time: tests/cmake/errors_test.py. """
+time: tests/cmake/errors_test.py.
+"""
 import gzip
 import os
 import re

@@ -1,11 +1,11 @@
 """Programs that stop at breakpoints of a test until it releases them: wrappers on the PATH of what
 the test starts.
 
-    breakpoints = breakpoint_fixture.Breakpoints(top)                                  # makes top/bin, which comes first on the PATH
+    breakpoints = breakpoint_fixture.Breakpoints(top)  # makes top/bin, the first on the PATH
     breakpoints.wrap("docker", "/usr/bin/docker")
     process = Popen(..., env={**environment, **breakpoints.at("before load")})
-    breakpoints.await_reached(process)                            # docker load is started, and has done nothing
-    breakpoints.release()                                         # now it does it
+    breakpoints.await_reached(process)  # docker load is started, and has done nothing
+    breakpoints.release()               # now it does it
 
 "after load" is when it has done everything and has not ended. The words behind are the beginning of
 the command line. What is held ends by any signal. Each of them, and all that they start, carry a

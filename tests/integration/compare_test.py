@@ -163,7 +163,7 @@ def add_cases(module):
 
 for cases in (compare_run, compare_files, compare_config, compare_failures, compare_scope):
     add_cases(cases)
-del Compare, cases  # not a separate test
+del globals()["Compare"]  # not a separate test
 
 if __name__ == "__main__":
     system_fixture.main()

@@ -1,11 +1,11 @@
 """Makes what the Debian tests start from, once in a build directory:
 
-    root.tar   a Debian root file system by debootstrap, from the package mirror that this machine is configured with
+    root.tar   a Debian root file system by debootstrap, from the package mirror that this machine
+               is configured with
     layout     an OCI image layout of it and of two more layers that add, change and delete
     plain      one of it alone
 """
 import os
-import pathlib
 import random
 import shutil
 import subprocess

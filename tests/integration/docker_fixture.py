@@ -1,7 +1,7 @@
 """A Docker Engine of the test's own, for as long as a `with` block:
 
     with docker_fixture.Engine() as engine:
-        engine.load(layout, "base")                       # an OCI image layout becomes the image base:latest
+        engine.load(layout, "base")            # an OCI image layout becomes the image base:latest
         result = engine.build(context, "built", "--build-arg", "a=b")
         engine.save_to_layout("built", directory)
 

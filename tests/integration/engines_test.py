@@ -23,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
 import incremental_test  # noqa: E402
 
 ALL = "fingerprint image pack"
-ENGINES = ["docker", "podman", "buildah"]
+ENGINES = ("docker", "podman", "buildah")
 
 
 def staged(build_directory):
@@ -167,7 +167,7 @@ class Examples(EngineTestCase):
         return project
 
     def compare(
-        self, name, slugs, engines=ENGINES + ["classic"], docker_differs="", others_differ=""
+        self, name, slugs, engines=(*ENGINES, "classic"), docker_differs="", others_differ=""
     ):
         builtin = self.make(name, "builtin")
         self.assertEqual(self.calls(), [])

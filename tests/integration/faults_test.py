@@ -2,7 +2,8 @@
 succeeds, with the same bytes.
 
 fault.cpp is preloaded into the tool under test and strikes at its n-th system call that changes a
-file, so that each moment is tried, on a slow machine as on a fast one. """
+file, so that each moment is tried, on a slow machine as on a fast one.
+"""
 import hashlib
 import os
 import shutil

@@ -341,7 +341,7 @@ class Builds(Frontend):
     def test_invalid_mode_is_found_early(self):
         for mode in ("9", "10000", "u=q", "rwx"):
             project = self.new_build(
-                {"Dockerfile": f"FROM scratch\nARG MODE\nCOPY --chmod=$MODE a /\n"},
+                {"Dockerfile": "FROM scratch\nARG MODE\nCOPY --chmod=$MODE a /\n"},
                 name=f"mode {mode}",
             )
             self.assert_fails(

@@ -1,7 +1,6 @@
 """Makes what the gates' images start from, once in a build directory: <directory>/layout, an image
 of the Debian release that images/*/Dockerfile name, by debootstrap from the package archive in
 apt's configuration. What apt in there installs from is that archive too."""
-import pathlib
 import re
 import shutil
 import subprocess

@@ -16,7 +16,7 @@ import docker_fixture
 import gate_base_fixture
 import gate_fixture
 import system_fixture
-from gate_fixture import Upstream, git, refs, ssh_keygen
+from gate_fixture import Upstream, refs, ssh_keygen
 
 TOKEN = "gh" + "p_" + "1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX"
 

@@ -2,7 +2,8 @@
 Debian releases that have it.
 
 The packages are fetched with a separate APT configuration, so that nothing of this machine's
-changes, from the Debian archive that apt is configured with. """
+changes, from the Debian archive that apt is configured with.
+"""
 import os
 import pathlib
 import shutil

@@ -10,14 +10,11 @@ import shutil
 import signal
 import ssl
 import subprocess
-import sys
 import threading
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import images  # noqa: E402
-import system_fixture  # noqa: E402
-from system_fixture import settings  # noqa: E402
+import images
+import system_fixture
+from system_fixture import settings
 from registry_fixture import (
     PASSWORD,
     USER,
@@ -26,7 +23,7 @@ from registry_fixture import (
     auth_file,
     digest,
     wait_until,
-)  # noqa: E402
+)
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 

@@ -2,16 +2,13 @@
 the digests stay."""
 import json
 import os
-import pathlib
 import re
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import docker_fixture  # noqa: E402
-import images  # noqa: E402
-import system_fixture  # noqa: E402
-import server_fixture  # noqa: E402
+import docker_fixture
+import images
+import system_fixture
+import server_fixture
 
 
 class Case(server_fixture.TestCase):

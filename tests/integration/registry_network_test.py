@@ -2,15 +2,13 @@
 registry has already, credentials, proxies, authorities, mirrors."""
 import json
 import pathlib
-import sys
 import urllib.parse
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import images  # noqa: E402
-import system_fixture  # noqa: E402
-from registry_client_test import Case, Image  # noqa: E402
-from registry_fixture import DockerRegistry, Scripted, auth_file  # noqa: E402
-from server_fixture import RegistryServer, digest  # noqa: E402
+import images
+import system_fixture
+from registry_client_test import Case, Image
+from registry_fixture import DockerRegistry, Scripted, auth_file
+from server_fixture import RegistryServer, digest
 
 
 class Mounts(Case):

@@ -599,29 +599,29 @@ class Tags(server_fixture.TestCase):
         for tag in reversed(self.names):
             self.server.push_manifest("a", tag, {"config": {}, "layers": []})
 
-    def list(self, **query):
+    def listed(self, **query):
         answer = self.assert_status(self.request("GET", "/v2/a/tags/list", query=query), 200)
         self.assertEqual(answer.headers["Content-Type"], "application/json")
         self.assertEqual(answer.json()["name"], "a")
         return answer.json()["tags"], answer.headers["Link"]
 
     def test_list_of_tags(self):
-        self.assertEqual(self.list(), (self.names, None))
+        self.assertEqual(self.listed(), (self.names, None))
 
     def test_pages_of_tags(self):
-        self.assertEqual(self.list(n=0), ([], None))
+        self.assertEqual(self.listed(n=0), ([], None))
         self.assertEqual(
-            self.list(n=3), (self.names[:3], '</v2/a/tags/list?n=3&last=_x>; rel="next"')
+            self.listed(n=3), (self.names[:3], '</v2/a/tags/list?n=3&last=_x>; rel="next"')
         )
-        self.assertEqual(self.list(n=7), (self.names, None))
-        self.assertEqual(self.list(n=100), (self.names, None))
-        self.assertEqual(self.list(last="a"), (self.names[4:], None))
+        self.assertEqual(self.listed(n=7), (self.names, None))
+        self.assertEqual(self.listed(n=100), (self.names, None))
+        self.assertEqual(self.listed(last="a"), (self.names[4:], None))
         self.assertEqual(
-            self.list(last="a", n=2),
+            self.listed(last="a", n=2),
             (self.names[4:6], '</v2/a/tags/list?n=2&last=b-c>; rel="next"'),
         )
-        self.assertEqual(self.list(last="B"), (self.names[2:], None))  # need not be one
-        self.assertEqual(self.list(last="zzz"), ([], None))
+        self.assertEqual(self.listed(last="B"), (self.names[2:], None))  # need not be one
+        self.assertEqual(self.listed(last="zzz"), ([], None))
         self.assert_status(self.request("GET", "/v2/a/tags/list", query={"n": "many"}), 400)
         self.assert_status(self.request("GET", "/v2/a/tags/list", query={"n": "-1"}), 400)
 
@@ -650,12 +650,12 @@ class Tags(server_fixture.TestCase):
         self.assert_status(self.request("GET", "/v2/a/manifests/a"), 404, "MANIFEST_UNKNOWN")
         self.assert_status(self.request("DELETE", "/v2/a/manifests/a"), 404, "MANIFEST_UNKNOWN")
         self.assertEqual(self.request("GET", f"/v2/a/manifests/{digest(text)}").body, text)
-        self.assertEqual(self.list()[0], [name for name in self.names if name != "a"])
+        self.assertEqual(self.listed()[0], [name for name in self.names if name != "a"])
         # A manifest goes with all its tags.
         self.assert_status(self.request("DELETE", f"/v2/a/manifests/{digest(text)}"), 202)
         self.assert_status(self.request("GET", f"/v2/a/manifests/{digest(text)}"), 404)
         self.assert_status(self.request("HEAD", "/v2/a/manifests/latest"), 404)
-        self.assertEqual(self.list()[0], [])
+        self.assertEqual(self.listed()[0], [])
         self.assert_status(
             self.request("DELETE", f"/v2/a/manifests/{digest(text)}"), 404, "MANIFEST_UNKNOWN"
         )
@@ -680,7 +680,7 @@ class Tags(server_fixture.TestCase):
 
 
 class Referrers(server_fixture.TestCase):
-    def list(self, subject, name="a", **query):
+    def listed(self, subject, name="a", **query):
         answer = self.assert_status(
             self.request("GET", f"/v2/{name}/referrers/{subject}", query=query), 200
         )
@@ -712,9 +712,9 @@ class Referrers(server_fixture.TestCase):
         return {"mediaType": media_type, "digest": digest(text), "size": len(text)}
 
     def test_empty_list(self):
-        self.assertEqual(self.list(UNKNOWN, "no/such/repository")[0], [])
+        self.assertEqual(self.listed(UNKNOWN, "no/such/repository")[0], [])
         self.server.push_image("a", "tag")
-        self.assertEqual(self.list(UNKNOWN)[0], [])
+        self.assertEqual(self.listed(UNKNOWN)[0], [])
         self.assert_status(self.request("GET", "/v2/a/referrers/sha256:bad"), 400, "DIGEST_INVALID")
         self.assert_status(self.request("GET", "/v2/a/referrers/tag"), 400, "DIGEST_INVALID")
 
@@ -737,41 +737,41 @@ class Referrers(server_fixture.TestCase):
             {**index, "artifactType": "application/x.list"},
             plain,
         ]
-        self.assertCountEqual(self.list(UNKNOWN)[0], expected)
-        self.assertNotIn("OCI-Filters-Applied", self.list(UNKNOWN)[1].headers)
+        self.assertCountEqual(self.listed(UNKNOWN)[0], expected)
+        self.assertNotIn("OCI-Filters-Applied", self.listed(UNKNOWN)[1].headers)
 
     def test_filter_by_artifact_type(self):
         named = "application/x.type+json"
         wanted = self.artifact(UNKNOWN, artifactType=named)
         self.artifact(UNKNOWN, artifactType="application/x.other")
         for query in ({"artifactType": named},):
-            found, answer = self.list(UNKNOWN, **query)
+            found, answer = self.listed(UNKNOWN, **query)
             self.assertEqual(found, [{**wanted, "artifactType": named}])
             self.assertEqual(answer.headers["OCI-Filters-Applied"], "artifactType")
         plus = self.request("GET", f"/v2/a/referrers/{UNKNOWN}?artifactType={named}")
         self.assertEqual(len(plus.json()["manifests"]), 1)
-        self.assertEqual(self.list(UNKNOWN, artifactType="application/x.none")[0], [])
+        self.assertEqual(self.listed(UNKNOWN, artifactType="application/x.none")[0], [])
 
     def test_deleted_referrers(self):
         one, two = self.artifact(UNKNOWN), self.artifact(UNKNOWN, artifactType="application/x.two")
-        self.assertEqual(len(self.list(UNKNOWN)[0]), 2)
+        self.assertEqual(len(self.listed(UNKNOWN)[0]), 2)
         self.assert_status(self.request("DELETE", f"/v2/a/manifests/{one['digest']}"), 202)
-        self.assertEqual([each["digest"] for each in self.list(UNKNOWN)[0]], [two["digest"]])
+        self.assertEqual([each["digest"] for each in self.listed(UNKNOWN)[0]], [two["digest"]])
         self.assert_status(self.request("DELETE", f"/v2/a/manifests/{two['digest']}"), 202)
-        self.assertEqual(self.list(UNKNOWN)[0], [])
+        self.assertEqual(self.listed(UNKNOWN)[0], [])
 
     def test_subject_deleted_and_restored(self):
         text = self.server.push_image("a", "tag")
         self.artifact(digest(text))
         self.request("DELETE", f"/v2/a/manifests/{digest(text)}")
-        self.assertEqual(len(self.list(digest(text))[0]), 1)
+        self.assertEqual(len(self.listed(digest(text))[0]), 1)
         self.server.push_image("a", "tag")
-        self.assertEqual(len(self.list(digest(text))[0]), 1)
+        self.assertEqual(len(self.listed(digest(text))[0]), 1)
 
     def test_sha512_subjects(self):
         subject = "sha512:" + hashlib.sha512(b"subject").hexdigest()
         self.artifact(subject)
-        self.assertEqual(len(self.list(subject)[0]), 1)
+        self.assertEqual(len(self.listed(subject)[0]), 1)
 
     def test_pages_of_referrers(self):
         pushed = {
@@ -807,7 +807,7 @@ class Referrers(server_fixture.TestCase):
                 "manifests": [{"mediaType": MANIFEST, "digest": digest(text), "size": len(text)}],
             },
         )
-        self.assertEqual([each["digest"] for each in self.list(UNKNOWN)[0]], [digest(text)])
+        self.assertEqual([each["digest"] for each in self.listed(UNKNOWN)[0]], [digest(text)])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ verified), merges the layers, and writes stub and sidecar, with the messages, co
 exit statuses of smolvm 1.9. The stub is not a program.
 
 $STAND_IN says how it misbehaves: "<what>:<step>" with fail, hang or die, and a step of STEPS,
-before which it happens; $STAND_IN_REACHED names a file that it makes when it hangs. """
+before which it happens; $STAND_IN_REACHED names a file that it makes when it hangs.
+"""
 import argparse
 import ctypes
 import ctypes.util

@@ -6,7 +6,7 @@ import urllib.parse
 
 import images
 import system_fixture
-from registry_client_test import Case, Image
+from registry_client_fixture import Case, Image
 from registry_fixture import DockerRegistry, Scripted, auth_file
 from server_fixture import RegistryServer, digest
 

@@ -21,6 +21,9 @@ def digest(data, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
+UNKNOWN = digest(b"nobody has pushed this")
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.body = response.status, body

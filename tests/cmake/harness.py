@@ -15,6 +15,8 @@ import collections
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,7 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SKIPPED = 77  # SKIP_RETURN_CODE of each of these tests
 settings = argparse.Namespace(package=None, tools=None, generator="Ninja")
 
 # What a user's shell may hold and a test must not inherit.
@@ -210,6 +213,9 @@ class Project:
 
 class TestCase(unittest.TestCase):
     maxDiff = None
+    shares_setup = (
+        False  # a class whose set-up is costly is one CTest, not one a case (tests/cases)
+    )
 
     def setUp(self):
         base = pathlib.Path.cwd() / "nested"
@@ -272,10 +278,32 @@ class RegistryTestCase(TestCase):
         self.server.stdout.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(add_help=False)
+def main(parser=None):
+    """Runs the tests that the arguments name, or all of the file; the status says when all was
+    skipped. The last lines name what failed, with the command that runs it again."""
+    parser = parser or argparse.ArgumentParser()
     parser.add_argument("--package", required=True, type=pathlib.Path)
     parser.add_argument("--tools", required=True, type=pathlib.Path)
     parser.add_argument("--generator", default="Ninja")
-    _, rest = parser.parse_known_args(namespace=settings)
-    unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2)
+    parser.add_argument("tests", nargs="*")
+    parser.parse_args(namespace=settings)
+    loader = unittest.defaultTestLoader
+    module = sys.modules["__main__"]
+    suite = (
+        loader.loadTestsFromNames(settings.tests, module)
+        if settings.tests
+        else loader.loadTestsFromModule(module)
+    )
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    failed = [test for test, _ in result.failures + result.errors]
+    failed += result.unexpectedSuccesses
+    # A subtest stands for its test. A failed setUpClass is "setUpClass (__main__.Class)".
+    ids = [getattr(test, "test_case", test).id() for test in failed]
+    names = {re.sub(r"^setUpClass \((.*)\)$", r"\1", id_).removeprefix("__main__.") for id_ in ids}
+    options = sys.argv[1 : len(sys.argv) - len(settings.tests)]
+    for name in sorted(names):
+        command = shlex.join([sys.executable, "-B", sys.argv[0], *options, name])
+        print(f"failed: {name}\n  again: {command}", flush=True)
+    if not result.wasSuccessful() or result.testsRun == 0 and not result.skipped:
+        sys.exit(1)
+    sys.exit(SKIPPED if len(result.skipped) >= max(1, result.testsRun) else 0)

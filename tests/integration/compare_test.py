@@ -23,6 +23,8 @@ import system_fixture
 
 
 class Compare(system_fixture.TestCase):
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         if not (shutil.which("crun") or shutil.which("runc")):

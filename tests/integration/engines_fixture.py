@@ -35,6 +35,8 @@ class EngineTestCase(system_fixture.TestCase):
     """One Docker Engine a class; its client is found through a wrapper that counts, and stops at
     breakpoints."""
 
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         system_fixture.need("podman", "buildah")

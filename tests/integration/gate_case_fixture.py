@@ -21,6 +21,8 @@ class GateCase(system_fixture.TestCase):
     edit = {"allowForce": True, "allowDelete": True}
     more = {}
 
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         """One upstream server and one gate a class; each test has a separate repository there."""

@@ -27,6 +27,8 @@ class Echo(socketserver.BaseRequestHandler):
 
 
 class Images(system_fixture.TestCase):
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -101,6 +101,8 @@ class LaunchCase(system_fixture.TestCase):
 
     start_engine = docker_fixture.Engine
 
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

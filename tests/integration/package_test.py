@@ -30,6 +30,8 @@ def digest_of(path):
 
 
 class Package(system_fixture.TestCase):
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -248,6 +248,8 @@ class Preflight(SmolvmTestCase):
 class RegistryImage(SmolvmTestCase):
     """A container of a registry, pinned by its digest, in place of the one in the process."""
 
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         system_fixture.need("docker-registry", "ldd")

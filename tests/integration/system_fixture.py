@@ -15,7 +15,6 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cmake"))
 import harness  # noqa: E402 (found through the line above)
 
-SKIPPED = 77  # SKIP_RETURN_CODE of each of these tests
 NOBODY = 65534
 
 settings = harness.settings
@@ -140,11 +139,8 @@ class TestCase(harness.TestCase):
 
 
 def main():
-    """As unittest.main(), but the status says when all was skipped. Arguments as those of
-    harness.main()."""
+    """As harness.main(), with the directories of the fixtures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--package", required=True, type=pathlib.Path)
-    parser.add_argument("--tools", required=True, type=pathlib.Path)
     parser.add_argument("--debian", type=pathlib.Path, help="directory of the Debian fixture")
     parser.add_argument("--fault", type=pathlib.Path, help="the library made of fault.cpp")
     parser.add_argument(
@@ -152,19 +148,7 @@ def main():
         type=pathlib.Path,
         help="directory of the gate's scanners (gate_scanner_fixture.py)",
     )
-    parser.add_argument("tests", nargs="*")
-    parser.parse_args(namespace=settings)
-    loader = unittest.defaultTestLoader
-    module = sys.modules["__main__"]
-    suite = (
-        loader.loadTestsFromNames(settings.tests, module)
-        if settings.tests
-        else loader.loadTestsFromModule(module)
-    )
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    if not result.wasSuccessful() or result.testsRun == 0 and not result.skipped:
-        sys.exit(1)
-    sys.exit(SKIPPED if len(result.skipped) >= max(1, result.testsRun) else 0)
+    harness.main(parser)
 
 
 def fixture(make):
@@ -176,7 +160,7 @@ def fixture(make):
         make(directory)
     except unittest.SkipTest as reason:
         print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
+        sys.exit(harness.SKIPPED)
 
 
 # -- trees

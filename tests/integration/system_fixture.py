@@ -129,6 +129,16 @@ class TestCase(harness.TestCase):
     def new_build(self, files=(), name="one build"):
         return Build(self.top / name, files=files)
 
+    def assert_golden(self, name, text):
+        """`text` is the content of tests/golden/<name>. With BOTTLE_ACCEPT=1, writes it."""
+        file = harness.SOURCE / "tests/golden" / name
+        expected = file.read_text(encoding="utf-8") if file.exists() else ""
+        if os.environ.get("BOTTLE_ACCEPT") == "1" and text != expected:
+            file.write_text(text, encoding="utf-8")
+            return
+        accept = "to accept the difference, run: BOTTLE_ACCEPT=1 ctest -R '^integration.golden'"
+        self.assertEqual(expected, text, f"tests/golden/{name} differs; {accept}")
+
     def assert_fails(self, result, *patterns, status=1):
         """The tool ended with `status`, and said all of `patterns` (regular expressions)."""
         self.assertEqual(result.returncode, status, result.stdout)

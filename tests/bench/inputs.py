@@ -8,6 +8,7 @@ import pathlib
 import random
 import shutil
 import subprocess
+import textwrap
 import unittest
 
 from measure import harness, progress
@@ -37,7 +38,14 @@ class Context:
         directory,
         count,
         total,
-        dockerfile='FROM scratch\nWORKDIR /srv\nCOPY data /srv/data\nCMD ["/srv/data"]\n',
+        dockerfile=textwrap.dedent(
+            """\
+            FROM scratch
+            WORKDIR /srv
+            COPY data /srv/data
+            CMD ["/srv/data"]
+            """
+        ),
     ):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"

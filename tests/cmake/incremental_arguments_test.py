@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import textwrap
 
 import harness
 from incremental_test import ALL, LOOKED
@@ -12,7 +13,14 @@ class Arguments(harness.TestCase):
         project = self.project(
             'add_bottle(a BUILD_ARGS "WORD=${WORD}" "UNUSED=${UNUSED}")\n',
             {
-                "Dockerfile": "FROM scratch\nARG WORD\nLABEL word=$WORD\nCOPY data /data\n",
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch
+                    ARG WORD
+                    LABEL word=$WORD
+                    COPY data /data
+                    """
+                ),
                 "data": "1\n",
             },
         )
@@ -221,9 +229,15 @@ class Families(harness.TestCase):
                 "side/Dockerfile": "FROM scratch\nCOPY g /g\nCOPY h /h\n",
                 "side/g": "1\n",
                 "side/h": "1\n",
-                "Dockerfile": (
-                    "FROM base AS middle\nENV A=b\nFROM middle AS upper\nENV B=c\nFROM upper\nCOPY"
-                    " --from=side /g /g\n"
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM base AS middle
+                    ENV A=b
+                    FROM middle AS upper
+                    ENV B=c
+                    FROM upper
+                    COPY --from=side /g /g
+                    """
                 ),
             },
         )

@@ -5,6 +5,7 @@ is seen when something else makes the fingerprint run.
 """
 import os
 import shutil
+import textwrap
 
 import harness
 
@@ -21,9 +22,17 @@ class Edits(harness.TestCase):
         self.bottle = self.project(
             "add_bottle(a)\n",
             {
-                "Dockerfile": (
-                    "FROM scratch AS unused\nCOPY other /other\n\n"
-                    "FROM scratch\n# comment\nCOPY data /data\nCOPY file /file\nENV X=y\n"
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch AS unused
+                    COPY other /other
+
+                    FROM scratch
+                    # comment
+                    COPY data /data
+                    COPY file /file
+                    ENV X=y
+                    """
                 ),
                 ".dockerignore": "*.log\n",
                 "data/one": "1\n",
@@ -170,9 +179,19 @@ class Edits(harness.TestCase):
     def test_comment(self):
         self.bottle.write(
             "Dockerfile",
-            (
-                "# another comment\nFROM scratch AS unused\n\n\nFROM scratch\n"
-                "COPY data /data\n# and another\nCOPY file /file\nENV X=y\n\n"
+            textwrap.dedent(
+                """\
+                # another comment
+                FROM scratch AS unused
+
+
+                FROM scratch
+                COPY data /data
+                # and another
+                COPY file /file
+                ENV X=y
+
+                """
             ),
         )
         self.then(LOOKED)

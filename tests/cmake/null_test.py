@@ -1,4 +1,6 @@
 """A build that has nothing to do does nothing; and what each target brings about."""
+import textwrap
+
 import harness
 
 FILES = {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/one": "1\n"}
@@ -139,7 +141,14 @@ class NullBuilds(harness.TestCase):
         project = self.project(
             "add_bottle(a BUILD_ARGS CONFIG=$<CONFIG>)\n",
             {
-                "Dockerfile": "FROM scratch\nARG CONFIG\nLABEL config=$CONFIG\nCOPY data /data\n",
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch
+                    ARG CONFIG
+                    LABEL config=$CONFIG
+                    COPY data /data
+                    """
+                ),
                 "data/one": "1\n",
             },
         )

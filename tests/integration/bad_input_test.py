@@ -7,6 +7,7 @@ time: tests/cmake/errors_test.py.
 import gzip
 import os
 import re
+import textwrap
 
 import images
 import system_fixture
@@ -19,7 +20,17 @@ class Dockerfiles(BadInput):
         check(
             "FROM scratch\nCOPPY good /\n", r"Dockerfile:2:\d+: error: .*COPPY", "did you mean COPY"
         )
-        check("FROM scratch\n\n# comment\nCOPY good\n", r"Dockerfile:4:\d+: error: .*two arguments")
+        check(
+            textwrap.dedent(
+                """\
+                FROM scratch
+
+                # comment
+                COPY good
+                """
+            ),
+            r"Dockerfile:4:\d+: error: .*two arguments",
+        )
         check("FROM scratch\nCOPY --chwon=1 good /\n", r"Dockerfile:2:\d+: error: .*--chwon")
         # What depends on the files of the image is not known to the fingerprint.
         build_only = [("bottle-image", "build")]
@@ -70,7 +81,14 @@ class Dockerfiles(BadInput):
             "FROM scratch\nADD missing.tar.gz /\n", r"Dockerfile:2:\d+: error: \"missing.tar.gz\""
         )
         check(
-            "FROM scratch\nCOPY \\\n  good \\\n  hidden /\n",
+            textwrap.dedent(
+                """\
+                FROM scratch
+                COPY \\
+                  good \\
+                  hidden /
+                """
+            ),
             r"Dockerfile:2:\d+: error: \"hidden\"",
             r"\.dockerignore excludes the file",
         )

@@ -124,9 +124,31 @@ WORKDIR new
 """
 )
 
-users = Case("FROM base\nARG U=app\nUSER $U:staff\nUSER ${U}\n")
-shell = Case('FROM base\nSHELL ["/bin/sh", "-o", "x"]\nCMD a b\nENTRYPOINT c\nHEALTHCHECK CMD d\n')
-volumes = Case('FROM base\nENV V=/v\nVOLUME /a $V\nVOLUME ["/b c", "/a"]\n')
+users = Case(
+    """\
+FROM base
+ARG U=app
+USER $U:staff
+USER ${U}
+"""
+)
+shell = Case(
+    """\
+FROM base
+SHELL ["/bin/sh", "-o", "x"]
+CMD a b
+ENTRYPOINT c
+HEALTHCHECK CMD d
+"""
+)
+volumes = Case(
+    """\
+FROM base
+ENV V=/v
+VOLUME /a $V
+VOLUME ["/b c", "/a"]
+"""
+)
 maintainer = Case("FROM base\nMAINTAINER Some Body <some@body>\n")
 
 switched_base = Case(

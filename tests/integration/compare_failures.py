@@ -13,7 +13,15 @@ ignored_source = at(2, "FROM base\nCOPY ignored /\n")
 missing_in_stage = at(3, "FROM base AS one\nFROM base\nCOPY --from=one /none /\n")
 unknown_stage_number = at(2, "FROM base\nCOPY --from=7 /a /\n")
 own_stage = at(2, "FROM base\nCOPY --from=0 /a /\n")
-run_status = at(3, "FROM base\nRUN true\nRUN exit 3\nRUN exit 4\n")
+run_status = at(
+    3,
+    """\
+FROM base
+RUN true
+RUN exit 3
+RUN exit 4
+""",
+)
 run_status_continued = at(2, "FROM base\nRUN true && \\\n  exit 3\n")
 run_no_program = at(2, 'FROM base\nRUN ["/none"]\n')
 run_no_shell = at(3, "FROM scratch\nCOPY a /\nRUN true\n")

@@ -1,4 +1,6 @@
 """RUN: mounts, network, users, what it changes and deletes."""
+import textwrap
+
 from compare_cases import Case
 
 INPUT = {"in/a": "a\n", "in/b/c": "c\n", "other": "other\n"}
@@ -139,7 +141,14 @@ RUN --network=default echo a > /a
 RUN --network=host echo b > /b
 RUN --security=sandbox echo c > /c
 """,
-    "FROM base\nRUN echo a > /a\nRUN echo b > /b\nRUN echo c > /c\n",
+    textwrap.dedent(
+        """\
+        FROM base
+        RUN echo a > /a
+        RUN echo b > /b
+        RUN echo c > /c
+        """
+    ),
     newer="RUN --network and --security",
 )
 

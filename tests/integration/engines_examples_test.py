@@ -3,6 +3,7 @@ import json
 import re
 import shutil
 import tarfile
+import textwrap
 
 import images
 import system_fixture
@@ -221,8 +222,13 @@ class ChangeDetection(EngineTestCase, incremental_test.Edits):
         project = self.project(
             "add_bottle(b CONTEXT in)\n",
             {
-                "in/Dockerfile": (
-                    "FROM scratch AS all\nCOPY x y /\nFROM scratch\nCOPY --from=all /x /x\n"
+                "in/Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch AS all
+                    COPY x y /
+                    FROM scratch
+                    COPY --from=all /x /x
+                    """
                 ),
                 "in/x": "x\n",
                 "in/y": "y\n",

@@ -3,6 +3,7 @@ warnings of a build."""
 import json
 import os
 import subprocess
+import textwrap
 
 import system_fixture
 from system_fixture import harness, settings
@@ -55,7 +56,15 @@ class Print(Frontend):
         alone = self.top / "alone"
         alone.mkdir()
         (alone / "My Dockerfile").write_text(
-            "FROM nowhere:1 AS a\nCOPY absent /\nRUN <<X cat\ntext\nX\n"
+            textwrap.dedent(
+                """\
+                FROM nowhere:1 AS a
+                COPY absent /
+                RUN <<X cat
+                text
+                X
+                """
+            )
         )
         for what in ("ast", "stages"):
             command = [
@@ -215,7 +224,12 @@ class Depfile(Frontend):
         self.assertEqual(steps_of_make(), [])
 
 
-WARNS = "FROM scratch as base\nENV API_KEY=x\nCOPY a /\nCMD run\n"
+WARNS = """\
+FROM scratch as base
+ENV API_KEY=x
+COPY a /
+CMD run
+"""
 RULES = ["FromAsCasing", "SecretsUsedInArgOrEnv", "JSONArgsRecommended"]
 
 
@@ -316,7 +330,16 @@ class Builds(Frontend):
 
     def test_unneeded_stages_are_not_checked(self):
         project = self.new_build(
-            {"Dockerfile": "FROM scratch AS x\nCMD run\nFROM scratch\nCOPY a /\n"}
+            {
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch AS x
+                    CMD run
+                    FROM scratch
+                    COPY a /
+                    """
+                )
+            }
         )
         self.assertEqual(self.rules(project.image()), [])
         self.assertEqual(self.fingerprint(project, "--check").returncode, 3)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import textwrap
 import unittest
 
 import system_fixture
@@ -145,8 +146,14 @@ class Repositories(Case):
         """Its files are those of an image, for FROM and COPY."""
         main = f"{self.url}/main"
         build = self.new(
-            "FROM repository AS all\nFROM scratch\nCOPY --from=repository /a /one/\nCOPY --from=all"
-            " /dir/deep /two/\n"
+            textwrap.dedent(
+                """\
+                FROM repository AS all
+                FROM scratch
+                COPY --from=repository /a /one/
+                COPY --from=all /dir/deep /two/
+                """
+            )
         )
         context = ["--build-context", f"repository={main}#v1"]
         self.assert_fails(
@@ -196,7 +203,15 @@ class Repositories(Case):
         # Or that of a named context, which nothing else has to use.
         build.write(
             "Dockerfile",
-            "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /time\n$SOURCE_DATE_EPOCH\nEOF\n",
+            textwrap.dedent(
+                """\
+                FROM scratch
+                ARG SOURCE_DATE_EPOCH
+                COPY <<EOF /time
+                $SOURCE_DATE_EPOCH
+                EOF
+                """
+            ),
         )
         context = ["--build-context", f"when={main}#main", "--build-arg", "SOURCE_DATE_EPOCH=when"]
         self.assert_fails(

@@ -2,12 +2,20 @@
 that only a newer smolvm knows."""
 import json
 import struct
+import textwrap
 import zlib
 
 import system_fixture
 
 FILES = {
-    "Dockerfile": "FROM scratch\nCOPY passwd /etc/\nENV A=1\nUSER app\n",
+    "Dockerfile": textwrap.dedent(
+        """\
+        FROM scratch
+        COPY passwd /etc/
+        ENV A=1
+        USER app
+        """
+    ),
     "passwd": "app:x:1000:1000::/:\n",
 }
 

@@ -2,6 +2,7 @@
 import concurrent.futures
 import hashlib
 import json
+import textwrap
 
 import images
 import system_fixture
@@ -290,7 +291,14 @@ class Exchange(Case):
     def test_push_of_a_build_directory(self):
         build = self.new_build(
             {
-                "Dockerfile": 'FROM scratch\nCOPY file /a/\nCOPY other /b/\nCMD ["/a/file"]\n',
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch
+                    COPY file /a/
+                    COPY other /b/
+                    CMD ["/a/file"]
+                    """
+                ),
                 "file": "text " * 100_000,
                 "other": hashlib.shake_128(b"x").digest(3_000_000),
             }

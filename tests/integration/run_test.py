@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import textwrap
 
 import system_fixture
 from run_fixture import Run
@@ -314,9 +315,14 @@ class Changes(Run):
         self.assertNotIn("executed", self.run_build("".join(lines)).stdout)
 
     def test_mount_depends_on_its_content(self):
-        text = (
-            "FROM base AS tools\nCOPY a /tools/a\nCOPY b /other/b\nFROM base\n"
-            "RUN --mount=type=bind,from=tools,source=/tools,target=/t busybox cat /t/a > /a\n"
+        text = textwrap.dedent(
+            """\
+            FROM base AS tools
+            COPY a /tools/a
+            COPY b /other/b
+            FROM base
+            RUN --mount=type=bind,from=tools,source=/tools,target=/t busybox cat /t/a > /a
+            """
         )
 
         def executed():
@@ -343,7 +349,14 @@ class Changes(Run):
         self.assertRegex(executed(), '"executed": [23]')
 
     def test_unrelated_stage_is_not_executed(self):
-        text = "FROM base AS unneeded\nRUN exit 1 # {}\nFROM base\nRUN echo x > /x\n"
+        text = textwrap.dedent(
+            """\
+            FROM base AS unneeded
+            RUN exit 1 # {}
+            FROM base
+            RUN echo x > /x
+            """
+        )
         for number in range(2):
             self.build.write("Dockerfile", text.format(number))
             result = self.build.tools(

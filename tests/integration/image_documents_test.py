@@ -3,12 +3,12 @@ the answers of real programs.
 
 The answers are in image_documents.json, one a line, recorded with
 - "engine20": Docker Engine 20.10.24, `docker load` of an archive, `docker build` of FROM and LABEL
-by BuildKit, `docker save`;
+  by BuildKit, `docker save`;
 - "engine28": Docker Engine 28.5.2 of Debian sid with containerd's image store, the same with an
-image layout;
-- "skopeo": skopeo 1.9.3, `skopeo copy` and `skopeo inspect --config` of the layout. {"refused":
-true} is an error, {"is": ...} the member in the image that is built, {} that it is not there or is
-the builder's own.
+  image layout;
+- "skopeo": skopeo 1.9.3, `skopeo copy` and `skopeo inspect --config` of the layout.
+{"refused": true} is an error, {"is": ...} the member in the image that is built, {} that it is not
+there or is the builder's own.
 
 Bottle answers as Engine 28 does, but for what the tables below say and why."""
 import json

@@ -67,7 +67,11 @@ def case(indent, pattern, action):
 
 def arguments(command):
     if command.commands:
-        yield case(8, shlex.quote(f"{command.path} 0"), "kind=" + shlex.quote("words " + " ".join(c.name for c in command.commands)))
+        yield case(
+            8,
+            shlex.quote(f"{command.path} 0"),
+            "kind=" + shlex.quote("words " + " ".join(c.name for c in command.commands)),
+        )
     for number, argument in enumerate(command.arguments):
         pattern = shlex.quote(f"{command.path} {number}")
         if argument.repeatable:
@@ -77,12 +81,34 @@ def arguments(command):
 
 
 def script(tool):
-    commands = list(tool.all())
-    values = [case(4, "|".join(shlex.quote(f"{command.path} {name}") for name in option.names),
-                   "echo " + shlex.quote(("optional " if option.optional else "") + kind(option)))
-              for command in commands for option in command.options if option.value]
+    commands = list(tool.walk())
+    values = [
+        case(
+            4,
+            "|".join(shlex.quote(f"{command.path} {name}") for name in option.names),
+            "echo " + shlex.quote(("optional " if option.optional else "") + kind(option)),
+        )
+        for command in commands
+        for option in command.options
+        if option.value
+    ]
     paths = [case(8, command.path, f"path={command.path} count=0") for command in commands[1:]]
-    options = [case(8, shlex.quote(command.path), "kind=" + shlex.quote("words " + " ".join(name for option in command.options for name in option.names)))
-               for command in commands]
-    return BODY.format(name=tool.name, function=tool.identifier, values="\n".join(values), paths="\n".join(paths),
-                       options="\n".join(options), arguments="\n".join(line for command in commands for line in arguments(command)))
+    options = [
+        case(
+            8,
+            shlex.quote(command.path),
+            "kind="
+            + shlex.quote(
+                "words " + " ".join(name for option in command.options for name in option.names)
+            ),
+        )
+        for command in commands
+    ]
+    return BODY.format(
+        name=tool.name,
+        function=tool.identifier,
+        values="\n".join(values),
+        paths="\n".join(paths),
+        options="\n".join(options),
+        arguments="\n".join(line for command in commands for line in arguments(command)),
+    )

@@ -14,7 +14,7 @@ class Option:
 
     @property
     def kind(self):
-        """"" for a flag, "file", "directory", "words", or "text", which cannot be completed."""
+        """ "" for a flag, "file", "directory", "words", or "text", which cannot be completed."""
         if not self.value:
             return ""
         if self.words:
@@ -33,16 +33,19 @@ class Command:
         own = [Option(option) for option in record["options"]]
         names = {name for option in own for name in option.names}
         inherited = parent.options if parent and record["inherits"] else []
-        self.options = own + [option for option in inherited if not names.intersection(option.names)]
+        self.options = own + [
+            option for option in inherited if not names.intersection(option.names)
+        ]
         self.arguments = [Option(argument) for argument in record["arguments"]]
         self.commands = [Command(child, self) for child in record["commands"]]
 
-    def all(self):
+    def walk(self):
         yield self
         for command in self.commands:
-            yield from command.all()
+            yield from command.walk()
 
     @property
     def identifier(self):
-        """The name of a shell function. "/" becomes "__", so that `bottle image` differs from `bottle-image`."""
+        """The name of a shell function. "/" becomes "__", so that `bottle image` differs from
+        `bottle-image`."""
         return "_" + (self.tool + self.path).replace("-", "_").replace("/", "__")

@@ -20,7 +20,8 @@ def option_lines(option):
         exclusive = "*" if option.repeatable else "(" + " ".join(option.names) + ")"
         value = ""
         if option.value:
-            # "=" after a long name: the value is the next word, or follows "=". "=-": only after "=".
+            # "=" after a long name: the value is the next word, or follows "=". "=-": only after
+            # "=".
             name += ("=-" if option.optional else "=") if name.startswith("--") else "+"
             value = f":{':' if option.optional else ''}{plain(option.value)}:{action(option)}"
         yield shlex.quote(f"{exclusive}{name}[{plain(option.description)}]{value}")
@@ -28,16 +29,23 @@ def option_lines(option):
 
 def argument_lines(command):
     if command.commands:
-        names = " ".join(f'{child.name}\\:"{plain(child.description).replace(chr(34), "")}"' for child in command.commands)
+        names = " ".join(
+            f'{child.name}\\:"{plain(child.description).replace(chr(34), "")}"'
+            for child in command.commands
+        )
         yield shlex.quote(f"1:command:(({names}))")
         yield "'*::argument:->argument'"
         return
     for number, argument in enumerate(command.arguments, 1):
-        yield shlex.quote(f"{'*' if argument.repeatable else number}:{plain(argument.value)}:{action(argument)}")
+        yield shlex.quote(
+            f"{'*' if argument.repeatable else number}:{plain(argument.value)}:{action(argument)}"
+        )
 
 
 def function(command):
-    lines = [line for option in command.options for line in option_lines(option)] + list(argument_lines(command))
+    lines = [line for option in command.options for line in option_lines(option)] + list(
+        argument_lines(command)
+    )
     yield f"{command.identifier}() {{"
     yield "  local curcontext=$curcontext state state_descr line ret=1"
     yield "  typeset -A opt_args"
@@ -55,7 +63,11 @@ def function(command):
 
 
 def script(tool):
-    lines = [f"#compdef {tool.name}", f"# zsh completion for {tool.name}. Written by completions/generate.", ""]
-    for command in tool.all():
+    lines = [
+        f"#compdef {tool.name}",
+        f"# zsh completion for {tool.name}. Written by completions/generate.",
+        "",
+    ]
+    for command in tool.walk():
         lines += [*function(command), ""]
     return "\n".join([*lines, f'{tool.identifier} "$@"', ""])

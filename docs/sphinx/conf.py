@@ -20,8 +20,14 @@ myst_enable_extensions = ["deflist"]
 
 html_theme = "alabaster"
 html_title = f"Bottle {release}"
-html_theme_options = {"page_width": "auto", "sidebar_width": "15em", "fixed_sidebar": True, "show_powered_by": False,
-                      "font_family": "sans-serif", "head_font_family": "sans-serif"}
+html_theme_options = {
+    "page_width": "auto",
+    "sidebar_width": "15em",
+    "fixed_sidebar": True,
+    "show_powered_by": False,
+    "font_family": "sans-serif",
+    "head_font_family": "sans-serif",
+}
 html_sidebars = {"**": ["about.html", "navigation.html"]}
 html_css_files = ["bottle.css"]
 html_static_path = ["_static"]
@@ -29,12 +35,15 @@ html_copy_source = False
 html_show_sphinx = False
 smartquotes = False
 
-man_pages = [tuple(page) for page in json.loads((_source / "man_pages.json").read_text(encoding="utf-8"))]
+man_pages = [
+    tuple(page) for page in json.loads((_source / "man_pages.json").read_text(encoding="utf-8"))
+]
 man_show_urls = False
 
 
 def _without_scripts(app, pagename, templatename, context, doctree):
-    """Pages need no JavaScript, and the package need not contain jQuery. So there is no search, but an index."""
+    """Pages need no JavaScript, and the package need not contain jQuery. So there is no search, but
+    an index."""
     context["script_files"] = []
     exists = context["hasdoc"]
     context["hasdoc"] = lambda name: name != "search" and exists(name)

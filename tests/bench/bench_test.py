@@ -21,45 +21,112 @@ import tables  # noqa: E402
 
 settings = argparse.Namespace(package=None)
 
-MEDIANS = {"null": 0.030, "BuildKit, null": 0.300, "ninja alone, null": 0.010, "touch": 0.1, "stat walk": 0.05, "tar | zstd of the context": 0.5, "cold": 0.4}
-MACHINE = {"processor": "P", "cores": 2, "memoryGiB": 8.0, "kernel": "6.1", "fileSystem": "tmpfs", "load": 0.1, "when": "now", "bottle": "bottle-pack 1",
-           "versions": {"cmake": "3.25.1"}}
+MEDIANS = {
+    "null": 0.030,
+    "BuildKit, null": 0.300,
+    "ninja alone, null": 0.010,
+    "touch": 0.1,
+    "stat walk": 0.05,
+    "tar | zstd of the context": 0.5,
+    "cold": 0.4,
+}
+MACHINE = {
+    "processor": "P",
+    "cores": 2,
+    "memoryGiB": 8.0,
+    "kernel": "6.1",
+    "fileSystem": "tmpfs",
+    "load": 0.1,
+    "when": "now",
+    "bottle": "bottle-pack 1",
+    "versions": {"cmake": "3.25.1"},
+}
 
 
 def document():
-    kinds = {name: "floor" if name == "stat walk" else name.rpartition(", ")[2].split()[0] for name in MEDIANS} | {"tar | zstd of the context": "cold"}
-    group = {"files": 20_000, "bytes": 200_000_000, "packBytes": 111_000_000, "samples": {name: [value, value * 2, value / 2] for name, value in MEDIANS.items()},
-             "medians": MEDIANS, "memoryMiB": {"null": 5.0, "cold": 60.0}, "kinds": kinds, "ours": ["null", "touch", "cold"]}
+    kinds = {
+        name: "floor" if name == "stat walk" else name.rpartition(", ")[2].split()[0]
+        for name in MEDIANS
+    } | {"tar | zstd of the context": "cold"}
+    group = {
+        "files": 20_000,
+        "bytes": 200_000_000,
+        "packBytes": 111_000_000,
+        "samples": {name: [value, value * 2, value / 2] for name, value in MEDIANS.items()},
+        "medians": MEDIANS,
+        "memoryMiB": {"null": 5.0, "cold": 60.0},
+        "kinds": kinds,
+        "ours": ["null", "touch", "cold"],
+    }
     results = {"many": group}
-    return {"machine": MACHINE, "quick": False, "results": results, "aims": aims.judge(results), "skipped": [{"name": "umoci", "reason": "needs umoci"}]}
+    return {
+        "machine": MACHINE,
+        "quick": False,
+        "results": results,
+        "aims": aims.judge(results),
+        "skipped": [{"name": "umoci", "reason": "needs umoci"}],
+    }
 
 
 class Aims(unittest.TestCase):
     def test_what_was_measured_is_judged_and_nothing_else(self):
         found = {aim["name"]: (aim["ratio"], aim["met"]) for aim in document()["aims"]}
-        self.assertEqual(found, {"null build / docker build fully cached": (0.1, True), "null build / ninja alone with as many dependencies": (3.0, False),
-                                 "touch / stat walk": (2.0, True), "peak memory, any of these": (60.0, True)})
+        self.assertEqual(
+            found,
+            {
+                "null build / docker build fully cached": (0.1, True),
+                "null build / ninja alone with as many dependencies": (3.0, False),
+                "touch / stat walk": (2.0, True),
+                "peak memory, any of these": (60.0, True),
+            },
+        )
 
     def test_growth_is_an_exponent(self):
-        results = {"growth": {"files": [2_000, 20_000, 200_000], "memoryMiB": {"null": 300.0},
-                              "medians": {"null, 2000 files": 0.001, "null, 20000 files": 0.1, "null, 200000 files": 10.0}}}
+        results = {
+            "growth": {
+                "files": [2_000, 20_000, 200_000],
+                "memoryMiB": {"null": 300.0},
+                "medians": {
+                    "null, 2000 files": 0.001,
+                    "null, 20000 files": 0.1,
+                    "null, 200000 files": 10.0,
+                },
+            }
+        }
         found = {aim["name"]: aim for aim in aims.judge(results)}
-        self.assertAlmostEqual(found["growth from 2,000 to 200,000 files: null, exponent"]["ratio"], 2.0)
+        self.assertAlmostEqual(
+            found["growth from 2,000 to 200,000 files: null, exponent"]["ratio"], 2.0
+        )
         self.assertEqual([aim["met"] for aim in found.values()], [False, False])
 
 
 class Shown(unittest.TestCase):
     def test_rows_have_ours_first_and_ratios_to_it(self):
         rows = {row[0]: row for row in tables.rows(document()["results"]["many"])}
-        self.assertEqual(list(rows), ["null", "BuildKit, null", "ninja alone, null", "touch", "cold", "tar | zstd of the context", "stat walk"])
+        self.assertEqual(
+            list(rows),
+            [
+                "null",
+                "BuildKit, null",
+                "ninja alone, null",
+                "touch",
+                "cold",
+                "tar | zstd of the context",
+                "stat walk",
+            ],
+        )
         self.assertIsNone(rows["null"][5])
         self.assertAlmostEqual(rows["BuildKit, null"][5], 10)
         self.assertEqual(rows["cold"][6], 60.0)
 
     def test_markdown_has_a_line_a_work_and_an_aim(self):
         text = tables.markdown(document())
-        for line in ("| **null** | 30.0 | 15.0 | 60.0 | 38% |  | 5 |", "| tar \\| zstd of the context | 500 | 250 | 1,000 | 38% | 1.25 |  |",
-                     "| null build / ninja alone with as many dependencies | 3 | 2 | **not met** |", "Not measured: umoci: needs umoci."):
+        for line in (
+            "| **null** | 30.0 | 15.0 | 60.0 | 38% |  | 5 |",
+            "| tar \\| zstd of the context | 500 | 250 | 1,000 | 38% | 1.25 |  |",
+            "| null build / ninja alone with as many dependencies | 3 | 2 | **not met** |",
+            "Not measured: umoci: needs umoci.",
+        ):
             self.assertIn(line, text.splitlines())
 
     def test_chart_is_the_same_each_time_and_leaves_out_what_was_not_measured(self):
@@ -74,9 +141,15 @@ class Shown(unittest.TestCase):
 
     def test_report_replaces_what_is_between_the_marks(self):
         with tempfile.TemporaryDirectory() as directory:
-            results, page = pathlib.Path(directory) / "results.json", pathlib.Path(directory) / "page.md"
+            results, page = (
+                pathlib.Path(directory) / "results.json",
+                pathlib.Path(directory) / "page.md",
+            )
             results.write_text(json.dumps(document()), encoding="utf-8")
-            page.write_text("before\n<!-- figures -->\nthe last figures\n<!-- end of figures -->\nafter\n", encoding="utf-8")
+            page.write_text(
+                "before\n<!-- figures -->\nthe last figures\n<!-- end of figures -->\nafter\n",
+                encoding="utf-8",
+            )
             command = [sys.executable, HERE / "report", "--update", page, results]
             subprocess.run(command, check=True)
             text = page.read_text(encoding="utf-8")
@@ -86,20 +159,29 @@ class Shown(unittest.TestCase):
             subprocess.run(command, check=True)
             self.assertEqual(page.read_text(encoding="utf-8"), text)
             page.write_text("no marks\n", encoding="utf-8")
-            self.assertNotEqual(subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode, 0)
+            self.assertNotEqual(
+                subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode, 0
+            )
 
 
 class Measured(unittest.TestCase):
     def test_works_are_interleaved(self):
         seen = []
-        works = [measure.Work(name, lambda name=name: seen.append(name), slow=name == "b") for name in ("a", "b")]
+        works = [
+            measure.Work(name, lambda name=name: seen.append(name), slow=name == "b")
+            for name in ("a", "b")
+        ]
         samples = measure.measure(works, rounds=3, slow_rounds=1)
         self.assertEqual(seen, ["a", "b", "a", "a"])
         self.assertEqual({name: len(values) for name, values in samples.items()}, {"a": 3, "b": 1})
 
     def test_memory_is_of_the_program_and_not_of_this_one(self):
         ballast = bytearray(b"x") * (300 << 20)
-        work = measure.Work("allocates", lambda: measure.call([sys.executable, "-c", "x = b'x' * (64 << 20)"]), ours=True)
+        work = measure.Work(
+            "allocates",
+            lambda: measure.call([sys.executable, "-c", "x = b'x' * (64 << 20)"]),
+            ours=True,
+        )
         found = measure.measure_memory([work])
         if not measure.memory.program:
             self.skipTest("needs GNU time")
@@ -113,8 +195,12 @@ class Measured(unittest.TestCase):
 
     def test_what_is_absent_is_named(self):
         skipped = peers.Skipped()
-        self.assertIsNone(skipped.attempt("a peer", lambda: peers.system_fixture.need("no-such-program")))
-        self.assertEqual(skipped, [{"name": "a peer", "reason": "needs no-such-program, which is not installed"}])
+        self.assertIsNone(
+            skipped.attempt("a peer", lambda: peers.system_fixture.need("no-such-program"))
+        )
+        self.assertEqual(
+            skipped, [{"name": "a peer", "reason": "needs no-such-program, which is not installed"}]
+        )
 
     def test_inputs_are_the_same_each_time_and_an_edit_changes_one_byte(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -123,7 +209,11 @@ class Measured(unittest.TestCase):
             self.assertEqual(before, [file.read_bytes() for file in two.files])
             self.assertEqual([len(data) for data in before], [1_000] * 250)
             one.edit()
-            changes = [(old, file.read_bytes()) for old, file in zip(before, one.files, strict=True) if old != file.read_bytes()]
+            changes = [
+                (old, file.read_bytes())
+                for old, file in zip(before, one.files, strict=True)
+                if old != file.read_bytes()
+            ]
             self.assertEqual(len(changes), 1)
             self.assertEqual(sum(a != b for a, b in zip(*changes[0], strict=True)), 1)
 
@@ -158,11 +248,16 @@ totals: 3507
 """
 
     def test_costs_are_each_functions_own(self):
-        self.assertEqual(callgrind.functions(self.TEXT.splitlines(keepends=True)), {"main": 430, "work": 3000, "libcrypto.so.3, functions without names": 77})
+        self.assertEqual(
+            callgrind.functions(self.TEXT.splitlines(keepends=True)),
+            {"main": 430, "work": 3000, "libcrypto.so.3, functions without names": 77},
+        )
 
     def test_a_file_that_was_not_understood_is_an_error(self):
         with self.assertRaisesRegex(RuntimeError, "3508"):
-            callgrind.functions(self.TEXT.replace("totals: 3507", "totals: 3508").splitlines(keepends=True))
+            callgrind.functions(
+                self.TEXT.replace("totals: 3507", "totals: 3508").splitlines(keepends=True)
+            )
 
 
 class Whole(unittest.TestCase):
@@ -171,20 +266,67 @@ class Whole(unittest.TestCase):
             self.skipTest("needs --package")
         with tempfile.TemporaryDirectory() as directory:
             results = pathlib.Path(directory) / "results.json"
-            run = subprocess.run([sys.executable, HERE / "run", "--package", settings.package, "--directory", directory, "--rounds", "1", "--json", results,
-                                  "--only", "one/null", "one/touch", "one/edit", "one/cold", "one/clean checkout, warm store", "one/stat walk"],
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            run = subprocess.run(
+                [
+                    sys.executable,
+                    HERE / "run",
+                    "--package",
+                    settings.package,
+                    "--directory",
+                    directory,
+                    "--rounds",
+                    "1",
+                    "--json",
+                    results,
+                    "--only",
+                    "one/null",
+                    "one/touch",
+                    "one/edit",
+                    "one/cold",
+                    "one/clean checkout, warm store",
+                    "one/stat walk",
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
             self.assertEqual(run.returncode, 0, run.stdout)
             found = json.loads(results.read_text(encoding="utf-8"))
             works = {"null", "touch", "edit", "cold", "clean checkout, warm store"}
             self.assertEqual(set(found["results"]["one"]["samples"]), works | {"stat walk"})
             self.assertEqual(set(found["results"]["one"]["memoryMiB"]), works)
-            self.assertEqual(found["aims"], [{"name": "peak memory, any of these", "ratio": found["aims"][0]["ratio"], "aim": 200, "met": True, "unit": "MiB"}])
-            self.assertEqual([path.name for path in pathlib.Path(directory).iterdir()], ["results.json"])
+            self.assertEqual(
+                found["aims"],
+                [
+                    {
+                        "name": "peak memory, any of these",
+                        "ratio": found["aims"][0]["ratio"],
+                        "aim": 200,
+                        "met": True,
+                        "unit": "MiB",
+                    }
+                ],
+            )
+            self.assertEqual(
+                [path.name for path in pathlib.Path(directory).iterdir()], ["results.json"]
+            )
 
     def test_what_it_does_not_know(self):
-        run = subprocess.run([sys.executable, HERE / "run", "--package", settings.package or ".", "--only", "mony/null"], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, check=False)
+        run = subprocess.run(
+            [
+                sys.executable,
+                HERE / "run",
+                "--package",
+                settings.package or ".",
+                "--only",
+                "mony/null",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         self.assertEqual(run.returncode, 1)
         self.assertIn("tests/bench/run: ", run.stdout)
 

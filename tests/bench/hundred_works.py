@@ -15,11 +15,16 @@ def hundred(bench: Bench):
         top = bench.directory / "hundred"
         top.mkdir()
         stack.callback(remove, top)
-        contexts = [Context(top / "ours" / "contexts" / str(number), 200, 2_000_000) for number in range(count)]
+        contexts = [
+            Context(top / "ours" / "contexts" / str(number), 200, 2_000_000)
+            for number in range(count)
+        ]
         project = Hundred(top / "ours", bench.settings, contexts)
         project.configure()
         project.ninja()
-        single = Project(top / "single", bench.settings, Context(top / "single" / "context", 200, 2_000_000))
+        single = Project(
+            top / "single", bench.settings, Context(top / "single" / "context", 200, 2_000_000)
+        )
         single.configure()
         single.ninja()
         alone = NinjaAlone(top / "ninja", [context.data for context in contexts])
@@ -39,9 +44,33 @@ def hundred(bench: Bench):
             Work("configure again", project.configure, project.up_to_date, kind="configure"),
             Work("null", project.ninja, project.up_to_date, project.expect(), "null", ours=True),
             Work("edit", project.ninja, edit, project.expect(*everything), "edit", ours=True),
-            Work("null, one bottle", single.ninja, single.up_to_date, single.expect(), "null", ours=True),
-            Work("edit, one bottle", single.ninja, edit_single, single.expect(*everything), "edit", ours=True),
+            Work(
+                "null, one bottle",
+                single.ninja,
+                single.up_to_date,
+                single.expect(),
+                "null",
+                ours=True,
+            ),
+            Work(
+                "edit, one bottle",
+                single.ninja,
+                edit_single,
+                single.expect(*everything),
+                "edit",
+                ours=True,
+            ),
             Work("ninja alone, null", alone.run, alone.run, alone.verify, "null"),
-            Work("cold", project.ninja, project.forget, project.expect(*(everything * count)), "cold", ours=True, slow=True),
+            Work(
+                "cold",
+                project.ninja,
+                project.forget,
+                project.expect(*(everything * count)),
+                "cold",
+                ours=True,
+                slow=True,
+            ),
         ]
-        return bench.take("hundred", works, bottles=count, files=200 * count, bytes=2_000_000 * count)
+        return bench.take(
+            "hundred", works, bottles=count, files=200 * count, bytes=2_000_000 * count
+        )

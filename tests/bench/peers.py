@@ -1,4 +1,5 @@
-"""The programs that ours are held against. Each is left out, by name, where it is not installed or does not work."""
+"""The programs that ours are held against. Each is left out, by name, where it is not installed or
+does not work."""
 import contextlib
 import os
 import subprocess
@@ -35,7 +36,8 @@ class Builder:
 
 
 class Docker(Builder):
-    """docker build, by BuildKit or by the builder before it, in an engine of the benchmark's own."""
+    """docker build, by BuildKit or by the builder before it, in an engine of the benchmark's
+    own."""
 
     def __init__(self, engine, context, tag, buildkit):
         super().__init__(context, tag)
@@ -43,7 +45,16 @@ class Docker(Builder):
         self.environment = {"DOCKER_BUILDKIT": "1" if buildkit else "0"}
 
     def start(self, *options):
-        self.engine.docker("build", "--network", "none", "--tag", self.tag, *options, self.context.directory, environment=self.environment)
+        self.engine.docker(
+            "build",
+            "--network",
+            "none",
+            "--tag",
+            self.tag,
+            *options,
+            self.context.directory,
+            environment=self.environment,
+        )
 
     def tidy(self):
         """Images that an edit has left behind; the memory is needed."""
@@ -58,22 +69,53 @@ class Buildah(Builder):
         system_fixture.need_root("buildah mounts layers")
         super().__init__(context, tag)
         self.root, self.run = directory / "root", directory / "run"
-        self.command = ["buildah", "--root", self.root, "--runroot", self.run, "--storage-driver", "overlay"]
+        self.command = [
+            "buildah",
+            "--root",
+            self.root,
+            "--runroot",
+            self.run,
+            "--storage-driver",
+            "overlay",
+        ]
 
     def load(self, layout, name):
         system_fixture.need("skopeo")
-        call(["skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{layout}",
-              f"containers-storage:[overlay@{self.root}+{self.run}]localhost/{name}:latest"])
+        call(
+            [
+                "skopeo",
+                "--insecure-policy",
+                "copy",
+                "--quiet",
+                f"oci:{layout}",
+                f"containers-storage:[overlay@{self.root}+{self.run}]localhost/{name}:latest",
+            ]
+        )
 
     def start(self, *options):
-        call([*self.command, "bud", "--layers", "--network", "host", "--pull-never", *options, "--tag", self.tag, self.context.directory])
+        call(
+            [
+                *self.command,
+                "bud",
+                "--layers",
+                "--network",
+                "host",
+                "--pull-never",
+                *options,
+                "--tag",
+                self.tag,
+                self.context.directory,
+            ]
+        )
 
     def tidy(self):
         call([*self.command, "rmi", "--prune"])
 
     def pack(self, output):
         """Its image's tree as one compressed archive."""
-        container = call([*self.command, "from", "--pull-never", f"localhost/{self.tag}:latest"]).strip()
+        container = call(
+            [*self.command, "from", "--pull-never", f"localhost/{self.tag}:latest"]
+        ).strip()
         tree = call([*self.command, "mount", container]).strip()
         compress(tree, output)
         call([*self.command, "umount", container])
@@ -84,8 +126,8 @@ class Buildah(Builder):
 
 
 class Pipeline:
-    """From a context to one compressed archive by way of a registry: docker build, docker push, skopeo, umoci, tar | zstd. The
-    daemon and the registry run all the time."""
+    """From a context to one compressed archive by way of a registry: docker build, docker push,
+    skopeo, umoci, tar | zstd. The daemon and the registry run all the time."""
 
     def __init__(self, docker, registry, directory):
         system_fixture.need("skopeo", "umoci")
@@ -99,27 +141,50 @@ class Pipeline:
 
     def run(self):
         name = f"{self.registry.name}/bench:latest"
-        engine, layout, bundle = self.docker.engine, self.directory / "layout", self.directory / "bundle"
+        engine, layout, bundle = (
+            self.docker.engine,
+            self.directory / "layout",
+            self.directory / "bundle",
+        )
         self.docker.build()
         engine.docker("tag", self.docker.tag, name)
         engine.docker("push", name)
-        call(["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", f"docker://{name}", f"oci:{layout}:latest"])
+        call(
+            [
+                "skopeo",
+                "--insecure-policy",
+                "copy",
+                "--quiet",
+                "--src-tls-verify=false",
+                f"docker://{name}",
+                f"oci:{layout}:latest",
+            ]
+        )
         call(["umoci", "unpack", "--image", f"{layout}:latest", bundle])
         compress(bundle / "rootfs", self.output)
 
 
 class NinjaAlone:
-    """One step with as many dependencies as there are files (and directories) below the given ones, in Ninja's own log of dependencies."""
+    """One step with as many dependencies as there are files (and directories) below the given ones,
+    in Ninja's own log of dependencies."""
 
     def __init__(self, directory, trees):
         self.directory = directory
         directory.mkdir(parents=True)
-        lines = ["rule step\n  command = cp $in.d $out.d && : > $out\n  depfile = $out.d\n  deps = gcc\n"]
+        lines = [
+            "rule step\n  command = cp $in.d $out.d && : > $out\n  depfile = $out.d\n  deps = gcc\n"
+        ]
         for number, tree in enumerate(trees):
             name = f"step-{number}"
-            paths = [os.path.join(parent, file) for parent, _, files in os.walk(tree) for file in [".", *files]]
+            paths = [
+                os.path.join(parent, file)
+                for parent, _, files in os.walk(tree)
+                for file in [".", *files]
+            ]
             (directory / f"{name}.in").write_text("", encoding="utf-8")
-            (directory / f"{name}.in.d").write_text(f"{name}: " + " \\\n ".join(map(escape, paths)) + "\n", encoding="utf-8")
+            (directory / f"{name}.in.d").write_text(
+                f"{name}: " + " \\\n ".join(map(escape, paths)) + "\n", encoding="utf-8"
+            )
             lines.append(f"build {name}: step {name}.in\n")
         (directory / "build.ninja").write_text("".join(lines), encoding="utf-8")
 
@@ -175,13 +240,19 @@ def docker_engine(directory, skipped):
 
 def storage(engine):
     """The storage driver and the file system below it."""
-    text = engine.docker("info", "--format", "{{.Driver}}{{range .DriverStatus}}, {{index . 0}}: {{index . 1}}{{end}}").stdout
+    text = engine.docker(
+        "info",
+        "--format",
+        "{{.Driver}}{{range .DriverStatus}}, {{index . 0}}: {{index . 1}}{{end}}",
+    ).stdout
     return ", ".join(text.strip().split(", ")[:2])
 
 
 @contextlib.contextmanager
 def docker_registry(directory, skipped):
-    registry = skipped.attempt("docker-registry", lambda: registry_fixture.DockerRegistry(directory).__enter__())
+    registry = skipped.attempt(
+        "docker-registry", lambda: registry_fixture.DockerRegistry(directory).__enter__()
+    )
     try:
         yield registry
     finally:

@@ -1,4 +1,5 @@
-"""Projects that make bottles of the inputs, built with CMake and Ninja as a user would, each with a separate store."""
+"""Projects that make bottles of the inputs, built with CMake and Ninja as a user would, each with a
+separate store."""
 import json
 import pathlib
 import shutil
@@ -10,7 +11,8 @@ from measure import Failure, call, harness
 class Project:
     """A source tree, a build tree and a store below `root`.
 
-    `lists` declares the bottles; the one called "bench" is what the tools are also started for without Ninja."""
+    `lists` declares the bottles; the one called "bench" is what the tools are also started for
+    without Ninja."""
 
     def __init__(self, root, settings, context, lists="add_bottle(bench CONTEXT ../context)\n"):
         self.root = pathlib.Path(root)
@@ -19,10 +21,17 @@ class Project:
         self.source = self.root / "source"
         self.cache = self.root / "cache"
         self.trace = self.root / "trace.jsonl"
-        self.environment = {**harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.cache), "BOTTLE_TRACE": str(self.trace)}
+        self.environment = {
+            **harness.clean_environment(),
+            "BOTTLE_CACHE_DIR": str(self.cache),
+            "BOTTLE_TRACE": str(self.trace),
+        }
         self.source.mkdir(parents=True)
-        (self.source / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(Bench LANGUAGES NONE)\n"
-                                                    "find_package(Bottle REQUIRED)\n" + lists, encoding="utf-8")
+        (self.source / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.25)\nproject(Bench LANGUAGES NONE)\n"
+            "find_package(Bottle REQUIRED)\n" + lists,
+            encoding="utf-8",
+        )
         self.use(self.source, self.root / "build")
 
     def use(self, source, build):
@@ -31,13 +40,28 @@ class Project:
         self.pack = self.bottle / "bench.smolmachine"
 
     def configure(self):
-        call(["cmake", "-S", self.source, "-B", self.build, "-G", "Ninja", f"-DBottle_DIR={self.settings.package}"], self.environment)
+        call(
+            [
+                "cmake",
+                "-S",
+                self.source,
+                "-B",
+                self.build,
+                "-G",
+                "Ninja",
+                f"-DBottle_DIR={self.settings.package}",
+            ],
+            self.environment,
+        )
 
     def ninja(self):
         call(["ninja", "-C", self.build], self.environment)
 
     def tool(self, name, *words):
-        call([self.settings.tools / name, *words, "--spec", self.bottle / "spec.json"], self.environment)
+        call(
+            [self.settings.tools / name, *words, "--spec", self.bottle / "spec.json"],
+            self.environment,
+        )
 
     def fingerprint(self):
         self.tool("bottle-fingerprint")
@@ -66,7 +90,8 @@ class Project:
         self.ran()
 
     def checkout(self, number):
-        """A copy of the sources, in another place, with a separate build tree and the same store."""
+        """A copy of the sources, in another place, with a separate build tree and the same
+        store."""
         place = self.root / f"checkout-{number}"
         place.mkdir()
         call(["cp", "-r", self.context.directory, place / "context"])
@@ -90,10 +115,12 @@ class Project:
 
     def expect(self, *steps):
         """A check that exactly these steps ran, in any order."""
+
         def verify():
             found = self.ran()
             if sorted(found) != sorted(steps):
                 raise Failure(f"expected the steps {list(steps)}, found {found}")
+
         return verify
 
 
@@ -101,7 +128,10 @@ class Hundred(Project):
     """Many bottles in one project, each with a separate context."""
 
     def __init__(self, root, settings, contexts):
-        lists = "".join(f"add_bottle(bottle-{number} CONTEXT ../contexts/{number})\n" for number in range(len(contexts)))
+        lists = "".join(
+            f"add_bottle(bottle-{number} CONTEXT ../contexts/{number})\n"
+            for number in range(len(contexts))
+        )
         super().__init__(root, settings, contexts[0], lists)
 
     def configure_anew(self):

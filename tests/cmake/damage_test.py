@@ -1,4 +1,5 @@
-"""What is removed, cut off or altered in a build tree or in the store is made again by the next build."""
+"""What is removed, cut off or altered in a build tree or in the store is made again by the next
+build."""
 import os
 import re
 import shutil
@@ -68,7 +69,16 @@ class Damage(harness.TestCase):
         self.assert_nothing_to_do(self.family)
 
     def test_damaged_build_tree_is_rebuilt(self):
-        names = ("layers", "roots.json", "image.json", "key", "key.stamp", "image.stamp", "image.key", "pack.json")
+        names = (
+            "layers",
+            "roots.json",
+            "image.json",
+            "key",
+            "key.stamp",
+            "image.stamp",
+            "image.key",
+            "pack.json",
+        )
         for slug in ("base", "child"):
             directory = self.family.directory(slug)
             for name in names:
@@ -111,17 +121,25 @@ class Obstacles(harness.TestCase):
             self.family.write(f"{slug}/own", f"edit {self.edits}\n")
 
     def files(self):
-        """One of each directory of the store and of the child; not those that Ninja reads before it starts a tool, nor CMake's."""
+        """One of each directory of the store and of the child; not those that Ninja reads before it
+        starts a tool, nor CMake's."""
         others = {"key.d", "spec.json", "scan.options", "image.options.json", "pack.options.json"}
         child = self.family.directory("child")
-        yield from sorted(path for path in child.iterdir() if path.is_file() and path.name not in others)
+        yield from sorted(
+            path for path in child.iterdir() if path.is_file() and path.name not in others
+        )
         for top in (self.family.directory("base") / "layers", child / "oci", self.family.cache):
             for directory in (top, *sorted(path for path in top.iterdir() if path.is_dir())):
-                files = sorted(path for path in (directory.iterdir() if directory == top else directory.rglob("*")) if path.is_file())
+                files = sorted(
+                    path
+                    for path in (directory.iterdir() if directory == top else directory.rglob("*"))
+                    if path.is_file()
+                )
                 yield from files[:1]
 
     def build(self, what):
-        """Builds until nothing is in the way: at most once more, after the one command that the error names."""
+        """Builds until nothing is in the way: at most once more, after the one command that the
+        error names."""
         result = self.family.make(*self.targets, expect=None)
         if result.returncode != 0:
             commands = set(re.findall(r"hint: remove it and build again: (rm .*)", result.stdout))
@@ -141,7 +159,9 @@ class Obstacles(harness.TestCase):
             self.build(name)
             for slug, file in (("child", "f"), ("taker", "g")):
                 tree = self.family.extract(slug)
-                self.assertEqual((tree[file], tree["own"]), ("same\n", f"edit {self.edits}\n"), name)
+                self.assertEqual(
+                    (tree[file], tree["own"]), ("same\n", f"edit {self.edits}\n"), name
+                )
             self.family.make(*self.targets)
             self.assertEqual(self.family.ran(), {}, name)
 
@@ -163,9 +183,17 @@ class Obstacles(harness.TestCase):
         self.assertEqual(other.read_text(encoding="utf-8"), "data of someone\n")
 
     def test_files_in_place_of_directories_are_named(self):
-        for path in (self.family.directory("base") / "layers", self.family.directory("child") / "oci", self.family.cache / "actions",
-                     self.family.cache / "tombstones", self.family.cache / "stat"):
-            for obstruct in (lambda path: path.write_text("data of someone\n", encoding="utf-8"), lambda path: path.symlink_to("nowhere")):
+        for path in (
+            self.family.directory("base") / "layers",
+            self.family.directory("child") / "oci",
+            self.family.cache / "actions",
+            self.family.cache / "tombstones",
+            self.family.cache / "stat",
+        ):
+            for obstruct in (
+                lambda path: path.write_text("data of someone\n", encoding="utf-8"),
+                lambda path: path.symlink_to("nowhere"),
+            ):
                 shutil.rmtree(path, ignore_errors=True)
                 obstruct(path)
                 self.edit()
@@ -190,12 +218,15 @@ class Obstacles(harness.TestCase):
             self.assertEqual(self.family.extract("child")["own"], f"edit {self.edits}\n")
 
     def test_altered_output_is_found_by_verify(self):
-        """Build tools compare times only: an output that another program altered is up to date for them."""
+        """Build tools compare times only: an output that another program altered is up to date for
+        them."""
         pack = self.family.pack("child")
         before = pack.read_bytes()
         alter(pack)
         self.assert_nothing_to_do(self.family, *self.targets)
-        self.assertNotEqual(self.family.tool("bottle-pack", "verify", pack, expect=None).returncode, 0)
+        self.assertNotEqual(
+            self.family.tool("bottle-pack", "verify", pack, expect=None).returncode, 0
+        )
         self.family.make("clean")
         self.family.make(*self.targets)
         self.assertEqual(pack.read_bytes(), before)
@@ -213,8 +244,14 @@ class Places(harness.TestCase):
 
     def test_moved_context_changes_places_only(self):
         self.family.link("base/current", "two")
-        self.assert_ran(self.family, {"base": "fingerprint image", "child": "fingerprint image",
-                                      "taker": "fingerprint image"})
+        self.assert_ran(
+            self.family,
+            {
+                "base": "fingerprint image",
+                "child": "fingerprint image",
+                "taker": "fingerprint image",
+            },
+        )
         self.family.write("base/one/f", "nothing leads here\n")
         self.assert_ran(self.family, {})
         shutil.rmtree(self.family.cache)
@@ -224,7 +261,8 @@ class Places(harness.TestCase):
             self.assertEqual(self.family.extract(slug)[path], "same\n")
 
     def test_edit_that_keeps_its_time_fails_once(self):
-        """No build tool sees an edit that keeps the time; who reads the bytes does, and the next build is right."""
+        """No build tool sees an edit that keeps the time; who reads the bytes does, and the next
+        build is right."""
         file = self.family.source / "base/one/f"
         status = file.stat()
         file.write_text("SAME\n", encoding="utf-8")

@@ -1,4 +1,5 @@
-"""Many files: Ninja reads their names from several short depfiles (src/image/context/depfile_parts.hpp). What runs is what would with one."""
+"""Many files: Ninja reads their names from several short depfiles
+(src/image/context/depfile_parts.hpp). What runs is what would with one."""
 import os
 import random
 import shutil
@@ -13,7 +14,10 @@ COUNT = 1500  # more than fit into one depfile
 class Depfiles(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.bottle = self.project("add_bottle(a)\n", {"Dockerfile": "FROM scratch\nCOPY data /data\n", "elsewhere/README": "none\n"})
+        self.bottle = self.project(
+            "add_bottle(a)\n",
+            {"Dockerfile": "FROM scratch\nCOPY data /data\n", "elsewhere/README": "none\n"},
+        )
         for number in range(COUNT):
             self.create(f"data/{number // 100:02}/{number:04}")
         self.bottle.configure()
@@ -21,7 +25,8 @@ class Depfiles(harness.TestCase):
         self.out = self.bottle.directory("a")
 
     def create(self, path, text="1\n"):
-        """Without Project.write()'s look at every file of the build tree: nothing was built yet that it could be as old as."""
+        """Without Project.write()'s look at every file of the build tree: nothing was built yet
+        that it could be as old as."""
         file = self.bottle.source / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -30,7 +35,11 @@ class Depfiles(harness.TestCase):
         self.assert_ran(self.bottle, {"a": steps} if steps else {})
 
     def parts(self):
-        return sorted(path for path in (self.out / "key.inputs").glob("*.d")) if (self.out / "key.inputs").exists() else []
+        return (
+            sorted(path for path in (self.out / "key.inputs").glob("*.d"))
+            if (self.out / "key.inputs").exists()
+            else []
+        )
 
     def named(self):
         """All paths that the depfiles name below data/, as often as they name them."""
@@ -45,7 +54,10 @@ class Depfiles(harness.TestCase):
         return sorted(names)
 
     def assert_named(self):
-        expected = [os.path.relpath(path, self.bottle.source) for path in (self.bottle.source / "data").rglob("*")]
+        expected = [
+            os.path.relpath(path, self.bottle.source)
+            for path in (self.bottle.source / "data").rglob("*")
+        ]
         self.assertEqual(self.named(), sorted([*expected, "data"]))
 
     def test_each_input_is_listed_once(self):
@@ -95,8 +107,12 @@ class Depfiles(harness.TestCase):
             for file in chooser.sample(files, 40):
                 file.unlink()
             for number in range(40):
-                self.create(f"data/{chooser.randrange(20):02}/{chooser.randrange(10 ** 9)}", f"{number}\n")
-            self.bottle.renew(*(path for path in (self.bottle.source / "data").rglob("*") if path.is_dir()))
+                self.create(
+                    f"data/{chooser.randrange(20):02}/{chooser.randrange(10 ** 9)}", f"{number}\n"
+                )
+            self.bottle.renew(
+                *(path for path in (self.bottle.source / "data").rglob("*") if path.is_dir())
+            )
             self.then(ALL)
             self.assert_named()
 
@@ -112,8 +128,13 @@ class Depfiles(harness.TestCase):
         self.assertEqual(self.bottle.extract("a")["more/17"], "1\nmore\n")
 
     def test_missing_files_are_rebuilt(self):
-        for remove in (lambda: self.parts()[1], lambda: self.parts()[1].with_suffix(""), lambda: self.out / "key.d",
-                       lambda: self.out / "key.stamp", lambda: self.out / "key.inputs"):
+        for remove in (
+            lambda: self.parts()[1],
+            lambda: self.parts()[1].with_suffix(""),
+            lambda: self.out / "key.d",
+            lambda: self.out / "key.stamp",
+            lambda: self.out / "key.inputs",
+        ):
             if "Ninja" not in self.bottle.generator:
                 self.skipTest("for Ninja")
             path = remove()
@@ -172,12 +193,15 @@ class Depfiles(harness.TestCase):
     def test_clean_removes_the_parts(self):
         before = self.bottle.pack("a").read_bytes()
         self.bottle.make("clean")
-        self.assertFalse((self.out / "key.inputs").exists() and any((self.out / "key.inputs").iterdir()))
+        self.assertFalse(
+            (self.out / "key.inputs").exists() and any((self.out / "key.inputs").iterdir())
+        )
         self.then(ALL)
         self.assertEqual(self.bottle.pack("a").read_bytes(), before)
 
     def test_generated_inputs_are_detected(self):
-        bottle = self.project("""
+        bottle = self.project(
+            """
           add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/made/f" DEPENDS f
             COMMAND "${CMAKE_COMMAND}" -E copy "${CMAKE_SOURCE_DIR}/f" "${CMAKE_BINARY_DIR}/made/f")
           file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/made/many")
@@ -185,7 +209,10 @@ class Depfiles(harness.TestCase):
             file(TOUCH "${CMAKE_BINARY_DIR}/made/many/${number}")
           endforeach()
           add_bottle(a CONTEXT "${CMAKE_BINARY_DIR}/made" DOCKERFILE Dockerfile DEPENDS "${CMAKE_BINARY_DIR}/made/f")
-          """, {"Dockerfile": "FROM scratch\nCOPY . /\n", "f": "1\n"}, name="generated")
+          """,
+            {"Dockerfile": "FROM scratch\nCOPY . /\n", "f": "1\n"},
+            name="generated",
+        )
         bottle.configure()
         self.assert_ran(bottle, {"a": ALL})
         for _ in range(2):

@@ -1,11 +1,14 @@
-"""Nested CMake projects: written, configured and built by a test, with a count of what the tools did.
+"""Nested CMake projects: written, configured and built by a test, with a count of what the tools
+did.
 
 A test file calls main(); CTest starts it once a generator:
 
-    python3 some_test.py --package <dir of BottleConfig.cmake> --tools <dir of the tools> --generator Ninja [unittest arguments]
+    python3 some_test.py --package <dir of BottleConfig.cmake> --tools <dir of the tools>
+                         --generator Ninja [unittest arguments]
 
-Each project has a separate directory (with a blank in its name) and a separate store. Nothing sleeps: an edit that the
-file system's clock cannot tell from the last build is given a later time instead.
+Each project has a separate directory (with a blank in its name) and a separate store. Nothing
+sleeps: an edit that the file system's clock cannot tell from the last build is given a later time
+instead.
 """
 import argparse
 import collections
@@ -13,6 +16,8 @@ import io
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,15 +26,30 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SKIPPED = 77  # SKIP_RETURN_CODE of each of these tests
 settings = argparse.Namespace(package=None, tools=None, generator="Ninja")
 
 # What a user's shell may hold and a test must not inherit.
-HOSTILE = ("BOTTLE_", "CMAKE_", "SOURCE_DATE_EPOCH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "NINJA_STATUS", "DESTDIR", "SMOLVM_",
-           "XDG_CACHE_HOME")
+HOSTILE = (
+    "BOTTLE_",
+    "CMAKE_",
+    "SOURCE_DATE_EPOCH",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "NINJA_STATUS",
+    "DESTDIR",
+    "SMOLVM_",
+    "XDG_CACHE_HOME",
+)
 
 
 def clean_environment():
-    return {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith(HOSTILE)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != "CI" and not name.startswith(HOSTILE)
+    }
 
 
 class Project:
@@ -46,8 +66,11 @@ class Project:
         self.environment = {}
         self.source.mkdir(parents=True, exist_ok=True)
         if lists:
-            self.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(Nested LANGUAGES NONE)\n"
-                                         "find_package(Bottle REQUIRED)\n" + lists)
+            self.write(
+                "CMakeLists.txt",
+                "cmake_minimum_required(VERSION 3.25)\nproject(Nested LANGUAGES NONE)\n"
+                "find_package(Bottle REQUIRED)\n" + lists,
+            )
         for path, text in dict(files).items():
             self.write(path, text)
 
@@ -59,8 +82,12 @@ class Project:
         is_new = not os.path.lexists(file)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        self.renew(file, *new_directories, *([file.parent] if is_new else []),
-                   *[directory.parent for directory in new_directories])
+        self.renew(
+            file,
+            *new_directories,
+            *([file.parent] if is_new else []),
+            *[directory.parent for directory in new_directories],
+        )
 
     def append(self, path, text):
         with open(self.source / path, "a", encoding="utf-8") as file:
@@ -88,7 +115,9 @@ class Project:
         self.renew(file.parent)
 
     def renew(self, *paths):
-        newest = max((file.stat().st_mtime_ns for file in self.build.rglob("*") if file.is_file()), default=0)
+        newest = max(
+            (file.stat().st_mtime_ns for file in self.build.rglob("*") if file.is_file()), default=0
+        )
         for path in paths:
             if path.stat().st_mtime_ns <= newest:
                 os.utime(path, ns=(newest + 1_000_000, newest + 1_000_000))
@@ -101,15 +130,36 @@ class Project:
         environment["BOTTLE_TRACE"] = str(self.trace)
         environment["BOTTLE_LOCKED"] = "1"
         environment.update(self.environment)
-        result = subprocess.run([*self.prefix, *map(str, command)], env=environment, text=True, errors="replace",
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
+        result = subprocess.run(
+            [*self.prefix, *map(str, command)],
+            env=environment,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **options,
+        )
         if expect is not None and (result.returncode == 0) != (expect == 0):
-            raise AssertionError(f"{' '.join(map(str, command))}\nended with {result.returncode}:\n{result.stdout}")
+            raise AssertionError(
+                f"{' '.join(map(str, command))}\nended with {result.returncode}:\n{result.stdout}"
+            )
         return result
 
     def configure(self, *arguments, expect=0):
-        return self.run("cmake", "-S", self.source, "-B", self.build, "-G", self.generator,
-                        f"-DBottle_DIR={settings.package}", "--no-warn-unused-cli", *arguments, expect=expect)
+        return self.run(
+            "cmake",
+            "-S",
+            self.source,
+            "-B",
+            self.build,
+            "-G",
+            self.generator,
+            f"-DBottle_DIR={settings.package}",
+            "--no-warn-unused-cli",
+            *arguments,
+            expect=expect,
+        )
 
     def make(self, *targets, jobs=2, expect=0):
         """Builds, and forgets what ran before."""
@@ -136,8 +186,11 @@ class Project:
         return {slug: sorted(names) for slug, names in steps.items()}
 
     def executed(self):
-        return [int(event["line"]) for event in self.traced()
-                if event["step"] == "instruction" and event["outcome"] == "executed"]
+        return [
+            int(event["line"])
+            for event in self.traced()
+            if event["step"] == "instruction" and event["outcome"] == "executed"
+        ]
 
     def directory(self, slug):
         top = self.build / "Debug" if self.generator == "Ninja Multi-Config" else self.build
@@ -167,7 +220,13 @@ def docker_archive(layout, archive):
     index = json.loads((layout / "index.json").read_text(encoding="utf-8"))
     manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text(encoding="utf-8"))
     config, *layers = [item["digest"][7:] for item in (manifest["config"], *manifest["layers"])]
-    listed = [{"Config": f"{config}.json", "RepoTags": None, "Layers": [f"{layer}/layer.tar" for layer in layers]}]
+    listed = [
+        {
+            "Config": f"{config}.json",
+            "RepoTags": None,
+            "Layers": [f"{layer}/layer.tar" for layer in layers],
+        }
+    ]
     with tarfile.open(archive, "w") as tar:
         tar.add(blobs / config, f"{config}.json")
         for layer in layers:
@@ -180,6 +239,9 @@ def docker_archive(layout, archive):
 
 class TestCase(unittest.TestCase):
     maxDiff = None
+    shares_setup = (
+        False  # a class whose set-up is costly is one CTest, not one a case (tests/cases)
+    )
 
     def setUp(self):
         base = pathlib.Path.cwd() / "nested"
@@ -191,13 +253,16 @@ class TestCase(unittest.TestCase):
         return Project(self.top / name, lists, files, generator)
 
     def assert_ran(self, project, expected, *targets):
-        """Builds; exactly `expected` ran ({} is nothing at all); and a second build has nothing to do.
+        """Builds; exactly `expected` ran ({} is nothing at all); and a second build has nothing to
+        do.
 
-        Leaves in self.executed the lines of the instructions that were executed, and not taken from the store.
-        """
+        Leaves in self.executed the lines of the instructions that were executed, and not taken from
+        the store."""
         project.make(*targets)
         self.executed = project.executed()
-        self.assertEqual(project.ran(), {slug: sorted(steps.split()) for slug, steps in expected.items()})
+        self.assertEqual(
+            project.ran(), {slug: sorted(steps.split()) for slug, steps in expected.items()}
+        )
         self.assert_nothing_to_do(project, *targets)
 
     def assert_nothing_to_do(self, project, *targets):
@@ -208,16 +273,28 @@ class TestCase(unittest.TestCase):
 
 
 class RegistryTestCase(TestCase):
-    """With a registry on loopback (bottle-registry serve) at self.registry, until stop_registry()."""
+    """With a registry on loopback (bottle-registry serve) at self.registry, until
+    stop_registry()."""
 
     def setUp(self):
         super().setUp()
         port_file = self.top / "port"
         self.server = subprocess.Popen(
-            [settings.tools / "bottle-registry", "serve", "--root", self.top / "registry", "--port-file", port_file],
-            stdout=subprocess.PIPE, text=True)
+            [
+                settings.tools / "bottle-registry",
+                "serve",
+                "--root",
+                self.top / "registry",
+                "--port-file",
+                port_file,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.addCleanup(self.stop_registry)
-        self.assertTrue(self.server.stdout.readline(), "bottle-registry serve ended at once")  # one line, when it answers
+        self.assertTrue(
+            self.server.stdout.readline(), "bottle-registry serve ended at once"
+        )  # one line, when it answers
         self.registry = "localhost:" + port_file.read_text().strip()
 
     def stop_registry(self):
@@ -227,10 +304,32 @@ class RegistryTestCase(TestCase):
         self.server.stdout.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(add_help=False)
+def main(parser=None):
+    """Runs the tests that the arguments name, or all of the file; the status says when all was
+    skipped. The last lines name what failed, with the command that runs it again."""
+    parser = parser or argparse.ArgumentParser()
     parser.add_argument("--package", required=True, type=pathlib.Path)
     parser.add_argument("--tools", required=True, type=pathlib.Path)
     parser.add_argument("--generator", default="Ninja")
-    _, rest = parser.parse_known_args(namespace=settings)
-    unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2)
+    parser.add_argument("tests", nargs="*")
+    parser.parse_args(namespace=settings)
+    loader = unittest.defaultTestLoader
+    module = sys.modules["__main__"]
+    suite = (
+        loader.loadTestsFromNames(settings.tests, module)
+        if settings.tests
+        else loader.loadTestsFromModule(module)
+    )
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    failed = [test for test, _ in result.failures + result.errors]
+    failed += result.unexpectedSuccesses
+    # A subtest stands for its test. A failed setUpClass is "setUpClass (__main__.Class)".
+    ids = [getattr(test, "test_case", test).id() for test in failed]
+    names = {re.sub(r"^setUpClass \((.*)\)$", r"\1", id_).removeprefix("__main__.") for id_ in ids}
+    options = sys.argv[1 : len(sys.argv) - len(settings.tests)]
+    for name in sorted(names):
+        command = shlex.join([sys.executable, "-B", sys.argv[0], *options, name])
+        print(f"failed: {name}\n  again: {command}", flush=True)
+    if not result.wasSuccessful() or result.testsRun == 0 and not result.skipped:
+        sys.exit(1)
+    sys.exit(SKIPPED if len(result.skipped) >= max(1, result.testsRun) else 0)

@@ -1,4 +1,6 @@
 """A build that has nothing to do does nothing; and what each target brings about."""
+import textwrap
+
 import harness
 
 FILES = {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/one": "1\n"}
@@ -6,8 +8,10 @@ FILES = {"Dockerfile": "FROM scratch\nCOPY data /data\n", "data/one": "1\n"}
 
 class NullBuilds(harness.TestCase):
     def test_second_build_does_nothing(self):
-        project = self.project("add_bottle(a)\nadd_bottle(b DOCKERFILE b.Dockerfile BASES a)\n",
-                               {**FILES, "b.Dockerfile": "FROM a\nENV X=y\n"})
+        project = self.project(
+            "add_bottle(a)\nadd_bottle(b DOCKERFILE b.Dockerfile BASES a)\n",
+            {**FILES, "b.Dockerfile": "FROM a\nENV X=y\n"},
+        )
         project.configure()
         self.assert_ran(project, {"a": "fingerprint image pack", "b": "fingerprint image pack"})
 
@@ -34,12 +38,47 @@ class NullBuilds(harness.TestCase):
                 self.assert_ran(project, {"a": "fingerprint image pack"})
 
     def test_paths_with_blanks(self):
-        self.check_names(["with blank", "ends in a blank ", " begins with one", "two  blanks", " ", "eq=ual", "plus+", "a~b", "at@", "\u00fcml\u00e4ut", "com,ma"],
-                         "blank \u00fcmlaut")
+        self.check_names(
+            [
+                "with blank",
+                "ends in a blank ",
+                " begins with one",
+                "two  blanks",
+                " ",
+                "eq=ual",
+                "plus+",
+                "a~b",
+                "at@",
+                "\u00fcml\u00e4ut",
+                "com,ma",
+            ],
+            "blank \u00fcmlaut",
+        )
 
     def test_names_that_a_depfile_cannot_express(self):
-        self.check_names(["dollar$HOME", "hash#", "per%cent", "semi;colon", "colon:", "quote'\"", "star*", "pipe|", "[bracket]", "tab\t",
-                          "back\\slash", "new\nline", "<angle>", "`tick`", "{brace}", "(paren)", "^caret", "\\"], "plain")
+        self.check_names(
+            [
+                "dollar$HOME",
+                "hash#",
+                "per%cent",
+                "semi;colon",
+                "colon:",
+                "quote'\"",
+                "star*",
+                "pipe|",
+                "[bracket]",
+                "tab\t",
+                "back\\slash",
+                "new\nline",
+                "<angle>",
+                "`tick`",
+                "{brace}",
+                "(paren)",
+                "^caret",
+                "\\",
+            ],
+            "plain",
+        )
 
     def test_targets_are_up_to_date(self):
         project = self.project("add_bottle(a)\nadd_bottle(b CONTEXT . EXCLUDE_FROM_ALL)\n", FILES)
@@ -99,15 +138,29 @@ class NullBuilds(harness.TestCase):
     def test_two_configurations(self):
         if harness.settings.generator != "Ninja Multi-Config":
             self.skipTest("for multi-config generators")
-        project = self.project("add_bottle(a BUILD_ARGS CONFIG=$<CONFIG>)\n",
-                               {"Dockerfile": "FROM scratch\nARG CONFIG\nLABEL config=$CONFIG\nCOPY data /data\n",
-                                "data/one": "1\n"})
+        project = self.project(
+            "add_bottle(a BUILD_ARGS CONFIG=$<CONFIG>)\n",
+            {
+                "Dockerfile": textwrap.dedent(
+                    """\
+                    FROM scratch
+                    ARG CONFIG
+                    LABEL config=$CONFIG
+                    COPY data /data
+                    """
+                ),
+                "data/one": "1\n",
+            },
+        )
         project.configure()
         for config in ("Debug", "Release"):
             project.trace.unlink(missing_ok=True)
             project.run("cmake", "--build", project.build, "--config", config)
             self.assertEqual(project.ran(), {"a": ["fingerprint", "image", "pack"]})
-        plans = [(project.build / config / "bottles" / "a" / "image.json").read_bytes() for config in ("Debug", "Release")]
+        plans = [
+            (project.build / config / "bottles" / "a" / "image.json").read_bytes()
+            for config in ("Debug", "Release")
+        ]
         self.assertNotEqual(*plans)
 
 

@@ -1,4 +1,5 @@
-"""bottle-<slug>-push: what is sent to a real registry (bottle-registry serve), and when nothing is."""
+"""bottle-<slug>-push: what is sent to a real registry (bottle-registry serve), and when nothing
+is."""
 import json
 import urllib.request
 
@@ -31,7 +32,9 @@ class Push(harness.RegistryTestCase):
         self.tree.configure(f"-DREGISTRY={self.registry}", *more)
 
     def tags(self, repository):
-        with urllib.request.urlopen(f"http://{self.registry}/v2/{repository}/tags/list", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://{self.registry}/v2/{repository}/tags/list", timeout=30
+        ) as answer:
             return json.load(answer)["tags"]
 
     def reports(self, slug):
@@ -46,9 +49,14 @@ class Push(harness.RegistryTestCase):
         return {reference: push["bytesSent"] for reference, push in self.reports(slug).items()}
 
     def pushed(self, target):
-        """Builds the target; the references of the pushes that ran, from what the generator announces."""
+        """Builds the target; the references of the pushes that ran, from what the generator
+        announces."""
         output = self.tree.make(target).stdout
-        return sorted(line.split(" to ")[1].removeprefix(self.registry) for line in output.splitlines() if "Pushing the" in line)
+        return sorted(
+            line.split(" to ")[1].removeprefix(self.registry)
+            for line in output.splitlines()
+            if "Pushing the" in line
+        )
 
     def test_only_what_changed_is_sent(self):
         self.assertEqual(self.pushed("bottles-push"), ["/base/pack:one", "/base:one", "/child:one"])
@@ -67,20 +75,31 @@ class Push(harness.RegistryTestCase):
         self.tree.write("g", "3\n")
         self.assertEqual(self.pushed("bottles-push"), ["/child:one"])
         blobs = [blob["outcome"] for blob in self.reports("child")["/child:one"]["blobs"]]
-        self.assertEqual(sorted(blobs), ["present", "uploaded", "uploaded"], blobs)  # the base's layer; configuration and layer
+        self.assertEqual(
+            sorted(blobs), ["present", "uploaded", "uploaded"], blobs
+        )  # the base's layer; configuration and layer
         self.assert_nothing_to_do(self.tree, "bottles-push")
 
     def test_lost_blobs_are_pushed_again(self):
         self.tree.make("bottle-child-push")
         tool = harness.settings.tools / "bottle-registry"
-        digest = json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)["digest"]
+        digest = json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)[
+            "digest"
+        ]
         for name in ("one", digest):
-            request = urllib.request.Request(f"http://{self.registry}/v2/child/manifests/{name}", method="DELETE")
+            request = urllib.request.Request(
+                f"http://{self.registry}/v2/child/manifests/{name}", method="DELETE"
+            )
             urllib.request.urlopen(request, timeout=30).close()
         self.assertEqual(self.pushed("bottle-child-push"), [])
         self.configure("-DBOTTLE_VERIFY_REMOTE=ON")
         self.tree.make("bottle-child-push")
-        self.assertEqual(json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)["digest"], digest)
+        self.assertEqual(
+            json.loads(self.tree.run(tool, "inspect", f"{self.registry}/child:one").stdout)[
+                "digest"
+            ],
+            digest,
+        )
 
     def test_unreachable_registry_is_an_error(self):
         self.stop_registry()

@@ -1,4 +1,5 @@
-"""Same inputs, same bytes: other path, umask, user, file times, number of jobs, generator and store give the same packs and images."""
+"""Same inputs, same bytes: other path, umask, user, file times, number of jobs, generator and store
+give the same packs and images."""
 import hashlib
 import json
 import os
@@ -15,13 +16,31 @@ NOBODY = 65534
 class Checkout(harness.Project):
     """A copy of an example as in another user's checkout."""
 
-    def __init__(self, directory, example, tools, generator="Ninja", umask=0o022, user=None, time=None, jobs=2):
+    def __init__(
+        self,
+        directory,
+        example,
+        tools,
+        generator="Ninja",
+        umask=0o022,
+        user=None,
+        time=None,
+        jobs=2,
+    ):
         super().__init__(directory, generator=generator)
         self.jobs = jobs
         shutil.rmtree(self.source)
-        shutil.copytree(harness.SOURCE / "examples" / example, self.source, ignore=shutil.ignore_patterns("build*"))
-        self.configuration = [f"-DBottle_DIR={tools}/package", f"-DBOTTLE_TOOLS_DIR={tools}/bin", "-DCMAKE_BUILD_TYPE=Release",
-                              "-DCMAKE_C_FLAGS_DEBUG=-O3 -DNDEBUG"]  # what a multi-config generator builds by default
+        shutil.copytree(
+            harness.SOURCE / "examples" / example,
+            self.source,
+            ignore=shutil.ignore_patterns("build*"),
+        )
+        self.configuration = [
+            f"-DBottle_DIR={tools}/package",
+            f"-DBOTTLE_TOOLS_DIR={tools}/bin",
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DCMAKE_C_FLAGS_DEBUG=-O3 -DNDEBUG",
+        ]  # what a multi-config generator builds by default
         self.prefix = ["sh", "-c", f'umask {umask:03o}; exec "$@"', "sh"]
         for path in [self.root, self.source, *self.source.rglob("*")]:
             executable = path.is_dir() or os.access(path, os.X_OK)
@@ -41,7 +60,9 @@ class Checkout(harness.Project):
         found = {}
         for slug in slugs:
             found[slug] = hashlib.sha256(self.pack(slug).read_bytes()).hexdigest()
-            index = json.loads((self.directory(slug) / "oci" / "index.json").read_text(encoding="utf-8"))
+            index = json.loads(
+                (self.directory(slug) / "oci" / "index.json").read_text(encoding="utf-8")
+            )
             found[slug + " image"] = [manifest["digest"] for manifest in index["manifests"]]
         return found
 
@@ -54,7 +75,9 @@ class SameBytes(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
         self.tools = self.top / "tools"
         shutil.copytree(harness.SOURCE / "cmake", self.tools / "package")
-        (self.tools / "package" / "BottleConfig.cmake").write_text('include("${CMAKE_CURRENT_LIST_DIR}/Bottle.cmake")\n')
+        (self.tools / "package" / "BottleConfig.cmake").write_text(
+            'include("${CMAKE_CURRENT_LIST_DIR}/Bottle.cmake")\n'
+        )
         (self.tools / "bin").mkdir()
         for tool in harness.settings.tools.glob("bottle-*"):
             shutil.copy(tool, self.tools / "bin")
@@ -78,7 +101,12 @@ class SameBytes(unittest.TestCase):
         }
         if os.geteuid() == 0:
             variations["somebody"] = {"user": NOBODY}
-            variations["somebody else"] = {"user": NOBODY, "umask": 0o077, "time": 1234567890, "generator": "Unix Makefiles"}
+            variations["somebody else"] = {
+                "user": NOBODY,
+                "umask": 0o077,
+                "time": 1234567890,
+                "generator": "Unix Makefiles",
+            }
         for name, variation in variations.items():
             with self.subTest(name):
                 self.assertEqual(results(name, **variation), expected)

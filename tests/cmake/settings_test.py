@@ -1,4 +1,5 @@
-"""Settings that a build takes from the machine and the environment: fixed when configuring, tracked, the same for all steps."""
+"""Settings that a build takes from the machine and the environment: fixed when configuring,
+tracked, the same for all steps."""
 import json
 import os
 import shutil
@@ -24,7 +25,9 @@ class Settings(harness.TestCase):
         return json.loads((project.directory(slug) / "spec.json").read_text(encoding="utf-8"))
 
     def runtime_of(self, project, slug):
-        return json.loads((project.directory(slug) / "pack.json").read_text(encoding="utf-8"))["runtime"]
+        return json.loads((project.directory(slug) / "pack.json").read_text(encoding="utf-8"))[
+            "runtime"
+        ]
 
     def refused(self, project, *words, arguments=()):
         said = " ".join(project.configure(*arguments, expect=1).stdout.split())
@@ -34,11 +37,15 @@ class Settings(harness.TestCase):
     # -- BOTTLE_SMOLVM_RUNTIME
 
     def test_runtime_is_an_input_of_its_packs(self):
-        project = self.project("add_bottle(a)\nadd_bottle(b)\nset(BOTTLE_SMOLVM_RUNTIME none)\nadd_bottle(c)\n", FILES)
+        project = self.project(
+            "add_bottle(a)\nadd_bottle(b)\nset(BOTTLE_SMOLVM_RUNTIME none)\nadd_bottle(c)\n", FILES
+        )
         agent = self.agent(project, "agents/an agent")
         project.configure(f"-DBOTTLE_SMOLVM_RUNTIME={agent}")
         self.assert_ran(project, {"a": ALL, "b": ALL, "c": ALL})
-        self.assertEqual([self.runtime_of(project, slug) for slug in "abc"], [str(agent), str(agent), None])
+        self.assertEqual(
+            [self.runtime_of(project, slug) for slug in "abc"], [str(agent), str(agent), None]
+        )
         upgraded = agent / "usr/bin/agent"
         upgraded.write_text("22\n", encoding="utf-8")
         project.renew(upgraded)
@@ -55,14 +62,19 @@ class Settings(harness.TestCase):
 
     def test_runtime_is_searched_when_configuring_only(self):
         project = self.project("add_bottle(a)\n", FILES)
-        first, other = self.agent(project, "home/.local/share/smolvm/agent-rootfs"), self.agent(project, "others/agent")
+        first, other = self.agent(project, "home/.local/share/smolvm/agent-rootfs"), self.agent(
+            project, "others/agent"
+        )
         project.environment["HOME"] = str(project.root / "home")
         self.assertIn(str(first), project.configure().stdout)
         self.assertEqual(self.spec(project, "a")["pack"]["runtime"], str(first))
-        project.environment.update(HOME=str(project.root / "elsewhere"), SMOLVM_AGENT_ROOTFS=str(other))
+        project.environment.update(
+            HOME=str(project.root / "elsewhere"), SMOLVM_AGENT_ROOTFS=str(other)
+        )
         self.assert_ran(project, {"a": ALL})
         self.assertEqual(self.runtime_of(project, "a"), str(first))
-        # A build that configures itself again in another shell keeps what was found; who names another gets that.
+        # A build that configures itself again in another shell keeps what was found; who names
+        # another gets that.
         del project.environment["SMOLVM_AGENT_ROOTFS"]
         project.configure()
         self.assert_ran(project, {})
@@ -81,7 +93,9 @@ class Settings(harness.TestCase):
         project.make()
         self.assertIsNone(self.runtime_of(project, "a"))
         self.assert_nothing_to_do(project)
-        self.agent(project, "home/.local/share/smolvm/agent-rootfs")  # is found by the next configuring only
+        self.agent(
+            project, "home/.local/share/smolvm/agent-rootfs"
+        )  # is found by the next configuring only
         self.assert_nothing_to_do(project)
         project.configure()
         self.assert_ran(project, {"a": "fingerprint pack"})
@@ -89,13 +103,18 @@ class Settings(harness.TestCase):
 
     def test_invalid_runtime_is_an_error(self):
         project = self.project("add_bottle(a)\n", FILES)
-        self.refused(project, 'BOTTLE_SMOLVM_RUNTIME ".*nowhere" is not an agent root filesystem .* no sbin/init',
-                     arguments=["-DBOTTLE_SMOLVM_RUNTIME=nowhere"])
+        self.refused(
+            project,
+            'BOTTLE_SMOLVM_RUNTIME ".*nowhere" is not an agent root filesystem .* no sbin/init',
+            arguments=["-DBOTTLE_SMOLVM_RUNTIME=nowhere"],
+        )
         agent = self.agent(project, "agent")
         project.configure(f"-DBOTTLE_SMOLVM_RUNTIME={agent}")
         project.make()
         shutil.rmtree(agent)
-        self.assertRegex(" ".join(project.make(expect=1).stdout.split()), "agent root filesystem .* no sbin/init")
+        self.assertRegex(
+            " ".join(project.make(expect=1).stdout.split()), "agent root filesystem .* no sbin/init"
+        )
 
     def test_runtime_behind_a_link_or_replaced_by_an_older_one(self):
         project = self.project("add_bottle(a)\n", FILES)
@@ -127,11 +146,22 @@ class Settings(harness.TestCase):
     # -- BOTTLE_SOURCE_DATE_EPOCH
 
     def epochs(self, project, slug):
-        keys = [(project.directory(slug) / name).read_text(encoding="utf-8") for name in ("key", "pack.key")]
-        return {line.split(" = ")[1] for text in keys for line in text.splitlines() if line.startswith("epoch = ")}
+        keys = [
+            (project.directory(slug) / name).read_text(encoding="utf-8")
+            for name in ("key", "pack.key")
+        ]
+        return {
+            line.split(" = ")[1]
+            for text in keys
+            for line in text.splitlines()
+            if line.startswith("epoch = ")
+        }
 
     def test_epoch_is_the_same_in_all_keys(self):
-        project = self.project("add_bottle(a)\nadd_bottle(b CONTEXT b)\n", {**FILES, "b/Dockerfile": FILES["Dockerfile"], "b/f": "1\n"})
+        project = self.project(
+            "add_bottle(a)\nadd_bottle(b CONTEXT b)\n",
+            {**FILES, "b/Dockerfile": FILES["Dockerfile"], "b/f": "1\n"},
+        )
         project.environment["SOURCE_DATE_EPOCH"] = "1000"
         project.configure()
         del project.environment["SOURCE_DATE_EPOCH"]
@@ -140,7 +170,13 @@ class Settings(harness.TestCase):
         self.assert_nothing_to_do(project)  # no tool runs that could see it
         project.append("f", "2\n")
         said = " ".join(project.make(expect=1).stdout.split())
-        self.assertRegex(said, r"spec.json#/epoch: error: SOURCE_DATE_EPOCH is 2000 in the environment, and 1000 in this build")
+        self.assertRegex(
+            said,
+            (
+                r"spec.json#/epoch: error: SOURCE_DATE_EPOCH is 2000 in the environment, and 1000"
+                r" in this build"
+            ),
+        )
         self.assertIn(f"cmake -DBOTTLE_SOURCE_DATE_EPOCH=2000 {project.build}", said)
         project.environment["SOURCE_DATE_EPOCH"] = "01000"
         self.assert_ran(project, {"a": ALL})
@@ -149,7 +185,9 @@ class Settings(harness.TestCase):
         project.configure()
         self.assert_ran(project, {"a": ALL, "b": ALL})
         self.assertEqual([self.epochs(project, slug) for slug in "ab"], [{"2000"}, {"2000"}])
-        del project.environment["SOURCE_DATE_EPOCH"]  # a build that configures itself again in another shell
+        del project.environment[
+            "SOURCE_DATE_EPOCH"
+        ]  # a build that configures itself again in another shell
         project.configure()
         self.assert_ran(project, {})
         project.configure("-DBOTTLE_SOURCE_DATE_EPOCH=0")
@@ -158,31 +196,61 @@ class Settings(harness.TestCase):
 
     def test_malformed_epoch_is_an_error(self):
         project = self.project("add_bottle(a)\n", FILES)
-        for value in ("now", "1.5", " 7", "0x7", "+-7", "-62167219201", "253402300800", "99999999999999999999", "$<CONFIG>"):
+        for value in (
+            "now",
+            "1.5",
+            " 7",
+            "0x7",
+            "+-7",
+            "-62167219201",
+            "253402300800",
+            "99999999999999999999",
+            "$<CONFIG>",
+        ):
             with self.subTest(value=value):
-                self.refused(project, "BOTTLE_SOURCE_DATE_EPOCH \".*\"", arguments=[f"-DBOTTLE_SOURCE_DATE_EPOCH={value}"])
+                self.refused(
+                    project,
+                    'BOTTLE_SOURCE_DATE_EPOCH ".*"',
+                    arguments=[f"-DBOTTLE_SOURCE_DATE_EPOCH={value}"],
+                )
         project.environment["SOURCE_DATE_EPOCH"] = "now"
-        self.refused(project, 'SOURCE_DATE_EPOCH of the environment "now": expected seconds since 1970',
-                     arguments=["-UBOTTLE_SOURCE_DATE_EPOCH"])
+        self.refused(
+            project,
+            'SOURCE_DATE_EPOCH of the environment "now": expected seconds since 1970',
+            arguments=["-UBOTTLE_SOURCE_DATE_EPOCH"],
+        )
         del project.environment["SOURCE_DATE_EPOCH"]
         project.configure()  # what was refused is not kept
         self.assertEqual(self.spec(project, "a")["epoch"], 0)
 
     def test_forms_of_the_epoch(self):
-        """Those that BuildKit accepts (Go's strconv.ParseInt), and times that no octal field of a tar header holds."""
+        """Those that BuildKit accepts (Go's strconv.ParseInt), and times that no octal field of a
+        tar header holds."""
         project = self.project("add_bottle(a)\n", FILES)
-        for text, seconds, created in (("+7", 7, "1970-01-01T00:00:07Z"), ("007", 7, "1970-01-01T00:00:07Z"), ("-7", -7, "1969-12-31T23:59:53Z"),
-                                       ("-0", 0, "1970-01-01T00:00:00Z"), ("253402300799", 253402300799, "9999-12-31T23:59:59Z"),
-                                       ("-62167219200", -62167219200, "0000-01-01T00:00:00Z")):
-            for arguments, environment in (([f"-DBOTTLE_SOURCE_DATE_EPOCH={text}"], {}),
-                                           (["-DBOTTLE_SOURCE_DATE_EPOCH="], {"SOURCE_DATE_EPOCH": text})):
+        for text, seconds, created in (
+            ("+7", 7, "1970-01-01T00:00:07Z"),
+            ("007", 7, "1970-01-01T00:00:07Z"),
+            ("-7", -7, "1969-12-31T23:59:53Z"),
+            ("-0", 0, "1970-01-01T00:00:00Z"),
+            ("253402300799", 253402300799, "9999-12-31T23:59:59Z"),
+            ("-62167219200", -62167219200, "0000-01-01T00:00:00Z"),
+        ):
+            for arguments, environment in (
+                ([f"-DBOTTLE_SOURCE_DATE_EPOCH={text}"], {}),
+                (["-DBOTTLE_SOURCE_DATE_EPOCH="], {"SOURCE_DATE_EPOCH": text}),
+            ):
                 with self.subTest(text=text, arguments=arguments):
                     project.environment = environment
                     project.configure(*arguments)
                     project.make("bottle-a", "bottle-a-oci")
                     self.assertEqual(self.spec(project, "a")["epoch"], seconds)
                     self.assertEqual(self.epochs(project, "a"), {str(seconds)})
-                    self.assertIn(f'"created":"{created}"', (project.directory("a") / "image.json").read_text(encoding="utf-8").replace('": "', '":"'))
+                    self.assertIn(
+                        f'"created":"{created}"',
+                        (project.directory("a") / "image.json")
+                        .read_text(encoding="utf-8")
+                        .replace('": "', '":"'),
+                    )
                     self.assertEqual(project.extract("a")["f"], "1\n")
                     project.tool("bottle-pack", "verify", project.pack("a"))
 
@@ -200,7 +268,10 @@ class Settings(harness.TestCase):
         project.configure()
         first, project.cache = project.cache, project.root / "another store"
         self.assert_ran(project, {"a": ALL})
-        self.assertEqual((self.spec(project, "a")["store"], first.exists(), project.cache.exists()), (str(first), True, False))
+        self.assertEqual(
+            (self.spec(project, "a")["store"], first.exists(), project.cache.exists()),
+            (str(first), True, False),
+        )
         project.configure()
         self.assert_ran(project, {"a": ALL})
         self.assertTrue(project.cache.exists())

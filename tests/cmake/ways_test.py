@@ -1,4 +1,5 @@
-"""add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one project, the same result."""
+"""add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one
+project, the same result."""
 import hashlib
 import shutil
 
@@ -25,7 +26,9 @@ add_custom_target(sums ALL DEPENDS sum)
 """
 FILES = {
     "CMakeLists.txt": LISTS,
-    "bottles-of-mine/CMakeLists.txt": "add_bottle(child DOCKERFILE child.Dockerfile BASES base)\nadd_bottle(base)\n",
+    "bottles-of-mine/CMakeLists.txt": (
+        "add_bottle(child DOCKERFILE child.Dockerfile BASES base)\nadd_bottle(base)\n"
+    ),
     "bottles-of-mine/Dockerfile": "FROM scratch\nCOPY f /f\n",
     "bottles-of-mine/child.Dockerfile": "FROM base\nENV A=b\n",
     "bottles-of-mine/f": "1\n",
@@ -34,16 +37,24 @@ FILES = {
 
 class Ways(harness.TestCase):
     def build(self, project, *arguments):
-        project.configure(f"-DBOTTLE_SOURCE={harness.SOURCE}", "-DCMAKE_BUILD_TYPE=Release", *arguments)
+        project.configure(
+            f"-DBOTTLE_SOURCE={harness.SOURCE}", "-DCMAKE_BUILD_TYPE=Release", *arguments
+        )
         project.make()
         ran = project.ran()
         self.assert_nothing_to_do(project)
-        digests = {slug: hashlib.sha256(project.pack(slug).read_bytes()).hexdigest() for slug in ("base", "child")}
+        digests = {
+            slug: hashlib.sha256(project.pack(slug).read_bytes()).hexdigest()
+            for slug in ("base", "child")
+        }
         return digests, ran
 
     def test_all_ways_give_the_same_targets(self):
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-        everything = {"base": ["export", "fingerprint", "image", "pack"], "child": ["fingerprint", "image", "pack"]}
+        everything = {
+            "base": ["export", "fingerprint", "image", "pack"],
+            "child": ["fingerprint", "image", "pack"],
+        }
 
         found = self.project(name="build tree", files=FILES)
         expected, ran = self.build(found)
@@ -52,13 +63,20 @@ class Ways(harness.TestCase):
         prefix = self.top / "prefix"
         found.run("cmake", "--install", harness.settings.tools.parent, "--prefix", prefix)
         installed = self.project(name="installed", files=FILES)
-        digests, ran = self.build(installed, "-UBottle_DIR", f"-DCMAKE_PREFIX_PATH={prefix}", "-DBottle_DIR=")
+        digests, ran = self.build(
+            installed, "-UBottle_DIR", f"-DCMAKE_PREFIX_PATH={prefix}", "-DBottle_DIR="
+        )
         self.assertEqual((digests, ran), (expected, everything))
         self.assertIn(f"{prefix}/bin/bottle-image", self.rules(installed))
 
         # The tools are compiled for the first of these two only: they are the same to the second.
         inside = self.project(name="inside", files=FILES)
-        digests, ran = self.build(inside, "-DWAY=add_subdirectory", "-DBOTTLE_TOOLS=fingerprint;image;lock;pack;why;registry", *launcher)
+        digests, ran = self.build(
+            inside,
+            "-DWAY=add_subdirectory",
+            "-DBOTTLE_TOOLS=fingerprint;image;lock;pack;why;registry",
+            *launcher,
+        )
         self.assertEqual((digests, ran), (expected, everything))
         self.assertIn("bottle/tools/bin/bottle-image", self.rules(inside))
         digests, ran = self.build(inside, "-DWAY=FetchContent")
@@ -70,17 +88,33 @@ class Ways(harness.TestCase):
 
     def rules(self, project):
         names = ["build.ninja", "bottles-of-mine/CMakeFiles/bottle-base-image.dir/build.make"]
-        return "".join((project.build / name).read_text(encoding="utf-8") for name in names if (project.build / name).exists())
+        return "".join(
+            (project.build / name).read_text(encoding="utf-8")
+            for name in names
+            if (project.build / name).exists()
+        )
 
     def test_cross_compiling_uses_host_tools(self):
         """What is built for another system is not run: the tools are those of this machine."""
         project = self.project(name="cross", files=FILES)
-        arguments = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", f"-DBOTTLE_TOOLS_DIR={harness.settings.tools}"]
-        project.write("CMakeLists.txt", LISTS.replace("find_package(Bottle 0.1 REQUIRED)",
-                                                      'include("${BOTTLE_SOURCE}/cmake/Bottle.cmake")'))
+        arguments = [
+            "-DCMAKE_SYSTEM_NAME=Linux",
+            "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+            f"-DBOTTLE_TOOLS_DIR={harness.settings.tools}",
+        ]
+        project.write(
+            "CMakeLists.txt",
+            LISTS.replace(
+                "find_package(Bottle 0.1 REQUIRED)",
+                'include("${BOTTLE_SOURCE}/cmake/Bottle.cmake")',
+            ),
+        )
         digests, _ = self.build(project, *arguments)
         self.assertEqual(set(digests), {"base", "child"})
-        bare = self.project(name="bare", files={**FILES, "CMakeLists.txt": (project.source / "CMakeLists.txt").read_text()})
+        bare = self.project(
+            name="bare",
+            files={**FILES, "CMakeLists.txt": (project.source / "CMakeLists.txt").read_text()},
+        )
         bare.environment["PATH"] = "/usr/bin:/bin"
         result = bare.configure(f"-DBOTTLE_SOURCE={harness.SOURCE}", *arguments[:2], expect=1)
         self.assertIn("BOTTLE_TOOLS_DIR", result.stdout)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Completes command lines in real shells, with the files of completions/generate.
 
-Usage: completions_test.py --completions DIR --shell bash|zsh|fish. Exit 77 if the shell is not installed.
+Usage: completions_test.py --completions DIR --shell bash|zsh|fish. Exit 77 if the shell is not
+installed.
 """
 import argparse
 import os
@@ -16,7 +17,11 @@ CASES = [
     ("bottle-image ", ["build", "export", "load", "docker"], ["--spec"]),
     ("bottle-image bu", ["build"], ["export"]),
     ("bottle-image build --eng", ["--engine"], ["--store"]),
-    ("bottle-image build --engine ", ["builtin", "docker", "podman", "buildah", "buildx"], ["build"]),
+    (
+        "bottle-image build --engine ",
+        ["builtin", "docker", "podman", "buildah", "buildx"],
+        ["build"],
+    ),
     ("bottle-image build --engine bui", ["builtin", "buildah", "buildx"], ["docker"]),
     ("bottle-image build --file ", ["Dockerfile"], ["builtin"]),
     ("bottle-image build --context ", ["context"], ["Dockerfile"]),
@@ -57,8 +62,8 @@ while read --line line
 end
 """
 
-# A shell in a pseudo-terminal, because zsh completes in its line editor only. compadd is replaced by a function that
-# records what it would add.
+# A shell in a pseudo-terminal, because zsh completes in its line editor only. compadd is replaced
+# by a function that records what it would add.
 ZSH = """
 zmodload zsh/zpty
 inner() {
@@ -89,11 +94,17 @@ while IFS= read -r line; do
 done
 zpty -d shell
 """
-PROGRAMS = {"bash": (["bash", "--norc", "-c"], BASH), "fish": (["fish", "--no-config", "-c"], FISH), "zsh": (["zsh", "-f", "-c"], ZSH)}
+PROGRAMS = {
+    "bash": (["bash", "--norc", "-c"], BASH),
+    "fish": (["fish", "--no-config", "-c"], FISH),
+    "zsh": (["zsh", "-f", "-c"], ZSH),
+}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--completions", type=pathlib.Path, required=True)
     parser.add_argument("--shell", choices=PROGRAMS, required=True)
     options = parser.parse_args()
@@ -106,14 +117,34 @@ def main():
         (work / "context").mkdir()
         for name in ("Dockerfile", "a.smolmachine"):
             (work / name).touch()
-        environment = {**os.environ, "COMPLETIONS": str(options.completions.resolve()), "HOME": directory, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([*command, script], input="".join(f"{line}\n" for line, _, _ in CASES), cwd=work, env=environment,
-                              text=True, capture_output=True, check=False, timeout=60)
+        environment = {
+            **os.environ,
+            "COMPLETIONS": str(options.completions.resolve()),
+            "HOME": directory,
+            "TERM": "xterm",
+            "LC_ALL": "C.UTF-8",
+        }
+        done = subprocess.run(
+            [*command, script],
+            input="".join(f"{line}\n" for line, _, _ in CASES),
+            cwd=work,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
     answers = done.stdout.splitlines()
     failures = 0
     for number, (line, present, absent) in enumerate(CASES):
-        words = [word.rstrip("/") for word in answers[number].split()] if number < len(answers) else ["(no answer)"]
-        wrong = [f"no {word}" for word in present if word not in words] + [f"has {word}" for word in absent if word in words]
+        words = (
+            [word.rstrip("/") for word in answers[number].split()]
+            if number < len(answers)
+            else ["(no answer)"]
+        )
+        wrong = [f"no {word}" for word in present if word not in words] + [
+            f"has {word}" for word in absent if word in words
+        ]
         if wrong:
             failures += 1
             print(f'{options.shell}: "{line}": {", ".join(wrong)}: {" ".join(words)}')

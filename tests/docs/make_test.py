@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the commands of docs/make.md, in the order of the page, in an empty directory.
 
-Usage: make_test.py PAGE TOOLS. A block of "sh" is run by bash and stops at the first command that fails; a block that
-begins with "# <name>" is that file. Blocks of other languages are only shown.
+Usage: make_test.py PAGE TOOLS. A block of "sh" is run by bash and stops at the first command that
+fails; a block that begins with "# <name>" is that file. Blocks of other languages are only shown.
 """
 import os
 import pathlib
@@ -31,8 +31,19 @@ def main():
                 (work / f"{number}.file").write_text(text, encoding="utf-8")
                 script.append(f"cp {work / f'{number}.file'} {name[1]}")
         (work / "project").mkdir()
-        environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "BOTTLE_CACHE_DIR": str(work / "store"), "MAKEFLAGS": ""}
-        done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=work / "project", env=environment, check=False, timeout=60)
+        environment = {
+            **os.environ,
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "BOTTLE_CACHE_DIR": str(work / "store"),
+            "MAKEFLAGS": "",
+        }
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(script)],
+            cwd=work / "project",
+            env=environment,
+            check=False,
+            timeout=60,
+        )
     commands = len([language for language, _ in blocks if language == "sh"])
     print(f"{page.name}: {commands} blocks of commands, exit status {done.returncode}")
     return 0 if done.returncode == 0 and commands >= 5 else 1

@@ -1,13 +1,15 @@
-"""Programs that stop at breakpoints of a test until it releases them: wrappers on the PATH of what the test starts.
+"""Programs that stop at breakpoints of a test until it releases them: wrappers on the PATH of what
+the test starts.
 
-    breakpoints = breakpoint_fixture.Breakpoints(top)                                  # makes top/bin, which comes first on the PATH
+    breakpoints = breakpoint_fixture.Breakpoints(top)  # makes top/bin, the first on the PATH
     breakpoints.wrap("docker", "/usr/bin/docker")
     process = Popen(..., env={**environment, **breakpoints.at("before load")})
-    breakpoints.await_reached(process)                            # docker load is started, and has done nothing
-    breakpoints.release()                                         # now it does it
+    breakpoints.await_reached(process)  # docker load is started, and has done nothing
+    breakpoints.release()               # now it does it
 
-"after load" is when it has done everything and has not ended. The words behind are the beginning of the command line. What is held
-ends by any signal. Each of them, and all that they start, carry a mark in their environment by which `processes` finds them."""
+"after load" is when it has done everything and has not ended. The words behind are the beginning of
+the command line. What is held ends by any signal. Each of them, and all that they start, carry a
+mark in their environment by which `processes` finds them."""
 import os
 import pathlib
 import time
@@ -37,14 +39,17 @@ class Breakpoints:
     def wrap(self, program, real):
         """$HANG is a command that never ends."""
         file = self.bin / program
-        file.write_text(f"""#!/bin/sh
+        file.write_text(
+            f"""#!/bin/sh
 echo {program} "$@" >> "{self.calls_file}"
 if [ "$HANG" = "$1" ]; then exec sleep 1000; fi
 hold() {{ echo > "{self.reached_file}"; read -r word < "{self.gate}"; }}
 case "$* " in "${{HOLD_BEFORE:-nothing}} "*) hold;; esac
 case "$* " in "${{HOLD_AFTER:-nothing}} "*) "{real}" "$@"; status=$?; hold; exit $status;; esac
 exec "{real}" "$@"
-""", encoding="utf-8")
+""",
+            encoding="utf-8",
+        )
         file.chmod(0o755)
 
     def at(self, where):
@@ -59,12 +64,16 @@ exec "{real}" "$@"
     def await_reached(self, process):
         wait_for(lambda: self.is_reached() or process.poll() is not None, "where it is to be held")
         if not self.is_reached():
-            raise AssertionError(f"it ended with {process.returncode} before it was where it is to be held")
+            raise AssertionError(
+                f"it ended with {process.returncode} before it was where it is to be held"
+            )
 
     def release(self):
         """Releases stopped processes, if there are any."""
         try:
-            with open(os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK), "w", encoding="utf-8") as gate:
+            with open(
+                os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK), "w", encoding="utf-8"
+            ) as gate:
                 gate.write("go\n")
         except OSError:  # ENXIO: no process reads
             pass
@@ -94,7 +103,11 @@ def listening(processes):
             words = line.split()
             if words[3] == state:
                 sockets[words[9]] = f"{table} {words[1]}"
-    for line in pathlib.Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+    for line in (
+        pathlib.Path("/proc/net/unix")
+        .read_text(encoding="utf-8", errors="replace")
+        .splitlines()[1:]
+    ):
         words = line.split()
         if int(words[3], 16) & 0x10000 and len(words) > 7:
             sockets[words[6]] = f"unix {words[7]}"

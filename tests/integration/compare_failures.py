@@ -13,7 +13,15 @@ ignored_source = at(2, "FROM base\nCOPY ignored /\n")
 missing_in_stage = at(3, "FROM base AS one\nFROM base\nCOPY --from=one /none /\n")
 unknown_stage_number = at(2, "FROM base\nCOPY --from=7 /a /\n")
 own_stage = at(2, "FROM base\nCOPY --from=0 /a /\n")
-run_status = at(3, "FROM base\nRUN true\nRUN exit 3\nRUN exit 4\n")
+run_status = at(
+    3,
+    """\
+FROM base
+RUN true
+RUN exit 3
+RUN exit 4
+""",
+)
 run_status_continued = at(2, "FROM base\nRUN true && \\\n  exit 3\n")
 run_no_program = at(2, 'FROM base\nRUN ["/none"]\n')
 run_no_shell = at(3, "FROM scratch\nCOPY a /\nRUN true\n")
@@ -33,7 +41,12 @@ one_argument = at(2, "FROM base\nCOPY a\n")
 several_to_a_file = at(2, "FROM base\nCOPY a dir /file\n")
 directory_over_file = at(2, "FROM base\nCOPY a /data/one/\n")
 blank_base = at(2, "ARG NONE\nFROM $NONE\n")
-required_variable = at(3, "FROM base\nARG A\nENV B=${A:?is needed}\n", older="FROM base\nARG A\nENV B=${A:}\n", newer="${a:?b} that ends the build")
+required_variable = at(
+    3,
+    "FROM base\nARG A\nENV B=${A:?is needed}\n",
+    older="FROM base\nARG A\nENV B=${A:}\n",
+    newer="${a:?b} that ends the build",
+)
 bad_duration = at(2, "FROM base\nHEALTHCHECK --interval=fast CMD true\n")
 bad_retries = at(2, "FROM base\nHEALTHCHECK --retries=-1 CMD true\n")
 short_interval = at(2, "FROM base\nHEALTHCHECK --interval=10us CMD true\n")
@@ -43,6 +56,8 @@ bad_signal = at(2, "FROM base\nSTOPSIGNAL NOSUCH\n")
 bad_shell = at(2, "FROM base\nSHELL /bin/sh\n")
 nested_trigger = at(2, "FROM base\nONBUILD ONBUILD RUN true\n")
 trigger_from = at(2, "FROM base\nONBUILD FROM base\n")
-nothing_to_set = at(2, 'FROM base\nENV\n')
+nothing_to_set = at(2, "FROM base\nENV\n")
 workdir_on_file = at(2, "FROM base\nWORKDIR /data/one\n")
-mount_of_stage_number = at(3, "FROM base AS one\nFROM base\nRUN --mount=type=bind,from=0,target=/srv true\n")
+mount_of_stage_number = at(
+    3, "FROM base AS one\nFROM base\nRUN --mount=type=bind,from=0,target=/srv true\n"
+)

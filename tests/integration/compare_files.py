@@ -1,66 +1,22 @@
 """COPY and ADD: sources, owners, modes, archives, heredocs, ignore files."""
 import os
-import shutil
-import subprocess
 
-from compare_cases import Case, archive, compressions, some_tree, zstandard
+from compare_cases import Case
+from compare_contexts import archives, hard_context, sparse_archives_of, zstd_archive
 
-TREE = {"a": "a\n", "b": "b\n", "dir/one": "1\n", "dir/two.txt": "2\n", "dir/sub/three": "3\n", "dir/sub/deep/four.txt": "4\n", "other/five": "5\n"}
-
-
-def hard_context(context):
-    """What a context can hold beside plain files."""
-    (context / "dir").mkdir(exist_ok=True)
-    (context / "setuid").write_text("s\n")
-    os.chmod(context / "setuid", 0o4755)
-    (context / "secret").write_text("0\n")
-    os.chmod(context / "secret", 0o400)
-    os.mkdir(context / "dir" / "closed", 0o700)
-    os.chmod(context / "dir" / "closed", 0o1730)
-    os.symlink("dir/one", context / "soft")
-    os.symlink("../a", context / "dir" / "up")
-    os.symlink("/nowhere", context / "dir" / "dangling")
-    os.symlink("dir", context / "to-dir")
+TREE = {
+    "a": "a\n",
+    "b": "b\n",
+    "dir/one": "1\n",
+    "dir/two.txt": "2\n",
+    "dir/sub/three": "3\n",
+    "dir/sub/deep/four.txt": "4\n",
+    "other/five": "5\n",
+}
 
 
-def archives(context):
-    owned = some_tree("of-gz")
-    for info, _ in owned:
-        info.uid, info.gid = 55, 66
-    (context / "owned.tar").write_bytes(archive(owned))
-    for ending, compress in compressions.items():
-        (context / f"t.tar{ending}").write_bytes(archive(some_tree("of" + ending.replace(".", "-")), compress))
-
-
-def sparse_archives_of(context):
-    """By GNU tar, in each of its formats; the sparse file is the first member, and in one archive a later one."""
-    source = context.parent / "sparse"
-    source.mkdir()
-    (source / "plain").write_text("plain\n", encoding="utf-8")
-    with open(source / "disk", "wb") as disk:
-        for number in range(40):  # more extents than a header holds
-            disk.seek(number * 100_000)
-            disk.write(b"data %d\n" % number)
-        disk.truncate(5_000_000)
-
-    def tar(name, *options):
-        subprocess.run(["tar", "--sparse", "--create", "--file", context / name, "--directory", source, *options], check=True)
-
-    tar("gnu.tar", "--format=gnu", "disk", "plain")
-    tar("gnu.later.tar.gz", "--format=gnu", "--gzip", "plain", "disk")
-    subprocess.run(["tar", "--create", "--file", context / "dense.tar", "--directory", source, "disk", "plain"], check=True)
-    for version in ("0.0", "0.1", "1.0"):
-        tar(f"{version}.tar", "--format=posix", f"--sparse-version={version}", "disk", "plain")
-    tar("later.tar.gz", "--format=posix", "--gzip", "plain", "disk")
-    shutil.rmtree(source)
-
-
-def zstd_archive(context):
-    (context / "t.tar.zst").write_bytes(archive(some_tree("top"), zstandard))
-    (context / "plain.tar").write_bytes(archive(some_tree("top")))
-
-
-places = Case("""\
+places = Case(
+    """\
 FROM base
 COPY a /new/deep/file
 COPY a b /srv/
@@ -76,9 +32,12 @@ COPY a .
 COPY b sub/
 COPY ["dir/one", "with blank"]
 COPY a ../up
-""", files=TREE)
+""",
+    files=TREE,
+)
 
-wildcards = Case("""\
+wildcards = Case(
+    """\
 FROM base
 COPY d*/t* /t/
 COPY dir/*/deep /deep/
@@ -88,9 +47,12 @@ COPY dir/two.???  /question
 COPY dir* /dirs/
 COPY */five /five
 COPY x*y /nothing-matches/
-""", files=TREE)
+""",
+    files=TREE,
+)
 
-over_the_base = Case("""\
+over_the_base = Case(
+    """\
 FROM base
 COPY a /data/one
 COPY dir /data/deep
@@ -99,9 +61,12 @@ COPY dir/sub /link/deep
 RUN ln -s /data/two /srv/l && mkdir /srv/empty
 COPY a /srv/l
 COPY a /srv/empty
-""", files=TREE)
+""",
+    files=TREE,
+)
 
-hard_files = Case("""\
+hard_files = Case(
+    """\
 FROM base
 COPY . /all/
 COPY soft /soft
@@ -109,10 +74,17 @@ COPY to-dir /to-dir
 COPY to-dir/one /through
 COPY setuid secret /modes/
 ADD dir/up /added
-""", files=TREE, prepare=hard_context)
+""",
+    files=TREE,
+    prepare=hard_context,
+)
 
-hard_links = Case("FROM base\nCOPY . /all/\nCOPY a dir /apart/\n", files=TREE, prepare=lambda context: os.link(context / "a", context / "dir" / "hard"),
-                  differs="BuildKit keeps hard links among the files that one COPY takes from the context")
+hard_links = Case(
+    "FROM base\nCOPY . /all/\nCOPY a dir /apart/\n",
+    files=TREE,
+    prepare=lambda context: os.link(context / "a", context / "dir" / "hard"),
+    differs="BuildKit keeps hard links among the files that one COPY takes from the context",
+)
 
 _stages = """\
 FROM base AS one
@@ -128,9 +100,14 @@ COPY --from=two . /everything
 COPY --from=base /data/two /etc/passwd /image/
 COPY --from=base --chown=1:2 /data /owned
 """
-stages = Case(_stages, _stages + "RUN mkfifo /x/p /everything/moved/p /everything/through-link/p\n", newer="pipes among what is copied")
+stages = Case(
+    _stages,
+    _stages + "RUN mkfifo /x/p /everything/moved/p /everything/through-link/p\n",
+    newer="pipes among what is copied",
+)
 
-owners = Case("""\
+owners = Case(
+    """\
 FROM base
 COPY --chown=app a /name
 COPY --chown=app:staff dir /both
@@ -144,18 +121,22 @@ COPY --chown=$WHO:${WHO} a /variable
 USER app
 COPY a /still-root
 WORKDIR /owned/by
-""", files=TREE)
+""",
+    files=TREE,
+)
 
 unknown_owner = Case("FROM base\nCOPY --chown=nosuch a /\n", files=TREE)
 
-modes = Case("""\
+modes = Case(
+    """\
 FROM base
 COPY --chmod=0640 a /file
 COPY --chmod=755 dir /dir
 COPY --chmod=4711 --chown=3:4 a b /special/
 COPY --chmod=1777 dir/sub /new/dir/
 ADD --chmod=600 b /added
-""", """\
+""",
+    """\
 FROM base
 COPY --chmod=0640 a /file
 COPY --chmod=755 dir /dir
@@ -163,31 +144,42 @@ COPY --chown=3:4 a b /special/
 COPY dir/sub /new/dir/
 ADD --chmod=600 b /added
 RUN chmod 0755 /dir/closed && chmod 0711 /special && chmod 4711 /special/* && chmod -R 1777 /new/dir && chmod 0777 /new /new/dir
-""", newer="the mode for the directories that are made on the way, and special bits", files=TREE, prepare=hard_context)
+""",
+    newer="the mode for the directories that are made on the way, and special bits",
+    files=TREE,
+    prepare=hard_context,
+)
 
-symbolic_modes = Case("""\
+symbolic_modes = Case(
+    """\
 FROM base
 COPY --chmod=u=rwX,go=rX a /file
 COPY --chmod=u=rwX,g=rX,o= dir /dir
 COPY --chmod=a+x b /plus
 COPY --chmod=go-r b /minus
-""", """\
+""",
+    """\
 FROM base
 COPY --chmod=644 a /file
 COPY dir /dir
 RUN chmod -R u=rwX,g=rX,o= /dir/*
 COPY --chmod=755 b /plus
 COPY --chmod=600 b /minus
-""", newer="symbolic modes", files=TREE)
+""",
+    newer="symbolic modes",
+    files=TREE,
+)
 
-linked = Case("""\
+linked = Case(
+    """\
 FROM base
 COPY --link a /srv/
 COPY --link --chown=3:4 dir /new/dir
 COPY --link --chmod=600 b /deep/er/file
 ADD --link other /data/
 COPY --link=false b /plain
-""", """\
+""",
+    """\
 FROM base
 COPY a /srv/
 COPY --chown=3:4 dir /new/dir
@@ -195,9 +187,13 @@ COPY --chmod=600 b /deep/er/file
 RUN chmod 600 /deep/er /deep
 ADD other /data/
 COPY b /plain
-""", newer="COPY --link", files=TREE)
+""",
+    newer="COPY --link",
+    files=TREE,
+)
 
-parents = Case("""\
+parents = Case(
+    """\
 FROM base
 COPY --parents dir/sub/three a /p/
 COPY --parents dir/./sub/deep/four.txt /pivot/
@@ -209,7 +205,8 @@ COPY --from=0 /p /p
 COPY --from=0 /pivot /pivot
 COPY --from=0 /texts /texts
 COPY --from=0 /whole /whole
-""", """\
+""",
+    """\
 FROM base
 COPY dir/sub/three /p/dir/sub/
 COPY a /p/
@@ -224,7 +221,10 @@ COPY --from=0 /p /p
 COPY --from=0 /pivot /pivot
 COPY --from=0 /texts /texts
 COPY --from=0 /whole /whole
-""", newer="COPY --parents", files=TREE)
+""",
+    newer="COPY --parents",
+    files=TREE,
+)
 
 
 def linked_context(context):
@@ -232,27 +232,35 @@ def linked_context(context):
     os.symlink("sub", context / "dir" / "inner")
 
 
-parents_through_links = Case("""\
+parents_through_links = Case(
+    """\
 FROM base
 COPY --parents link/./sub/three link/inner/./deep/four.txt /a/
 COPY --parents li*/./one /b/
 COPY --from=base --parents /link/./deep/three /srv/up/./er /c/
-""", """\
+""",
+    """\
 FROM base
 COPY dir/sub/three /a/sub/
 COPY dir/sub/deep/four.txt /a/deep/
 COPY dir/one /b/
 COPY --from=base /data/deep/three /c/deep/
 COPY --from=base /data/deep/er /c/er/
-""", newer="COPY --parents", files=TREE, prepare=linked_context)
+""",
+    newer="COPY --parents",
+    files=TREE,
+    prepare=linked_context,
+)
 
-excluded = Case("""\
+excluded = Case(
+    """\
 FROM base
 COPY --exclude=*.txt dir /no-texts-on-top
 COPY --exclude=**/*.txt --exclude=other . /no-texts
 COPY --exclude=sub --exclude=none dir/ /no-sub/
 ADD --exclude=two.txt dir /added
-""", """\
+""",
+    """\
 FROM base
 COPY dir/one /no-texts-on-top/
 COPY dir/sub /no-texts-on-top/sub
@@ -263,21 +271,33 @@ RUN mkdir /no-texts/dir/sub/deep
 COPY dir/one dir/two.txt /no-sub/
 COPY dir/one /added/
 COPY dir/sub /added/sub
-""", newer="COPY --exclude", files=TREE)
+""",
+    newer="COPY --exclude",
+    files=TREE,
+)
 
-added_archives = Case("""\
+added_archives = Case(
+    """\
 FROM base
 ADD t.tar t.tar.gz t.tar.bz2 t.tar.xz /srv/
 ADD t.tar /new/below
 ADD not.tar.gz /srv/
 COPY t.tar.gz /copied/
 ADD *.bz2 /pattern/
-""", files={"not.tar.gz": "only its name is that of an archive\n"}, prepare=archives)
+""",
+    files={"not.tar.gz": "only its name is that of an archive\n"},
+    prepare=archives,
+)
 
-owned_archive = Case("FROM base\nADD --chown=55:66 t.tar.gz /owned/\n", "FROM base\nADD --chown=55:66 owned.tar /owned/\n",
-                     newer="--chown for the content of archives", prepare=archives)
+owned_archive = Case(
+    "FROM base\nADD --chown=55:66 t.tar.gz /owned/\n",
+    "FROM base\nADD --chown=55:66 owned.tar /owned/\n",
+    newer="--chown for the content of archives",
+    prepare=archives,
+)
 
-sparse_archives = Case("""\
+sparse_archives = Case(
+    """\
 FROM base
 ADD gnu.tar /gnu/
 ADD 0.0.tar /0.0/
@@ -285,7 +305,8 @@ ADD 0.1.tar /0.1/
 ADD 1.0.tar /1.0/
 ADD later.tar.gz /later/
 ADD gnu.later.tar.gz /gnu.later/
-""", """\
+""",
+    """\
 FROM base
 ADD dense.tar /gnu/
 ADD 0.0.tar /0.0/
@@ -293,23 +314,37 @@ ADD 0.1.tar /0.1/
 ADD 1.0.tar /1.0/
 ADD later.tar.gz /later/
 ADD dense.tar /gnu.later/
-""", newer="sparse members of GNU's old format, which the Engine refuses (type 83)", prepare=sparse_archives_of)
+""",
+    newer="sparse members of GNU's old format, which the Engine refuses (type 83)",
+    prepare=sparse_archives_of,
+)
 
-zstandard_archive = Case("FROM base\nADD t.tar.zst /srv/\n", "FROM base\nADD plain.tar /srv/\n", newer="archives by zstd", prepare=zstd_archive)
+zstandard_archive = Case(
+    "FROM base\nADD t.tar.zst /srv/\n",
+    "FROM base\nADD plain.tar /srv/\n",
+    newer="archives by zstd",
+    prepare=zstd_archive,
+)
 
-unpacked = Case("""\
+unpacked = Case(
+    """\
 FROM base
 ADD --unpack=false t.tar.gz /kept/
 ADD --unpack=true t.tar.gz /unpacked/
 ADD --unpack t.tar /unpacked-too/
-""", """\
+""",
+    """\
 FROM base
 COPY t.tar.gz /kept/
 ADD t.tar.gz /unpacked/
 ADD t.tar /unpacked-too/
-""", newer="ADD --unpack", prepare=archives)
+""",
+    newer="ADD --unpack",
+    prepare=archives,
+)
 
-documents = Case("""\
+documents = Case(
+    """\
 FROM base
 ENV NAME=value
 COPY <<EOF /expanded
@@ -328,18 +363,30 @@ EOF
 COPY a <<mixed /with/
 text
 mixed
-""", """\
+""",
+    """\
 FROM base
 ENV NAME=value
 COPY written/ /
 COPY --chown=app:staff --chmod=0600 empty /owned
 COPY a /with/
-""", newer="heredocs", files={
-    "a": "a\n", "empty": "", "written/expanded": "value value $NAME \"quoted\"\n", "written/literal": "$NAME \\$NAME\n",
-    "written/several/ONE": "first value\n", "written/several/TWO": "second $NAME\n", "written/with/mixed": "text\n"})
+""",
+    newer="heredocs",
+    files={
+        "a": "a\n",
+        "empty": "",
+        "written/expanded": 'value value $NAME "quoted"\n',
+        "written/literal": "$NAME \\$NAME\n",
+        "written/several/ONE": "first value\n",
+        "written/several/TWO": "second $NAME\n",
+        "written/with/mixed": "text\n",
+    },
+)
 
-deep_ignore = Case("FROM base\nCOPY . /all/\nCOPY keep /kept\n", files={
-    ".dockerignore": """\
+deep_ignore = Case(
+    "FROM base\nCOPY . /all/\nCOPY keep /kept\n",
+    files={
+        ".dockerignore": """\
 # a comment
 Dockerfile
 **/*.log
@@ -358,9 +405,39 @@ keep/*
 !keep/this
 trailing/slash/
 """,
-    **{path: path for path in (
-        "a.log", "important.log", "deep/keep.log", "deep/er/keep.log", "deep/er/other.log", "build/x", "sub/build/x", "docs/en/draft/x",
-        "docs/en/final", "node_modules/x/y", "node_modules/kept/file", "node_modules/kept/other", "spaced", "dir/gone", "dir/back/in", "xyz", "y1",
-        "sub/.hidden", ".hidden", "keep/this", "keep/that", "trailing/slash/x", "trailing/other", "sub/x.log/y")}})
+        **{
+            path: path
+            for path in (
+                "a.log",
+                "important.log",
+                "deep/keep.log",
+                "deep/er/keep.log",
+                "deep/er/other.log",
+                "build/x",
+                "sub/build/x",
+                "docs/en/draft/x",
+                "docs/en/final",
+                "node_modules/x/y",
+                "node_modules/kept/file",
+                "node_modules/kept/other",
+                "spaced",
+                "dir/gone",
+                "dir/back/in",
+                "xyz",
+                "y1",
+                "sub/.hidden",
+                ".hidden",
+                "keep/this",
+                "keep/that",
+                "trailing/slash/x",
+                "trailing/other",
+                "sub/x.log/y",
+            )
+        },
+    },
+)
 
-own_ignore_file = Case("FROM base\nCOPY . /all/\n", files={".dockerignore": "a\n", "Dockerfile.dockerignore": "b\n", "a": "a", "b": "b"})
+own_ignore_file = Case(
+    "FROM base\nCOPY . /all/\n",
+    files={".dockerignore": "a\n", "Dockerfile.dockerignore": "b\n", "a": "a", "b": "b"},
+)

@@ -1,11 +1,22 @@
-"""What ARG and ENV mean in which stage, and what each option of a mount does: one build a table, a file a row."""
+"""What ARG and ENV mean in which stage, and what each option of a mount does: one build a table, a
+file a row."""
 from compare_cases import Case
 
 SHOW = "env | grep -v -e ^SOURCE_DATE_EPOCH= -e ^HOSTNAME= -e ^SHLVL= -e ^OLDPWD= -e ^PWD= | sort >"
-GIVEN = {"META_GIVEN": "given", "GIVEN": "given", "GIVEN_EMPTY": "", "GIVEN_NONE": "given", "SHADOWS_GIVEN": "given", "SHADOWED_GIVEN": "given",
-         "WHICH": "which", "UNDECLARED": "x", "HTTP_PROXY": "http://p"}
+GIVEN = {
+    "META_GIVEN": "given",
+    "GIVEN": "given",
+    "GIVEN_EMPTY": "",
+    "GIVEN_NONE": "given",
+    "SHADOWS_GIVEN": "given",
+    "SHADOWED_GIVEN": "given",
+    "WHICH": "which",
+    "UNDECLARED": "x",
+    "HTTP_PROXY": "http://p",
+}
 
-scopes = Case(f"""\
+scopes = Case(
+    f"""\
 ARG META=meta
 ARG META_EMPTY=
 ARG META_NONE
@@ -88,10 +99,17 @@ COPY --from=fourth /trigger /fourth /
 COPY --from=fifth /fifth /
 LABEL last="$META $OWN $LATE $SHADOWED"
 RUN {SHOW} /last
-""", files={"in/file": "x\n"}, options=tuple(word for name, value in GIVEN.items() for word in ("--build-arg", f"{name}={value}")))
+""",
+    files={"in/file": "x\n"},
+    options=tuple(
+        word for name, value in GIVEN.items() for word in ("--build-arg", f"{name}={value}")
+    ),
+)
 
-# Rows whose answer differs between the runtimes' own mount options show what the option is for, and no more.
-bind_options = Case("""\
+# Rows whose answer differs between the runtimes' own mount options show what the option is for, and
+# no more.
+bind_options = Case(
+    """\
 FROM base AS seed
 RUN mkdir -p /seed/in && echo seeded > /seed/in/file && chown 5:6 /seed/in && chmod 0750 /seed/in
 FROM base
@@ -103,9 +121,12 @@ RUN --mount=type=bind,source=in,target=/srv,ro=false echo x > /srv/new; ls /srv 
 RUN --mount=type=bind,source=in,target=/srv,readonly=0 echo x > /srv/new; ls /srv > /out/readonly-0
 RUN --mount=type=bind,from=seed,source=/seed,target=/srv stat -c '%a %u %g' /srv/in > /out/from
 RUN --mount=type=bind,from=seed,target=/srv ls /srv/seed/in > /out/from-root
-""", files={"in/a": "a\n"})
+""",
+    files={"in/a": "a\n"},
+)
 
-cache_options = Case("""\
+cache_options = Case(
+    """\
 FROM base AS seed
 RUN mkdir -p /seed/in && echo seeded > /seed/in/file && chown 5:6 /seed/in && chmod 0750 /seed/in
 FROM base
@@ -122,9 +143,11 @@ RUN --mount=type=cache,id=9,target=/srv,sharing=private touch /srv/p; ls /srv > 
 RUN --mount=type=cache,id=10,target=/srv,sharing=LOCKED touch /srv/p; ls /srv > /out/locked
 RUN --mount=type=cache,target=/srv,id=/srv ls /srv > /out/default-id
 RUN --mount=type=cache,target=/srv/../srv ls /srv > /out/cleaned-id
-""")
+"""
+)
 
-tmpfs_options = Case("""\
+tmpfs_options = Case(
+    """\
 FROM base
 RUN mkdir -m 0711 /closed /out
 RUN --mount=type=tmpfs,target=/srv stat -c '%a %u %g' /srv > /out/default; touch /srv/x; ls /srv >> /out/default
@@ -132,7 +155,8 @@ RUN --mount=type=tmpfs,target=/closed stat -c '%a %u %g' /closed > /out/mode
 RUN --mount=type=tmpfs,target=/tmp stat -c '%a %u %g' /tmp > /out/sticky
 RUN --mount=type=tmpfs,target=/srv,size=1m grep ' /srv ' /proc/mounts | grep -o size=1024k > /out/size
 RUN --mount=type=tmpfs,target=/srv,ro touch /srv/x || echo ro > /out/ro
-""", """\
+""",
+    """\
 FROM base
 RUN mkdir -m 0711 /closed /out
 RUN --mount=type=tmpfs,target=/srv stat -c '%a %u %g' /srv > /out/default; touch /srv/x; ls /srv >> /out/default
@@ -140,9 +164,12 @@ RUN --mount=type=tmpfs,target=/closed stat -c '%a %u %g' /closed > /out/mode
 RUN --mount=type=tmpfs,target=/tmp stat -c '%a %u %g' /tmp > /out/sticky
 RUN echo size=1024k > /out/size
 RUN echo ro > /out/ro
-""", newer="size of a tmpfs, and one that is read-only")
+""",
+    newer="size of a tmpfs, and one that is read-only",
+)
 
-secret_options = Case("""\
+secret_options = Case(
+    """\
 FROM base
 RUN mkdir /out
 RUN --mount=type=secret,id=one stat -c '%a %u %g' /run/secrets/one > /out/id; echo x > /run/secrets/one || echo ro >> /out/id
@@ -156,7 +183,8 @@ RUN --mount=type=secret,id=one,env=ONE,target=/srv/x echo "$ONE" > /out/env-targ
 RUN --mount=type=secret,id=two,env=ONE echo "[$ONE]" > /out/env-optional
 RUN --mount=type=secret,id=one,env=FROM_BASE env | grep FROM_BASE > /out/env-over-env
 RUN --mount=type=secret,id=one,env=ONE,required=true echo "$ONE" > /out/env-required
-""", """\
+""",
+    """\
 FROM base
 RUN mkdir /out
 RUN --mount=type=secret,id=one stat -c '%a %u %g' /run/secrets/one > /out/id; echo x > /run/secrets/one || echo ro >> /out/id
@@ -170,26 +198,49 @@ RUN echo secret > /out/env-target; echo -n secret >> /out/env-target
 RUN echo "[]" > /out/env-optional
 RUN echo FROM_BASE=secret > /out/env-over-env
 RUN echo secret > /out/env-required
-""", newer="secrets as variables", secrets={"one": "secret"}, by_docker=("run/secrets", "run/secrets/one", "srv/x", "srv/one", "srv/y"))
+""",
+    newer="secrets as variables",
+    secrets={"one": "secret"},
+    by_docker=("run/secrets", "run/secrets/one", "srv/x", "srv/one", "srv/y"),
+)
 
-agent_options = Case("""\
+agent_options = Case(
+    """\
 FROM base
 RUN mkdir /out
 RUN --mount=type=ssh stat -c '%a %u %g %F' $SSH_AUTH_SOCK > /out/default; echo $SSH_AUTH_SOCK >> /out/default
 RUN --mount=type=ssh,id=default,mode=0660,uid=3,gid=4,target=/srv/a stat -c '%a %u %g' /srv/a > /out/owner; echo $SSH_AUTH_SOCK >> /out/owner
 RUN --mount=type=ssh,id=nosuch echo "[$SSH_AUTH_SOCK]" > /out/optional; test -e $SSH_AUTH_SOCK || echo none >> /out/optional
 RUN --mount=type=ssh,required=true test -S $SSH_AUTH_SOCK && echo there > /out/required
-""", ssh=True, by_docker=("run/buildkit", "run/buildkit/ssh_agent.0", "srv/a"))
+""",
+    ssh=True,
+    by_docker=("run/buildkit", "run/buildkit/ssh_agent.0", "srv/a"),
+)
 
-run_settings = Case("""\
+run_settings = Case(
+    """\
 FROM base
 RUN grep ' /dev/shm ' /proc/mounts | sed 's/.*size=//; s/[ ,].*//' > /shm
 RUN ulimit -n > /limits; ulimit -Hn >> /limits; ulimit -c >> /limits
 RUN cat /etc/hosts > /copied
-""", """\
+""",
+    """\
 FROM base
 RUN echo 131072k > /shm
 RUN for limit in 1000 2000 0; do echo $limit; done > /limits
 RUN cat /etc/hosts > /copied
-""", newer="--shm-size and --ulimit with BuildKit", options=("--shm-size", "128m", "--ulimit", "nofile=1000:2000", "--ulimit", "core=0", "--add-host", "a.b:1.2.3.4",
-                                             "--add-host", "c:::1"))
+""",
+    newer="--shm-size and --ulimit with BuildKit",
+    options=(
+        "--shm-size",
+        "128m",
+        "--ulimit",
+        "nofile=1000:2000",
+        "--ulimit",
+        "core=0",
+        "--add-host",
+        "a.b:1.2.3.4",
+        "--add-host",
+        "c:::1",
+    ),
+)

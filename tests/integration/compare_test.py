@@ -1,6 +1,8 @@
-"""The same Dockerfiles built by a real Docker Engine and by Bottle: the same tree, the same configuration, or a failure at the same line.
+"""The same Dockerfiles built by a real Docker Engine and by Bottle: the same tree, the same
+configuration, or a failure at the same line.
 
-The cases are in compare_run.py, compare_files.py, compare_config.py, compare_failures.py and compare_scope.py."""
+The cases are in compare_run.py, compare_files.py, compare_config.py, compare_failures.py and
+compare_scope.py."""
 import concurrent.futures
 import os
 import pathlib
@@ -21,6 +23,8 @@ import system_fixture
 
 
 class Compare(system_fixture.TestCase):
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         if not (shutil.which("crun") or shutil.which("runc")):
@@ -44,7 +48,9 @@ class Compare(system_fixture.TestCase):
         if case.ssh:
             options += ["--ssh", f"default={self.agent()}"]
         if case.differs:
-            with self.assertRaises(AssertionError, msg=f"now the same as Docker's; remove the remark \"{case.differs}\""):
+            with self.assertRaises(
+                AssertionError, msg=f'now the same as Docker\'s; remove the remark "{case.differs}"'
+            ):
                 self.compare(case, context, options)
         else:
             self.compare(case, context, options)
@@ -53,12 +59,18 @@ class Compare(system_fixture.TestCase):
         older = ["--file", self.older(case)] if case.older else []
         with concurrent.futures.ThreadPoolExecutor() as pool:
             ours = pool.submit(self.build, context, options)
-            theirs = self.engine.build(context, "built", *older, *options, network=case.network, expect=None)
+            theirs = self.engine.build(
+                context, "built", *older, *options, network=case.network, expect=None
+            )
             ours = ours.result()
         self.assertEqual(bool(case.fails), theirs.returncode != 0, f"Docker:\n{theirs.stdout}")
         if case.fails:
             self.assert_fails(ours, rf"Dockerfile:{case.fails}:\d+: error: ")
-            self.assertEqual(line_of(theirs.stdout, case.older or case.dockerfile, case.fails), case.fails, theirs.stdout)
+            self.assertEqual(
+                line_of(theirs.stdout, case.older or case.dockerfile, case.fails),
+                case.fails,
+                theirs.stdout,
+            )
             return
         self.assertEqual(ours.returncode, 0, ours.stdout)
         self.engine.save("built", self.top / "theirs.tar")
@@ -79,8 +91,23 @@ class Compare(system_fixture.TestCase):
     def build(self, context, options):
         build = system_fixture.Build(self.top / "bottle")
         build.cache = self.shared / "store"
-        bases = [word for name, layout in self.bases.items() for word in ("--build-context", f"{name}=oci-layout:{layout}")]
-        return build.tools("bottle-image", "build", "--quiet", "--context", context, "--oci", self.top / "ours", *bases, *options, expect=None)
+        bases = [
+            word
+            for name, layout in self.bases.items()
+            for word in ("--build-context", f"{name}=oci-layout:{layout}")
+        ]
+        return build.tools(
+            "bottle-image",
+            "build",
+            "--quiet",
+            "--context",
+            context,
+            "--oci",
+            self.top / "ours",
+            *bases,
+            *options,
+            expect=None,
+        )
 
     def leave_out_mount_points(self, case, expected, found):
         for path in case.by_docker:
@@ -108,20 +135,26 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def line_of(output, dockerfile, expected):
-    """The line that Docker blames: it names a line, or else the instruction as written, or neither."""
+    """The line that Docker blames: it names a line, or else the instruction as written, or
+    neither."""
     named = re.search(r"parse error line (\d+)|Dockerfile:(\d+)|\(line (\d+)\)", output)
     if named:
         return int(next(group for group in named.groups() if group))
     lines = dockerfile.splitlines()
     blamed = re.findall(r"^ > \[.*?\] (.*?):?$", output, re.MULTILINE)
     for number, line in enumerate(lines, 1):
-        if blamed and line.split("\\")[0].strip() and blamed[-1].startswith(line.split("\\")[0].strip()[:40]):
+        if (
+            blamed
+            and line.split("\\")[0].strip()
+            and blamed[-1].startswith(line.split("\\")[0].strip()[:40])
+        ):
             return number
     return expected  # "unknown signal", for example: nothing to compare with
 
 
 def add_cases(module):
     """A test class of the module's cases."""
+
     def test_of(case):
         return lambda self: self.check(case)
 
@@ -132,7 +165,7 @@ def add_cases(module):
 
 for cases in (compare_run, compare_files, compare_config, compare_failures, compare_scope):
     add_cases(cases)
-del Compare, cases  # not a separate test
+del globals()["Compare"]  # not a separate test
 
 if __name__ == "__main__":
     system_fixture.main()

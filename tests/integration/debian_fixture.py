@@ -1,11 +1,11 @@
 """Makes what the Debian tests start from, once in a build directory:
 
-    root.tar   a Debian root file system by debootstrap, from the package mirror that this machine is configured with
+    root.tar   a Debian root file system by debootstrap, from the package mirror that this machine
+               is configured with
     layout     an OCI image layout of it and of two more layers that add, change and delete
     plain      one of it alone
 """
 import os
-import pathlib
 import random
 import shutil
 import subprocess
@@ -21,14 +21,26 @@ LONG_PATH = "/".join(["a-directory-with-a-rather-long-name"] * 9)
 def mirror():
     """(site, release) of the first Debian archive in apt's configuration."""
     if shutil.which("apt-get"):
-        lines = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(SITE) $(CODENAME)", "Created-By: Packages"],
-                               stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()
+        lines = subprocess.run(
+            [
+                "apt-get",
+                "indextargets",
+                "--format",
+                "$(ORIGIN) $(SITE) $(CODENAME)",
+                "Created-By: Packages",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        ).stdout.splitlines()
         for line in lines:
             origin, _, rest = line.partition(" ")
             site, _, release = rest.partition(" ")
             if origin == "Debian" and release.isalpha():
                 return site, release
-    raise unittest.SkipTest("apt knows of no Debian archive, so debootstrap has nothing to install from")
+    raise unittest.SkipTest(
+        "apt knows of no Debian archive, so debootstrap has nothing to install from"
+    )
 
 
 def big_file():
@@ -41,7 +53,10 @@ def second_layer():
     m = images.member
     return [
         m("opt/app", "directory"),
-        *[m(f"opt/app/small-{number:02}", content=f"small file {number}\n" * (number + 1)) for number in range(20)],
+        *[
+            m(f"opt/app/small-{number:02}", content=f"small file {number}\n" * (number + 1))
+            for number in range(20)
+        ],
         m("opt/app/setuid", content="#!/bin/sh\n", mode=0o4755),
         m("opt/app/setgid", content="#!/bin/sh\n", mode=0o2711, gid=42),
         m("opt/app/sticky", "directory", mode=0o1777),
@@ -50,7 +65,8 @@ def second_layer():
         m("opt/app/empty"),
         m("opt/app/big", content=big_file()),
         m("opt/app/name-1", content="one inode, three names\n", uid=1000, gid=2000),
-        # Like each writer of tar archives, a further name repeats the metadata of the first: readers differ in which they take.
+        # Like each writer of tar archives, a further name repeats the metadata of the first:
+        # readers differ in which they take.
         m("opt/app/name-2", "hardlink", link="opt/app/name-1", mode=0o644, uid=1000, gid=2000),
         m("opt/app/name-3", "hardlink", link="opt/app/name-1", mode=0o644, uid=1000, gid=2000),
         m("opt/app/version-of-the-base", "hardlink", link="etc/debian_version", mode=0o644),
@@ -60,7 +76,7 @@ def second_layer():
         m("opt/app/" + LONG_NAME, content="a long name\n"),
         m("opt/app/" + LONG_PATH, "directory"),
         m("opt/app/" + LONG_PATH + "/deep", content="a long path\n"),
-        m("opt/app/with blank, \"quotes\" and ünïcödé", content="a name\n"),
+        m('opt/app/with blank, "quotes" and ünïcödé', content="a name\n"),
         m("opt/app/far-away", content="large numbers\n", uid=3_000_000, gid=4_000_000),
         m("opt/app/directory-then-file", "directory"),
         m("opt/app/directory-then-file/in", content="goes\n"),
@@ -109,15 +125,33 @@ def make_root(directory):
     root = directory / "root"
     subprocess.run(["rm", "-rf", root], check=True)
     # Not unpacked and configured again when only the layers below change: this takes minutes.
-    made = subprocess.run(["debootstrap", "--variant=minbase", release, root, site], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False, env=system_fixture.harness.clean_environment())
+    made = subprocess.run(
+        ["debootstrap", "--variant=minbase", release, root, site],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=system_fixture.harness.clean_environment(),
+    )
     if made.returncode != 0:
         last = "\n".join(made.stdout.splitlines()[-5:])
         raise unittest.SkipTest(f"debootstrap of {release} from {site} failed:\n{last}")
     shutil.rmtree(root / "var" / "cache" / "apt", ignore_errors=True)
     shutil.rmtree(root / "var" / "lib" / "apt" / "lists", ignore_errors=True)
-    subprocess.run(["tar", "--create", "--file", directory / "root.tar.new", "--directory", root, "--numeric-owner",
-                    "--sort=name", "."], check=True)
+    subprocess.run(
+        [
+            "tar",
+            "--create",
+            "--file",
+            directory / "root.tar.new",
+            "--directory",
+            root,
+            "--numeric-owner",
+            "--sort=name",
+            ".",
+        ],
+        check=True,
+    )
     subprocess.run(["rm", "-rf", root], check=True)
     (directory / "root.tar.new").rename(directory / "root.tar")
 
@@ -131,7 +165,9 @@ def make_plain(directory, layout):
         name = descriptor["digest"].removeprefix("sha256:")
         os.link(layout.blobs / name, plain.blobs / name)
     plain.layers, plain.diff_ids = list(layout.layers), list(layout.diff_ids)
-    plain.finish({"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/"})
+    plain.finish(
+        {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/"}
+    )
     shutil.rmtree(directory / "plain", ignore_errors=True)
     os.rename(new, directory / "plain")
 

@@ -1,5 +1,6 @@
-"""RUN on a whole Debian (debian_fixture.py): a package installed by dpkg, what the base has deleted and changed, links, pipes and
-capabilities; the tree that docker build leaves, built as root and as an ordinary user, and the same bytes each time."""
+"""RUN on a whole Debian (debian_fixture.py): a package installed by dpkg, what the base has deleted
+and changed, links, pipes and capabilities; the tree that docker build leaves, built as root and as
+an ordinary user, and the same bytes each time."""
 import json
 import os
 import pathlib
@@ -14,7 +15,8 @@ import system_fixture
 
 USER = "bottle-test"
 UID = 54321
-# Number of the system call setxattr, for perl, which is the only program of a minimal Debian that can call it.
+# Number of the system call setxattr, for perl, which is the only program of a minimal Debian that
+# can call it.
 SETXATTR = {"x86_64": 188, "aarch64": 5}
 
 DOCKERFILE = """\
@@ -49,27 +51,40 @@ def make_package(directory):
     """local.deb below `directory`."""
     system_fixture.need("dpkg-deb")
     root = directory / "package"
-    for path, text, mode in (("DEBIAN/control", CONTROL, 0o644), ("DEBIAN/postinst", POSTINST, 0o755),
-                             ("DEBIAN/conffiles", "/etc/local-example.conf\n", 0o644), ("etc/local-example.conf", "a = b\n", 0o644),
-                             ("usr/bin/local-example", "#!/bin/sh\necho here\n", 0o755), ("usr/lib/local-example/helper", "helper\n", 0o4755),
-                             ("usr/share/local-example/data", "data\n" * 1000, 0o644)):
+    for path, text, mode in (
+        ("DEBIAN/control", CONTROL, 0o644),
+        ("DEBIAN/postinst", POSTINST, 0o755),
+        ("DEBIAN/conffiles", "/etc/local-example.conf\n", 0o644),
+        ("etc/local-example.conf", "a = b\n", 0o644),
+        ("usr/bin/local-example", "#!/bin/sh\necho here\n", 0o755),
+        ("usr/lib/local-example/helper", "helper\n", 0o4755),
+        ("usr/share/local-example/data", "data\n" * 1000, 0o644),
+    ):
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         file.chmod(mode)
     (root / "usr/bin/local-link").symlink_to("local-example")
     os.link(root / "usr/share/local-example/data", root / "usr/share/local-example/same-data")
-    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, directory / "local.deb"], stdout=subprocess.DEVNULL, check=True,
-                   env={**system_fixture.harness.clean_environment(), "SOURCE_DATE_EPOCH": "1000000000"})
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "--build", root, directory / "local.deb"],
+        stdout=subprocess.DEVNULL,
+        check=True,
+        env={**system_fixture.harness.clean_environment(), "SOURCE_DATE_EPOCH": "1000000000"},
+    )
     shutil.rmtree(root)
 
 
 class AsUser:
-    """Words to put before a command so that it runs as an ordinary user with subordinate ids, whom only that command sees: the
-    system's own files stay as they are."""
+    """Words to put before a command so that it runs as an ordinary user with subordinate ids, whom
+    only that command sees: the system's own files stay as they are."""
 
-    FILES = {"/etc/passwd": f"{USER}:x:{UID}:{UID}::/nonexistent:/bin/sh\n", "/etc/group": f"{USER}:x:{UID}:\n",
-             "/etc/subuid": f"{USER}:200000:65536\n", "/etc/subgid": f"{USER}:200000:65536\n"}
+    FILES = {
+        "/etc/passwd": f"{USER}:x:{UID}:{UID}::/nonexistent:/bin/sh\n",
+        "/etc/group": f"{USER}:x:{UID}:\n",
+        "/etc/subuid": f"{USER}:200000:65536\n",
+        "/etc/subgid": f"{USER}:200000:65536\n",
+    }
 
     def __init__(self, directory):
         system_fixture.need_root("another user is made for one process")
@@ -79,12 +94,25 @@ class AsUser:
             if not os.path.exists(path):
                 raise unittest.SkipTest(f"needs {path} to put another one over it")
             file = directory / os.path.basename(path)
-            kept = "" if path.startswith("/etc/sub") else pathlib.Path(path).read_text(encoding="utf-8")
+            kept = (
+                ""
+                if path.startswith("/etc/sub")
+                else pathlib.Path(path).read_text(encoding="utf-8")
+            )
             file.write_text(kept + text, encoding="utf-8")
             file.chmod(0o644)
             script.append(f"mount --bind '{file}' {path}")
-        script.append(f"exec setpriv --reuid {UID} --regid {UID} --clear-groups -- \"$@\"")
-        self.words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(script), "as-user"]
+        script.append(f'exec setpriv --reuid {UID} --regid {UID} --clear-groups -- "$@"')
+        self.words = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            "\n".join(script),
+            "as-user",
+        ]
 
     def can(self, *test):
         return subprocess.run([*self.words, "test", *test], check=False).returncode == 0
@@ -95,14 +123,19 @@ class DebianRun(system_fixture.TestCase):
         super().setUp()
         self.base = system_fixture.settings.debian / "plain"
         if not self.base.exists():
-            raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
+            raise unittest.SkipTest(
+                "needs the Debian root file system that debootstrap makes (test"
+                " integration.debian.root)"
+            )
         if platform.machine() not in SETXATTR:
             raise unittest.SkipTest(f"needs to know the system calls of {platform.machine()}")
         system_fixture.need_root("the trees have several owners")
         self.context = self.top / "context"
         self.context.mkdir()
         make_package(self.context)
-        (self.context / "Dockerfile").write_text(DOCKERFILE.replace("@SETXATTR@", str(SETXATTR[platform.machine()])), encoding="utf-8")
+        (self.context / "Dockerfile").write_text(
+            DOCKERFILE.replace("@SETXATTR@", str(SETXATTR[platform.machine()])), encoding="utf-8"
+        )
 
     def build_with_docker(self):
         with docker_fixture.Engine() as engine:
@@ -111,8 +144,13 @@ class DebianRun(system_fixture.TestCase):
             engine.save("built", self.top / "theirs.tar")
         image = image_tree.read_archive(self.top / "theirs.tar")
         (self.top / "theirs.tar").unlink()
-        # Where Docker mounts its own files on ones that the base does not have, this version leaves empty ones.
-        image.tree = {path: row for path, row in image.tree.items() if path not in ("etc/hosts", "etc/resolv.conf")}
+        # Where Docker mounts its own files on ones that the base does not have, this version leaves
+        # empty ones.
+        image.tree = {
+            path: row
+            for path, row in image.tree.items()
+            if path not in ("etc/hosts", "etc/resolv.conf")
+        }
         return image
 
     def build_with_bottle(self, name, prefix=()):
@@ -123,20 +161,47 @@ class DebianRun(system_fixture.TestCase):
             for directory in (build.root, build.source):
                 os.chown(directory, UID, UID)
         layout = build.root / "layout"
-        result = build.tools("bottle-image", "--json", "build", "--context", self.context, "--oci", layout, "--build-context",
-                             f"debian=oci-layout:{self.base}")
-        document = json.loads(result.stdout[result.stdout.index("\n{") if not result.stdout.startswith("{") else 0:])
+        result = build.tools(
+            "bottle-image",
+            "--json",
+            "build",
+            "--context",
+            self.context,
+            "--oci",
+            layout,
+            "--build-context",
+            f"debian=oci-layout:{self.base}",
+        )
+        document = json.loads(
+            result.stdout[result.stdout.index("\n{") if not result.stdout.startswith("{") else 0 :]
+        )
         self.assertEqual(document["instructions"]["executed"], 8, result.stdout)
         image = image_tree.read_layout(layout)
-        image.tree = {path: row for path, row in image.tree.items() if path not in ("etc/hosts", "etc/resolv.conf")}
+        image.tree = {
+            path: row
+            for path, row in image.tree.items()
+            if path not in ("etc/hosts", "etc/resolv.conf")
+        }
         return document["oci"]["imageDigest"], image
 
     def check_what_ran(self, tree):
         """So that two builders that both do nothing are not equal."""
         self.assertGreater(len(tree), 3000)
-        for path in ("etc/issue", "usr/share/locale", "usr/share/doc/apt", "tmp/local.deb", "usr/bin/local-example", "etc/skel"):
+        for path in (
+            "etc/issue",
+            "usr/share/locale",
+            "usr/share/doc/apt",
+            "tmp/local.deb",
+            "usr/bin/local-example",
+            "etc/skel",
+        ):
             self.assertNotIn(path, tree)
-        kinds = {"opt/pipe": "fifo", "opt/soft": "symlink", "usr/share/doc/this": "file", "etc/local-example.made": "file"}
+        kinds = {
+            "opt/pipe": "fifo",
+            "opt/soft": "symlink",
+            "usr/share/doc/this": "file",
+            "etc/local-example.made": "file",
+        }
         for path, kind in kinds.items():
             self.assertEqual(tree[path].kind, kind, path)
         self.assertEqual(tree["opt/version"].first, "etc/debian_version")
@@ -153,11 +218,17 @@ class DebianRun(system_fixture.TestCase):
         self.assertEqual(again, digest)
         user = AsUser(self.top)
         os.chmod(self.top, 0o755)
-        for test in (("-x", system_fixture.settings.tools / "bottle-image"), ("-r", self.base / "index.json"), ("-r", self.context / "Dockerfile")):
+        for test in (
+            ("-x", system_fixture.settings.tools / "bottle-image"),
+            ("-r", self.base / "index.json"),
+            ("-r", self.context / "Dockerfile"),
+        ):
             if not user.can(*test):
                 raise unittest.SkipTest(f"needs a build tree that other users can read: {test[1]}")
         as_user, image = self.build_with_bottle("as an ordinary user", user.words)
-        self.assertEqual(image_tree.differences(image, theirs), [], "Bottle's as an ordinary user | Docker's")
+        self.assertEqual(
+            image_tree.differences(image, theirs), [], "Bottle's as an ordinary user | Docker's"
+        )
         self.assertEqual(as_user, digest)
 
 

@@ -1,4 +1,5 @@
-"""A whole Debian as a base (debian_fixture.py): the same tree as umoci makes of it, small repacks, bounded memory."""
+"""A whole Debian as a base (debian_fixture.py): the same tree as umoci makes of it, small repacks,
+bounded memory."""
 import json
 import os
 import random
@@ -17,8 +18,14 @@ COPY files/ /srv/files/
 COPY --chown=1000:1001 --chmod=640 files/one /srv/owned
 WORKDIR /srv/files
 """
-FILES = {"Dockerfile": DOCKERFILE, ".dockerignore": "**/*.log\n", "files/one": "one\n", "files/below/two": "two\n",
-         "files/not.log": "stays\n", "files/below/.keep": ""}
+FILES = {
+    "Dockerfile": DOCKERFILE,
+    ".dockerignore": "**/*.log\n",
+    "files/one": "one\n",
+    "files/below/two": "two\n",
+    "files/not.log": "stays\n",
+    "files/below/.keep": "",
+}
 
 MEMORY_LIMIT = 200 << 20
 
@@ -28,7 +35,10 @@ class DebianTestCase(system_fixture.TestCase):
         super().setUp()
         self.layout = system_fixture.settings.debian / "layout"
         if not self.layout.exists():
-            raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
+            raise unittest.SkipTest(
+                "needs the Debian root file system that debootstrap makes (test"
+                " integration.debian.root)"
+            )
 
     def debian(self, name="debian", layout=None):
         build = self.new_build(FILES, name)
@@ -46,7 +56,9 @@ class Tree(DebianTestCase):
         build.tools("bottle-pack", "verify", "--quiet", build.output)
         layout, bundle, extracted = (self.top / name for name in ("layout", "bundle", "extracted"))
         build.export(layout, "--tag", "exported")
-        subprocess.run(["umoci", "--log=error", "unpack", "--image", f"{layout}:exported", bundle], check=True)
+        subprocess.run(
+            ["umoci", "--log=error", "unpack", "--image", f"{layout}:exported", bundle], check=True
+        )
         unpacked = system_fixture.tree_of(bundle / "rootfs")
         devices = {path for path, row in unpacked.items() if row[0] in ("char", "block", "fifo")}
         expected = {path: row for path, row in unpacked.items() if path not in devices}
@@ -54,28 +66,55 @@ class Tree(DebianTestCase):
         self.check_that_the_layers_were_applied(expected)
 
         build.tools("bottle-pack", "extract", "--quiet", build.output, extracted)
-        self.assertEqual(system_fixture.differences(system_fixture.tree_of(extracted), expected), [])
+        self.assertEqual(
+            system_fixture.differences(system_fixture.tree_of(extracted), expected), []
+        )
 
         rows = json.loads(build.tools("bottle-pack", "inspect", "--tree", build.output).stdout)
-        self.assertEqual(system_fixture.differences({row[0]: tuple(row[1:]) for row in rows}, expected), [])
+        self.assertEqual(
+            system_fixture.differences({row[0]: tuple(row[1:]) for row in rows}, expected), []
+        )
 
         if devices:
-            made = build.tools("bottle-pack", "create", "--json", "--runtime", "none", "--image", build.build, "--output",
-                               build.output).stdout
+            made = build.tools(
+                "bottle-pack",
+                "create",
+                "--json",
+                "--runtime",
+                "none",
+                "--image",
+                build.build,
+                "--output",
+                build.output,
+            ).stdout
             self.assertRegex(made, "device nodes and fifos are left out.*" + min(devices))
         # And our own comparison agrees.
         self.assertEqual(build.tools("bottle-pack", "diff", build.output, extracted).stdout, "")
 
     def check_that_the_layers_were_applied(self, tree):
         """So that two readers that both do nothing are not equal."""
-        for path in ("usr/share/locale", "opt/app/small-03", "opt/app/name-1", "opt/app/state/2", "usr/share/doc/apt",
-                     "opt/app/directory-then-file/in", "srv/files/not.log"):
+        for path in (
+            "usr/share/locale",
+            "opt/app/small-03",
+            "opt/app/name-1",
+            "opt/app/state/2",
+            "usr/share/doc/apt",
+            "opt/app/directory-then-file/in",
+            "srv/files/not.log",
+        ):
             self.assertNotIn(path, tree)
-        kinds = {"usr/share/doc/only-this": "file", "opt/app/directory-then-file": "file",
-                 "opt/app/file-then-directory": "directory", "opt/app/directory-then-link": "symlink",
-                 "opt/app/name-3": "hardlink", "opt/app/version-of-the-base": "hardlink", "etc/issue": "file",
-                 "opt/app/" + debian_fixture.LONG_NAME: "file", "opt/app/" + debian_fixture.LONG_PATH + "/deep": "file",
-                 "srv/files/below/two": "file"}
+        kinds = {
+            "usr/share/doc/only-this": "file",
+            "opt/app/directory-then-file": "file",
+            "opt/app/file-then-directory": "directory",
+            "opt/app/directory-then-link": "symlink",
+            "opt/app/name-3": "hardlink",
+            "opt/app/version-of-the-base": "hardlink",
+            "etc/issue": "file",
+            "opt/app/" + debian_fixture.LONG_NAME: "file",
+            "opt/app/" + debian_fixture.LONG_PATH + "/deep": "file",
+            "srv/files/below/two": "file",
+        }
         for path, kind in kinds.items():
             self.assertEqual(tree[path][0], kind, path)
         self.assertEqual(tree["opt/app/setuid"][1], "4755")
@@ -86,9 +125,18 @@ class Tree(DebianTestCase):
 
 class Repack(DebianTestCase):
     def statistics(self, build):
-        text = build.tools("bottle-pack", "create", "--json", "--runtime", "none", "--image", build.build, "--output",
-                           build.output).stdout
-        return json.loads(text[text.index("{"):])["frames"]
+        text = build.tools(
+            "bottle-pack",
+            "create",
+            "--json",
+            "--runtime",
+            "none",
+            "--image",
+            build.build,
+            "--output",
+            build.output,
+        ).stdout
+        return json.loads(text[text.index("{") :])["frames"]
 
     def pack_of_an_empty_store(self, like):
         """Made in another place, from nothing."""
@@ -117,7 +165,9 @@ class Repack(DebianTestCase):
         shutil.copytree(self.layout, changed)
         build.image(*build.base)
         self.assertEqual(self.statistics(build)["reused"], 0)
-        self.replace_top_layer(changed, images.layer(debian_fixture.third_layer("the third layer, edited\n")))
+        self.replace_top_layer(
+            changed, images.layer(debian_fixture.third_layer("the third layer, edited\n"))
+        )
         self.check_small_repack(build)
 
     def test_edit_of_a_copied_file(self):
@@ -146,8 +196,17 @@ class MemoryTestCase(system_fixture.TestCase):
 
     def check(self, build, name, *arguments):
         report = self.top / "time"
-        result = build.run("/usr/bin/time", "--verbose", "--output", report, system_fixture.settings.tools / name, *arguments)
-        peak = 1024 * int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", report.read_text()).group(1))
+        result = build.run(
+            "/usr/bin/time",
+            "--verbose",
+            "--output",
+            report,
+            system_fixture.settings.tools / name,
+            *arguments,
+        )
+        peak = 1024 * int(
+            re.search(r"Maximum resident set size \(kbytes\): (\d+)", report.read_text()).group(1)
+        )
         print(f"{name} {arguments[0]}: {peak >> 20} MiB", flush=True)
         self.assertLess(peak, MEMORY_LIMIT, f"{name} {arguments[0]}")
         return result
@@ -158,11 +217,24 @@ class MemoryTestCase(system_fixture.TestCase):
         build.environment["BOTTLE_JOBS"] = "64"  # as on a large machine
         self.check(build, "bottle-fingerprint", *where)
         self.check(build, "bottle-image", "build", "--quiet", *where)
-        self.check(build, "bottle-pack", "create", "--quiet", "--runtime", "none", "--image", build.build, "--output", build.output)
+        self.check(
+            build,
+            "bottle-pack",
+            "create",
+            "--quiet",
+            "--runtime",
+            "none",
+            "--image",
+            build.build,
+            "--output",
+            build.output,
+        )
         self.check(build, "bottle-pack", "verify", "--quiet", build.output)
         self.check(build, "bottle-pack", "inspect", "--tree", build.output)
         self.check(build, "bottle-pack", "extract", "--quiet", build.output, directory)
-        self.check(build, "bottle-image", "export", "--out", build.build, "--layout", build.root / "layout")
+        self.check(
+            build, "bottle-image", "export", "--out", build.build, "--layout", build.root / "layout"
+        )
         self.check(build, "bottle-pack", "diff", "--quiet", "--no-owner", build.output, directory)
         self.check(build, "bottle-cache", "verify", "--quiet")
 
@@ -171,7 +243,10 @@ class DebianMemory(MemoryTestCase):
     def test_debian_image(self):
         layout = system_fixture.settings.debian / "layout"
         if not layout.exists():
-            raise unittest.SkipTest("needs the Debian root file system that debootstrap makes (test integration.debian.root)")
+            raise unittest.SkipTest(
+                "needs the Debian root file system that debootstrap makes (test"
+                " integration.debian.root)"
+            )
         system_fixture.need_root("owners and setuid bits are extracted")
         self.check_all(self.new_build(FILES), "--build-context", f"base=oci-layout:{layout}")
 
@@ -208,7 +283,9 @@ class ManyFilesMemory(MemoryTestCase):
         for directory in range(200):
             (build.source / f"d{directory}").mkdir()
             for number in range(100):
-                (build.source / f"d{directory}" / f"file-{number}").write_bytes(b"%d %d\n" % (directory, number) * 500)
+                (build.source / f"d{directory}" / f"file-{number}").write_bytes(
+                    b"%d %d\n" % (directory, number) * 500
+                )
         self.check_all(build)
 
 

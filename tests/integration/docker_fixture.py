@@ -1,16 +1,18 @@
 """A Docker Engine of the test's own, for as long as a `with` block:
 
     with docker_fixture.Engine() as engine:
-        engine.load(layout, "base")                       # an OCI image layout becomes the image base:latest
+        engine.load(layout, "base")            # an OCI image layout becomes the image base:latest
         result = engine.build(context, "built", "--build-arg", "a=b")
         engine.save_to_layout("built", directory)
 
-It starts in about half a second, so each test class starts one instead of sharing one between tests that CTest may run at
-once. Daemon, containerd and whatever they start live in a separate process and mount namespace, whose first process
-is the daemon: when the test ends, in whatever way, the kernel ends all of them and no mount is left. What only a killed
-test can leave, an empty control group and a directory, the next start removes.
+It starts in about half a second, so each test class starts one instead of sharing one between tests
+that CTest may run at once. Daemon, containerd and whatever they start live in a separate process
+and mount namespace, whose first process is the daemon: when the test ends, in whatever way, the
+kernel ends all of them and no mount is left. What only a killed test can leave, an empty control
+group and a directory, the next start removes.
 
-Nothing is pulled, no bridge and no firewall rule is made: RUN has the host's network or none (`--network`)."""
+Nothing is pulled, no bridge and no firewall rule is made: RUN has the host's network or none
+(`--network`)."""
 import contextlib
 import fcntl
 import os
@@ -31,26 +33,45 @@ RUNTIME_STATES = pathlib.Path("/run/runc")
 
 
 def client():
-    """The first client on the PATH that builds with BuildKit: since 23 that takes the plugin buildx as well."""
+    """The first client on the PATH that builds with BuildKit: since 23 that takes the plugin buildx
+    as well."""
     directories = [*os.environ.get("PATH", "").split(":"), "/usr/bin"]
     for path in dict.fromkeys(f"{directory}/docker" for directory in directories if directory):
         if not os.access(path, os.X_OK):
             continue
-        version = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        version = subprocess.run(
+            [path, "--version"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
         words = version.stdout.split()  # Docker version 20.10.24+dfsg1, build 297e128
         if len(words) < 3 or words[0] != "Docker":
             continue
         if int(words[2].split(".")[0]) < 23:
             return path
-        if subprocess.run([path, "buildx", "version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        if (
+            subprocess.run(
+                [path, "buildx", "version"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            == 0
+        ):
             return path
-    raise unittest.SkipTest("needs a docker client that can build with BuildKit, which is not installed (Debian: docker.io)")
+    raise unittest.SkipTest(
+        "needs a docker client that can build with BuildKit, which is not installed (Debian:"
+        " docker.io)"
+    )
 
 
 class Engine:
     """Start and end; what it says is in `log`. Skips the test where an engine cannot be.
 
-    `programs` is a directory with another dockerd and containerd, which keeps images in containerd's store."""
+    `programs` is a directory with another dockerd and containerd, which keeps images in
+    containerd's store."""
 
     def __init__(self, programs=None):
         system_fixture.need_root("a Docker Engine mounts file systems")
@@ -77,11 +98,33 @@ class Engine:
         self.stop()
 
     def start(self):
-        command = ["setpriv", "--pdeathsig", "KILL",
-                   "unshare", "--mount", "--propagation", "private", "--pid", "--mount-proc", "--fork", "--kill-child=KILL",
-                   self.programs / "dockerd" if self.programs else "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", self.directory / "data",
-                   "--exec-root", self.directory / "exec", "--pidfile", self.directory / "pid",
-                   "--cgroup-parent", "/" + self.directory.name, "--host", self.socket]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--mount-proc",
+            "--fork",
+            "--kill-child=KILL",
+            self.programs / "dockerd" if self.programs else "dockerd",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--bridge=none",
+            "--data-root",
+            self.directory / "data",
+            "--exec-root",
+            self.directory / "exec",
+            "--pidfile",
+            self.directory / "pid",
+            "--cgroup-parent",
+            "/" + self.directory.name,
+            "--host",
+            self.socket,
+        ]
         environment = system_fixture.harness.clean_environment()
         if self.programs:
             settings = self.directory / "daemon.json"
@@ -89,19 +132,30 @@ class Engine:
             command += ["--config-file", settings]
             environment["PATH"] = f"{self.programs}:{environment['PATH']}"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                            env=environment)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=environment,
+            )
         end = time.monotonic() + START_SECONDS
         while self.docker("info", expect=None).returncode != 0:
             if self.process.poll() is not None:
-                raise unittest.SkipTest(f"needs a Docker Engine, which does not start here: {self.last_words()}")
+                raise unittest.SkipTest(
+                    f"needs a Docker Engine, which does not start here: {self.last_words()}"
+                )
             if time.monotonic() > end:
-                raise AssertionError(f"dockerd was not ready after {START_SECONDS} s: {self.last_words()}")
+                raise AssertionError(
+                    f"dockerd was not ready after {START_SECONDS} s: {self.last_words()}"
+                )
             time.sleep(0.05)  # the daemon does not report that it is ready
 
     def stop(self):
         if self.process:
-            # Its only child is the daemon. It may end its containers; then the kernel ends what is left.
+            # Its only child is the daemon. It may end its containers; then the kernel ends what is
+            # left.
             for child in children(self.process.pid):
                 os.kill(child, signal.SIGTERM)
             try:
@@ -115,13 +169,21 @@ class Engine:
 
     def last_words(self):
         lines = self.log.read_text(errors="replace").splitlines()
-        return next((line for line in reversed(lines) if "level=fatal" in line or "failed" in line), "\n".join(lines[-1:]))
+        return next(
+            (line for line in reversed(lines) if "level=fatal" in line or "failed" in line),
+            "\n".join(lines[-1:]),
+        )
 
     @property
     def environment(self):
         """Of every client of this engine, podman and skopeo's docker-daemon: included."""
-        return {**system_fixture.harness.clean_environment(), "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1",
-                "DOCKER_CONFIG": str(self.directory / "client"), "BUILDKIT_PROGRESS": "plain"}
+        return {
+            **system_fixture.harness.clean_environment(),
+            "DOCKER_HOST": self.socket,
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": str(self.directory / "client"),
+            "BUILDKIT_PROGRESS": "plain",
+        }
 
     def docker(self, *arguments, expect=0, **options):
         return self.command(self.client, *arguments, expect=expect, **options)
@@ -131,10 +193,18 @@ class Engine:
         command = [str(word) for word in command]
         options.setdefault("stderr", subprocess.STDOUT)
         options.setdefault("text", True)
-        result = subprocess.run(command, env={**self.environment, **dict(environment)}, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, check=False, **options)
+        result = subprocess.run(
+            command,
+            env={**self.environment, **dict(environment)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+            **options,
+        )
         if expect is not None and (result.returncode == 0) != (expect == 0):
-            raise AssertionError(f"{' '.join(command)}\nended with {result.returncode}:\n{result.stdout}")
+            raise AssertionError(
+                f"{' '.join(command)}\nended with {result.returncode}:\n{result.stdout}"
+            )
         return result
 
     def build(self, context, tag, *options, network="host", **more):
@@ -143,21 +213,40 @@ class Engine:
 
     def load(self, layout, tag):
         """The image of an OCI layout that holds one, as `tag`."""
-        self.command("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-daemon-host", self.socket, f"oci:{layout}",
-                     f"docker-daemon:{tag if ':' in tag else tag + ':latest'}")
+        self.command(
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--dest-daemon-host",
+            self.socket,
+            f"oci:{layout}",
+            f"docker-daemon:{tag if ':' in tag else tag + ':latest'}",
+        )
 
     def save(self, tag, archive):
         """docker save: the archive that keeps layers as they are."""
         self.docker("save", "--output", archive, tag)
 
     def save_to_layout(self, tag, layout):
-        self.command("skopeo", "--insecure-policy", "copy", "--quiet", "--src-daemon-host", self.socket,
-                     f"docker-daemon:{tag if ':' in tag else tag + ':latest'}", f"oci:{layout}:{tag.rpartition(':')[2]}")
+        self.command(
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--src-daemon-host",
+            self.socket,
+            f"docker-daemon:{tag if ':' in tag else tag + ':latest'}",
+            f"oci:{layout}:{tag.rpartition(':')[2]}",
+        )
 
 
 def children(process):
     try:
-        return [int(word) for word in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+        return [
+            int(word)
+            for word in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        ]
     except OSError:
         return []
 
@@ -185,7 +274,8 @@ def lock_of(directory):
 
 
 def remove(directory):
-    """The directory of an engine that has ended, its control groups, and what it kept of containers that ended with it."""
+    """The directory of an engine that has ended, its control groups, and what it kept of containers
+    that ended with it."""
     for state in RUNTIME_STATES.glob("*/state.json"):
         try:
             if f"{directory}/" in state.read_text():

@@ -26,8 +26,14 @@ FILES = {"Dockerfile": DOCKERFILE, "a": "content of a\n"}
 
 
 def command(*arguments, **options):
-    result = subprocess.run([str(argument) for argument in arguments], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, check=False, **options)
+    result = subprocess.run(
+        [str(argument) for argument in arguments],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        **options,
+    )
     assert result.returncode == 0, f"{arguments} ended with {result.returncode}:\n{result.stdout}"
     return result.stdout
 
@@ -42,14 +48,23 @@ class Exchange(system_fixture.TestCase):
 
     def test_layout_follows_the_specification(self):
         manifest, config = images.read_image(self.layout)
-        self.assertEqual(json.loads((self.layout / "oci-layout").read_text()), {"imageLayoutVersion": "1.0.0"})
+        self.assertEqual(
+            json.loads((self.layout / "oci-layout").read_text()), {"imageLayoutVersion": "1.0.0"}
+        )
         self.assertEqual(manifest["mediaType"], images.MANIFEST)
         self.assertEqual(manifest["config"]["mediaType"], images.CONFIG)
         history = config["history"]
-        self.assertEqual(len([step for step in history if not step.get("empty_layer")]), len(manifest["layers"]))
+        self.assertEqual(
+            len([step for step in history if not step.get("empty_layer")]), len(manifest["layers"])
+        )
         self.assertEqual(len(config["rootfs"]["diff_ids"]), len(manifest["layers"]))
-        self.assertTrue(all(step["created"].startswith("1970-01-01T00:00:00") for step in history), history)
-        self.assertIn("COPY", history[[bool(step.get("empty_layer")) for step in history].index(False)]["created_by"])
+        self.assertTrue(
+            all(step["created"].startswith("1970-01-01T00:00:00") for step in history), history
+        )
+        self.assertIn(
+            "COPY",
+            history[[bool(step.get("empty_layer")) for step in history].index(False)]["created_by"],
+        )
         self.assertEqual(config["os"], "linux")
         self.assertEqual(sorted(config["config"]["Env"]), ["GREETING=good day", "PATH=/bin"])
         self.assertEqual(config["config"]["Entrypoint"], ["/bin/a"])
@@ -87,7 +102,13 @@ class Exchange(system_fixture.TestCase):
         """What `docker load` would read, and `docker save` writes."""
         system_fixture.need("skopeo")
         archive = self.top / name
-        command("skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:ours", f"docker-archive:{archive}:example.org/ours:1")
+        command(
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            f"oci:{self.layout}:ours",
+            f"docker-archive:{archive}:example.org/ours:1",
+        )
         return archive
 
     def test_docker_archive_is_read(self):
@@ -100,8 +121,12 @@ class Exchange(system_fixture.TestCase):
         self.assertEqual(len(listed[0]["Layers"]), len(ours["rootfs"]["diff_ids"]))
 
     def check_as_base(self, context):
-        """An image FROM what another program made of our image holds our image, and one layer more."""
-        child = self.new_build({"Dockerfile": "FROM base\nCOPY b /b\n", "b": "b\n"}, name="child of " + context.split(":")[0])
+        """An image FROM what another program made of our image holds our image, and one layer
+        more."""
+        child = self.new_build(
+            {"Dockerfile": "FROM base\nCOPY b /b\n", "b": "b\n"},
+            name="child of " + context.split(":")[0],
+        )
         child.image("--build-context", "base=" + context)
         layout = child.root / "layout"
         child.export(layout)
@@ -112,16 +137,32 @@ class Exchange(system_fixture.TestCase):
         self.assertEqual(config["config"], ours["config"])
         self.assertEqual(len(config["history"]), len(ours["history"]) + 1)
         child.create()
-        rows = {row[0]: row[1:] for row in json.loads(child.tools("bottle-pack", "inspect", "--tree", child.output).stdout)}
+        rows = {
+            row[0]: row[1:]
+            for row in json.loads(
+                child.tools("bottle-pack", "inspect", "--tree", child.output).stdout
+            )
+        }
         self.assertEqual(set(rows), {"", "bin", "bin/a", "second", "second/a", "b"})
         self.assertEqual(rows["bin/a"][:4], ["file", "4750", 3, 4])
 
     def test_base_from_a_layout_of_skopeo(self):
         system_fixture.need("skopeo")
         compress = ["--dest-compress", "--dest-compress-format"]
-        for name, options in {"plain": [], "gzip": [*compress, "gzip"], "zstd": [*compress, "zstd"]}.items():
+        for name, options in {
+            "plain": [],
+            "gzip": [*compress, "gzip"],
+            "zstd": [*compress, "zstd"],
+        }.items():
             with self.subTest(name):
-                command("skopeo", "--insecure-policy", "copy", *options, f"oci:{self.layout}:ours", f"oci:{self.top}/{name}:x")
+                command(
+                    "skopeo",
+                    "--insecure-policy",
+                    "copy",
+                    *options,
+                    f"oci:{self.layout}:ours",
+                    f"oci:{self.top}/{name}:x",
+                )
                 self.check_as_base(f"oci-layout:{self.top}/{name}")
 
     def test_base_from_a_docker_archive_of_skopeo(self):
@@ -137,11 +178,18 @@ class Exchange(system_fixture.TestCase):
         command("umoci", "repack", "--image", f"{self.layout}:changed", self.top / "bundle")
         alone = self.top / "alone"
         system_fixture.need("skopeo")
-        command("skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:changed", f"oci:{alone}:x")
+        command(
+            "skopeo", "--insecure-policy", "copy", f"oci:{self.layout}:changed", f"oci:{alone}:x"
+        )
         child = self.new_build({"Dockerfile": "FROM base\n"}, name="child of umoci")
         child.image("--build-context", f"base=oci-layout:{alone}")
         child.create()
-        rows = {row[0] for row in json.loads(child.tools("bottle-pack", "inspect", "--tree", child.output).stdout)}
+        rows = {
+            row[0]
+            for row in json.loads(
+                child.tools("bottle-pack", "inspect", "--tree", child.output).stdout
+            )
+        }
         self.assertEqual(rows, {"", "bin", "bin/a", "second", "added"})
 
     def test_export_replaces_only_layouts(self):

@@ -1,7 +1,8 @@
-"""A kill, an interrupt and a full disk at every write; two builds at once. Afterwards a build succeeds, with the same bytes.
+"""A kill, an interrupt and a full disk at every write; two builds at once. Afterwards a build
+succeeds, with the same bytes.
 
-fault.cpp is preloaded into the tool under test and strikes at its n-th system call that changes a file, so that each moment
-is tried, on a slow machine as on a fast one.
+fault.cpp is preloaded into the tool under test and strikes at its n-th system call that changes a
+file, so that each moment is tried, on a slow machine as on a fast one.
 """
 import hashlib
 import os
@@ -21,8 +22,12 @@ COPY data /data
 WORKDIR /new/dir
 """
 # Two megabytes that do not compress.
-FILES = {"Dockerfile": DOCKERFILE, "text": "text\n", "data/two": "2\n",
-         "data/one": b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(60_000))}
+FILES = {
+    "Dockerfile": DOCKERFILE,
+    "text": "text\n",
+    "data/two": "2\n",
+    "data/one": b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(60_000)),
+}
 
 KILLED = -signal.SIGKILL
 INTERRUPTED = 128 + signal.SIGINT
@@ -44,41 +49,89 @@ def tree_or_none(directory):
 
 
 class FaultTestCase(system_fixture.TestCase):
-    KNOWN = {"source", "build", "cache", "trace.jsonl", "layout", "extracted"}  # what a build's directory may hold
+    KNOWN = {
+        "source",
+        "build",
+        "cache",
+        "trace.jsonl",
+        "layout",
+        "extracted",
+    }  # what a build's directory may hold
 
     def setUp(self):
         super().setUp()
         self.layout = images.Layout(self.top / "base")
-        self.layout.add(images.layer([images.member("from-the-base", content="base\n" * 1000)]), compress=True)
+        self.layout.add(
+            images.layer([images.member("from-the-base", content="base\n" * 1000)]), compress=True
+        )
         self.layout.add(images.layer([images.member("more", content="more\n")]))
         self.layout.finish()
         self.build = self.new_build(FILES)
         self.base = ["--build-context", f"base=oci-layout:{self.layout.directory}"]
-        self.steps = [self.image_step(), self.pack_step(), self.export_step(), self.extract_step(), self.fingerprint_step()]
+        self.steps = [
+            self.image_step(),
+            self.pack_step(),
+            self.export_step(),
+            self.extract_step(),
+            self.fingerprint_step(),
+        ]
 
     # -- the steps
 
     def image_step(self):
-        return Step("image", lambda build, **options: build.image(*self.base, **options),
-                    lambda build: file_digest(build.build / "image.json"))
+        return Step(
+            "image",
+            lambda build, **options: build.image(*self.base, **options),
+            lambda build: file_digest(build.build / "image.json"),
+        )
 
     def fingerprint_step(self):
         def run(build, **options):
-            return build.tools("bottle-fingerprint", "--context", build.source, "--out", build.build, *self.base, **options)
+            return build.tools(
+                "bottle-fingerprint",
+                "--context",
+                build.source,
+                "--out",
+                build.build,
+                *self.base,
+                **options,
+            )
+
         return Step("fingerprint", run, lambda build: file_digest(build.build / "key"))
 
     def pack_step(self):
-        return Step("pack", lambda build, **options: build.create(**options), lambda build: file_digest(build.output),
-                    before=["image"])
+        return Step(
+            "pack",
+            lambda build, **options: build.create(**options),
+            lambda build: file_digest(build.output),
+            before=["image"],
+        )
 
     def export_step(self):
-        return Step("export", lambda build, **options: build.export(build.root / "layout", "--tag", "x", **options),
-                    lambda build: tree_or_none(build.root / "layout"), before=["image"])
+        return Step(
+            "export",
+            lambda build, **options: build.export(build.root / "layout", "--tag", "x", **options),
+            lambda build: tree_or_none(build.root / "layout"),
+            before=["image"],
+        )
 
     def extract_step(self):
         def run(build, **options):
-            return build.tools("bottle-pack", "extract", "--quiet", build.output, build.root / "extracted", **options)
-        return Step("extract", run, lambda build: tree_or_none(build.root / "extracted"), before=["image", "pack"])
+            return build.tools(
+                "bottle-pack",
+                "extract",
+                "--quiet",
+                build.output,
+                build.root / "extracted",
+                **options,
+            )
+
+        return Step(
+            "extract",
+            run,
+            lambda build: tree_or_none(build.root / "extracted"),
+            before=["image", "pack"],
+        )
 
     # -- one start with a fault, from nothing
 
@@ -99,7 +152,13 @@ class FaultTestCase(system_fixture.TestCase):
         """How often `step` changes files, when nothing goes wrong; and its result."""
         build = self.fresh(step, "counted")
         count = self.top / "count"
-        build.environment.update({"LD_PRELOAD": str(system_fixture.settings.fault), "BOTTLE_FAULT_COUNT": str(count), "BOTTLE_JOBS": "1"})
+        build.environment.update(
+            {
+                "LD_PRELOAD": str(system_fixture.settings.fault),
+                "BOTTLE_FAULT_COUNT": str(count),
+                "BOTTLE_JOBS": "1",
+            }
+        )
         step.run(build)
         result = step.result(build)
         self.assertIsNotNone(result)
@@ -107,7 +166,13 @@ class FaultTestCase(system_fixture.TestCase):
         return int(count.read_text()), result
 
     def strike(self, build, step, fault, expect=None):
-        build.environment.update({"LD_PRELOAD": str(system_fixture.settings.fault), "BOTTLE_FAULT": fault, "BOTTLE_JOBS": "1"})
+        build.environment.update(
+            {
+                "LD_PRELOAD": str(system_fixture.settings.fault),
+                "BOTTLE_FAULT": fault,
+                "BOTTLE_JOBS": "1",
+            }
+        )
         try:
             return step.run(build, expect=expect)
         finally:
@@ -116,7 +181,9 @@ class FaultTestCase(system_fixture.TestCase):
 
     def moments(self, count, most=50):
         """Each of `count` calls, or a part of them, spread evenly."""
-        return sorted({1 + number * count // min(count, most) for number in range(min(count, most))})
+        return sorted(
+            {1 + number * count // min(count, most) for number in range(min(count, most))}
+        )
 
     def check_at_every_write(self, fault, statuses, check=lambda build, result: None):
         for step in self.steps:
@@ -158,7 +225,8 @@ class Kill(FaultTestCase):
 
 class Leftovers(FaultTestCase):
     def test_files_of_killed_steps_are_removed(self):
-        """One place, killed at each moment in turn: after a build that succeeds nothing of all that is left."""
+        """One place, killed at each moment in turn: after a build that succeeds nothing of all that
+        is left."""
         for step in self.steps:
             with self.subTest(step.name):
                 count, expected = self.calls(step)
@@ -182,6 +250,7 @@ class Interrupt(FaultTestCase):
                 self.assertIn("interrupted", result.stdout)
                 self.assertEqual(build.leftovers(), [])
                 self.assertLessEqual(set(os.listdir(build.root)), self.KNOWN)
+
         self.check_at_every_write("int", [INTERRUPTED], check)
 
 
@@ -192,6 +261,7 @@ class FullDisk(FaultTestCase):
                 self.assert_fails(result, "No space left on device", "hint: free space")
                 self.assertEqual(build.leftovers(), [])
                 self.assertLessEqual(set(os.listdir(build.root)), self.KNOWN)
+
         self.check_at_every_write("full", [1], check)
 
 
@@ -202,8 +272,13 @@ class SmallDisk(FaultTestCase):
         system_fixture.need("mount", "umount")
         place = self.top / name
         place.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, text=True, check=False)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if mounted.returncode != 0:
             self.skipTest("needs the right to mount a tmpfs: " + mounted.stdout.strip())
         self.addCleanup(subprocess.run, ["umount", "--lazy", place], check=True)
@@ -235,7 +310,9 @@ class SmallDisk(FaultTestCase):
         with self.subTest("image"):
             build = self.new_build(FILES, "full store for an image")
             build.cache = self.small_disk("smallest store", "16k")
-            self.assert_fails(build.image(*self.base, expect=1), "No space left on device", "hint: free space")
+            self.assert_fails(
+                build.image(*self.base, expect=1), "No space left on device", "hint: free space"
+            )
             self.assertFalse((build.build / "image.json").exists())
             self.assertEqual(build.leftovers(), [])
             subprocess.run(["mount", "-o", "remount,size=100M", build.cache], check=True)
@@ -246,10 +323,18 @@ class ConcurrentBuilds(FaultTestCase):
     """Several processes at once: none hangs, none fails, all see the same."""
 
     def start(self, build, *arguments):
-        environment = {**system_fixture.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(build.cache)}
+        environment = {
+            **system_fixture.harness.clean_environment(),
+            "BOTTLE_CACHE_DIR": str(build.cache),
+        }
         command = [system_fixture.settings.tools / arguments[0], *arguments[1:]]
-        return subprocess.Popen([str(word) for word in command], env=environment, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            [str(word) for word in command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def finish(self, processes):
         for process in processes:
@@ -257,10 +342,27 @@ class ConcurrentBuilds(FaultTestCase):
             self.assertEqual(process.returncode, 0, output)
 
     def image_command(self, build):
-        return ["bottle-image", "build", "--context", build.source, "--out", build.build, *self.base]
+        return [
+            "bottle-image",
+            "build",
+            "--context",
+            build.source,
+            "--out",
+            build.build,
+            *self.base,
+        ]
 
     def pack_command(self, build):
-        return ["bottle-pack", "create", "--runtime", "none", "--image", build.build, "--output", build.output]
+        return [
+            "bottle-pack",
+            "create",
+            "--runtime",
+            "none",
+            "--image",
+            build.build,
+            "--output",
+            build.output,
+        ]
 
     def expected(self):
         alone = self.new_build(FILES, "alone")
@@ -274,10 +376,25 @@ class ConcurrentBuilds(FaultTestCase):
             for build in builds:
                 shutil.rmtree(build.build, ignore_errors=True)
                 shutil.rmtree(build.cache, ignore_errors=True)
-            self.finish([self.start(build, *self.image_command(build)) for build in builds for _ in range(copies)])
-            self.finish([self.start(build, *self.pack_command(build)) for build in builds for _ in range(copies)])
+            self.finish(
+                [
+                    self.start(build, *self.image_command(build))
+                    for build in builds
+                    for _ in range(copies)
+                ]
+            )
+            self.finish(
+                [
+                    self.start(build, *self.pack_command(build))
+                    for build in builds
+                    for _ in range(copies)
+                ]
+            )
             for build in builds:
-                self.assertEqual((file_digest(build.build / "image.json"), file_digest(build.output)), (image, pack))
+                self.assertEqual(
+                    (file_digest(build.build / "image.json"), file_digest(build.output)),
+                    (image, pack),
+                )
                 self.assertEqual(build.leftovers(), [])
                 build.tools("bottle-cache", "verify", "--quiet")
 
@@ -293,11 +410,30 @@ class ConcurrentBuilds(FaultTestCase):
         image, pack = self.expected()
         for _ in range(5):
             shutil.rmtree(self.build.build, ignore_errors=True)
-            self.finish([self.start(self.build, *command) for command in
-                         (self.image_command(self.build), ["bottle-cache", "gc", "--max-size", "1K"], ["bottle-cache", "verify"])])
-            self.finish([self.start(self.build, *command) for command in
-                         (self.pack_command(self.build), ["bottle-cache", "gc", "--max-size", "1K"], ["bottle-cache", "verify"])])
-            self.assertEqual((file_digest(self.build.build / "image.json"), file_digest(self.build.output)), (image, pack))
+            self.finish(
+                [
+                    self.start(self.build, *command)
+                    for command in (
+                        self.image_command(self.build),
+                        ["bottle-cache", "gc", "--max-size", "1K"],
+                        ["bottle-cache", "verify"],
+                    )
+                ]
+            )
+            self.finish(
+                [
+                    self.start(self.build, *command)
+                    for command in (
+                        self.pack_command(self.build),
+                        ["bottle-cache", "gc", "--max-size", "1K"],
+                        ["bottle-cache", "verify"],
+                    )
+                ]
+            )
+            self.assertEqual(
+                (file_digest(self.build.build / "image.json"), file_digest(self.build.output)),
+                (image, pack),
+            )
 
     def test_readers_see_complete_packs(self):
         """While one rewrites the pack over and over, others read it."""
@@ -305,7 +441,9 @@ class ConcurrentBuilds(FaultTestCase):
         self.build.create("--cpus", 1)
         for number in range(2, 8):
             writer = self.start(self.build, *self.pack_command(self.build), "--cpus", number)
-            readers = [self.start(self.build, "bottle-pack", "verify", self.build.output) for _ in range(3)]
+            readers = [
+                self.start(self.build, "bottle-pack", "verify", self.build.output) for _ in range(3)
+            ]
             self.finish([writer, *readers])
 
 

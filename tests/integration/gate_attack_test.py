@@ -1,8 +1,8 @@
-"""The git-gate against one who controls the other side: names that git reads twice, a client that speaks the protocol with lies
-in it, objects that are sent and not named, races, and what a repository may hold to trouble the next reader."""
+"""The git-gate against one who controls the other side: names that git reads twice, a client that
+speaks the protocol with lies in it, objects that are sent and not named, races, and what a
+repository may hold to trouble the next reader."""
 import concurrent.futures
 import fcntl
-import io
 import os
 import socket
 import subprocess
@@ -10,83 +10,16 @@ import subprocess
 import gate_fixture
 import system_fixture
 from gate_fixture import git, refs
-from gate_git_test import AWS, TOKEN, GateCase
+from gate_case_fixture import AWS, TOKEN
+from gate_attack_fixture import AttackCase, lines_of, packet, said_at_last
+
 
 ZERO = "0" * 40
 
 
-def packet(text):
-    data = text if isinstance(text, bytes) else text.encode()
-    return b"%04x" % (len(data) + 4) + data
-
-
-def lines_of(stream):
-    """Packets up to a flush packet (gitprotocol-common(5))."""
-    while True:
-        size = int(stream.read(4) or b"0", 16)
-        if size == 0:
-            return
-        yield stream.read(size - 4)
-
-
-def said_at_last(connection, stream, data):
-    """All that comes back for `data` until the other side closes. Who refuses may do so without reading it all; then what was said
-    before that counts, and an error of the connection is its end."""
-    said = b""
-    try:
-        connection.sendall(data)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
-    try:
-        while more := stream.read1():
-            said += more
-    except ConnectionResetError:
-        pass
-    return said
-
-
-def push_by_hand(port, name, commands, pack, shallow=()):
-    """receive-pack's side of gitprotocol-pack(5): (old, new, ref) as they are given, and all that it answers."""
-    with socket.create_connection(("127.0.0.1", port), gate_fixture.DEADLINE) as connection, connection.makefile("rwb") as stream:
-        stream.write(packet(f"git-receive-pack /{name}.git\0host=127.0.0.1\0"))
-        stream.flush()
-        list(lines_of(stream))
-        sent = [packet(f"shallow {commit}") for commit in shallow]
-        sent += [packet(f"{old} {new} {ref}" + ("\0report-status side-band-64k" if number == 0 else ""))
-                 for number, (old, new, ref) in enumerate(commands)]
-        # The pack says itself where it ends.
-        said = said_at_last(connection, stream, b"".join(sent) + b"0000" + pack)
-        return b"".join(line[1:] for line in lines_of(io.BytesIO(said))).decode(errors="replace")
-
-
-class AttackCase(GateCase):
-    def objects(self, *revisions):
-        """The ids of what leads from the first revision to the others."""
-        listed = git("rev-list", "--objects", *revisions, cwd=self.work).stdout
-        return [line.split(" ")[0] for line in listed.splitlines()]
-
-    def pack(self, ids):
-        return subprocess.run(["git", "pack-objects", "--stdout", "-q"], cwd=self.work, input="".join(f"{id_}\n" for id_ in ids).encode(),
-                              stdout=subprocess.PIPE, check=True, env=gate_fixture.clean_environment()).stdout
-
-    def send(self, commands, ids, **more):
-        return push_by_hand(self.gate.port, self.name, commands, self.pack(ids), **more)
-
-    def tip(self, revision="HEAD"):
-        return git("rev-parse", revision, cwd=self.work).stdout.strip()
-
-    def blob(self, text):
-        return git("hash-object", "-w", "--stdin", cwd=self.work, input=text).stdout.strip()
-
-    def tree(self, *entries):
-        return git("mktree", "--missing", cwd=self.work, input="".join(f"{entry}\n" for entry in entries)).stdout.strip()
-
-    def commit_of(self, tree, *parents):
-        return git("commit-tree", "-m", "Made", *(word for parent in parents for word in ("-p", parent)), tree, cwd=self.work).stdout.strip()
-
-
 class Names(AttackCase):
     """Names of refs that git would take for something else. Commits may not be dropped here."""
+
     edit = {"allowDelete": True}
 
     def test_branch_named_like_a_commit(self):
@@ -94,18 +27,22 @@ class Names(AttackCase):
         self.commit(a="1\n")
         old = self.tip()
         self.assert_pushed("main")
-        # Continues from main and will be pushed there; the branch of its name leads to where main was before.
+        # Continues from main and will be pushed there; the branch of its name leads to where main
+        # was before.
         new = self.commit(a="2\n")
         self.assert_pushed(f"{base}:refs/heads/{new}", f"{base}:refs/tags/{new}")
         self.assert_pushed("main")
         self.assertEqual(refs(self.repository)["refs/heads/main"], new)
-        self.assertEqual(git("--git-dir", self.repository, "rev-list", "--count", f"{old}..main").stdout, "1\n")
+        self.assertEqual(
+            git("--git-dir", self.repository, "rev-list", "--count", f"{old}..main").stdout, "1\n"
+        )
 
     def test_name_that_ends_like_another_ref(self):
         self.commit(a="1\n")
         for ref in ("refs/heads/refs/heads/main", "refs/tags/refs/heads/main", "refs/tags/refs/x"):
             self.assert_refused(f"main:{ref}", saying="git could resolve it to another ref")
-        # Another client created such a branch upstream. The client's git falls for it, too; one that does not is told.
+        # Another client created such a branch upstream. The client's git falls for it, too; one
+        # that does not is told.
         git("--git-dir", self.repository, "update-ref", "refs/heads/refs/heads/other", "main")
         before = refs(self.repository)
         said = self.send([(ZERO, self.tip(), "refs/heads/other")], self.objects("main~1..main"))
@@ -131,8 +68,15 @@ class Names(AttackCase):
         tip = self.commit(a="1\n")
         before = refs(self.repository)
         ids = self.objects("main~1..main")
-        for line in (f"{ZERO} {tip} refs/notes/x", f"{ZERO} {tip[:12]} refs/heads/y", f"{ZERO} main refs/heads/y",
-                     f"{ZERO} {tip} refs/heads/y;touch ran", f"{ZERO} {tip} --force", "--mirror", ""):
+        for line in (
+            f"{ZERO} {tip} refs/notes/x",
+            f"{ZERO} {tip[:12]} refs/heads/y",
+            f"{ZERO} main refs/heads/y",
+            f"{ZERO} {tip} refs/heads/y;touch ran",
+            f"{ZERO} {tip} --force",
+            "--mirror",
+            "",
+        ):
             with self.subTest(line):
                 said = self.send([(ZERO, tip, f"refs/heads/x\n{line}")], ids)
                 self.assertRegex(said, "gate: refused: ")
@@ -149,9 +93,13 @@ class Objects(AttackCase):
         secret = self.blob(f"{TOKEN}\n")
         said = self.send([(base, tip, "refs/heads/main")], [*self.objects("main~1..main"), secret])
         self.assertIn("ok refs/heads/main", said)
-        self.assertNotEqual(git("--git-dir", self.repository, "cat-file", "-e", secret, expect=None).returncode, 0)
+        self.assertNotEqual(
+            git("--git-dir", self.repository, "cat-file", "-e", secret, expect=None).returncode, 0
+        )
         next_one = self.commit_of(self.tree(f"100644 blob {secret}\tconfig"), tip)
-        said = self.send([(tip, next_one, "refs/heads/main")], [next_one, self.tip(f"{next_one}^{{tree}}")])
+        said = self.send(
+            [(tip, next_one, "refs/heads/main")], [next_one, self.tip(f"{next_one}^{{tree}}")]
+        )
         self.assertRegex(said, "gate: secret: rule github-pat: file")
         self.assertEqual(refs(self.repository)["refs/heads/main"], tip)
 
@@ -176,7 +124,8 @@ class Objects(AttackCase):
         self.assertFalse((self.gate_repository() / "shallow").exists())
 
     def test_replace_refs_and_grafts_do_not_hide_objects(self):
-        """Replacements and grafts of the pusher are its own: what is behind them is what is looked at."""
+        """Replacements and grafts of the pusher are its own: what is behind them is what is looked
+        at."""
         secret = self.commit(config=f"{TOKEN}\n")
         git("replace", "-f", secret, self.tip("HEAD~1"), cwd=self.work)
         self.commit(config="clean\n")
@@ -198,16 +147,23 @@ class Objects(AttackCase):
     def test_dangerous_trees_are_refused(self):
         file, link = self.blob("[core]\n"), self.blob("../../outside")
         inner = self.tree(f"100644 blob {file}\tconfig")
-        for entries in ([f"040000 tree {inner}\t.git"], [f"040000 tree {inner}\t.GIT"], [f"040000 tree {inner}\tgit~1"],
-                        [f"120000 blob {link}\t.git"], [f"120000 blob {link}\t.gitmodules"], [f"040000 tree {inner}\t.."],
-                        [f"100644 blob {file}\t.g\u200cit"]):
+        for entries in (
+            [f"040000 tree {inner}\t.git"],
+            [f"040000 tree {inner}\t.GIT"],
+            [f"040000 tree {inner}\tgit~1"],
+            [f"120000 blob {link}\t.git"],
+            [f"120000 blob {link}\t.gitmodules"],
+            [f"040000 tree {inner}\t.."],
+            [f"100644 blob {file}\t.g\u200cit"],
+        ):
             with self.subTest(entries):
                 tip = self.commit_of(self.tree(*entries), "HEAD")
                 self.assert_refused(f"{tip}:refs/heads/x", saying="unpack|fsck|rejected")
         self.assertEqual(list(self.top.rglob("outside")), [])
 
     def test_submodules_and_links(self):
-        """Pointers of LFS and links are text. The files behind the pointers do not come this way."""
+        """Pointers of LFS and links are text. The files behind the pointers do not come this
+        way."""
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'1' * 64}\nsize 12345\n"
         self.commit(__gitattributes="*.bin filter=lfs diff=lfs merge=lfs -text\n", big=pointer)
         os.symlink("/git-gate/creds/x", self.work / "link")
@@ -218,9 +174,17 @@ class Objects(AttackCase):
 class Races(AttackCase):
     def test_concurrent_forced_pushes(self):
         works = [self.clone(f"work-{number}") for number in range(3)]
-        tips = [self.commit(f"Change {number}", work=work, a=f"{number}\n") for number, work in enumerate(works)]
+        tips = [
+            self.commit(f"Change {number}", work=work, a=f"{number}\n")
+            for number, work in enumerate(works)
+        ]
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            results = list(pool.map(lambda work: git("push", "--force", "origin", "main", cwd=work, expect=None), works))
+            results = list(
+                pool.map(
+                    lambda work: git("push", "--force", "origin", "main", cwd=work, expect=None),
+                    works,
+                )
+            )
         taken = [tip for tip, result in zip(tips, results) if result.returncode == 0]
         self.assertTrue(taken, [result.stdout for result in results])
         self.assertIn(refs(self.repository)["refs/heads/main"], taken)
@@ -246,15 +210,22 @@ class Races(AttackCase):
         hook.write_text(f"#!/bin/sh\n: >'{waiting}'\nread line <'{go_on}'\n", encoding="utf-8")
         hook.chmod(0o755)
         tip = self.commit(a="1\n")
-        pusher = subprocess.Popen(["git", "push", "origin", "main"], cwd=self.work, env=gate_fixture.clean_environment(),
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pusher = subprocess.Popen(
+            ["git", "push", "origin", "main"],
+            cwd=self.work,
+            env=gate_fixture.clean_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         gate_fixture.wait_until(waiting.exists, "the upstream's hook")
         pusher.kill()
         pusher.wait()
         with open(go_on, "w", encoding="utf-8") as fifo:
             fifo.write("\n")
         hook.unlink()
-        gate_fixture.wait_until(lambda: refs(self.repository)["refs/heads/main"] == tip, "the upstream takes the push")
+        gate_fixture.wait_until(
+            lambda: refs(self.repository)["refs/heads/main"] == tip, "the upstream takes the push"
+        )
         git("fetch", "--quiet", cwd=self.work)
         self.assertEqual(self.gate_refs(), refs(self.repository))
 
@@ -265,7 +236,14 @@ class Crashes(AttackCase):
         self.assert_pushed("main")
         here = self.gate_repository()
         self.gate.stop()
-        for name in ("config.lock", "HEAD.lock", "packed-refs.lock", "refs/heads/main.lock", "refs/heads/other.lock", "gate.lock"):
+        for name in (
+            "config.lock",
+            "HEAD.lock",
+            "packed-refs.lock",
+            "refs/heads/main.lock",
+            "refs/heads/other.lock",
+            "gate.lock",
+        ):
             (here / name).write_text("", encoding="utf-8")
         (here / "gc.pid").write_text("1 elsewhere", encoding="utf-8")
         waiting = here / "objects" / "tmp_objdir-incoming-AbCdEf"
@@ -280,13 +258,22 @@ class Crashes(AttackCase):
         self.assert_pushed("main", "main:refs/heads/other")
 
     def test_push_waits_for_the_lock(self):
-        """Two gates' programs never bring refs up to date at once; who holds the lock is not disturbed."""
+        """Two gates' programs never bring refs up to date at once; who holds the lock is not
+        disturbed."""
         self.commit(a="1\n")
         with open(self.gate_repository() / "gate.lock", "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            pusher = subprocess.Popen(["git", "push", "--quiet", "origin", "main"], cwd=self.work, env=gate_fixture.clean_environment())
+            pusher = subprocess.Popen(
+                ["git", "push", "--quiet", "origin", "main"],
+                cwd=self.work,
+                env=gate_fixture.clean_environment(),
+            )
             log = self.gate.server
-            gate_fixture.wait_until(lambda: f"receive-pack for '/{self.name}.git'" in log.text(), "the push arrives", pusher)
+            gate_fixture.wait_until(
+                lambda: f"receive-pack for '/{self.name}.git'" in log.text(),
+                "the push arrives",
+                pusher,
+            )
             before = refs(self.repository)
         self.assertEqual(pusher.wait(gate_fixture.DEADLINE), 0)
         self.assertNotEqual(refs(self.repository), before)
@@ -299,23 +286,48 @@ class Services(AttackCase):
     def test_archive_service_is_refused(self):
         git("archive", "--remote", self.gate.url(self.name), "HEAD", expect=1)
         # Git continues writing when the gate has closed its end, and then may not hear why.
-        with socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection, connection.makefile("rb") as stream:
-            said = said_at_last(connection, stream, packet(f"git-upload-archive /{self.name}.git\0host=x\0"))
+        with (
+            socket.create_connection(
+                ("127.0.0.1", self.gate.port), gate_fixture.DEADLINE
+            ) as connection,
+            connection.makefile("rb") as stream,
+        ):
+            said = said_at_last(
+                connection, stream, packet(f"git-upload-archive /{self.name}.git\0host=x\0")
+            )
         self.assertRegex(said.decode(), "not enabled|access denied|does not serve|not export")
 
     def test_protocol_2_commands(self):
-        """Refused objects cannot be fetched by id. Only refs and the objects that they lead to can be read."""
+        """Refused objects cannot be fetched by id. Only refs and the objects that they lead to can
+        be read."""
         secret = self.commit(config=f"{TOKEN}\n")
         self.assert_secret("main")
-        for command, arguments in (("fetch", [f"want {secret}\n", "done\n"]), ("object-info", ["size\n", f"oid {secret}\n"]),
-                                   ("bundle-uri", []), ("ls-refs", ["ref-prefix ../\n", "ref-prefix /\n"])):
-            with self.subTest(command), socket.create_connection(("127.0.0.1", self.gate.port), gate_fixture.DEADLINE) as connection:
+        for command, arguments in (
+            ("fetch", [f"want {secret}\n", "done\n"]),
+            ("object-info", ["size\n", f"oid {secret}\n"]),
+            ("bundle-uri", []),
+            ("ls-refs", ["ref-prefix ../\n", "ref-prefix /\n"]),
+        ):
+            with (
+                self.subTest(command),
+                socket.create_connection(
+                    ("127.0.0.1", self.gate.port), gate_fixture.DEADLINE
+                ) as connection,
+            ):
                 with connection.makefile("rwb") as stream:
                     stream.write(packet(f"git-upload-pack /{self.name}.git\0host=x\0\0version=2\0"))
                     stream.flush()
                     self.assertIn(b"version 2\n", list(lines_of(stream)))
-                    said = said_at_last(connection, stream, packet(f"command={command}\n") + packet("object-format=sha1\n") + b"0001"
-                                        + b"".join(packet(line) for line in arguments) + b"0000" + b"0000")  # of the command, of all
+                    said = said_at_last(
+                        connection,
+                        stream,
+                        packet(f"command={command}\n")
+                        + packet("object-format=sha1\n")
+                        + b"0001"
+                        + b"".join(packet(line) for line in arguments)
+                        + b"0000"
+                        + b"0000",
+                    )  # of the command, of all
                 said = said.decode(errors="replace")
                 if command == "fetch":
                     self.assertIn("not our ref", said)
@@ -331,9 +343,18 @@ class Services(AttackCase):
         self.gate.stop()
         self.addCleanup(self.gate.start)
         self.addCleanup(self.gate.stop)
-        self.gate.start(GIT_DIR=str(elsewhere), GIT_ALTERNATE_OBJECT_DIRECTORIES=str(elsewhere / "objects"), GIT_TRACE=str(trace),
-                        GIT_TRACE_PACKET=str(trace), GIT_REPLACE_REF_BASE="refs/heads/", GIT_GRAFT_FILE=str(trace),
-                        GIT_SHALLOW_FILE=str(trace), GIT_NAMESPACE="x", GIT_ATTR_SOURCE="HEAD", GIT_CONFIG_PARAMETERS="'core.hooksPath=/x'")
+        self.gate.start(
+            GIT_DIR=str(elsewhere),
+            GIT_ALTERNATE_OBJECT_DIRECTORIES=str(elsewhere / "objects"),
+            GIT_TRACE=str(trace),
+            GIT_TRACE_PACKET=str(trace),
+            GIT_REPLACE_REF_BASE="refs/heads/",
+            GIT_GRAFT_FILE=str(trace),
+            GIT_SHALLOW_FILE=str(trace),
+            GIT_NAMESPACE="x",
+            GIT_ATTR_SOURCE="HEAD",
+            GIT_CONFIG_PARAMETERS="'core.hooksPath=/x'",
+        )
         self.commit(a=f"{TOKEN}\n")
         self.assert_secret("main")
         git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
@@ -347,7 +368,8 @@ class Sizes(AttackCase):
     edit = {"maxPushBytes": 300_000, "maxBlobBytes": 300_000}
 
     def test_large_pushes_are_refused(self):
-        # Refused while it arrives, by what it has as a pack: the connection ends, with words or before they are read ...
+        # Refused while it arrives, by what it has as a pack: the connection ends, with words or
+        # before they are read ...
         self.commit(a=os.urandom(250_000), b=os.urandom(250_000))
         self.assert_refused("main", saying="exceeds maximum allowed size|unpack|hung up")
         git("reset", "--quiet", "--hard", "HEAD~1", cwd=self.work)
@@ -359,7 +381,13 @@ class Sizes(AttackCase):
         """A private key that is longer than others, wherever it begins."""
         text = b"".join(b"%d words of no meaning\n" % number for number in range(6000))
         words = b"".join(os.urandom(24).hex().encode() + b"\n" for _ in range(620))
-        key = b"-----BEGIN PGP PRIVATE" + b" KEY BLOCK-----\n\n" + words + b"-----END PGP PRIVATE" + b" KEY BLOCK-----\n"
+        key = (
+            b"-----BEGIN PGP PRIVATE"
+            + b" KEY BLOCK-----\n\n"
+            + words
+            + b"-----END PGP PRIVATE"
+            + b" KEY BLOCK-----\n"
+        )
         self.assertGreater(len(key), 30_000)
         for place in (0, 40_000, 65_000, 81_900):
             with self.subTest(place):
@@ -374,11 +402,23 @@ class NamesOfFiles(AttackCase):
     def test_rules_for_names_are_applied(self):
         base = self.tip()
         word = "c3VwZXIt" + "c2VjcmV0LXdvcmQ="
-        kubernetes = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: word\ntype: Opaque\ndata:\n  password: {word}\n"
-        nuget = '<configuration>\n<packageSourceCredentials>\n<add key="Clear' + 'TextPassword" value="zW9-tR4.kk_Q" />\n</packageSourceCredentials>\n'
-        terraform = 'resource "x" "y" {\n  administrator_login_pass' + 'word = "zW9tR4kkQ7Lp2x"\n}\n'
-        for name, content, rule in (("secret.yaml", kubernetes, "kubernetes-secret-yaml"), ("deep/Sécret.YML", kubernetes, "kubernetes-secret-yaml"),
-                                    ("NuGet.Config", nuget, "nuget-config-password"), ("main.tf", terraform, "hashicorp-tf-password")):
+        kubernetes = (
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: word\ntype: Opaque\ndata:\n "
+            f" password: {word}\n"
+        )
+        nuget = (
+            '<configuration>\n<packageSourceCredentials>\n<add key="Clear'
+            + 'TextPassword" value="zW9-tR4.kk_Q" />\n</packageSourceCredentials>\n'
+        )
+        terraform = (
+            'resource "x" "y" {\n  administrator_login_pass' + 'word = "zW9tR4kkQ7Lp2x"\n}\n'
+        )
+        for name, content, rule in (
+            ("secret.yaml", kubernetes, "kubernetes-secret-yaml"),
+            ("deep/Sécret.YML", kubernetes, "kubernetes-secret-yaml"),
+            ("NuGet.Config", nuget, "nuget-config-password"),
+            ("main.tf", terraform, "hashicorp-tf-password"),
+        ):
             with self.subTest(name):
                 (self.work / "deep").mkdir(exist_ok=True)
                 # The same text under another name first: a file may have several.

@@ -1,4 +1,5 @@
-"""examples/agent on a Debian root file system: one command makes the agent's bottle and its gate."""
+"""examples/agent on a Debian root file system: one command makes the agent's bottle and its
+gate."""
 import json
 import shutil
 
@@ -14,7 +15,11 @@ class Example(system_fixture.TestCase):
             self.skipTest("needs the Debian root file system, which the fixture could not make")
         project = system_fixture.harness.Project(self.top / "agent")
         shutil.rmtree(project.source)
-        shutil.copytree(system_fixture.harness.SOURCE / "examples" / "agent", project.source, ignore=shutil.ignore_patterns("build*"))
+        shutil.copytree(
+            system_fixture.harness.SOURCE / "examples" / "agent",
+            project.source,
+            ignore=shutil.ignore_patterns("build*"),
+        )
         project.configure(f"-DAGENT_BASE=oci-layout:{layout}")
         project.make()
         gate, agent = project.extract("upstream"), project.extract("agent")
@@ -22,8 +27,13 @@ class Example(system_fixture.TestCase):
         self.assertIn("github.com ssh-ed25519 ", gate["etc/git-gate/known_hosts"])
         self.assertIn("name: review", agent["home/agent/.claude/skills/review/SKILL.md"])
         self.assertIn("home/agent/.claude/skills/release/SKILL.md", agent)
-        said = json.loads(project.tool("bottle-pack", "--json", "inspect", project.pack("agent")).stdout)
-        self.assertIn("GIT_CONFIG_KEY_0=url.git://upstream:9418/project.git.insteadOf", said["manifest"]["env"])
+        said = json.loads(
+            project.tool("bottle-pack", "--json", "inspect", project.pack("agent")).stdout
+        )
+        self.assertIn(
+            "GIT_CONFIG_KEY_0=url.git://upstream:9418/project.git.insteadOf",
+            said["manifest"]["env"],
+        )
         self.assertEqual(project.make().stdout.count("no work to do"), 1)
         # Another upstream key concerns the gate, and not the agent.
         gate_json = (project.source / "gate.json").read_text(encoding="utf-8")

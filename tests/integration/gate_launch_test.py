@@ -1,127 +1,17 @@
-"""bottle-gate up, down and status with a real Docker Engine: the gate's image is made of this machine's programs."""
+"""bottle-gate up, down and status with a real Docker Engine: the gate's image is made of this
+machine's programs."""
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import subprocess
 import tempfile
-import unittest
 
-import docker_fixture
 import gate_fixture
-import images
 import system_fixture
-from gate_fixture import Upstream, git, wait_until
-
-UID = 1234
-PROGRAMS = ("sh git ssh ssh-keygen flock timeout awk sed tail head tr cut sort find od grep cat mktemp rm mkdir mv cp wc dirname env cmp "
-            "ls chmod touch id sleep").split()
-
-
-def files_of_programs(scanner):
-    """{path in the image: path here} of the programs, git's own, and the libraries that they are linked with."""
-    files = {}
-
-    def add(path, place=None):
-        place = str(place or path)
-        if place in files:
-            return
-        files[place] = os.path.realpath(path)
-        linked = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
-        for line in linked.splitlines():
-            library = next((word for word in line.split() if word.startswith("/")), None)
-            if library:
-                files.setdefault(library, os.path.realpath(library))
-
-    for name in PROGRAMS:
-        add(shutil.which(name), f"/usr/bin/{name}")
-    core = pathlib.Path(git("--exec-path").stdout.strip())
-    for name in ("git", "git-daemon", "git-upload-pack", "git-receive-pack", "git-remote", "git-gc"):
-        if (core / name).exists():
-            add(core / name)
-    add(scanner / "gitleaks", "/usr/bin/gitleaks")
-    return files
-
-
-def make_layout(directory, scanner):
-    """An image like that of images/git-gate: the programs, an account, and the directories that files are copied to."""
-    member = images.member
-    files = files_of_programs(scanner)
-    members = [member("bin", "symlink", link="usr/bin"), member("etc/passwd", content=f"root:x:0:0::/:/bin/sh\n"
-                      f"gate:x:{UID}:{UID}::/git-gate/home:/bin/sh\n"),
-               member("etc/group", content=f"root:x:0:\ngate:x:{UID}:\n"), member("etc/git-gate", "directory"),
-               member("tmp", "directory", mode=0o1777)]
-    members += [member(path, "directory", uid=UID, gid=UID, mode=0o700 if path.endswith("creds") else 0o755)
-                for path in ("git-gate", "git-gate/creds", "git-gate/repositories", "git-gate/tmp", "git-gate/home")]
-    seen = set()
-    for place, path in sorted(files.items()):
-        if place.startswith("/bin/"):
-            place = "/usr" + place
-        if place not in seen:
-            seen.add(place)
-            members.append(member(place[1:], content=pathlib.Path(path).read_bytes(), mode=0o755))
-    layout = images.Layout(directory)
-    layout.add(images.layer(members))
-    return layout.finish({"User": "gate", "Entrypoint": ["/etc/git-gate/entrypoint.sh"], "Env": ["PATH=/usr/bin"]})
-
-
-class LaunchCase(system_fixture.TestCase):
-    """One engine a class, with the gate's image in it."""
-    start_engine = docker_fixture.Engine
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        system_fixture.need("ldd", "sshd", *PROGRAMS)
-        scanner = gate_fixture.scanner("sid")
-        base = pathlib.Path.cwd() / "integration"
-        base.mkdir(exist_ok=True)
-        cls.place = pathlib.Path(tempfile.mkdtemp(prefix="launch ", dir=base))
-        cls.addClassCleanup(shutil.rmtree, cls.place, ignore_errors=True)
-        cls.engine = cls.start_engine()
-        cls.engine.__enter__()
-        cls.addClassCleanup(cls.engine.__exit__, None, None, None)
-        make_layout(cls.place / "layout", scanner)
-        cls.engine.load(cls.place / "layout", "project")
-
-    def setUp(self):
-        super().setUp()
-        self.upstream = Upstream(self.top / "upstream")
-        self.addCleanup(self.upstream.stop)
-        self.repository = self.upstream.repository("project")
-        self.port = system_fixture.free_port()
-        self.upstream_url = self.upstream.url("project")
-        self.rendered = self.top / "rendered"
-        self.render({"file": str(self.upstream.identity)})
-        self.addCleanup(self.gate, "down", expect=None)
-
-    def render(self, identity, listen=None):
-        config = self.top / "gate.json"
-        config.write_text(json.dumps({"schema": 1, "kind": "git-gate", "listen": listen or {"address": "127.0.0.1", "port": self.port},
-                                      "upstreams": [{"name": "project", "url": self.upstream_url, "identity": identity,
-                                                     "knownHostKey": self.upstream.host_key}]}), encoding="utf-8")
-        subprocess.run([system_fixture.settings.tools / "bottle-gate", "render", "--quiet", "--config", config, "--templates",
-                        gate_fixture.TEMPLATES / "git-gate", "--out", self.rendered, "--slug", "project"], check=True)
-
-    def command(self, *arguments):
-        return [system_fixture.settings.tools / "bottle-gate", arguments[0], "--program", self.engine.client, "--rendered", self.rendered,
-                *arguments[1:]]
-
-    def gate(self, *arguments, expect=0, **environment):
-        return self.engine.command(*self.command(*arguments), expect=expect, environment=environment, stderr=subprocess.PIPE)
-
-    def up(self, *arguments, **environment):
-        return json.loads(self.gate("up", *arguments, **environment).stdout)
-
-    def names(self, kind):
-        words = ["--all"] if kind == "container" else []
-        lines = self.engine.docker(kind, "ls", *words, "--format", "{{.Names}}" if kind == "container" else "{{.Name}}").stdout
-        return sorted(set(lines.split()) - {"host", "none", "bridge", "podman"})
-
-    def assert_nothing_left(self):
-        self.assertEqual((self.names("container"), self.names("network")), ([], []))
+from gate_fixture import git, wait_until
+from gate_launch_fixture import LaunchCase, PodmanEngine, UID
 
 
 class Steps:
@@ -129,34 +19,60 @@ class Steps:
 
     def test_push_through_a_container(self):
         up = self.up("--egress", "host")
-        self.assertEqual((up["container"], up["state"], up["answers"]), ("gate-project", "running", True))
+        self.assertEqual(
+            (up["container"], up["state"], up["answers"]), ("gate-project", "running", True)
+        )
         work = self.top / "work"
         git("clone", "--quiet", f"{up['address']}/project", work)
         (work / "a").write_text("a\n", encoding="utf-8")
         git("add", ".", cwd=work)
         git("commit", "--quiet", "-m", "Change", cwd=work)
         git("push", "--quiet", "origin", "main", cwd=work)
-        self.assertEqual(gate_fixture.refs(self.repository)["refs/heads/main"], git("rev-parse", "HEAD", cwd=work).stdout.strip())
+        self.assertEqual(
+            gate_fixture.refs(self.repository)["refs/heads/main"],
+            git("rev-parse", "HEAD", cwd=work).stdout.strip(),
+        )
         (work / "a").write_text("gh" + "p_1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX\n", encoding="utf-8")
         git("commit", "--quiet", "-a", "-m", "Secret", cwd=work)
-        self.assertRegex(git("push", "origin", "main", cwd=work, expect=1).stdout, "gate: secret: rule github-pat")
-        # Only the gate's user can read the identity; nothing of it is in what the engine tells of the container.
-        said = self.engine.docker("exec", "gate-project", "ls", "-ln", "/git-gate/creds/project").stdout
+        self.assertRegex(
+            git("push", "origin", "main", cwd=work, expect=1).stdout,
+            "gate: secret: rule github-pat",
+        )
+        # Only the gate's user can read the identity; nothing of it is in what the engine tells of
+        # the container.
+        said = self.engine.docker(
+            "exec", "gate-project", "ls", "-ln", "/git-gate/creds/project"
+        ).stdout
         self.assertRegex(said, rf"^-r-------- 1 {UID} {UID} ")
         key = self.upstream.identity.read_text(encoding="utf-8").splitlines()[1]
         for command in (("container", "inspect", "gate-project"), ("logs", "gate-project")):
             self.assertNotIn(key, self.engine.docker(*command).stdout)
-        # It can do nothing to the container: no capability, no other user, no file but its own, and a bound to what it uses.
-        status = dict(line.split(":\t") for line in self.engine.docker("exec", "gate-project", "cat", "/proc/1/status").stdout.splitlines()
-                      if ":\t" in line)
-        self.assertEqual([status[name] for name in ("CapBnd", "CapEff", "CapPrm", "NoNewPrivs")], ["0" * 16] * 3 + ["1"])
+        # It can do nothing to the container: no capability, no other user, no file but its own, and
+        # a bound to what it uses.
+        status = dict(
+            line.split(":\t")
+            for line in self.engine.docker(
+                "exec", "gate-project", "cat", "/proc/1/status"
+            ).stdout.splitlines()
+            if ":\t" in line
+        )
+        self.assertEqual(
+            [status[name] for name in ("CapBnd", "CapEff", "CapPrm", "NoNewPrivs")],
+            ["0" * 16] * 3 + ["1"],
+        )
         self.assertEqual(set(status["Uid"].split()), {str(UID)})
-        refused = self.engine.docker("exec", "--user", "0", "gate-project", "touch", "/usr/x", "/etc/x", expect=1)
+        refused = self.engine.docker(
+            "exec", "--user", "0", "gate-project", "touch", "/usr/x", "/etc/x", expect=1
+        )
         self.assertEqual(refused.stdout.count("Read-only file system"), 2, refused.stdout)
         self.engine.docker("exec", "gate-project", "touch", "/tmp/x", "/git-gate/home/x")
         self.engine.docker("exec", "gate-project", "touch", "/etc/git-gate/entrypoint.sh", expect=1)
-        limits = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["HostConfig"]
-        self.assertEqual((limits["PidsLimit"], limits["Memory"], limits["ReadonlyRootfs"]), (1024, 2 << 30, True))
+        limits = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0][
+            "HostConfig"
+        ]
+        self.assertEqual(
+            (limits["PidsLimit"], limits["Memory"], limits["ReadonlyRootfs"]), (1024, 2 << 30, True)
+        )
         # Again is the same one; down removes it, and a second down finds nothing.
         self.assertEqual(self.up("--egress", "host"), up)
         self.assertEqual(json.loads(self.gate("status").stdout), up)
@@ -166,7 +82,9 @@ class Steps:
         self.assert_nothing_left()
 
     def test_taken_name_gets_a_number(self):
-        self.engine.docker("create", "--name", "gate-project", "--network", "none", "project:latest")
+        self.engine.docker(
+            "create", "--name", "gate-project", "--network", "none", "project:latest"
+        )
         self.addCleanup(self.engine.docker, "rm", "--force", "gate-project")
         self.assertEqual(self.up("--egress", "host")["container"], "gate-project-2")
         self.gate("down")
@@ -175,16 +93,26 @@ class Steps:
     def test_signal_removes_the_container(self):
         reached = self.top / "reached"
         stand_in = self.top / "docker"
-        stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then echo > "{reached}"; exec sleep 1000; fi\nexec {self.engine.client} "$@"\n',
-                            encoding="utf-8")
+        stand_in.write_text(
+            (
+                f'#!/bin/sh\nif [ "$1" = cp ]; then echo > "{reached}"; exec sleep 1000; fi\nexec'
+                f' {self.engine.client} "$@"\n'
+            ),
+            encoding="utf-8",
+        )
         stand_in.chmod(0o755)
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number=number):
                 reached.unlink(missing_ok=True)
                 command = self.command("up", "--egress", "host")
                 command[command.index(self.engine.client)] = stand_in
-                process = subprocess.Popen([str(word) for word in command], env=self.engine.environment, stdout=subprocess.PIPE,
-                                           stderr=subprocess.STDOUT, text=True)
+                process = subprocess.Popen(
+                    [str(word) for word in command],
+                    env=self.engine.environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
                 self.addCleanup(process.stdout.close)
                 self.addCleanup(process.kill)
                 wait_until(reached.exists, "the copying of files")
@@ -196,8 +124,13 @@ class Steps:
     def test_down_removes_containers_of_a_crash(self):
         # Killed when the container is made and its files are about to be copied.
         stand_in = self.top / "docker"
-        stand_in.write_text(f'#!/bin/sh\nif [ "$1" = cp ]; then kill -9 "$PPID"; exit 1; fi\nexec {self.engine.client} "$@"\n',
-                            encoding="utf-8")
+        stand_in.write_text(
+            (
+                '#!/bin/sh\nif [ "$1" = cp ]; then kill -9 "$PPID"; exit 1; fi\nexec'
+                f' {self.engine.client} "$@"\n'
+            ),
+            encoding="utf-8",
+        )
         stand_in.chmod(0o755)
         command = self.command("up", "--egress", "host")
         command[command.index(self.engine.client)] = stand_in
@@ -218,7 +151,9 @@ class Launch(LaunchCase, Steps):
         said = json.loads(self.engine.docker("network", "inspect", inside).stdout)[0]
         self.assertTrue(said["Internal"])
         self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
-        aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
+        aliases = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0][
+            "NetworkSettings"
+        ]["Networks"]
         self.assertIn("project", aliases[inside]["Aliases"])
         self.gate("down")
         self.assert_nothing_left()
@@ -230,10 +165,14 @@ class Launch(LaunchCase, Steps):
         (self.top / "elsewhere").rename(self.upstream.identity)
         result = self.gate("up", "--egress", "host", "--image", "nothing:latest", expect=1)
         self.assertIn("no such image: nothing:latest", result.stderr)
-        (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\necho no luck >&2\nexit 1\n", encoding="utf-8")
+        (self.rendered / "entrypoint.sh").write_text(
+            "#!/bin/sh\necho no luck >&2\nexit 1\n", encoding="utf-8"
+        )
         result = self.gate("up", "--egress", "host", expect=1)
         self.assertRegex(result.stderr, "the gate exited before it answered.*no luck")
-        (self.rendered / "entrypoint.sh").write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8")
+        (self.rendered / "entrypoint.sh").write_text(
+            "#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8"
+        )
         result = self.gate("up", "--egress", "host", "--timeout", "1", expect=1)
         self.assertIn("did not answer within 1 s", result.stderr)
         self.assert_nothing_left()
@@ -247,30 +186,50 @@ class Launch(LaunchCase, Steps):
         up = self.up("--egress", "host", "--secrets", secrets)
         git("ls-remote", f"{up['address']}/project")
 
-
     def test_forwarded_agent(self):
         """An agent answers its own account only, which the image knows nothing of."""
         system_fixture.need("ssh-agent", "ssh-add", "setpriv")
         account = 4321
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir="/tmp"))  # a socket's path is short
+        directory = pathlib.Path(
+            tempfile.mkdtemp(prefix="agent-", dir="/tmp")
+        )  # a socket's path is short
         self.addCleanup(shutil.rmtree, directory)
         os.chown(directory, account, account)
         socket = directory / "socket"
-        agent = gate_fixture.Process(["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "ssh-agent", "-D", "-a", socket],
-                                     self.top / "agent.log")
+        agent = gate_fixture.Process(
+            [
+                "setpriv",
+                f"--reuid={account}",
+                f"--regid={account}",
+                "--clear-groups",
+                "ssh-agent",
+                "-D",
+                "-a",
+                socket,
+            ],
+            self.top / "agent.log",
+        )
         self.addCleanup(agent.stop)
-        gate_fixture.wait_until(lambda: system_fixture.listens(socket), f"ssh-agent\n{agent.text()}", agent.process)
+        gate_fixture.wait_until(
+            lambda: system_fixture.listens(socket), f"ssh-agent\n{agent.text()}", agent.process
+        )
         self.render({"agent": True})
-        self.assertIn("SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr)
+        self.assertIn(
+            "SSH_AUTH_SOCK", self.gate("up", "--egress", "host", expect=1, SSH_AUTH_SOCK="").stderr
+        )
         up = self.up("--egress", "host", SSH_AUTH_SOCK=str(socket))
         result = git("ls-remote", f"{up['address']}/project", expect=1)
         self.assertIn("the upstream denied access to this gate", result.stdout)
-        self.engine.command("ssh-add", "-q", self.upstream.identity, environment={"SSH_AUTH_SOCK": str(socket)})
+        self.engine.command(
+            "ssh-add", "-q", self.upstream.identity, environment={"SSH_AUTH_SOCK": str(socket)}
+        )
         work = self.top / "work"
         git("clone", "--quiet", f"{up['address']}/project", work)
         git("push", "--quiet", "origin", "main:refs/heads/other", cwd=work)
         self.assertIn("refs/heads/other", gate_fixture.refs(self.repository))
-        said = self.engine.docker("exec", up["container"], "sh", "-c", "id -u; ls -lnd /git-gate/repositories/project.git").stdout
+        said = self.engine.docker(
+            "exec", up["container"], "sh", "-c", "id -u; ls -lnd /git-gate/repositories/project.git"
+        ).stdout
         self.assertRegex(said, rf"^{account}\n\S+ \d+ {account} {account} ")
         self.gate("down")
         self.assertTrue(socket.exists())
@@ -278,7 +237,8 @@ class Launch(LaunchCase, Steps):
 
 
 class Targets(LaunchCase):
-    """gate-<slug>-up and gate-<slug>-down of a project: one command builds the image, loads it and starts it."""
+    """gate-<slug>-up and gate-<slug>-down of a project: one command builds the image, loads it and
+    starts it."""
 
     def make(self, target, **options):
         return self.project.make(target, **options).stdout
@@ -287,17 +247,27 @@ class Targets(LaunchCase):
         config = json.loads((self.top / "gate.json").read_text(encoding="utf-8"))
         config["listen"] = {"port": self.port}
         self.project = system_fixture.harness.Project(
-            self.top / "a project", f'add_gate(way TEMPLATE git-gate CONFIG gate.json DOCKERFILE Dockerfile CONTEXT empty\n'
-            f'  CONTEXTS "base=oci-layout:{self.place}/layout")\n',
-            {"gate.json": json.dumps(config), "empty/.keep": "", "Dockerfile": "FROM base\nCOPY --from=gate . /etc/git-gate/\n"})
-        self.project.environment.update({name: self.engine.environment[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG")})
+            self.top / "a project",
+            (
+                "add_gate(way TEMPLATE git-gate CONFIG gate.json DOCKERFILE Dockerfile CONTEXT"
+                f' empty\n  CONTEXTS "base=oci-layout:{self.place}/layout")\n'
+            ),
+            {
+                "gate.json": json.dumps(config),
+                "empty/.keep": "",
+                "Dockerfile": "FROM base\nCOPY --from=gate . /etc/git-gate/\n",
+            },
+        )
+        self.project.environment.update(
+            {name: self.engine.environment[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG")}
+        )
         (self.top / "bin").mkdir()
         (self.top / "bin" / "docker").symlink_to(self.engine.client)
         self.project.environment["PATH"] = f"{self.top / 'bin'}:{os.environ['PATH']}"
         self.project.configure()
         self.addCleanup(self.make, "gate-way-down", expect=None)
         said = self.make("gate-way-up")
-        up = json.loads(said[said.index("{"):said.index("}") + 1])
+        up = json.loads(said[said.index("{") : said.index("}") + 1])
         self.assertEqual((up["container"], up["answers"]), ("gate-way", True))
         self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
         # The rendered files are the image's; what the gate says is its own answer.
@@ -307,7 +277,7 @@ class Targets(LaunchCase):
         self.assertEqual(json.loads(self.gate("status").stdout), up)
         # Nothing is built for the second, nor does anything travel again, and it is the same one.
         again = self.make("gate-way-up")
-        self.assertEqual(json.loads(again[again.index("{"):again.index("}") + 1]), up)
+        self.assertEqual(json.loads(again[again.index("{") : again.index("}") + 1]), up)
         self.assertEqual(self.project.ran(), {"way": ["load"]})
         self.assertIn("gate-way: removed", self.make("gate-way-down"))
         self.assertNotIn("removed", self.make("gate-way-down"))
@@ -315,61 +285,22 @@ class Targets(LaunchCase):
         self.assert_nothing_left()
 
 
-class PodmanEngine:
-    """Podman with separate storage, networks and settings, which end with it. Of docker_fixture.Engine what is needed here."""
-    client = "podman"
-
-    def __init__(self):
-        system_fixture.need_root("podman's containers mount file systems")
-        system_fixture.need("podman", "runc", "conmon", "skopeo")
-        self.directory = self.environment = None
-        self.prefix = []
-
-    def __enter__(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bottle-podman-"))
-        storage = self.directory / "storage.conf"
-        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{self.directory}/root"\nrunroot = "{self.directory}/run"\n',
-                           encoding="utf-8")
-        self.environment = {**system_fixture.harness.clean_environment(), "CONTAINERS_STORAGE_CONF": str(storage),
-                            "CONTAINERS_CONF": str(self.directory / "containers.conf")}
-        self.configure("")
-        return self
-
-    def configure(self, backend):
-        # Limits as they are here: podman would ask for more than a process without all capabilities may have.
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = hard if soft == resource.RLIM_INFINITY else soft
-        (self.directory / "containers.conf").write_text(
-            f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=1024:1024"]\n'
-            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-            f'tmp_dir = "{self.directory}/tmp"\nvolume_path = "{self.directory}/volumes"\n'
-            f'[network]\nnetwork_backend = "{backend}"\nnetwork_config_dir = "{self.directory}/networks{backend}"\n', encoding="utf-8")
-
-    def __exit__(self, *_):
-        self.command("podman", "rm", "--all", "--force", "--time", "1", expect=None)
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def command(self, *command, **options):
-        return docker_fixture.Engine.command(self, *self.prefix, *command, **options)
-
-    docker = docker_fixture.Engine.docker
-
-    def load(self, layout, tag):
-        self.command("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{layout}", f"containers-storage:localhost/{tag}:latest")
-        result = self.command("podman", "run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/id", f"{tag}:latest", expect=None)
-        if result.returncode != 0:
-            raise unittest.SkipTest(f"needs containers of podman with runc, which do not run here: {result.stdout[-300:]}")
-
-
 class Podman(LaunchCase, Steps):
     start_engine = PodmanEngine
 
     def own_network(self):
-        """What the engine runs from now on has a separate network namespace, where this machine is 192.0.2.1."""
-        holder = gate_fixture.Process(["unshare", "--net", "sleep", "infinity"], self.top / "holder.log")
+        """What the engine runs from now on has a separate network namespace, where this machine is
+        192.0.2.1."""
+        holder = gate_fixture.Process(
+            ["unshare", "--net", "sleep", "infinity"], self.top / "holder.log"
+        )
         self.addCleanup(holder.stop)
         own = pathlib.Path(f"/proc/{holder.process.pid}/ns/net")
-        gate_fixture.wait_until(lambda: own.readlink() != pathlib.Path("/proc/self/ns/net").readlink(), "unshare", holder.process)
+        gate_fixture.wait_until(
+            lambda: own.readlink() != pathlib.Path("/proc/self/ns/net").readlink(),
+            "unshare",
+            holder.process,
+        )
         self.addCleanup(self.engine.prefix.clear)
         self.engine.prefix += ["nsenter", f"--net={own}"]
         self.addCleanup(self.gate, "down", expect=None)
@@ -377,7 +308,8 @@ class Podman(LaunchCase, Steps):
         self.engine.command("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
 
     def test_bottle_reaches_only_the_gate(self):
-        """From an internal network through the gate to an upstream on the other side, and nowhere else."""
+        """From an internal network through the gate to an upstream on the other side, and nowhere
+        else."""
         system_fixture.need("ip", "nsenter")
         if not os.path.exists("/usr/lib/podman/netavark"):
             self.skipTest("needs netavark, which is not installed")
@@ -385,10 +317,17 @@ class Podman(LaunchCase, Steps):
         self.engine.configure("netavark")
         self.upstream.stop()
         config = self.upstream.directory / "sshd_config"
-        config.write_text(config.read_text(encoding="utf-8").replace("127.0.0.1", "192.0.2.1"), encoding="utf-8")
-        server = gate_fixture.Process([*self.engine.prefix, shutil.which("sshd"), "-D", "-e", "-f", config], self.top / "sshd.log")
+        config.write_text(
+            config.read_text(encoding="utf-8").replace("127.0.0.1", "192.0.2.1"), encoding="utf-8"
+        )
+        server = gate_fixture.Process(
+            [*self.engine.prefix, shutil.which("sshd"), "-D", "-e", "-f", config],
+            self.top / "sshd.log",
+        )
         self.addCleanup(server.stop)
-        wait_until(lambda: "Server listening on 192.0.2.1 " in server.text(), "sshd", server.process)
+        wait_until(
+            lambda: "Server listening on 192.0.2.1 " in server.text(), "sshd", server.process
+        )
         self.upstream_url = self.upstream.url("project").replace("127.0.0.1", "192.0.2.1")
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
         up = self.up()
@@ -399,19 +338,36 @@ git clone --quiet {up['address']}/project work
 git -C work push --quiet origin HEAD:refs/heads/other
 ! timeout 20 git ls-remote git://192.0.2.1:{self.upstream.port}/x 2>&1
 """
-        said = self.engine.docker("run", "--rm", "--network", up["network"], "--entrypoint", "/bin/sh", "project:latest", "-c", script)
+        said = self.engine.docker(
+            "run",
+            "--rm",
+            "--network",
+            up["network"],
+            "--entrypoint",
+            "/bin/sh",
+            "project:latest",
+            "-c",
+            script,
+        )
         self.assertRegex(said.stdout, "unreachable|[Nn]o route")
         self.assertIn("refs/heads/other", gate_fixture.refs(self.repository))
         self.gate("down")
         self.assert_nothing_left()
 
     def test_networks_are_separate(self):
-        """In a separate network namespace, which keeps what podman does to the firewall. With CNI the machine has no address in
-        an internal network, so the gate is seen to answer on the other."""
+        """In a separate network namespace, which keeps what podman does to the firewall. With CNI
+        the machine has no address in an internal network, so the gate is seen to answer on the
+        other."""
         self.own_network()
         self.render({"file": str(self.upstream.identity)}, listen={"port": self.port})
-        backends = [name for name, program in (("netavark", "/usr/lib/podman/netavark"), ("cni", "/usr/lib/cni/bridge"))
-                    if os.path.exists(program)]
+        backends = [
+            name
+            for name, program in (
+                ("netavark", "/usr/lib/podman/netavark"),
+                ("cni", "/usr/lib/cni/bridge"),
+            )
+            if os.path.exists(program)
+        ]
         self.assertTrue(backends)
         for backend in backends:
             with self.subTest(backend):
@@ -419,12 +375,23 @@ git -C work push --quiet origin HEAD:refs/heads/other
                 up = self.up()
                 self.assertRegex(up["network"], "^gate-project-[0-9a-f]{8}-inside$")
                 self.assertRegex(up["address"], rf"^git://[0-9.]+:{self.port}$")
-                said = json.loads(self.engine.docker("container", "inspect", "gate-project").stdout)[0]["NetworkSettings"]["Networks"]
-                self.assertEqual(sorted(said), [up["network"], up["network"].replace("-inside", "-outside")])
-                self.assertEqual(up["address"], f"git://{said[up['network']]['IPAddress']}:{self.port}")
+                said = json.loads(
+                    self.engine.docker("container", "inspect", "gate-project").stdout
+                )[0]["NetworkSettings"]["Networks"]
+                self.assertEqual(
+                    sorted(said), [up["network"], up["network"].replace("-inside", "-outside")]
+                )
+                self.assertEqual(
+                    up["address"], f"git://{said[up['network']]['IPAddress']}:{self.port}"
+                )
                 for network, facts in said.items():
                     if backend == "netavark" or network.endswith("-outside"):
-                        result = self.engine.command("git", "ls-remote", f"git://{facts['IPAddress']}:{self.port}/other", expect=1)
+                        result = self.engine.command(
+                            "git",
+                            "ls-remote",
+                            f"git://{facts['IPAddress']}:{self.port}/other",
+                            expect=1,
+                        )
                         self.assertRegex(result.stdout, "no such repository")
                 self.assertEqual(json.loads(self.gate("status").stdout), up)
                 self.assertEqual(self.gate("down").stdout.count(": removed\n"), 3)

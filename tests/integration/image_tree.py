@@ -1,7 +1,8 @@
-"""A built image, from any builder: its configuration and its flattened tree, read with Python's own modules from an OCI
-layout or an archive of `docker save`.
+"""A built image, from any builder: its configuration and its flattened tree, read with Python's own
+modules from an OCI layout or an archive of `docker save`.
 
-A tree is {path: Row}. Times are left out, since each builder has its own; so is the root directory, which a layer need not hold."""
+A tree is {path: Row}. Times are left out, since each builder has its own; so is the root directory,
+which a layer need not hold."""
 import dataclasses
 import gzip
 import hashlib
@@ -12,10 +13,29 @@ import posixpath
 import tarfile
 import typing
 
-CONFIG = ("Env", "Cmd", "Entrypoint", "User", "WorkingDir", "Labels", "ExposedPorts", "Volumes", "StopSignal", "Healthcheck", "OnBuild",
-          "Shell")
-KINDS = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink",
-         tarfile.CHRTYPE: "char", tarfile.BLKTYPE: "block", tarfile.FIFOTYPE: "fifo"}
+CONFIG = (
+    "Env",
+    "Cmd",
+    "Entrypoint",
+    "User",
+    "WorkingDir",
+    "Labels",
+    "ExposedPorts",
+    "Volumes",
+    "StopSignal",
+    "Healthcheck",
+    "OnBuild",
+    "Shell",
+)
+KINDS = {
+    tarfile.REGTYPE: "file",
+    tarfile.AREGTYPE: "file",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "char",
+    tarfile.BLKTYPE: "block",
+    tarfile.FIFOTYPE: "fifo",
+}
 XATTR = "SCHILY.xattr."
 
 
@@ -31,6 +51,7 @@ class Row(typing.NamedTuple):
 @dataclasses.dataclass(eq=False)
 class Inode:
     """The names of one file share one."""
+
     kind: str
     mode: str
     owner: str
@@ -55,7 +76,13 @@ def inode_of(archive, member):
         what = member.linkname
     elif kind in ("char", "block"):
         what = f"{member.devmajor}:{member.devminor}"
-    xattrs = tuple(sorted((name.removeprefix(XATTR), value) for name, value in member.pax_headers.items() if name.startswith(XATTR)))
+    xattrs = tuple(
+        sorted(
+            (name.removeprefix(XATTR), value)
+            for name, value in member.pax_headers.items()
+            if name.startswith(XATTR)
+        )
+    )
     return Inode(kind, f"{member.mode & 0o7777:04o}", f"{member.uid}:{member.gid}", what, xattrs)
 
 
@@ -64,7 +91,9 @@ def clean(path):
 
 
 def remove(tree, path, keep=()):
-    for name in [name for name in tree if name.startswith(path + "/" if path else "") and name not in keep]:
+    for name in [
+        name for name in tree if name.startswith(path + "/" if path else "") and name not in keep
+    ]:
         del tree[name]
 
 
@@ -82,7 +111,9 @@ def apply(tree, data):
                 tree.pop(gone, None)
                 remove(tree, gone)
             elif path:
-                inode = tree[clean(member.linkname)] if member.islnk() else inode_of(archive, member)
+                inode = (
+                    tree[clean(member.linkname)] if member.islnk() else inode_of(archive, member)
+                )
                 if inode.kind != "directory":
                     remove(tree, path)
                 tree[path] = inode
@@ -95,9 +126,17 @@ def rows(tree):
     for path in sorted(tree):
         if tree[path].kind != "directory":
             first.setdefault(id(tree[path]), []).append(path)
-    return {path: Row(inode.kind, inode.mode, inode.owner, inode.what, inode.xattrs,
-                      first[id(inode)][0] if len(first.get(id(inode), ())) > 1 else "")
-            for path, inode in tree.items()}
+    return {
+        path: Row(
+            inode.kind,
+            inode.mode,
+            inode.owner,
+            inode.what,
+            inode.xattrs,
+            first[id(inode)][0] if len(first.get(id(inode), ())) > 1 else "",
+        )
+        for path, inode in tree.items()
+    }
 
 
 def decompressed(data):
@@ -110,8 +149,12 @@ def image_of(config, layers):
         data = decompressed(data)
         assert diff_id == "sha256:" + hashlib.sha256(data).hexdigest(), diff_id
         apply(tree, data)
-    return Image({key: config["config"][key] for key in CONFIG if config.get("config", {}).get(key)},
-                 (config["os"], config["architecture"]), rows(tree), len(layers))
+    return Image(
+        {key: config["config"][key] for key in CONFIG if config.get("config", {}).get(key)},
+        (config["os"], config["architecture"]),
+        rows(tree),
+        len(layers),
+    )
 
 
 def read_layout(layout):
@@ -122,7 +165,9 @@ def read_layout(layout):
 
     index = json.loads((layout / "index.json").read_text(encoding="utf-8"))
     manifest = json.loads(blob(index["manifests"][0]))
-    return image_of(json.loads(blob(manifest["config"])), [blob(layer) for layer in manifest["layers"]])
+    return image_of(
+        json.loads(blob(manifest["config"])), [blob(layer) for layer in manifest["layers"]]
+    )
 
 
 def read_archive(archive):

@@ -1,4 +1,5 @@
-"""Image layouts for the tests, written by Python's own tar and JSON modules, so that Bottle's writers are not checked by Bottle's readers."""
+"""Image layouts for the tests, written by Python's own tar and JSON modules, so that Bottle's
+writers are not checked by Bottle's readers."""
 import gzip
 import hashlib
 import io
@@ -14,8 +15,12 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 def member(path, kind="file", content=b"", mode=None, uid=0, gid=0, link="", mtime=1_000_000_000):
     """An entry of a layer: (header, content)."""
     info = tarfile.TarInfo(path)
-    info.type = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE,
-                 "hardlink": tarfile.LNKTYPE}[kind]
+    info.type = {
+        "file": tarfile.REGTYPE,
+        "directory": tarfile.DIRTYPE,
+        "symlink": tarfile.SYMTYPE,
+        "hardlink": tarfile.LNKTYPE,
+    }[kind]
     info.mode = mode if mode is not None else {"file": 0o644, "directory": 0o755}.get(kind, 0o777)
     info.uid, info.gid, info.mtime, info.linkname = uid, gid, mtime, link
     content = content.encode() if isinstance(content, str) else content
@@ -48,7 +53,9 @@ class Layout:
         self.directory = pathlib.Path(directory)
         self.blobs = self.directory / "blobs" / "sha256"
         self.blobs.mkdir(parents=True)
-        (self.directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', encoding="utf-8")
+        (self.directory / "oci-layout").write_text(
+            '{"imageLayoutVersion": "1.0.0"}', encoding="utf-8"
+        )
         self.layers = []
         self.diff_ids = []
 
@@ -67,12 +74,22 @@ class Layout:
             self.layers.append(self.blob(data, LAYER))
 
     def finish(self, config=None, name="latest"):
-        image = {"architecture": "amd64", "os": "linux", "config": config or {},
-                 "rootfs": {"type": "layers", "diff_ids": self.diff_ids},
-                 "history": [{"created": "2001-09-09T01:46:40Z", "created_by": f"layer {number}"}
-                             for number in range(1, len(self.layers) + 1)]}
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.blob(json.dumps(image).encode(), CONFIG),
-                    "layers": self.layers}
+        image = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": config or {},
+            "rootfs": {"type": "layers", "diff_ids": self.diff_ids},
+            "history": [
+                {"created": "2001-09-09T01:46:40Z", "created_by": f"layer {number}"}
+                for number in range(1, len(self.layers) + 1)
+            ],
+        }
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.blob(json.dumps(image).encode(), CONFIG),
+            "layers": self.layers,
+        }
         descriptor = self.blob(json.dumps(manifest).encode(), MANIFEST)
         descriptor["annotations"] = {"org.opencontainers.image.ref.name": name}
         index = {"schemaVersion": 2, "manifests": [descriptor]}
@@ -84,11 +101,14 @@ class Layout:
 
 
 def read_image(layout):
-    """(manifest, config) of a layout with one image; each blob is checked against its descriptor and its diff ID."""
+    """(manifest, config) of a layout with one image; each blob is checked against its descriptor
+    and its diff ID."""
     layout = pathlib.Path(layout)
 
     def blob(descriptor):
-        data = (layout / "blobs" / "sha256" / descriptor["digest"].removeprefix("sha256:")).read_bytes()
+        data = (
+            layout / "blobs" / "sha256" / descriptor["digest"].removeprefix("sha256:")
+        ).read_bytes()
         assert "sha256:" + hashlib.sha256(data).hexdigest() == descriptor["digest"], descriptor
         assert len(data) == descriptor["size"], descriptor
         return data

@@ -1,11 +1,23 @@
-"""What bottle-pack says and compares of a pack: its user, the smolvm it is for, its agent, members that only a newer smolvm knows."""
+"""What bottle-pack says and compares of a pack: its user, the smolvm it is for, its agent, members
+that only a newer smolvm knows."""
 import json
 import struct
+import textwrap
 import zlib
 
 import system_fixture
 
-FILES = {"Dockerfile": "FROM scratch\nCOPY passwd /etc/\nENV A=1\nUSER app\n", "passwd": "app:x:1000:1000::/:\n"}
+FILES = {
+    "Dockerfile": textwrap.dedent(
+        """\
+        FROM scratch
+        COPY passwd /etc/
+        ENV A=1
+        USER app
+        """
+    ),
+    "passwd": "app:x:1000:1000::/:\n",
+}
 
 
 class Manifests(system_fixture.TestCase):
@@ -16,23 +28,49 @@ class Manifests(system_fixture.TestCase):
 
     def create(self, *options, name="pack", expect=0):
         file = self.top / f"{name}.smolmachine"
-        self.said = self.build.tools("bottle-pack", "create", "--image", self.build.build, "-o", file, "--name", "a:1", *options,
-                                     expect=expect).stdout
+        self.said = self.build.tools(
+            "bottle-pack",
+            "create",
+            "--image",
+            self.build.build,
+            "-o",
+            file,
+            "--name",
+            "a:1",
+            *options,
+            expect=expect,
+        ).stdout
         return file
 
     def manifest(self, pack):
-        return json.loads(self.build.tools("bottle-pack", "inspect", "--json", pack).stdout)["manifest"]
+        return json.loads(self.build.tools("bottle-pack", "inspect", "--json", pack).stdout)[
+            "manifest"
+        ]
 
     def test_user_is_written(self):
         pack = self.create("--runtime", "none")
         self.assertEqual(self.manifest(pack)["user"], "app")
         self.assertNotIn("warning", self.said)
         self.assertRegex(self.build.tools("bottle-pack", "inspect", pack).stdout, r"User: +app\n")
-        self.assertEqual(self.manifest(self.create("--runtime", "none", "--user", "7:8"))["user"], "7:8")
+        self.assertEqual(
+            self.manifest(self.create("--runtime", "none", "--user", "7:8"))["user"], "7:8"
+        )
         self.create("--runtime", "none", "--user", "nobody")
         self.assertIn('"nobody" is not in the image\'s /etc/passwd', self.said)
-        self.assert_fails(self.build.tools("bottle-pack", "create", "--image", self.build.build, "-o", pack, "--user", "a b", expect=1),
-                          "blanks and control characters")
+        self.assert_fails(
+            self.build.tools(
+                "bottle-pack",
+                "create",
+                "--image",
+                self.build.build,
+                "-o",
+                pack,
+                "--user",
+                "a b",
+                expect=1,
+            ),
+            "blanks and control characters",
+        )
 
     def test_smolvm_version_is_written(self):
         manifest = self.manifest(self.create("--runtime", "none"))
@@ -55,7 +93,9 @@ class Manifests(system_fixture.TestCase):
         self.assertEqual(self.manifest(self.create("--runtime", agent))["smolvm_version"], "1.15.0")
         self.assertNotIn("warning", self.said)
         program.write_text("#!/bin/sh\nexit 1\n")
-        self.assertRegex(self.manifest(self.create("--runtime", agent))["smolvm_version"], r"^0\.0\.0\+bottle\.")
+        self.assertRegex(
+            self.manifest(self.create("--runtime", agent))["smolvm_version"], r"^0\.0\.0\+bottle\."
+        )
         self.assertIn("cannot determine the version of the agent", self.said)
 
     def diff(self, one, other, *options, expect=3):
@@ -63,13 +103,42 @@ class Manifests(system_fixture.TestCase):
 
     def test_diff_compares_manifests(self):
         one = self.create("--runtime", "none", name="one")
-        self.assertEqual(self.diff(one, self.create("--runtime", "none", name="other"), expect=0), "")
-        other = self.create("--runtime", "none", "--cpus", "2", "--memory", "64", "--user", "0", "--entrypoint", "/e", "--cmd", "c",
-                            "--env", "A=2", "--env", "B=", "--network", name="other")
-        self.assertEqual(self.diff(one, other).splitlines(), [
-            'manifest user: value: "app" | "0"', "manifest cpus: value: 4 | 2", "manifest mem: value: 8192 | 64",
-            "manifest network: value: false | true", 'manifest env A: value: "1" | "2"', 'manifest entrypoint: only in B (["/e"])',
-            'manifest cmd: only in B (["c"])', 'manifest env B: only in B ("")'])
+        self.assertEqual(
+            self.diff(one, self.create("--runtime", "none", name="other"), expect=0), ""
+        )
+        other = self.create(
+            "--runtime",
+            "none",
+            "--cpus",
+            "2",
+            "--memory",
+            "64",
+            "--user",
+            "0",
+            "--entrypoint",
+            "/e",
+            "--cmd",
+            "c",
+            "--env",
+            "A=2",
+            "--env",
+            "B=",
+            "--network",
+            name="other",
+        )
+        self.assertEqual(
+            self.diff(one, other).splitlines(),
+            [
+                'manifest user: value: "app" | "0"',
+                "manifest cpus: value: 4 | 2",
+                "manifest mem: value: 8192 | 64",
+                "manifest network: value: false | true",
+                'manifest env A: value: "1" | "2"',
+                'manifest entrypoint: only in B (["/e"])',
+                'manifest cmd: only in B (["c"])',
+                'manifest env B: only in B ("")',
+            ],
+        )
         found = json.loads(self.diff(one, other, "--json"))
         self.assertEqual(found[0], {"manifest": "user", "what": "value", "a": '"app"', "b": '"0"'})
         older = self.create("--runtime", "none", "--smolvm-version", "1.15.0", name="older")
@@ -79,21 +148,42 @@ class Manifests(system_fixture.TestCase):
     def test_members_of_a_newer_smolvm_are_kept(self):
         one = self.create("--runtime", "none", name="one")
         data = one.read_bytes()
-        size, = struct.unpack_from("<Q", data, len(data) - 64 + 28)
+        (size,) = struct.unpack_from("<Q", data, len(data) - 64 + 28)
         manifest = json.loads(data[size:-64])
         manifest |= {"checkpoint": {"payload": "chunked"}, "made_with": "\u001b[31m"}
         text = json.dumps(manifest).encode()
         newer = self.top / "newer.smolmachine"
-        newer.write_bytes(data[:size] + text + struct.pack("<8sIQQQQQI8s", b"SMOLPACK", 1, 0, 0, size, size, len(text),
-                                                           zlib.crc32(data[:size] + text), b"reserved"))
+        newer.write_bytes(
+            data[:size]
+            + text
+            + struct.pack(
+                "<8sIQQQQQI8s",
+                b"SMOLPACK",
+                1,
+                0,
+                0,
+                size,
+                size,
+                len(text),
+                zlib.crc32(data[:size] + text),
+                b"reserved",
+            )
+        )
         said = self.build.tools("bottle-pack", "inspect", newer).stdout
         self.assertIn('/checkpoint: {"payload":"chunked"}\n', said)
         self.assertIn("/made_with: ", said)
         self.assertNotIn("\x1b", said)
-        self.assertIn("warning: the pack is a checkpoint", self.build.tools("bottle-pack", "verify", newer).stdout)
-        self.assertIn("warning: the pack is a checkpoint",
-                      self.build.tools("bottle-pack", "extract", newer, self.top / "tree").stdout)
-        self.assertIn('manifest /checkpoint: only in B ({"payload":"chunked"})\n', self.diff(one, newer))
+        self.assertIn(
+            "warning: the pack is a checkpoint",
+            self.build.tools("bottle-pack", "verify", newer).stdout,
+        )
+        self.assertIn(
+            "warning: the pack is a checkpoint",
+            self.build.tools("bottle-pack", "extract", newer, self.top / "tree").stdout,
+        )
+        self.assertIn(
+            'manifest /checkpoint: only in B ({"payload":"chunked"})\n', self.diff(one, newer)
+        )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def digest_of(path):
 
 
 class Package(system_fixture.TestCase):
+    shares_setup = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -41,11 +43,18 @@ class Package(system_fixture.TestCase):
     @staticmethod
     def make(directory):
         """{".deb": path, ".zst": path}"""
-        result = subprocess.run(["cpack", "--config", settings.tools.parent / "CPackConfig.cmake", "-B", directory],
-                                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        result = subprocess.run(
+            ["cpack", "--config", settings.tools.parent / "CPackConfig.cmake", "-B", directory],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
         if result.returncode != 0:
             raise AssertionError(result.stdout)
-        return {path.suffix: path for path in directory.iterdir() if path.suffix in (".deb", ".zst")}
+        return {
+            path.suffix: path for path in directory.iterdir() if path.suffix in (".deb", ".zst")
+        }
 
     def serve(self, file):
         """The URL of a file, from a server on loopback."""
@@ -59,7 +68,10 @@ class Package(system_fixture.TestCase):
     def unpacked(self, name):
         directory = self.top / name
         directory.mkdir()
-        subprocess.run(["tar", "--zstd", "-xf", self.made[".zst"], "-C", directory, "--strip-components=1"], check=True)
+        subprocess.run(
+            ["tar", "--zstd", "-xf", self.made[".zst"], "-C", directory, "--strip-components=1"],
+            check=True,
+        )
         return directory
 
     def pack(self, name, *arguments):
@@ -79,13 +91,19 @@ class Package(system_fixture.TestCase):
         archive = self.unpacked("an archive")
         self.assertEqual(self.pack("archive", f"-DCMAKE_PREFIX_PATH={archive}"), expected)
         url = self.serve(self.made[".zst"])
-        self.assertEqual(self.pack("fetched", f"-DARCHIVE={url}", f"-DARCHIVE_DIGEST={digest_of(self.made['.zst'])}"), expected)
+        self.assertEqual(
+            self.pack(
+                "fetched", f"-DARCHIVE={url}", f"-DARCHIVE_DIGEST={digest_of(self.made['.zst'])}"
+            ),
+            expected,
+        )
         debian = self.top / "debian"
         subprocess.run(["dpkg-deb", "-x", self.made[".deb"], debian], check=True)
         self.assertEqual(self.pack("debian package", f"-DCMAKE_PREFIX_PATH={debian}/usr"), expected)
 
     def test_archive_needs_nothing_else(self):
-        """In a root directory that has the archive and no other file, the registry and its client included."""
+        """In a root directory that has the archive and no other file, the registry and its client
+        included."""
         system_fixture.need_root("chroot")
         root = self.top / "root"
         self.unpacked("root")
@@ -97,21 +115,49 @@ class Package(system_fixture.TestCase):
         script = 'mount -t proc proc "$1/proc" && shift && exec chroot "$@"'
 
         def command(tool, *arguments):
-            return ["unshare", "--mount", "sh", "-c", script, "sh", root, root, f"/bin/bottle-{tool}", *arguments]
+            return [
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                script,
+                "sh",
+                root,
+                root,
+                f"/bin/bottle-{tool}",
+                *arguments,
+            ]
 
-        version = subprocess.run(command("image", "--version"), text=True, stdout=subprocess.PIPE, check=True).stdout
+        version = subprocess.run(
+            command("image", "--version"), text=True, stdout=subprocess.PIPE, check=True
+        ).stdout
         self.assertRegex(version, r"^bottle-image \d+\.\d+\.\d+")
-        build = command("image", "build", "--context", "/context", "--store", "/store", "--oci", "/out/oci")
+        build = command(
+            "image", "build", "--context", "/context", "--store", "/store", "--oci", "/out/oci"
+        )
         subprocess.run(build, check=True, env={"HOME": "/"})
-        with subprocess.Popen(command("registry", "serve", "--root", "/store/registry", "--port-file", "/out/port"),
-                              stdout=subprocess.PIPE, text=True, env={"HOME": "/"}) as server:
+        with subprocess.Popen(
+            command("registry", "serve", "--root", "/store/registry", "--port-file", "/out/port"),
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"HOME": "/"},
+        ) as server:
             self.assertTrue(server.stdout.readline())
             name = f"127.0.0.1:{(root / 'out' / 'port').read_text().strip()}/a:1"
-            subprocess.run(command("registry", "push", "--layout", "/out/oci", name), check=True, env={"HOME": "/"})
-            inspected = subprocess.run(command("registry", "inspect", name), stdout=subprocess.PIPE, text=True, check=True, env={"HOME": "/"})
+            subprocess.run(
+                command("registry", "push", "--layout", "/out/oci", name),
+                check=True,
+                env={"HOME": "/"},
+            )
+            inspected = subprocess.run(
+                command("registry", "inspect", name),
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env={"HOME": "/"},
+            )
             server.terminate()
         self.assertIn("sha256:", inspected.stdout)
-
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Registries for the tests: Debian's docker-registry with and without a password, and a scripted one that misbehaves."""
+"""Registries for the tests: Debian's docker-registry with and without a password, and a scripted
+one that misbehaves."""
 import base64
 import hashlib
 import http.server
@@ -40,20 +41,32 @@ class DockerRegistry:
         if password:
             if not shutil.which("htpasswd"):
                 raise unittest.SkipTest("needs htpasswd, which is not installed")
-            line = subprocess.run(["htpasswd", "-nbB", USER, PASSWORD], check=True, capture_output=True, text=True).stdout
+            line = subprocess.run(
+                ["htpasswd", "-nbB", USER, PASSWORD], check=True, capture_output=True, text=True
+            ).stdout
             (self.directory / "htpasswd").write_text(line.strip() + "\n", encoding="utf-8")
-            auth = f"auth:\n  htpasswd:\n    realm: test\n    path: '{self.directory / 'htpasswd'}'\n"
+            auth = (
+                f"auth:\n  htpasswd:\n    realm: test\n    path: '{self.directory / 'htpasswd'}'\n"
+            )
         (self.directory / "config.yml").write_text(
             "version: 0.1\nlog: {level: info}\nstorage:\n  delete: {enabled: true}\n"
-            f"  filesystem: {{rootdirectory: '{self.data}'}}\nhttp: {{addr: '127.0.0.1:0'}}\n" + auth, encoding="utf-8")
+            f"  filesystem: {{rootdirectory: '{self.data}'}}\nhttp: {{addr: '127.0.0.1:0'}}\n"
+            + auth,
+            encoding="utf-8",
+        )
         self.log = self.directory / "log"
         self.process = None
         self.port = None
 
     def __enter__(self):
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([self.program, "serve", str(self.directory / "config.yml")], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"})
+            self.process = subprocess.Popen(
+                [self.program, "serve", str(self.directory / "config.yml")],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"},
+            )
         try:
             self.port = int(wait_until(self._listening, "docker-registry listening").group(1))
         except BaseException:
@@ -63,8 +76,13 @@ class DockerRegistry:
 
     def _listening(self):
         if self.process.poll() is not None:
-            raise AssertionError("docker-registry ended: " + self.log.read_text(encoding="utf-8", errors="replace"))
-        return re.search(r"listening on 127\.0\.0\.1:(\d+)\D", self.log.read_text(encoding="utf-8", errors="replace"))
+            raise AssertionError(
+                "docker-registry ended: " + self.log.read_text(encoding="utf-8", errors="replace")
+            )
+        return re.search(
+            r"listening on 127\.0\.0\.1:(\d+)\D",
+            self.log.read_text(encoding="utf-8", errors="replace"),
+        )
 
     def __exit__(self, *_):
         if self.process:
@@ -78,7 +96,9 @@ class DockerRegistry:
 
     def blobs(self):
         """The digests of the whole blobs that it keeps."""
-        return {path.parent.name for path in self.data.glob("docker/registry/v2/blobs/sha256/*/*/data")}
+        return {
+            path.parent.name for path in self.data.glob("docker/registry/v2/blobs/sha256/*/*/data")
+        }
 
     def requests(self):
         """(method, path, status) of all answered requests so far."""
@@ -93,7 +113,9 @@ class DockerRegistry:
 def auth_file(path, registry, user=USER, password=PASSWORD):
     """A config.json as `docker login` writes it."""
     value = base64.b64encode(f"{user}:{password}".encode()).decode()
-    pathlib.Path(path).write_text(json.dumps({"auths": {registry: {"auth": value}}}), encoding="utf-8")
+    pathlib.Path(path).write_text(
+        json.dumps({"auths": {registry: {"auth": value}}}), encoding="utf-8"
+    )
     return path
 
 
@@ -102,8 +124,8 @@ def digest(data):
 
 
 class Scripted:
-    """An HTTP server whose answers are a function of the request: script(request) -> None, which answers through it.
-    `requests` lists (method, path, headers) in order. A context manager."""
+    """An HTTP server whose answers are a function of the request: script(request) -> None, which
+    answers through it. `requests` lists (method, path, headers) in order. A context manager."""
 
     def __init__(self, script, tls=None):
         self.requests = []
@@ -118,8 +140,18 @@ class Scripted:
 
             def _any(self):
                 with outer.lock:
-                    outer.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
-                    self.count = sum(1 for method, path, _ in outer.requests if (method, path) == (self.command, self.path))
+                    outer.requests.append(
+                        (
+                            self.command,
+                            self.path,
+                            {name.lower(): value for name, value in self.headers.items()},
+                        )
+                    )
+                    self.count = sum(
+                        1
+                        for method, path, _ in outer.requests
+                        if (method, path) == (self.command, self.path)
+                    )
                 try:
                     script(self)
                 except (BrokenPipeError, ConnectionResetError):
@@ -156,7 +188,9 @@ class Scripted:
         self.server = Server(("127.0.0.1", 0), Handler)
         if tls:  # an ssl.SSLContext
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     def __enter__(self):
         self.thread.start()

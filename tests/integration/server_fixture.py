@@ -1,4 +1,5 @@
-"""A registry of `bottle-registry serve` for a test, and requests to it that hide nothing of HTTP."""
+"""A registry of `bottle-registry serve` for a test, and requests to it that hide nothing of
+HTTP."""
 import hashlib
 import http.client
 import json
@@ -20,6 +21,9 @@ def digest(data, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
+UNKNOWN = digest(b"nobody has pushed this")
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.body = response.status, body
@@ -38,8 +42,13 @@ class RegistryServer:
     """Started in the constructor, ready when that returns; stop() waits for its end."""
 
     def __init__(self, *arguments, environment=None):
-        self.process = subprocess.Popen([system_fixture.settings.tools / "bottle-registry", "serve", *map(str, arguments)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
+        self.process = subprocess.Popen(
+            [system_fixture.settings.tools / "bottle-registry", "serve", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
         with selectors.DefaultSelector() as ready:
             ready.register(self.process.stdout, selectors.EVENT_READ)
             line = self.process.stdout.readline() if ready.select(DEADLINE) else ""
@@ -67,7 +76,11 @@ class RegistryServer:
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(query, doseq=True)
         headers = dict(headers or {})
         connection.putrequest(method, path, skip_host="Host" in headers)
-        if body is not None and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
+        if (
+            body is not None
+            and "Content-Length" not in headers
+            and "Transfer-Encoding" not in headers
+        ):
             headers["Content-Length"] = str(len(body))
         elif body is None and method in ("POST", "PUT", "PATCH"):
             headers.setdefault("Content-Length", "0")
@@ -90,24 +103,49 @@ class RegistryServer:
 
     def push_blob(self, name, data, algorithm="sha256"):
         named = digest(data, algorithm)
-        answer = self.request("PUT", self.session(name), data, {"Content-Type": "application/octet-stream"}, {"digest": named})
+        answer = self.request(
+            "PUT",
+            self.session(name),
+            data,
+            {"Content-Type": "application/octet-stream"},
+            {"digest": named},
+        )
         assert answer.status == 201, (answer.status, answer.body)
         return named
 
     def push_manifest(self, name, reference, document, media_type=None, **options):
         data = document if isinstance(document, bytes) else json.dumps(document).encode()
         media_type = media_type or json.loads(data).get("mediaType", MANIFEST)
-        answer = self.request("PUT", f"/v2/{name}/manifests/{reference}", data, {"Content-Type": media_type}, **options)
+        answer = self.request(
+            "PUT",
+            f"/v2/{name}/manifests/{reference}",
+            data,
+            {"Content-Type": media_type},
+            **options,
+        )
         assert answer.status == 201, (answer.status, answer.body)
         return answer
 
     def push_image(self, name, reference, data=b"layer", **members):
         """The bytes of the manifest of an image with one layer."""
         config = b"{}"
-        document = {"schemaVersion": 2, "mediaType": MANIFEST,
-                    "config": {"mediaType": EMPTY, "digest": self.push_blob(name, config), "size": len(config)},
-                    "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.push_blob(name, data),
-                                "size": len(data)}], **members}
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {
+                "mediaType": EMPTY,
+                "digest": self.push_blob(name, config),
+                "size": len(config),
+            },
+            "layers": [
+                {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                    "digest": self.push_blob(name, data),
+                    "size": len(data),
+                }
+            ],
+            **members,
+        }
         text = json.dumps(document).encode()
         self.push_manifest(name, reference or digest(text), text)
         return text
@@ -115,6 +153,7 @@ class RegistryServer:
 
 class TestCase(system_fixture.TestCase):
     """Each test has a separate server over an empty root."""
+
     arguments = ()
 
     def setUp(self):
@@ -136,4 +175,8 @@ class TestCase(system_fixture.TestCase):
 
 
 def files_below(directory):
-    return sorted(str(path.relative_to(directory)) for path in pathlib.Path(directory).rglob("*") if path.is_file())
+    return sorted(
+        str(path.relative_to(directory))
+        for path in pathlib.Path(directory).rglob("*")
+        if path.is_file()
+    )

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Stands in for the program `smolvm` in tests: `smolvm pack create` against a registry, without a virtual machine.
+"""Stands in for the program `smolvm` in tests: `smolvm pack create` against a registry, without a
+virtual machine.
 
-It pulls as the real one does (ping, manifest by tag, configuration, each layer by its digest, all verified), merges the layers,
-and writes stub and sidecar, with the messages, control characters and exit statuses of smolvm 1.9. The stub is not a program.
+It pulls as the real one does (ping, manifest by tag, configuration, each layer by its digest, all
+verified), merges the layers, and writes stub and sidecar, with the messages, control characters and
+exit statuses of smolvm 1.9. The stub is not a program.
 
-$STAND_IN says how it misbehaves: "<what>:<step>" with fail, hang or die, and a step of STEPS, before which it happens;
-$STAND_IN_REACHED names a file that it makes when it hangs.
+$STAND_IN says how it misbehaves: "<what>:<step>" with fail, hang or die, and a step of STEPS,
+before which it happens; $STAND_IN_REACHED names a file that it makes when it hangs.
 """
 import argparse
 import ctypes
@@ -56,6 +58,7 @@ def say(text, end="\n"):
 
 # -- the image's name
 
+
 def canonical(reference):
     name, _, digest = reference.partition("@")
     suffix = ":latest"
@@ -81,6 +84,7 @@ def check_name(registry, name, suffix):
 
 # -- the pull
 
+
 class Registry:
     def __init__(self, host):
         name, _, port = host.partition(":")
@@ -90,7 +94,9 @@ class Registry:
 
     def get(self, path, accept="*/*"):
         try:
-            self.connection.request("GET", path, headers={"Accept": accept, "User-Agent": "crane/0.19.0"})
+            self.connection.request(
+                "GET", path, headers={"Accept": accept, "User-Agent": "crane/0.19.0"}
+            )
             response = self.connection.getresponse()
             return response.status, response.getheader("Content-Type", ""), response.read()
         except OSError as error:
@@ -100,7 +106,10 @@ class Registry:
         status, _, data = self.get(f"/v2/{repository}/blobs/{descriptor['digest']}")
         if status != 200:
             raise Failure(f"GET blob {descriptor['digest']}: status {status}")
-        if len(data) != descriptor["size"] or "sha256:" + hashlib.sha256(data).hexdigest() != descriptor["digest"]:
+        if (
+            len(data) != descriptor["size"]
+            or "sha256:" + hashlib.sha256(data).hexdigest() != descriptor["digest"]
+        ):
             raise Failure(f"blob {descriptor['digest']} does not have its digest")
         return data
 
@@ -140,6 +149,7 @@ def pull(reference, platform):
 
 # -- the merge
 
+
 def merged(layers):
     tree = {}
 
@@ -176,7 +186,9 @@ def merged(layers):
             root.type, root.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(root)
         # A link needs its target before it.
-        for path, (info, content) in sorted(tree.items(), key=lambda item: (item[1][0].islnk(), item[0])):
+        for path, (info, content) in sorted(
+            tree.items(), key=lambda item: (item[1][0].islnk(), item[0])
+        ):
             info.name = "./" + path
             info.pax_headers = {}
             if info.islnk():
@@ -189,6 +201,7 @@ def merged(layers):
 
 # -- the pack
 
+
 class Zstd:
     def __init__(self):
         self.library = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
@@ -199,7 +212,9 @@ class Zstd:
     def compress(self, data):
         bound = self.library.ZSTD_compressBound(ctypes.c_size_t(len(data)))
         out = ctypes.create_string_buffer(bound)
-        size = self.library.ZSTD_compress(out, ctypes.c_size_t(bound), data, ctypes.c_size_t(len(data)), 3)
+        size = self.library.ZSTD_compress(
+            out, ctypes.c_size_t(bound), data, ctypes.c_size_t(len(data)), 3
+        )
         return out.raw[:size]
 
     def decompress(self, data):
@@ -212,6 +227,7 @@ class Zstd:
 def assets_tar(agent, layer, layer_name):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+
         def add(name, content=None):
             info = tarfile.TarInfo(name)
             info.mtime = int(time.time())
@@ -220,6 +236,7 @@ def assets_tar(agent, layer, layer_name):
             else:
                 info.size, info.mode = len(content), 0o644
             archive.addfile(info, io.BytesIO(content) if content is not None else None)
+
         add("agent-rootfs.tar", agent)
         add("layers")
         add(f"layers/{layer_name}.tar", layer)
@@ -240,7 +257,10 @@ def agent_rootfs():
 def create(options):
     output = pathlib.Path(options.output)
     if output.suffix == ".smolmachine":
-        raise Failure(f"output path {output} must not end in .smolmachine: it names the executable, the pack is written beside it")
+        raise Failure(
+            f"output path {output} must not end in .smolmachine: it names the executable, the pack"
+            " is written beside it"
+        )
     step("boot")
     say("Starting agent VM...")
     print(f"Pulling image {options.image}...", file=sys.stderr, flush=True)
@@ -260,33 +280,55 @@ def create(options):
     step("assemble")
     for sign in "|/-":
         say(f"\r\x1b[K{sign} Assembling packed binary", end="")
-    output.write_bytes(b"#!/bin/sh\nexit 1\n" + b"lib" + struct.pack("<8sIQQ4x", b"SMOLLIBS", 1, 17, 3))
+    output.write_bytes(
+        b"#!/bin/sh\nexit 1\n" + b"lib" + struct.pack("<8sIQQ4x", b"SMOLLIBS", 1, 17, 3)
+    )
     output.chmod(0o755)
     assets = Zstd().compress(assets_tar(agent, layer, name))
     settings = config.get("config", {})
-    manifest = {"mode": "container", "image": options.image, "digest": digest,
-                "platform": f"{config['os']}/{config['architecture']}",
-                "entrypoint": [options.entrypoint] if options.entrypoint else settings.get("Entrypoint") or [],
-                "cmd": settings.get("Cmd") or [], "env": settings.get("Env") or []}
+    manifest = {
+        "mode": "container",
+        "image": options.image,
+        "digest": digest,
+        "platform": f"{config['os']}/{config['architecture']}",
+        "entrypoint": (
+            [options.entrypoint] if options.entrypoint else settings.get("Entrypoint") or []
+        ),
+        "cmd": settings.get("Cmd") or [],
+        "env": settings.get("Env") or [],
+    }
     manifest = {key: value for key, value in manifest.items() if value}
     if settings.get("WorkingDir"):
         manifest["workdir"] = settings["WorkingDir"]
-    manifest |= {"cpus": options.cpus, "mem": options.mem, "image_size": image_size, "network": False, "gpu": False, "cuda": False,
-                 "host_platform": "linux/amd64" if os.uname().machine == "x86_64" else "linux/arm64",
-                 "created": datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z"),
-                 "smolvm_version": VERSION,
-                 "assets": {"libraries": [{"path": "lib/libkrun.so", "size": 3}],
-                            "agent_rootfs": {"path": "agent-rootfs.tar", "size": len(agent)},
-                            "layers": [{"digest": "sha256:" + name, "path": f"layers/{name}.tar", "size": len(layer)}],
-                            "storage_template": {"path": "storage.ext4", "size": 4096}}}
+    manifest |= {
+        "cpus": options.cpus,
+        "mem": options.mem,
+        "image_size": image_size,
+        "network": False,
+        "gpu": False,
+        "cuda": False,
+        "host_platform": "linux/amd64" if os.uname().machine == "x86_64" else "linux/arm64",
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z"),
+        "smolvm_version": VERSION,
+        "assets": {
+            "libraries": [{"path": "lib/libkrun.so", "size": 3}],
+            "agent_rootfs": {"path": "agent-rootfs.tar", "size": len(agent)},
+            "layers": [
+                {"digest": "sha256:" + name, "path": f"layers/{name}.tar", "size": len(layer)}
+            ],
+            "storage_template": {"path": "storage.ext4", "size": 4096},
+        },
+    }
     text = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
     body = assets + text
-    footer = struct.pack("<8sIQQQQQI8x", b"SMOLPACK", 1, 0, 0, len(assets), len(assets), len(text), zlib.crc32(body))
+    footer = struct.pack(
+        "<8sIQQQQQI8x", b"SMOLPACK", 1, 0, 0, len(assets), len(assets), len(text), zlib.crc32(body)
+    )
     with open(f"{output}.smolmachine", "wb") as sidecar:
-        sidecar.write(body[:len(body) // 2])
+        sidecar.write(body[: len(body) // 2])
         sidecar.flush()
         step("sidecar")
-        sidecar.write(body[len(body) // 2:])
+        sidecar.write(body[len(body) // 2 :])
         sidecar.write(footer)
     say("\r\x1b[KAssembling packed binary done")
     say(f"Packed: {output} (stub: 1KB, total: {len(body) >> 10}KB)")
@@ -298,7 +340,12 @@ def create(options):
 def main():
     parser = argparse.ArgumentParser(prog="smolvm")
     parser.add_argument("--version", action="version", version=f"smolvm {VERSION}")
-    pack = parser.add_subparsers(required=True).add_parser("pack").add_subparsers(required=True).add_parser("create")
+    pack = (
+        parser.add_subparsers(required=True)
+        .add_parser("pack")
+        .add_subparsers(required=True)
+        .add_parser("create")
+    )
     pack.add_argument("-I", "--image", required=True)
     pack.add_argument("-o", "--output", required=True)
     pack.add_argument("--cpus", type=int, default=4)

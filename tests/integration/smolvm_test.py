@@ -1,12 +1,9 @@
-"""The packer "smolvm" against a stand-in that does to a registry what the real command does, and fails at the requested step.
+"""The packer "smolvm" against a stand-in that does to a registry what the real command does, and
+fails at the requested step.
 
 Where a real smolvm with KVM is installed, the packs are made with it too.
 """
-import http.client
-import json
 import os
-import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -14,111 +11,28 @@ import time
 
 import docker_fixture
 import breakpoint_fixture
-import images
 import system_fixture
-import stopped_test
+import stopped_fixture
+from smolvm_fixture import FILES, SmolvmTestCase
 
-STAND_IN = pathlib.Path(__file__).resolve().parent / "smolvm_stand_in.py"
+
 SECONDS = 60
-FILES = {"Dockerfile": """\
-FROM base
-COPY --chmod=0750 --chown=7:8 dir /dir
-ENV A=b
-WORKDIR /work
-ENTRYPOINT ["/dir/one", "x"]
-CMD ["y"]
-""", "dir/one": "1\n", "dir/two": "2\n"}
-NATIVE_FIELDS = ["mode", "image", "digest", "platform", "entrypoint", "cmd", "env", "workdir", "user", "cpus", "mem", "network", "gpu", "cuda"]
-
-
-def serves_bottles(port):
-    """Is a registry there that has what was packed? Another process may use the port by now."""
-    for name in ("image", "hello"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            connection.request("GET", f"/v2/bottle/{name}/tags/list")
-            answer = connection.getresponse()
-            if answer.status == 200 and json.load(answer)["tags"]:
-                return True
-        except (OSError, ValueError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
-    return False
-
-
-class SmolvmTestCase(system_fixture.TestCase):
-    def setUp(self):
-        super().setUp()
-        layout = images.Layout(self.top / "base")
-        layout.add(images.layer([images.member("etc", "directory"), images.member("etc/gone", content="gone\n"),
-                                 images.member("etc/kept", content="kept\n" * 1000), images.member("bin", "directory"),
-                                 images.member("bin/sh", content="sh\n", mode=0o755),
-                                 images.member("bin/ash", "hardlink", link="bin/sh", mode=0o755),
-                                 images.member("link", "symlink", link="etc/kept")]), compress=True)
-        layout.add(images.layer([images.whiteout("etc/gone"), images.member("etc/more", content="more\n")]))
-        layout.finish({"Env": ["PATH=/bin"], "User": "0"})
-        self.bin = self.top / "bin"
-        self.bin.mkdir()
-        shutil.copy(STAND_IN, self.bin / "smolvm")
-        (self.bin / "smolvm").chmod(0o755)
-        self.agent = self.top / "agent"
-        (self.agent / "sbin").mkdir(parents=True)
-        (self.agent / "sbin/init").symlink_to("/usr/local/bin/smolvm-agent")
-        self.libraries = self.top / "smolvm-libraries"
-        self.libraries.mkdir()
-        for name in ("libkrun.so", "libkrunfw.so.5"):
-            (self.libraries / name).touch()
-        self.reached = self.top / "reached"
-        self.environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "SMOLVM_AGENT_ROOTFS": str(self.agent),
-                            "SMOLVM_LIB_DIR": str(self.libraries), "BOTTLE_KVM_DEVICE": "", "STAND_IN_REACHED": str(self.reached)}
-        self.ports = []
-        self.build = self.new_build(FILES)
-        self.build.environment.update(self.environment)
-        self.build.image("--build-context", f"base=oci-layout:{layout.directory}")
-
-    def pack(self, *options, expect=0, **environment):
-        self.build.environment.update(environment)
-        result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
-                                  "--output", self.build.output, "--name", "hello:1", *options, expect=expect)
-        self.note_ports(result.stdout)
-        return result
-
-    def interrupt(self, signal_number, *options, is_reached, goes_on=lambda: None, **environment):
-        """Starts a pack and sends the signal when it is held somewhere. What it listens at is among the ports that must be gone."""
-        log = self.top / "log"
-        with open(log, "wb") as output:
-            process = subprocess.Popen(
-                [system_fixture.settings.tools / "bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build,
-                 "--output", self.build.output, *options], stdout=subprocess.DEVNULL, stderr=output,
-                env={**system_fixture.harness.clean_environment(), "BOTTLE_CACHE_DIR": str(self.build.cache), **self.build.environment,
-                     **environment})
-        self.addCleanup(process.kill)
-        breakpoint_fixture.wait_for(lambda: is_reached() or process.poll() is not None, "where it is to be stopped")
-        self.assertIsNone(process.poll(), log.read_text())
-        self.ports += [int(address.rpartition(":")[2], 16) for address in breakpoint_fixture.listening([process.pid]) if address.startswith("tcp")]
-        process.send_signal(signal_number)
-        breakpoint_fixture.wait_for(lambda: goes_on() or process.poll() is not None, "the end of the pack")
-        self.note_ports(log.read_text())
-        if process.returncode != 0:
-            self.assertEqual(process.returncode, -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number,
-                             log.read_text())
-        return process.returncode
-
-    def note_ports(self, text):
-        """Where registries were that must be gone."""
-        self.ports += [int(port) for port in re.findall(r"localhost:(\d+)/bottle/", text)]
-
-    def inspect(self, pack):
-        text = self.build.tools("bottle-pack", "inspect", "--json", pack).stdout
-        return json.loads(text)["manifest"]
-
-    def assert_clean(self):
-        found = [str(path) for path in self.build.build.rglob("*")
-                 if path.name.endswith(".tmp") or "smolvm" in path.name or path.name.startswith("image.smolmachine.")]
-        self.assertEqual(found, [])
-        self.assertFalse((self.build.build / "engine.left").exists())
-        self.assertEqual([port for port in self.ports if serves_bottles(port)], [])
+NATIVE_FIELDS = [
+    "mode",
+    "image",
+    "digest",
+    "platform",
+    "entrypoint",
+    "cmd",
+    "env",
+    "workdir",
+    "user",
+    "cpus",
+    "mem",
+    "network",
+    "gpu",
+    "cuda",
+]
 
 
 class Packs(SmolvmTestCase):
@@ -126,12 +40,27 @@ class Packs(SmolvmTestCase):
         result = self.pack(*options)
         self.build.tools("bottle-pack", "verify", self.build.output)
         native = self.top / "native.smolmachine"
-        self.build.tools("bottle-pack", "create", "--quiet", "--runtime", self.agent, "--image", self.build.build, "--output", native,
-                         "--name", "hello:1", *options)
+        self.build.tools(
+            "bottle-pack",
+            "create",
+            "--quiet",
+            "--runtime",
+            self.agent,
+            "--image",
+            self.build.build,
+            "--output",
+            native,
+            "--name",
+            "hello:1",
+            *options,
+        )
         found = self.build.tools("bottle-pack", "diff", self.build.output, native, expect=None)
         self.assertEqual((found.returncode, found.stdout), (0, ""))
         one, other = self.inspect(self.build.output), self.inspect(native)
-        self.assertEqual({name: one.get(name) for name in NATIVE_FIELDS}, {name: other.get(name) for name in NATIVE_FIELDS})
+        self.assertEqual(
+            {name: one.get(name) for name in NATIVE_FIELDS},
+            {name: other.get(name) for name in NATIVE_FIELDS},
+        )
         self.assert_clean()
         return result
 
@@ -142,8 +71,23 @@ class Packs(SmolvmTestCase):
         self.assertNotRegex(result.stdout, "[\x00-\x08\x0b-\x1f]")
 
     def test_options_are_passed(self):
-        self.compare("--cpus", "2", "--memory", "512", "--network", "--env", "A=other", "--env", "B=new", "--entrypoint", "/one",
-                     "--cmd", "two", "--cmd", "three")
+        self.compare(
+            "--cpus",
+            "2",
+            "--memory",
+            "512",
+            "--network",
+            "--env",
+            "A=other",
+            "--env",
+            "B=new",
+            "--entrypoint",
+            "/one",
+            "--cmd",
+            "two",
+            "--cmd",
+            "three",
+        )
 
     def test_unchanged_pack_comes_from_the_store(self):
         """The same image and options start smolvm no more."""
@@ -166,26 +110,43 @@ class Packs(SmolvmTestCase):
 
 
 class Failures(SmolvmTestCase):
-    STEPS = ["boot", "manifest", "config", "layer", "collect", "merge", "assemble", "sidecar", "end"]
+    STEPS = [
+        "boot",
+        "manifest",
+        "config",
+        "layer",
+        "collect",
+        "merge",
+        "assemble",
+        "sidecar",
+        "end",
+    ]
 
     def test_failing_smolvm(self):
         for step in self.STEPS:
             with self.subTest(step=step):
-                self.assert_fails(self.pack(expect=1, STAND_IN=f"fail:{step}"), f"smolvm failed with exit code 1: told to fail at {step}")
+                self.assert_fails(
+                    self.pack(expect=1, STAND_IN=f"fail:{step}"),
+                    f"smolvm failed with exit code 1: told to fail at {step}",
+                )
                 self.assertFalse(self.build.output.exists())
                 self.assert_clean()
 
     def test_killed_smolvm(self):
         for step in self.STEPS:
             with self.subTest(step=step):
-                self.assert_fails(self.pack(expect=1, STAND_IN=f"die:{step}"), "smolvm failed with killed by signal 9")
+                self.assert_fails(
+                    self.pack(expect=1, STAND_IN=f"die:{step}"),
+                    "smolvm failed with killed by signal 9",
+                )
                 self.assertFalse(self.build.output.exists())
                 self.assert_clean()
 
     def test_interrupted_smolvm(self):
-        """Interrupted, ended or killed at each step of smolvm: nothing stays, and the next build makes the pack."""
+        """Interrupted, ended or killed at each step of smolvm: nothing stays, and the next build
+        makes the pack."""
         for step in self.STEPS:
-            for signal_number in stopped_test.SIGNALS:
+            for signal_number in stopped_fixture.SIGNALS:
                 with self.subTest(signal=signal_number, step=step):
                     self.build.output.unlink(missing_ok=True)
                     self.ports.clear()
@@ -193,37 +154,74 @@ class Failures(SmolvmTestCase):
                     shutil.copytree(self.build.cache, cache)
                     mark = os.urandom(16).hex()
                     self.reached.unlink(missing_ok=True)
-                    self.interrupt(signal_number, is_reached=self.reached.exists, STAND_IN=f"hang:{step}", BOTTLE_CACHE_DIR=str(cache),
-                                   **{breakpoint_fixture.MARK: mark})
+                    self.interrupt(
+                        signal_number,
+                        is_reached=self.reached.exists,
+                        STAND_IN=f"hang:{step}",
+                        BOTTLE_CACHE_DIR=str(cache),
+                        **{breakpoint_fixture.MARK: mark},
+                    )
                     self.assertTrue(self.ports)
                     self.assertFalse(self.build.output.exists())
                     if signal_number == signal.SIGKILL:
                         self.pack(STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
                     self.assert_clean()
-                    breakpoint_fixture.wait_for(lambda: not breakpoint_fixture.with_text("environ", f"{breakpoint_fixture.MARK}={mark}"), "a process goes on")
+                    breakpoint_fixture.wait_for(
+                        lambda: not breakpoint_fixture.with_text(
+                            "environ", f"{breakpoint_fixture.MARK}={mark}"
+                        ),
+                        "a process goes on",
+                    )
 
 
 class Preflight(SmolvmTestCase):
     def test_each_check_has_a_hint(self):
         self.assert_fails(self.pack(expect=1, SMOLVM_AGENT_ROOTFS=str(self.top)), "agent|sbin/init")
         self.build.environment.update(self.environment)
-        self.assert_fails(self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)), "cannot find libkrun.so and libkrunfw.so.5", "set SMOLVM_LIB_DIR")
+        self.assert_fails(
+            self.pack(expect=1, SMOLVM_LIB_DIR=str(self.top)),
+            "cannot find libkrun.so and libkrunfw.so.5",
+            "set SMOLVM_LIB_DIR",
+        )
         self.build.environment.update(self.environment)
-        self.assert_fails(self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")), "cannot use KVM", "PACKER native")
+        self.assert_fails(
+            self.pack(expect=1, BOTTLE_KVM_DEVICE=str(self.top / "kvm")),
+            "cannot use KVM",
+            "PACKER native",
+        )
         self.build.environment.update(self.environment)
         (self.bin / "smolvm").write_text("#!/bin/sh\necho broken\nexit 7\n")
-        self.assert_fails(self.pack(expect=1), "cannot read the version of smolvm: exit code 7: broken")
+        self.assert_fails(
+            self.pack(expect=1), "cannot read the version of smolvm: exit code 7: broken"
+        )
         (self.bin / "smolvm").unlink()
-        self.assert_fails(self.pack(expect=1, PATH=str(self.bin)), "cannot find smolvm", "PACKER native")
+        self.assert_fails(
+            self.pack(expect=1, PATH=str(self.bin)), "cannot find smolvm", "PACKER native"
+        )
         self.assert_clean()
 
     def test_image_name_is_checked(self):
         """A slug that smolvm would refuse after it has booted a machine."""
         pack = self.build.build / "a..b.smolmachine"
-        for options, said in (((), ("smolvm rejects the image name .*: expected no", "--name")),
-                              (("--name", "hello:1"), ("smolvm rejects the image's name: .*expected no", "another slug"))):
-            result = self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output", pack, *options,
-                                      expect=1)
+        for options, said in (
+            ((), ("smolvm rejects the image name .*: expected no", "--name")),
+            (
+                ("--name", "hello:1"),
+                ("smolvm rejects the image's name: .*expected no", "another slug"),
+            ),
+        ):
+            result = self.build.tools(
+                "bottle-pack",
+                "create",
+                "--packer",
+                "smolvm",
+                "--image",
+                self.build.build,
+                "--output",
+                pack,
+                *options,
+                expect=1,
+            )
             self.assert_fails(result, *said)
             self.assertFalse(pack.exists())
             self.assert_clean()
@@ -232,14 +230,25 @@ class Preflight(SmolvmTestCase):
         system_fixture.need_root("a small file system is mounted")
         small = self.top / "small"
         small.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False).returncode != 0:
+        if (
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False
+            ).returncode
+            != 0
+        ):
             self.skipTest("needs the right to mount a file system")
         self.addCleanup(subprocess.run, ["umount", small], check=True)
-        self.assert_fails(self.pack(expect=1, SMOLVM_PACK_STAGING=str(small)), "expected about .*MiB, found", "SMOLVM_PACK_STAGING")
+        self.assert_fails(
+            self.pack(expect=1, SMOLVM_PACK_STAGING=str(small)),
+            "expected about .*MiB, found",
+            "SMOLVM_PACK_STAGING",
+        )
 
 
 class RegistryImage(SmolvmTestCase):
     """A container of a registry, pinned by its digest, in place of the one in the process."""
+
+    shares_setup = True
 
     @classmethod
     def setUpClass(cls):
@@ -252,26 +261,40 @@ class RegistryImage(SmolvmTestCase):
         super().setUp()
         self.breakpoints = breakpoint_fixture.Breakpoints(self.top)
         self.breakpoints.wrap("docker", self.engine.client)
-        self.build.environment.update(DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client"))
+        self.build.environment.update(
+            DOCKER_HOST=self.engine.socket, DOCKER_CONFIG=str(self.top / "client")
+        )
         self.image = self.registry_image()
 
     def registry_image(self):
-        """Debian's docker-registry as an image in a registry of the host: what is pinned has to come from one."""
+        """Debian's docker-registry as an image in a registry of the host: what is pinned has to
+        come from one."""
         context = self.top / "registry"
         (context / "data").mkdir(parents=True)
         program = shutil.which("docker-registry")
-        files = [program] + [word for line in subprocess.check_output(["ldd", program], text=True).splitlines()
-                             for word in line.split() if word.startswith("/")]
+        files = [program] + [
+            word
+            for line in subprocess.check_output(["ldd", program], text=True).splitlines()
+            for word in line.split()
+            if word.startswith("/")
+        ]
         for file in files:
             (context / file[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, context / file[1:])
         port = system_fixture.free_port()
-        settings = "version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: '127.0.0.1:%d'}\n"
+        settings = (
+            "version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr:"
+            " '127.0.0.1:%d'}\n"
+        )
         (context / "config.yml").write_text(settings % ("/data", 1))
-        (context / "Dockerfile").write_text(f'FROM scratch\nCOPY . /\nENTRYPOINT ["{program}", "serve", "/config.yml"]\n')
+        (context / "Dockerfile").write_text(
+            f'FROM scratch\nCOPY . /\nENTRYPOINT ["{program}", "serve", "/config.yml"]\n'
+        )
         config = self.top / "host.yml"
         config.write_text(settings % (self.top / "host-data", port))
-        process = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [program, "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         name = f"localhost:{port}/registry"
@@ -280,14 +303,18 @@ class RegistryImage(SmolvmTestCase):
         while self.engine.docker("push", name, expect=None).returncode != 0:
             self.assertLess(time.monotonic(), end, "the registry does not take the image")
             time.sleep(0.05)
-        digest = self.engine.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", name).stdout.strip()
+        digest = self.engine.docker(
+            "image", "inspect", "--format", "{{index .RepoDigests 0}}", name
+        ).stdout.strip()
         self.engine.docker("rmi", name)
         return digest
 
     def assert_clean(self):
         super().assert_clean()
         self.assertEqual(self.engine.docker("ps", "--all", "--quiet").stdout, "")
-        names = self.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+        names = self.engine.docker(
+            "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"
+        ).stdout.split()
         self.assertEqual([name for name in names if "/bottle/" in name], [])
 
     def test_pack_with_a_registry_container(self):
@@ -295,15 +322,28 @@ class RegistryImage(SmolvmTestCase):
         self.build.tools("bottle-pack", "verify", self.build.output)
         self.assert_clean()
         self.build.output.unlink()
-        self.assert_fails(self.pack("--registry-image", self.image, "--cpus", "3", expect=1, STAND_IN="fail:layer"), "told to fail")
+        self.assert_fails(
+            self.pack(
+                "--registry-image", self.image, "--cpus", "3", expect=1, STAND_IN="fail:layer"
+            ),
+            "told to fail",
+        )
         self.assert_clean()
-        self.assert_fails(self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2)
+        self.assert_fails(
+            self.pack("--registry-image", "registry:2", expect=2), "with its digest", status=2
+        )
 
     def test_registry_image_of_a_target(self):
-        """PACKER and REGISTRY_IMAGE of a bottle; what is missing fails the target, and not the configuring."""
+        """PACKER and REGISTRY_IMAGE of a bottle; what is missing fails the target, and not the
+        configuring."""
         project = system_fixture.harness.Project(
-            self.top / "project", f'add_bottle(hello PACKER smolvm REGISTRY_IMAGE "{self.image}" '
-            f'CONTEXTS "base=oci-layout:{self.top / "base"}")\n', FILES)
+            self.top / "project",
+            (
+                f'add_bottle(hello PACKER smolvm REGISTRY_IMAGE "{self.image}" '
+                f'CONTEXTS "base=oci-layout:{self.top / "base"}")\n'
+            ),
+            FILES,
+        )
         project.environment.update(self.build.environment)
         project.environment["PATH"] = f"{self.bin}:/usr/bin:/bin"
         smolvm = (self.bin / "smolvm").rename(self.top / "smolvm")
@@ -314,7 +354,9 @@ class RegistryImage(SmolvmTestCase):
         project.make()
         project.tool("bottle-pack", "verify", project.pack("hello"))
         calls = self.breakpoints.calls_file.read_text()
-        self.assertRegex(calls, r"docker create --name bottle-registry-hello .*--network host .*registry@sha256:")
+        self.assertRegex(
+            calls, r"docker create --name bottle-registry-hello .*--network host .*registry@sha256:"
+        )
         self.assertRegex(calls, r"docker push -- localhost:\d+/bottle/hello:[0-9a-f]{16}\n")
         self.breakpoints.calls_file.unlink()
         project.touch("dir/one")
@@ -333,25 +375,64 @@ class RegistryImage(SmolvmTestCase):
             if not self.reached.exists():
                 return False
             # While the first one's smolvm hangs, another build makes the pack of the same name.
-            self.build.tools("bottle-pack", "create", "--packer", "smolvm", "--image", self.build.build, "--output",
-                             other / self.build.output.name, "--registry-image", self.image)
+            self.build.tools(
+                "bottle-pack",
+                "create",
+                "--packer",
+                "smolvm",
+                "--image",
+                self.build.build,
+                "--output",
+                other / self.build.output.name,
+                "--registry-image",
+                self.image,
+            )
             names = self.engine.docker("ps", "--format", "{{.Names}}").stdout.split()
             self.assertEqual(names, ["bottle-registry-image"])
             return True
 
-        self.interrupt(signal.SIGTERM, "--registry-image", self.image, is_reached=is_reached, STAND_IN="hang:layer")
+        self.interrupt(
+            signal.SIGTERM,
+            "--registry-image",
+            self.image,
+            is_reached=is_reached,
+            STAND_IN="hang:layer",
+        )
         self.build.tools("bottle-pack", "verify", other / self.build.output.name)
-        calls = [line for line in self.breakpoints.calls_file.read_text().splitlines() if line.startswith("docker create")]
-        self.assertEqual([call.split()[3] for call in calls],
-                         ["bottle-registry-image", "bottle-registry-image", "bottle-registry-image-2"])
+        calls = [
+            line
+            for line in self.breakpoints.calls_file.read_text().splitlines()
+            if line.startswith("docker create")
+        ]
+        self.assertEqual(
+            [call.split()[3] for call in calls],
+            ["bottle-registry-image", "bottle-registry-image", "bottle-registry-image-2"],
+        )
         self.assert_clean()
 
     def test_container_is_removed_after_a_signal(self):
         """Interrupted, ended or killed at each step of the registry's life."""
-        stages = ["before create", "after create", "before start", "after start", "before load", "after load", "before push", "after push",
-                  "smolvm", "before rmi", "after rmi", "before rm", "after rm"]
+        stages = [
+            "before create",
+            "after create",
+            "before start",
+            "after start",
+            "before load",
+            "after load",
+            "before push",
+            "after push",
+            "smolvm",
+            "before rmi",
+            "after rmi",
+            "before rm",
+            "after rm",
+        ]
         for row, stage in enumerate(stages):
-            for signal_number in stopped_test.SIGNALS if stopped_test.ALL else [stopped_test.SIGNALS[row % 3]]:
+            for signal_number in (
+                stopped_fixture.SIGNALS
+                if stopped_fixture.ALL
+                else [stopped_fixture.SIGNALS[row % 3]]
+            ):
                 with self.subTest(signal=signal_number, stage=stage):
                     self.build.output.unlink(missing_ok=True)
                     self.ports.clear()
@@ -359,17 +440,36 @@ class RegistryImage(SmolvmTestCase):
                     shutil.copytree(self.build.cache, cache)
                     self.reached.unlink(missing_ok=True)
                     where = self.breakpoints.at("" if stage == "smolvm" else stage)
-                    is_cleaning = " rm" in stage  # which continues in spite of the signal, and is released here
+                    is_cleaning = (
+                        " rm" in stage
+                    )  # which continues in spite of the signal, and is released here
                     self.interrupt(
-                        signal_number, "--registry-image", self.image,
-                        is_reached=self.reached.exists if stage == "smolvm" else self.breakpoints.is_reached,
-                        goes_on=self.breakpoints.release if is_cleaning and signal_number != signal.SIGKILL else lambda: None,
-                        STAND_IN="hang:layer" if stage == "smolvm" else "", BOTTLE_CACHE_DIR=str(cache), **where)
+                        signal_number,
+                        "--registry-image",
+                        self.image,
+                        is_reached=(
+                            self.reached.exists
+                            if stage == "smolvm"
+                            else self.breakpoints.is_reached
+                        ),
+                        goes_on=(
+                            self.breakpoints.release
+                            if is_cleaning and signal_number != signal.SIGKILL
+                            else lambda: None
+                        ),
+                        STAND_IN="hang:layer" if stage == "smolvm" else "",
+                        BOTTLE_CACHE_DIR=str(cache),
+                        **where,
+                    )
                     if signal_number == signal.SIGKILL:
-                        self.pack("--registry-image", self.image, STAND_IN="", BOTTLE_CACHE_DIR=str(cache))
+                        self.pack(
+                            "--registry-image", self.image, STAND_IN="", BOTTLE_CACHE_DIR=str(cache)
+                        )
                         self.build.tools("bottle-pack", "verify", self.build.output)
                     self.assert_clean()
-                    breakpoint_fixture.wait_for(lambda: not self.breakpoints.processes(), "a process goes on")
+                    breakpoint_fixture.wait_for(
+                        lambda: not self.breakpoints.processes(), "a process goes on"
+                    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Builds through outside engines that are interrupted, ended or killed at each stage: no container, name of an image, network, port,
-mount, process or temporary file stays; after a kill once the next build is through.
+"""Builds through outside engines that are interrupted, ended or killed at each stage: no container,
+name of an image, network, port, mount, process or temporary file stays; after a kill once the next
+build is through.
 
-Each engine is stopped at each stage, and by each signal; by each of them at each stage where $BOTTLE_TEST_ALL_STOPS is set. Where an
-engine leaves most behind, in a RUN, that is done in any case."""
+Each engine is stopped at each stage, and by each signal; by each of them at each stage where
+$BOTTLE_TEST_ALL_STOPS is set. Where an engine leaves most behind, in a RUN, that is done in any
+case."""
 import fcntl
 import os
 import pathlib
@@ -14,156 +16,50 @@ import tempfile
 
 import buildx_fixture
 import docker_fixture
-import engines_test
-import breakpoint_fixture
 import system_fixture
-from engines_test import FILES
-from breakpoint_fixture import SECONDS, wait_for
+from engines_fixture import FILES
+from stopped_fixture import ALL, IN_RUN, Stops
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-ALL = os.environ.get("BOTTLE_TEST_ALL_STOPS", "") not in ("", "0")
-IN_RUN = "in RUN"
+
 # Asking for the version; an input on its way; the build; its result on its way; cleaning up.
-DOCKER = ["before version", "before load", "after load", "before build", IN_RUN, "after build", "before save", "after save",
-          "before rmi"]
+DOCKER = [
+    "before version",
+    "before load",
+    "after load",
+    "before build",
+    IN_RUN,
+    "after build",
+    "before save",
+    "after save",
+    "before rmi",
+]
 PODMAN = DOCKER
-BUILDAH = ["before version", "before pull", "after pull", "before build", IN_RUN, "after build", "before push", "after push",
-           "before rmi"]
+BUILDAH = [
+    "before version",
+    "before pull",
+    "after pull",
+    "before build",
+    IN_RUN,
+    "after build",
+    "before push",
+    "after push",
+    "before rmi",
+]
 # What an ordinary user's builds do otherwise is what is in there while they run.
 ROOTLESS_PODMAN = ["after load", IN_RUN, *(["after build", "before rmi"] if ALL else [])]
 ROOTLESS_BUILDAH = ["after pull", IN_RUN, *(["after build", "before rmi"] if ALL else [])]
-BUILDX = ["before buildx inspect", "before load", "after load", "before buildx build", IN_RUN, "after buildx build", "before save",
-          "after save", "before rmi"]
+BUILDX = [
+    "before buildx inspect",
+    "before load",
+    "after load",
+    "before buildx build",
+    IN_RUN,
+    "after buildx build",
+    "before save",
+    "after save",
+    "before rmi",
+]
 LAYOUTS = ["before buildx inspect", "before buildx build", IN_RUN, "after buildx build"]
-
-
-def text_of(file):
-    """Of another's file, which may go at any time."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-
-
-class Stops(engines_test.Builds):
-    for _name in [name for name in dir(engines_test.Builds) if name.startswith("test_")]:
-        locals()[_name] = None
-
-    def setUp(self):
-        super().setUp()
-        self.temporary = self.top / "temporary"
-        self.temporary.mkdir()
-        self.environment["TMPDIR"] = str(self.temporary)
-        # RUN under a runtime, as Podman and Buildah do it where nothing else is asked for: it outlives a builder that is killed.
-        containers = self.top / "containers.conf"
-        containers.write_text('[engine]\nruntime = "runc"\n', encoding="utf-8")
-        self.environment["CONTAINERS_CONF"] = str(containers)
-        self.sleeps = f"{600 + int.from_bytes(os.urandom(4), 'big')}"
-        self.program = "docker"
-        self.number = 0
-        self.before = self.standing()
-
-    prefix = ()  # before the command that is stopped
-    lasting = ()  # processes that are to stay
-
-    def standing(self):
-        """Files and processes that exist without a build."""
-        daemon = docker_fixture.children(self.engine.process.pid)[0]
-        mounts = [line.split()[4] for file in (f"/proc/{daemon}/mountinfo", "/proc/self/mountinfo")
-                  for line in pathlib.Path(file).read_text(encoding="utf-8").splitlines()]
-        return {"networks": sorted(self.docker("network", "ls", "--format", "{{.Name}}")),
-                # The daemon keeps the host's name space from its first container on.
-                "mounts": sorted(mount for mount in mounts if (str(self.engine.directory) in mount or str(self.top) in mount)
-                                 and not mount.endswith("/netns/default")),
-                "ports": [address for address in breakpoint_fixture.listening(breakpoint_fixture.in_namespace_of(daemon)) if not address.startswith("unix")],
-                "files": sorted(file.name for file in (self.engine.directory / "data/tmp").iterdir())}
-
-    def sleeping(self):
-        return breakpoint_fixture.with_text("cmdline", self.sleeps)
-
-    def assert_nothing_left(self, build):
-        self.assertEqual(build.leftovers(build.build), [])
-        self.assertFalse((build.build / "engine.left").exists())
-        self.assertEqual(list(self.temporary.iterdir()), [])
-        # They include the test's own ports.
-        wait_for(lambda: not set(self.breakpoints.processes()) - set(self.lasting), "a process goes on")
-        if self.program in ("docker", "buildx"):
-            # Behind its client's back a daemon ends a build a little later.
-            self.assert_engine_clean()
-            wait_for(lambda: not self.sleeping(), "a RUN goes on")
-            wait_for(lambda: self.standing() == self.before, f"{self.before} is now {self.standing()}")
-            return
-        self.assertEqual(self.sleeping(), [])
-        self.assertEqual(self.standing(), self.before)
-        containers = build.run("buildah", "containers", "--all", "--quiet").stdout
-        names = build.run("buildah", "images", "--format", "{{.Name}}").stdout.split()
-        self.assertEqual((containers, [name for name in names if name != "<none>"]), ("", []))
-        for directory in ("/run", self.environment.get("XDG_RUNTIME_DIR", "/run")):
-            self.assertEqual([entry for runtime in ("crun", "runc") for entry in pathlib.Path(directory, runtime).glob("buildah-*")
-                              if self.sleeps in text_of(entry / "state.json")], [])
-
-    def reach(self, build, stage):
-        """A build that has come to the stage, and is held there."""
-        environment = {**system_fixture.harness.clean_environment(), **build.environment, "BOTTLE_CACHE_DIR": str(build.cache),
-                       **self.breakpoints.at("" if stage == IN_RUN else stage)}
-        process = subprocess.Popen(
-            [*build.prefix, system_fixture.settings.tools / "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.kill)
-        if stage == IN_RUN:
-            wait_for(lambda: self.sleeping() or process.poll() is not None, "the RUN")
-            if self.program in ("podman", "buildah"):
-                # No network is made for it of which something could stay.
-                self.assertEqual({os.readlink(f"/proc/{number}/ns/net") for number in self.sleeping()}, {os.readlink("/proc/self/ns/net")})
-        else:
-            self.breakpoints.await_reached(process)
-        return process
-
-    def stop(self, build, stage, signal_number):
-        process = self.reach(build, stage)
-        process.send_signal(signal_number)
-        expected = {-signal.SIGKILL} if signal_number == signal.SIGKILL else {128 + signal_number}
-        if stage == "before rmi" and signal_number != signal.SIGKILL:
-            # Who cleans up is not kept from it; the build is done by then.
-            wait_for(lambda: self.breakpoints.release() or process.poll() is not None, "the end of the build")
-            expected.add(0)
-        output, _ = process.communicate(timeout=SECONDS)
-        self.assertIn(process.returncode, expected, output)
-        return output
-
-    def new_inputs(self, **more):
-        """A build that finds nothing of it in a store or an engine."""
-        self.number += 1
-        (self.top / "files/sub/one.txt").write_text(f"{self.number}\n")
-        return self.new_build(dict(FILES, **{"etc/a": f"{self.number}\n"}), f"build {self.number}", self.program, **more)
-
-    def check(self, program, stages, in_run=SIGNALS, **more):
-        self.program = program
-        for row, stage in enumerate(stages):
-            for signal_number in SIGNALS if ALL else in_run if stage == IN_RUN else [SIGNALS[row % len(SIGNALS)]]:
-                with self.subTest(program=program, stage=stage, signal=signal_number, **more):
-                    build = self.new_inputs(**more)
-                    if stage == IN_RUN:
-                        if program in ("podman", "buildah") and not self.prefix:
-                            build.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=oci"
-                        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
-                    self.stop(build, stage, signal_number)
-                    if signal_number == signal.SIGKILL:
-                        build.write("Dockerfile", FILES["Dockerfile"])
-                        build.image(*self.contexts)
-                    self.assert_nothing_left(build)
-
-    def check_stored(self, program):
-        """A RUN in a chroot is killed, and the next build finds its image in the store: it cleans up none the less."""
-        self.program = program
-        build = self.new_inputs()
-        build.image(*self.contexts)
-        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo"))
-        self.stop(build, IN_RUN, signal.SIGKILL)
-        build.write("Dockerfile", FILES["Dockerfile"])
-        build.image(*self.contexts)
-        self.assert_nothing_left(build)
 
 
 class Docker(Stops):
@@ -174,24 +70,43 @@ class Docker(Stops):
         self.check("docker", DOCKER)
 
     def test_hanging_daemon(self):
-        """Cleaning up has a time limit, the build continues, and the rest stays in the cleanup log."""
+        """Cleaning up has a time limit, the build continues, and the rest stays in the cleanup
+        log."""
         build = self.new_build(FILES, "one", "docker", BOTTLE_CLEANUP_SECONDS="1", HANG="rmi")
-        output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+        output = build.tools(
+            "bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts
+        ).stdout
         self.assertRegex(output, "warning: docker rmi did not end within 1 s; .*engine.left")
         self.assertEqual(output.count("did not end within"), 1)  # and is not asked again
-        self.assertIn("docker image localhost/bottle-stage/", (build.build / "engine.left").read_text())
+        self.assertIn(
+            "docker image localhost/bottle-stage/", (build.build / "engine.left").read_text()
+        )
         # Interrupted, it ends none the less.
         build.append("etc/a", "more\n")
         output = self.stop(build, "before save", signal.SIGTERM)
         self.assertRegex(output, "warning: docker rmi did not end within 1 s")
-        # A daemon that accepts connections and never answers: a build with another engine is not delayed by the cleanup log.
+        # A daemon that accepts connections and never answers: a build with another engine is not
+        # delayed by the cleanup log.
         with socket.socket(socket.AF_UNIX) as listener:
             name = tempfile.mktemp(prefix="bottle-hung-")
             listener.bind(name)
             self.addCleanup(os.unlink, name)
             listener.listen()
-            build.environment.update(HANG="", DOCKER_HOST=f"unix://{name}", BOTTLE_ENGINE="builtin", BOTTLE_ENGINE_OPTIONS="")
-            output = build.tools("bottle-image", "build", "--context", build.source, "--out", build.build, *self.contexts).stdout
+            build.environment.update(
+                HANG="",
+                DOCKER_HOST=f"unix://{name}",
+                BOTTLE_ENGINE="builtin",
+                BOTTLE_ENGINE_OPTIONS="",
+            )
+            output = build.tools(
+                "bottle-image",
+                "build",
+                "--context",
+                build.source,
+                "--out",
+                build.build,
+                *self.contexts,
+            ).stdout
             self.assertRegex(output, "warning: docker rmi did not end within 1 s")
         # It answers again, as fast as it can.
         self.calls()
@@ -210,9 +125,15 @@ class Podman(Stops):
         self.check_stored("podman")
 
     def test_loads_and_removals_are_serialized(self):
-        """No process loads an image while another removes a name, which may be the only one of the same image."""
-        for self.program, stage, is_held in (("podman", "load", True), ("podman", "build", False), ("podman", "rmi", True),
-                                             ("buildah", "pull", True), ("buildah", "rmi", True)):
+        """No process loads an image while another removes a name, which may be the only one of the
+        same image."""
+        for self.program, stage, is_held in (
+            ("podman", "load", True),
+            ("podman", "build", False),
+            ("podman", "rmi", True),
+            ("buildah", "pull", True),
+            ("buildah", "rmi", True),
+        ):
             with self.subTest(program=self.program, stage=stage):
                 build = self.new_inputs()
                 process = self.reach(build, f"before {stage}")
@@ -236,17 +157,24 @@ class Buildah(Stops):
         self.check_stored("buildah")
 
     def test_hanging_runtime(self):
-        """A RUN is ended though its runtime does not say what it runs, and what the runtime keeps of it is taken away when it does."""
+        """A RUN is ended though its runtime does not say what it runs, and what the runtime keeps
+        of it is taken away when it does."""
         self.program = "buildah"
         runtime = self.breakpoints.bin / "runc"
-        runtime.write_text(f"""#!/bin/sh
+        runtime.write_text(
+            f"""#!/bin/sh
 if [ "$1" = list ]; then echo "$@" >> "{self.top / 'lists'}"; exit 1; fi
 exec "{shutil.which('runc')}" "$@"
-""", encoding="utf-8")
+""",
+            encoding="utf-8",
+        )
         runtime.chmod(0o755)
         build = self.new_inputs()
         build.environment["BOTTLE_ENGINE_OPTIONS"] = "--isolation=oci"
-        build.write("Dockerfile", FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"))
+        build.write(
+            "Dockerfile",
+            FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo {self.number}"),
+        )
         self.stop(build, IN_RUN, signal.SIGKILL)
         self.assertNotEqual(self.sleeping(), [])
         build.write("Dockerfile", FILES["Dockerfile"])
@@ -262,15 +190,30 @@ exec "{shutil.which('runc')}" "$@"
     def test_unrelated_containers_are_kept(self):
         """Who cleans up takes nothing that another build, in another directory, works in."""
         self.program = "buildah"
-        others = self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
-        build = self.new_build(dict(FILES, Dockerfile=FILES["Dockerfile"].replace("RUN echo", f"RUN sleep {self.sleeps}; echo")), "killed",
-                               "buildah")
+        others = (
+            self.new_build({}, "others", "buildah").run("buildah", "from", "scratch").stdout.strip()
+        )
+        build = self.new_build(
+            dict(
+                FILES,
+                Dockerfile=FILES["Dockerfile"].replace(
+                    "RUN echo", f"RUN sleep {self.sleeps}; echo"
+                ),
+            ),
+            "killed",
+            "buildah",
+        )
         self.stop(build, IN_RUN, signal.SIGTERM)
-        self.assertEqual(build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(), [others])
+        self.assertEqual(
+            build.run("buildah", "containers", "--format", "{{.ContainerName}}").stdout.split(),
+            [others],
+        )
 
 
 class Rootless(Stops):
-    """Podman and Buildah as an ordinary user with subordinate ids, whose RUN is in a chroot, or under a runtime."""
+    """Podman and Buildah as an ordinary user with subordinate ids, whose RUN is in a chroot, or
+    under a runtime."""
+
     isolation = "--isolation=chroot"
 
     def setUp(self):
@@ -281,10 +224,19 @@ class Rootless(Stops):
         system_fixture.need("setpriv", "unshare", "newuidmap", "newgidmap")
         home = self.top / "home"
         (home / "runtime").mkdir(parents=True)
-        self.environment.update(HOME=str(home), XDG_RUNTIME_DIR=str(home / "runtime"), USER="nobody")
+        self.environment.update(
+            HOME=str(home), XDG_RUNTIME_DIR=str(home / "runtime"), USER="nobody"
+        )
         (self.top / "ids").write_text(f"{system_fixture.NOBODY}:100000:65536\n", encoding="utf-8")
-        script = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
-        user = ["setpriv", f"--reuid={system_fixture.NOBODY}", f"--regid={system_fixture.NOBODY}", "--clear-groups"]
+        script = (
+            'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
+        )
+        user = [
+            "setpriv",
+            f"--reuid={system_fixture.NOBODY}",
+            f"--regid={system_fixture.NOBODY}",
+            "--clear-groups",
+        ]
         self.prefix = ["unshare", "--mount", "sh", "-c", script, "sh", self.top / "ids", *user]
         for path in (self.top, *self.top.rglob("*")):
             os.chown(path, system_fixture.NOBODY, system_fixture.NOBODY, follow_symlinks=False)
@@ -298,10 +250,19 @@ class Rootless(Stops):
 
         self.addCleanup(end_pause)
         tool = system_fixture.settings.tools / "bottle-image"
-        probe = subprocess.run([*self.prefix, "sh", "-c", '"$1" --version && buildah unshare true', "sh", tool], env={**os.environ, **self.environment}, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        probe = subprocess.run(
+            [*self.prefix, "sh", "-c", '"$1" --version && buildah unshare true', "sh", tool],
+            env={**os.environ, **self.environment},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
         if probe.returncode != 0:
-            self.skipTest("needs user namespaces for ordinary users, and a build tree that they may read: " + probe.stdout.strip())
+            self.skipTest(
+                "needs user namespaces for ordinary users, and a build tree that they may read: "
+                + probe.stdout.strip()
+            )
         self.pause = pause
 
     @property
@@ -339,7 +300,9 @@ class Buildx(Stops):
         self.environment["DOCKER_CONFIG"] = str(self.plugins)
 
     def test_stopped_at_each_stage(self):
-        self.check("buildx", BUILDX, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host")
+        self.check(
+            "buildx", BUILDX, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host"
+        )
 
 
 class BuildxLayouts(Stops):
@@ -355,7 +318,9 @@ class BuildxLayouts(Stops):
         self.environment["DOCKER_CONFIG"] = str(self.plugins)
 
     def test_stopped_at_each_stage(self):
-        self.check("buildx", LAYOUTS, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host")
+        self.check(
+            "buildx", LAYOUTS, in_run=[signal.SIGKILL], BOTTLE_ENGINE_OPTIONS="--network=host"
+        )
 
 
 if __name__ == "__main__":

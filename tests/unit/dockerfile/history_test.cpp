@@ -33,12 +33,28 @@ Words history_of(const std::string& text, const std::map<std::string, std::strin
 
 TEST(History, NamesEachInstruction) {
   const Words found = history_of(
-      "FROM x\nENV a=1 b=\"2 3\"\nLABEL l $a\nCOPY --chown=1:2 --chmod=7 ./a /b\nADD --chmod=1 x y\nCOPY "
-      "--parents <<f s /d\n$a\nf\n"
-      "WORKDIR app\nCMD [\"x\", \"y z\"]\nENTRYPOINT a \"b\"\nSHELL [\"bash\", \"-c\"]\nCMD c\nEXPOSE 80 "
-      "53/udp\nVOLUME /a /b\nUSER u\n"
-      "STOPSIGNAL 9\nMAINTAINER me\nONBUILD RUN x\nHEALTHCHECK --interval=5m --retries=2 CMD curl -f "
-      "x\nHEALTHCHECK NONE\n");
+      R"(FROM x
+ENV a=1 b="2 3"
+LABEL l $a
+COPY --chown=1:2 --chmod=7 ./a /b
+ADD --chmod=1 x y
+COPY --parents <<f s /d
+$a
+f
+WORKDIR app
+CMD ["x", "y z"]
+ENTRYPOINT a "b"
+SHELL ["bash", "-c"]
+CMD c
+EXPOSE 80 53/udp
+VOLUME /a /b
+USER u
+STOPSIGNAL 9
+MAINTAINER me
+ONBUILD RUN x
+HEALTHCHECK --interval=5m --retries=2 CMD curl -f x
+HEALTHCHECK NONE
+)");
   const Words expected{
       "ENV a=1 b=2 3",
       "LABEL l=1",
@@ -63,8 +79,14 @@ TEST(History, NamesEachInstruction) {
 }
 
 TEST(History, RunShowsTheArgumentsInForce) {
-  const Words found =
-      history_of("FROM x\nRUN a\nARG b=1 c\nARG b=2\nENV c=env\nRUN [\"d\", \"e\"]\n", {{"c", "given"}});
+  const Words found = history_of(R"(FROM x
+RUN a
+ARG b=1 c
+ARG b=2
+ENV c=env
+RUN ["d", "e"]
+)",
+                                 {{"c", "given"}});
   const Words expected{"RUN /bin/sh -c a # buildkit", "ARG b=1 c=given", "ARG b=2", "ENV c=env",
                        "RUN |2 b=2 c=env d e # buildkit"};
   EXPECT_EQ(found, expected);
@@ -72,17 +94,37 @@ TEST(History, RunShowsTheArgumentsInForce) {
 
 TEST(History, RunWithHeredocs) {
   EXPECT_EQ(history_of("FROM x\nRUN <<-E\n\ta\nE\n"), Words{"RUN /bin/sh -c a\n # buildkit"});
-  EXPECT_EQ(history_of("FROM x\nRUN <<E\n#!/bin/x\nE\n"), Words{"RUN /bin/sh -c /dev/pipes/E # buildkit"});
-  EXPECT_EQ(history_of("FROM x\nRUN cat <<A b <<B\n1\nA\n2\nB\n"),
+  EXPECT_EQ(history_of(R"(FROM x
+RUN <<E
+#!/bin/x
+E
+)"),
+            Words{"RUN /bin/sh -c /dev/pipes/E # buildkit"});
+  EXPECT_EQ(history_of(R"(FROM x
+RUN cat <<A b <<B
+1
+A
+2
+B
+)"),
             Words{"RUN /bin/sh -c cat <<A b <<B\n1\nA\n2\nB # buildkit"});
-  const Dockerfile file = parse_dockerfile("FROM x\nRUN <<E\n#!/bin/x\ny\nE\n");
+  const Dockerfile file = parse_dockerfile(R"(FROM x
+RUN <<E
+#!/bin/x
+y
+E
+)");
   const RunCommand command = run_command(std::get<dockerfile::Run>(file.stages[0].instructions[0].body), {});
   ASSERT_TRUE(command.script);
   EXPECT_EQ(command.script->content, "#!/bin/x\ny\n");
 }
 
 TEST(History, MarksInstructionsWithLayers) {
-  const Dockerfile file = parse_dockerfile("FROM x\nRUN a\nCOPY a b\nWORKDIR /\nUSER u");
+  const Dockerfile file = parse_dockerfile(R"(FROM x
+RUN a
+COPY a b
+WORKDIR /
+USER u)");
   const auto& instructions = file.stages[0].instructions;
   EXPECT_TRUE(makes_layer(instructions[0], "/"));
   EXPECT_TRUE(makes_layer(instructions[1], "/"));

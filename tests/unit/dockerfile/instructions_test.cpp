@@ -116,7 +116,10 @@ TEST(Instructions, ErrorsNameThePlaceAndTheRemedy) {
   const std::pair<const char*, const char*> rows[] = {
       {"FROM a\nCOPPY a b", "Dockerfile:2:1: unknown instruction COPPY; did you mean COPY?"},
       {"FROM a\ncopyy a b", "Dockerfile:2:1: unknown instruction copyy; did you mean copy?"},
-      {"FROM a\nCOPY a \\\n  b\nCOPY --form=x a b",
+      {R"(FROM a
+COPY a \
+  b
+COPY --form=x a b)",
        "Dockerfile:4:6: unknown flag --form for COPY; did you mean --from?"},
       {"FROM a\nADD --chmod a b", "Dockerfile:2:5: missing a value on flag --chmod; write --chmod=<value>"},
       {"FROM a\nCOPY --link=maybe a b", "Dockerfile:2:6: flag --link is true or false, not maybe; "},
@@ -145,7 +148,11 @@ TEST(Instructions, ErrorsNameThePlaceAndTheRemedy) {
       {"FROM a\nONBUILD ONBUILD RUN x",
        "Dockerfile:2:9: chaining ONBUILD via ONBUILD ONBUILD isn't allowed; "},
       {"FROM a\nONBUILD FROM x", "Dockerfile:2:9: FROM isn't allowed as an ONBUILD trigger; "},
-      {"FROM a\nCOPY a <<b\nb\n", "Dockerfile:2:6: COPY cannot accept a heredoc as a destination; "},
+      {R"(FROM a
+COPY a <<b
+b
+)",
+       "Dockerfile:2:6: COPY cannot accept a heredoc as a destination; "},
       {"FROM a\nRUN --mount=from=$x y",
        "Dockerfile:2:5: 'from' doesn't support variable expansion; define a stage with FROM $x AS <name> and "
        "use its name"},

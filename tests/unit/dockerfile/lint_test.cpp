@@ -26,18 +26,30 @@ TEST(Lint, EachRuleFires) {
       {"FROM a AS B", {"1 StageNameCasing"}},
       {"FROM a AS b\nFROM c AS b", {"2 DuplicateStageName"}},
       {"FROM a AS context", {"1 ReservedStageName"}},
-      {"FROM a\nRUN b \\\n\n c", {"4 NoEmptyContinuation"}},
+      {R"(FROM a
+RUN b \
+
+ c)",
+       {"4 NoEmptyContinuation"}},
       {"FROM a\nrun x\nUSER y", {"2 ConsistentInstructionCasing"}},
       {"FROM a\nRun x", {"2 ConsistentInstructionCasing"}},
       {"FROM a\nCMD x", {"2 JSONArgsRecommended"}},
       {"FROM a\nSHELL [\"b\"]\nCMD x", {}},
-      {"FROM a AS b\nSHELL [\"b\"]\nFROM b\nENTRYPOINT x", {}},
+      {R"(FROM a AS b
+SHELL ["b"]
+FROM b
+ENTRYPOINT x)",
+       {}},
       {"FROM a\nMAINTAINER x", {"2 MaintainerDeprecated"}},
       {"FROM $x",
        {"1 InvalidDefaultArgInFrom", "1 UndefinedArgInFrom", "error base name ($x) should not be blank"}},
       {"ARG x=b\nFROM a$x", {}},
       {"FROM a\nWORKDIR b\nWORKDIR c", {"2 WorkdirRelativePath"}},
-      {"FROM a AS b\nWORKDIR /b\nFROM b\nWORKDIR c", {}},
+      {R"(FROM a AS b
+WORKDIR /b
+FROM b
+WORKDIR c)",
+       {}},
       {"FROM a\nCOPY $x ${x} /", {"2 UndefinedVar", "2 UndefinedVar"}},
       {"FROM a\nARG x\nCOPY $x $PATH /", {}},
       {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]", {"2 MultipleInstructionsDisallowed"}},
@@ -50,12 +62,21 @@ TEST(Lint, EachRuleFires) {
       {"FROM a\nEXPOSE $x", {}},
       {"FROM a\nEXPOSE 80 $x", {}},
       {"FROM a\nEXPOSE 80/TCP 1:2", {"2 ExposeInvalidFormat", "2 ExposeProtoCasing"}},
-      {"# check=experimental=all\n# other text\nARG a\n# a is good\nARG a\n# b x\nFROM a AS b",
+      {R"(# check=experimental=all
+# other text
+ARG a
+# a is good
+ARG a
+# b x
+FROM a AS b)",
        {"3 InvalidDefinitionDescription"}},
       {"# check=skip=JSONArgsRecommended\nFROM a as b\nCMD x", {"2 FromAsCasing"}},
       {"# check=skip=all\nFROM a as b", {}},
       {"# check=nonsense\nFROM a as b", {"error invalid check option in \"nonsense\""}},
-      {"FROM a\n# check=skip=JSONArgsRecommended\nCMD x\nCMD y",
+      {R"(FROM a
+# check=skip=JSONArgsRecommended
+CMD x
+CMD y)",
        {"3 MultipleInstructionsDisallowed", "4 JSONArgsRecommended"}},
   };
   for (const auto& [text, expected] : rows) {
@@ -86,7 +107,12 @@ TEST(Lint, BaseConfigurationIsUsed) {
 TEST(Lint, IgnoredSourcesAreNamed) {
   const IgnoreMatcher matcher({"a", "*.o"});
   const LintFacts facts{.ignore = &matcher};
-  EXPECT_EQ(fired("FROM x AS y\nCOPY a/b b /\nADD ./c.o https://x/a.o /\nCOPY . /\nFROM x\nCOPY --from=y a /",
+  EXPECT_EQ(fired(R"(FROM x AS y
+COPY a/b b /
+ADD ./c.o https://x/a.o /
+COPY . /
+FROM x
+COPY --from=y a /)",
                   facts),
             (Words{"2 CopyIgnoredFile", "3 CopyIgnoredFile"}));
   const IgnoreMatcher with_exceptions({"a", "!a/b"});
@@ -109,7 +135,11 @@ TEST(Lint, WarningsBeforeAnErrorAreKept) {
       {"FROM a\nEXPOSE 70000/TCP", {"2 ExposeProtoCasing"}},
       {"FROM a\nEXPOSE 1/no 80/TCP", {}},
       // Earlier instructions.
-      {"FROM a\nCMD x\nUSER ${y:}\nENTRYPOINT z", {"2 JSONArgsRecommended"}},
+      {R"(FROM a
+CMD x
+USER ${y:}
+ENTRYPOINT z)",
+       {"2 JSONArgsRecommended"}},
   };
   for (const auto& [text, expected] : rows) {
     Words found = fired(text);
@@ -123,7 +153,12 @@ TEST(Lint, WarningsBeforeAnErrorAreKept) {
 
 TEST(Lint, WarningsBeforeAnInvalidInstructionAreKept) {
   const std::pair<const char*, Words> rows[] = {
-      {"FROM a as b\nRUN x \\\n\n y\nCOPYY c /", {"1 FromAsCasing", "4 NoEmptyContinuation"}},
+      {R"(FROM a as b
+RUN x \
+
+ y
+COPYY c /)",
+       {"1 FromAsCasing", "4 NoEmptyContinuation"}},
       {"FROM a AS b\nFROM --nosuch c as D", {"2 FromAsCasing", "2 StageNameCasing"}},
       {"FROM a as b\nMAINTAINER", {"1 FromAsCasing", "2 MaintainerDeprecated"}},
       {"FROM a as b\n# check=skip=MaintainerDeprecated\nMAINTAINER", {"1 FromAsCasing"}},
@@ -181,7 +216,10 @@ TEST(Lint, GivenOptionsReplaceThoseOfTheFile) {
 }
 
 TEST(Lint, StagesThatTheTargetDoesNotNeedCanBeLeftOut) {
-  const char* text = "FROM a AS b\nCMD x\nFROM c\nCMD [\"y\"]";
+  const char* text = R"(FROM a AS b
+CMD x
+FROM c
+CMD ["y"])";
   EXPECT_EQ(fired(text), Words{"2 JSONArgsRecommended"});
   EXPECT_EQ(fired(text, {.target_only = true}), Words{});
 }

@@ -43,8 +43,11 @@ TEST(Parser, KnowsPlacesInContinuedLines) {
 }
 
 TEST(Parser, ReadsDirectives) {
-  const Directives directives =
-      read_directives("# syntax = docker/dockerfile:1 x\n#Check=skip=all\n# escape=`\nFROM a\n# syntax=b");
+  const Directives directives = read_directives(R"(# syntax = docker/dockerfile:1 x
+#Check=skip=all
+# escape=`
+FROM a
+# syntax=b)");
   EXPECT_EQ(directives.syntax->value, "docker/dockerfile:1");
   EXPECT_EQ(directives.check->value, "skip=all");
   EXPECT_EQ(directives.escape_character, '`');
@@ -62,13 +65,24 @@ TEST(Parser, DirectivesEndAtTheFirstOtherLine) {
 }
 
 TEST(Parser, TheEscapeCanBeABacktick) {
-  const SyntaxTree tree = parse_syntax("# escape=`\nFROM a\nCOPY a `\n c:\\\nRUN b");
+  const SyntaxTree tree = parse_syntax(R"(# escape=`
+FROM a
+COPY a `
+ c:\
+RUN b)");
   ASSERT_EQ(tree.nodes.size(), 3u);
   EXPECT_EQ(tree.nodes[1].arguments, "a  c:\\");
 }
 
 TEST(Parser, KeepsCommentsAboveInstructions) {
-  const SyntaxTree tree = parse_syntax("# escape=\\\n# dropped\n#\n# a first\n\n# b second\nFROM x\nRUN y");
+  const SyntaxTree tree = parse_syntax(R"(# escape=\
+# dropped
+#
+# a first
+
+# b second
+FROM x
+RUN y)");
   EXPECT_EQ(tree.nodes[0].comments, (Words{"a first", "b second"}));
   EXPECT_TRUE(tree.nodes[1].comments.empty());
 }

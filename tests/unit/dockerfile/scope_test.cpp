@@ -48,7 +48,13 @@ TEST(Scope, GlobalArgumentsSeeThoseBeforeThem) {
 }
 
 TEST(Scope, ArgTakesBuildArgumentThenDefaultThenGlobal) {
-  const Walked walked("ARG g=global\nFROM x\nARG g\nARG d=$g-d e=$d\nARG given=no\nARG none\nARG TARGETARCH",
+  const Walked walked(R"(ARG g=global
+FROM x
+ARG g
+ARG d=$g-d e=$d
+ARG given=no
+ARG none
+ARG TARGETARCH)",
                       {{"given", "yes"}});
   const Environment& environment = walked.scope.environment();
   EXPECT_EQ(environment.find("g"), "global");
@@ -60,7 +66,10 @@ TEST(Scope, ArgTakesBuildArgumentThenDefaultThenGlobal) {
 }
 
 TEST(Scope, EnvSeesTheValuesBeforeIt) {
-  const Walked walked("FROM x\nENV a=1\nENV a=2 b=$a\n");
+  const Walked walked(R"(FROM x
+ENV a=1
+ENV a=2 b=$a
+)");
   EXPECT_EQ(walked.scope.environment().lines(), (Words{"a=2", "b=1"}));
 }
 
@@ -114,9 +123,17 @@ TEST(Scope, VariablesAcrossStages) {
 
 TEST(Scope, ExpandsTheDocumentedInstructions) {
   const Walked walked(
-      "FROM x\nARG p=80\nARG n\nCOPY --chown=$p <<a $p /$p\n'$p'\na\nEXPOSE $p \"90-91\"/udp\nRUN "
-      "--mount=type=cache,target=/$p echo $p\n"
-      "CMD $p\nUSER $missing$n\n");
+      R"(FROM x
+ARG p=80
+ARG n
+COPY --chown=$p <<a $p /$p
+'$p'
+a
+EXPOSE $p "90-91"/udp
+RUN --mount=type=cache,target=/$p echo $p
+CMD $p
+USER $missing$n
+)");
   const Copy& copy = std::get<Copy>(walked.expanded[2].instruction.body);
   EXPECT_EQ(copy.chown, "80");
   EXPECT_EQ(copy.transfer.sources, Words{"80"});

@@ -20,9 +20,12 @@ std::string error_of(const std::string& text, const BuildValues& values = {}) {
 }
 
 TEST(Stages, BasesAreStagesScratchContextsOrImages) {
-  const StagePlan plan =
-      plan_of("FROM scratch AS a\nFROM a:A AS b\nFROM a\nFROM base\nFROM docker.io/library/alpine:latest", {},
-              {"base", "alpine"});
+  const StagePlan plan = plan_of(R"(FROM scratch AS a
+FROM a:A AS b
+FROM a
+FROM base
+FROM docker.io/library/alpine:latest)",
+                                 {}, {"base", "alpine"});
   EXPECT_EQ(plan.stages[0].base.kind, Origin::Kind::scratch);
   EXPECT_EQ(plan.stages[1].base, (Origin{Origin::Kind::image, -1, "a:A"}));
   EXPECT_EQ(plan.stages[2].base, (Origin{Origin::Kind::stage, 0, ""}));
@@ -33,8 +36,11 @@ TEST(Stages, BasesAreStagesScratchContextsOrImages) {
 TEST(Stages, ArgumentsChooseTheBase) {
   BuildValues values;
   values.build_args = {{"flavour", "fast"}};
-  const StagePlan plan =
-      plan_of("ARG flavour=slow\nFROM scratch AS slow\nFROM scratch AS fast\nFROM ${flavour}", values);
+  const StagePlan plan = plan_of(R"(ARG flavour=slow
+FROM scratch AS slow
+FROM scratch AS fast
+FROM ${flavour})",
+                                 values);
   EXPECT_EQ(plan.stages[2].base.stage, 1);
   EXPECT_EQ(plan.needed, (std::vector<int>{1, 2}));
   EXPECT_EQ(plan.stages[2].used_arguments, std::vector<std::string>{"flavour"});
@@ -42,8 +48,15 @@ TEST(Stages, ArgumentsChooseTheBase) {
 
 TEST(Stages, OnlyStagesOfTheTargetAreNeeded) {
   const std::string text =
-      "FROM scratch AS a\nFROM scratch AS b\nCOPY --from=0 x y\nFROM scratch AS c\nFROM scratch AS d\n"
-      "RUN --mount=from=b,target=/x y\nCOPY --from=C z /\nFROM scratch AS e\n";
+      R"(FROM scratch AS a
+FROM scratch AS b
+COPY --from=0 x y
+FROM scratch AS c
+FROM scratch AS d
+RUN --mount=from=b,target=/x y
+COPY --from=C z /
+FROM scratch AS e
+)";
   BuildValues values;
   values.target = "D";
   EXPECT_EQ(plan_of(text, values).needed, (std::vector<int>{0, 1, 2, 3}));
@@ -54,9 +67,13 @@ TEST(Stages, OnlyStagesOfTheTargetAreNeeded) {
 
 TEST(Stages, OriginsOfInstructions) {
   const StagePlan plan = plan_of(
-      "FROM scratch AS a\nFROM scratch\nCOPY x y\nCOPY --from=a x y\nCOPY --from=ctx x y\nCOPY --from=alpine "
-      "x y\n"
-      "RUN --mount=type=cache,target=/x --mount=from=scratch,target=/y z",
+      R"(FROM scratch AS a
+FROM scratch
+COPY x y
+COPY --from=a x y
+COPY --from=ctx x y
+COPY --from=alpine x y
+RUN --mount=type=cache,target=/x --mount=from=scratch,target=/y z)",
       {}, {"ctx"});
   const auto& instructions = plan.stages[1].instructions;
   EXPECT_EQ(instructions[0].origins[0].kind, Origin::Kind::build_context);
@@ -82,8 +99,12 @@ TEST(Stages, AContextCanReplaceAStage) {
 
 TEST(Stages, TriggersOfABaseStageRunFirst) {
   const StagePlan plan = plan_of(
-      "FROM scratch AS data\nFROM scratch AS a\nONBUILD COPY --from=data x /\nONBUILD USER u\nFROM a\nUSER "
-      "v");
+      R"(FROM scratch AS data
+FROM scratch AS a
+ONBUILD COPY --from=data x /
+ONBUILD USER u
+FROM a
+USER v)");
   const auto& instructions = plan.stages[2].instructions;
   ASSERT_EQ(instructions.size(), 3u);
   EXPECT_TRUE(instructions[0].trigger);

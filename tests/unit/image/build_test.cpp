@@ -19,7 +19,11 @@ class BuildTest : public ImageTest {
   void three_steps() const {
     for (const char* name : {"a", "b", "c"})
       write(name, name);
-    dockerfile("FROM scratch\nCOPY a /\nCOPY b /\nCOPY c /\n");
+    dockerfile(R"(FROM scratch
+COPY a /
+COPY b /
+COPY c /
+)");
   }
   static BuildSpec with_bottle(BuildSpec spec, const BuildSpec& other) {
     spec.contexts.push_back({.name = other.slug, .kind = ContextKind::bottle, .value = other.directory});
@@ -48,16 +52,30 @@ TEST_F(BuildTest, ExecutesFromTheFirstAffectedInstruction) {
   EXPECT_THAT(again.executed, ElementsAre(HasSubstr(" b "), HasSubstr(" c ")));
   write("b", "b");
   EXPECT_THAT(build().executed, IsEmpty()) << "seen before";
-  dockerfile("FROM scratch\nCOPY a /\nENV X=1\nCOPY b /\n# comment\nCOPY c /\nCMD x\n");
+  dockerfile(R"(FROM scratch
+COPY a /
+ENV X=1
+COPY b /
+# comment
+COPY c /
+CMD x
+)");
   EXPECT_THAT(build().executed, IsEmpty()) << "nothing that makes a layer changed";
-  dockerfile("FROM scratch\nCOPY a /\nCOPY b /\nCOPY --chmod=600 c /\n");
+  dockerfile(R"(FROM scratch
+COPY a /
+COPY b /
+COPY --chmod=600 c /
+)");
   EXPECT_THAT(build().executed, ElementsAre(HasSubstr("--chmod=600 c ")));
   const ScopedVariable variable("SOURCE_DATE_EPOCH", "1");
   EXPECT_THAT(build().executed, SizeIs(3)) << "times are in every layer";
 }
 
 TEST_F(BuildTest, ScratchHasNoFilesToCopy) {
-  dockerfile("FROM scratch\nCOPY --from=scratch / /x/y\nCOPY --from=scratch . /x/z/\n");
+  dockerfile(R"(FROM scratch
+COPY --from=scratch / /x/y
+COPY --from=scratch . /x/z/
+)");
   const LoadedPlan image = build().image;
   EXPECT_THAT(paths_of(image), ElementsAre("x", "x/y", "x/z"));
   const oci::MergedTree tree = image.merged();
@@ -129,7 +147,13 @@ TEST_F(BuildTest, StoredImageIsFoundByItsKeyAndChecked) {
 TEST_F(BuildTest, WorkdirCreatesMissingDirectories) {
   write("d/sub/x", "1", 0600);
   fs::permissions(context() / "d/sub", fs::perms(0700));
-  dockerfile("FROM scratch\nCOPY d /d\nWORKDIR /d/sub/new/deep\nWORKDIR /d/sub\nWORKDIR /\nCOPY d/sub/x y\n");
+  dockerfile(R"(FROM scratch
+COPY d /d
+WORKDIR /d/sub/new/deep
+WORKDIR /d/sub
+WORKDIR /
+COPY d/sub/x y
+)");
   const BuiltImage result = build();
   EXPECT_THAT(result.executed, SizeIs(4)) << "WORKDIR / makes no layer";
   EXPECT_THAT(paths_of(result.image),
@@ -138,7 +162,10 @@ TEST_F(BuildTest, WorkdirCreatesMissingDirectories) {
   EXPECT_EQ(tree.find("d/sub")->inode->mode, 0700) << "as it was";
   EXPECT_EQ(tree.find("d/sub/new")->inode->mode, 0755);
   EXPECT_THAT(result.image.layers[2].entries, IsEmpty()) << "a layer all the same: history counts it";
-  dockerfile("FROM scratch\nCOPY d/sub/x /f\nWORKDIR /f/g\n");
+  dockerfile(R"(FROM scratch
+COPY d/sub/x /f
+WORKDIR /f/g
+)");
   EXPECT_THAT(error_of([&] { build(); }),
               AllOf(HasSubstr("Dockerfile:3"), HasSubstr("/f is not a directory")));
 }
@@ -146,7 +173,10 @@ TEST_F(BuildTest, WorkdirCreatesMissingDirectories) {
 TEST_F(BuildTest, WorkdirsFollowLinks) {
   link("l", "/real");
   write("real/keep", "1");
-  dockerfile("FROM scratch\nCOPY . /\nWORKDIR /l/new\n");
+  dockerfile(R"(FROM scratch
+COPY . /
+WORKDIR /l/new
+)");
   EXPECT_THAT(paths_of(build().image), AllOf(Contains("real/new"), Contains("l")));
   link("l", "l");
   EXPECT_THAT(error_of([&] { build(); }), AllOf(HasSubstr("Dockerfile:3"), HasSubstr("loop")));
@@ -156,8 +186,14 @@ TEST_F(BuildTest, CopiesFromStages) {
   write("a", "1");
   write("b", "2");
   dockerfile(
-      "FROM scratch AS one\nCOPY a /deep/a\nFROM one AS two\nCOPY b /deep/b\n"
-      "FROM scratch\nCOPY --from=two /deep /all\nCOPY --from=one /deep/a /single\n");
+      R"(FROM scratch AS one
+COPY a /deep/a
+FROM one AS two
+COPY b /deep/b
+FROM scratch
+COPY --from=two /deep /all
+COPY --from=one /deep/a /single
+)");
   const BuiltImage result = build();
   EXPECT_THAT(paths_of(result.image), ElementsAre("all", "all/a", "all/b", "single"));
   EXPECT_EQ(content(result.image, "all/b"), "2");
@@ -172,7 +208,11 @@ TEST_F(BuildTest, CopiesFromStages) {
 // The same bytes under another name give the same image, but they have to be looked for elsewhere.
 TEST_F(BuildTest, RenamedFileIsReadUnderItsNewName) {
   write("one.txt", "same");
-  dockerfile("FROM scratch AS s\nCOPY *.txt /file\nFROM scratch\nCOPY --from=s /file /copy\n");
+  dockerfile(R"(FROM scratch AS s
+COPY *.txt /file
+FROM scratch
+COPY --from=s /file /copy
+)");
   const BuiltImage before = build();
   fs::rename(context() / "one.txt", context() / "two.txt");
   const BuiltImage after = build();
@@ -184,7 +224,14 @@ TEST_F(BuildTest, ABottleIsABase) {
   const BuildSpec base = spec_of("base");
   write("base/a", "a of base");
   write("base/Dockerfile",
-        "FROM scratch\nCOPY a /a\nCOPY <<x /x\ninline\nx\nENV B=1\nONBUILD COPY own /triggered\n");
+        R"(FROM scratch
+COPY a /a
+COPY <<x /x
+inline
+x
+ENV B=1
+ONBUILD COPY own /triggered
+)");
   build_and_save(base);
   const BuildSpec middle = with_bottle(spec_of("middle"), base);
   write("middle/own", "own of middle");
@@ -216,7 +263,12 @@ TEST_F(BuildTest, ABottleIsABase) {
 TEST_F(BuildTest, ABottleIsACopySource) {
   const BuildSpec lib = spec_of("lib");
   write("lib/l", "library");
-  write("lib/Dockerfile", "FROM scratch\nCOPY l /out/l\nCOPY <<x /out/x\ninline\nx\n");
+  write("lib/Dockerfile", R"(FROM scratch
+COPY l /out/l
+COPY <<x /out/x
+inline
+x
+)");
   build_and_save(lib);
   const BuildSpec app = with_bottle(spec_of("app"), lib);
   write("app/Dockerfile", "FROM scratch\nCOPY --from=lib /out /lib\n");
@@ -239,7 +291,10 @@ TEST_F(BuildTest, TheSameLayerTwiceIsReadFromOnePlace) {
   const BuildSpec child = with_bottle(spec_of("child"), base);
   write("child/two", "same");
   write("child/other", "not the same");
-  write("child/Dockerfile", "FROM base\nCOPY other /file\nCOPY two /file\n");
+  write("child/Dockerfile", R"(FROM base
+COPY other /file
+COPY two /file
+)");
   const LoadedPlan image = build_and_save(child);
   ASSERT_EQ(image.plan.layers.size(), 3u);
   EXPECT_EQ(image.plan.layers[0].digest, image.plan.layers[2].digest);

@@ -59,7 +59,10 @@ class CheckTest : public ImageTest {
 // Its variables, its shell, its triggers.
 TEST_F(CheckTest, ExistingBaseIsRead) {
   make_base("ENV GIVEN=1\nSHELL [\"/sh\"]\nONBUILD COPY $other /\n");
-  dockerfile("FROM base\nCOPY $GIVEN $none /\nCMD x\n");
+  dockerfile(R"(FROM base
+COPY $GIVEN $none /
+CMD x
+)");
   EXPECT_THAT(fired(check(with_layout())), ElementsAre("1 UndefinedVar", "2 UndefinedVar"));
   EXPECT_THAT(fired(check(with_layout("docker.io/library/base:latest"))),
               ElementsAre("1 UndefinedVar", "2 UndefinedVar"));
@@ -102,7 +105,11 @@ TEST_F(CheckTest, ALockOfOneImageForAnotherPlatformIsFound) {
 }
 
 TEST_F(CheckTest, BuildChecksNeededStages) {
-  dockerfile("FROM scratch as unused\nFROM scratch\nCOPY base /\nCMD x\n");
+  dockerfile(R"(FROM scratch as unused
+FROM scratch
+COPY base /
+CMD x
+)");
   write("base", "");
   EXPECT_THAT(fired(check(spec())), ElementsAre("1 FromAsCasing", "4 JSONArgsRecommended"));
   BuildSpec other = spec();
@@ -116,7 +123,10 @@ TEST_F(CheckTest, BuildChecksNeededStages) {
 }
 
 TEST_F(CheckTest, WarningsCanBeErrors) {
-  dockerfile("# check=error=true\nFROM scratch\nCMD x\n");
+  dockerfile(R"(# check=error=true
+FROM scratch
+CMD x
+)");
   std::vector<std::string> said;
   const auto warn = [&](const std::string& text) { said.push_back(text); };
   EXPECT_THAT(error_of([&] { refuse_warnings(check(spec()), warn); }), HasSubstr("JSONArgsRecommended"));

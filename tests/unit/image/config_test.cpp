@@ -73,8 +73,11 @@ TEST_F(ConfigTest, EachInstructionHasItsEffect) {
 
 TEST_F(ConfigTest, EntrypointResetsTheBasesCommand) {
   EXPECT_EQ(after("CMD [\"a\"]\nENTRYPOINT [\"b\"]\n")["Cmd"], Json::array({"a"}));
-  const Json image =
-      config_of("FROM scratch AS base\nCMD [\"a\"]\nFROM base\nENTRYPOINT [\"b\"]\n")["config"];
+  const Json image = config_of(R"(FROM scratch AS base
+CMD ["a"]
+FROM base
+ENTRYPOINT ["b"]
+)")["config"];
   EXPECT_FALSE(image.contains("Cmd"));
   EXPECT_EQ(image["Entrypoint"], Json::array({"b"}));
   EXPECT_FALSE(after("ENTRYPOINT [\"b\"]\nENTRYPOINT []\n").contains("Entrypoint"));
@@ -82,7 +85,12 @@ TEST_F(ConfigTest, EntrypointResetsTheBasesCommand) {
 
 TEST_F(ConfigTest, HistoryCountsLayers) {
   write("a", "1");
-  const Json history = config_of("FROM scratch\nCOPY a /a\nENV A=1\nWORKDIR /w\nCMD [\"x\"]\n")["history"];
+  const Json history = config_of(R"(FROM scratch
+COPY a /a
+ENV A=1
+WORKDIR /w
+CMD ["x"]
+)")["history"];
   ASSERT_EQ(history.size(), 4u);
   EXPECT_FALSE(history[0].contains("empty_layer"));
   EXPECT_EQ(history[1]["empty_layer"], true);
@@ -95,15 +103,26 @@ TEST_F(ConfigTest, HistoryCountsLayers) {
 TEST_F(ConfigTest, VariablesAreReplaced) {
   BuildSpec with_argument = spec();
   with_argument.build_args = {{"V", "7"}};
-  const Json config =
-      config_of("FROM scratch\nARG V=1\nARG W=${V}0\nENV X=$V Y=$W\nUSER $X\n", with_argument)["config"];
+  const Json config = config_of(R"(FROM scratch
+ARG V=1
+ARG W=${V}0
+ENV X=$V Y=$W
+USER $X
+)",
+                                with_argument)["config"];
   EXPECT_EQ(config["User"], "7");
   EXPECT_EQ(config["Env"], Json::array({kDefaultPath, "X=7", "Y=70"}));
 }
 
 TEST_F(ConfigTest, TriggersRunInTheNextStageOnly) {
   const std::string text =
-      "FROM scratch AS base\nONBUILD ENV A=1\nONBUILD LABEL b=2\nFROM base AS child\nFROM child\nENV C=3\n";
+      R"(FROM scratch AS base
+ONBUILD ENV A=1
+ONBUILD LABEL b=2
+FROM base AS child
+FROM child
+ENV C=3
+)";
   const Json config = config_of(text)["config"];
   EXPECT_EQ(config["Env"], Json::array({kDefaultPath, "A=1", "C=3"}));
   EXPECT_EQ(config["Labels"]["b"], "2");

@@ -23,7 +23,12 @@ TEST_F(DescribeTest, InputsAreFilesAndSources) {
   write("a", "content", 0600);
   link("b", "a");
   dockerfile(
-      "FROM far:1 AS base\nFROM scratch\nCOPY a b /\nCOPY --from=base /x /\nCOPY --from=scratch / /y\n");
+      R"(FROM far:1 AS base
+FROM scratch
+COPY a b /
+COPY --from=base /x /
+COPY --from=scratch / /y
+)");
   BuildSpec spec = this->spec();
   spec.labels = {{"k", "v"}};
   const Json found = inputs(spec);
@@ -42,7 +47,12 @@ TEST_F(DescribeTest, InputsAreFilesAndSources) {
 }
 
 TEST_F(DescribeTest, ArgumentsAreUsedOrIgnored) {
-  dockerfile("ARG BASE=scratch\nFROM $BASE\nARG a=1\nARG b\nLABEL x=$a\n");
+  dockerfile(R"(ARG BASE=scratch
+FROM $BASE
+ARG a=1
+ARG b
+LABEL x=$a
+)");
   BuildSpec spec = this->spec();
   spec.build_args = {{"b", "2"}, {"c", "3"}, {"HTTP_PROXY", "p"}};
   const Json found = inputs(spec);
@@ -52,9 +62,11 @@ TEST_F(DescribeTest, ArgumentsAreUsedOrIgnored) {
 
 TEST_F(DescribeTest, SecretsAreNamed) {
   dockerfile(
-      "FROM scratch\nRUN --mount=type=secret,id=s --mount=type=ssh x\nRUN --mount=type=secret,id=s,required "
-      "y\n"
-      "RUN --mount=type=ssh,id=other z\n");
+      R"(FROM scratch
+RUN --mount=type=secret,id=s --mount=type=ssh x
+RUN --mount=type=secret,id=s,required y
+RUN --mount=type=ssh,id=other z
+)");
   const Json found = inputs(spec());
   EXPECT_EQ(found["secrets"].dump(), R"([{"id":"s","required":true,"given":false}])");
   EXPECT_EQ(found["ssh"].dump(), R"(["default","other"])");
@@ -63,9 +75,15 @@ TEST_F(DescribeTest, SecretsAreNamed) {
 TEST_F(DescribeTest, PlanHasOrderAndLevels) {
   write("a", "");
   dockerfile(
-      "FROM scratch AS one\nCOPY a /\nFROM scratch AS two\nRUN --mount=from=one,target=/m x\nFROM scratch AS "
-      "unused\nFROM two\n"
-      "COPY --from=one /a /\nENV x=y\n");
+      R"(FROM scratch AS one
+COPY a /
+FROM scratch AS two
+RUN --mount=from=one,target=/m x
+FROM scratch AS unused
+FROM two
+COPY --from=one /a /
+ENV x=y
+)");
   const Json found = plan(spec());
   EXPECT_EQ(found["levels"].dump(), "[[0],[1],[3]]");
   EXPECT_EQ(found["stages"][1]["needs"].dump(), "[0]");

@@ -46,27 +46,62 @@ class EngineTest : public ImageTest {
 
 TEST_F(EngineTest, DockerfileKeepsLinesAndLeavesOutStages) {
   dockerfile(
-      "# syntax=some/frontend\n# a comment\nARG X=1\nFROM missing AS unneeded\nRUN nothing\n"
-      "FROM scratch AS one\nCOPY a \\\n  # in between\n  /a\n\nFROM scratch\nCOPY --chmod=644 --from=1 /a "
-      "/b\nENV X=$X\n");
+      R"(# syntax=some/frontend
+# a comment
+ARG X=1
+FROM missing AS unneeded
+RUN nothing
+FROM scratch AS one
+COPY a \
+  # in between
+  /a
+
+FROM scratch
+COPY --chmod=644 --from=1 /a /b
+ENV X=$X
+)");
   EXPECT_EQ(written(),
-            "# syntax=some/frontend\n\nARG X=1\n\n\n"
-            "FROM scratch AS one\nCOPY a \\\n  # in between\n  /a\n\nFROM scratch AS stage-2\n"
-            "COPY --chmod=644 --from=one /a /b\nENV X=$X\n");
+            R"(# syntax=some/frontend
+
+ARG X=1
+
+
+FROM scratch AS one
+COPY a \
+  # in between
+  /a
+
+FROM scratch AS stage-2
+COPY --chmod=644 --from=one /a /b
+ENV X=$X
+)");
 }
 
 TEST_F(EngineTest, OutsideNamesAreReplaced) {
   dockerfile(
-      "FROM scratch AS x\nCOPY a /a\nFROM scratch\nCOPY --from=other o /o\n"
-      "RUN --mount=type=bind,from=other,target=/m --mount=from=x,target=/n true\n");
+      R"(FROM scratch AS x
+COPY a /a
+FROM scratch
+COPY --from=other o /o
+RUN --mount=type=bind,from=other,target=/m --mount=from=x,target=/n true
+)");
   EXPECT_THAT(written(),
               HasSubstr("COPY --from=ref:0 o /o\n"
                         "RUN --mount=type=bind,from=ref:0,target=/m --mount=from=x,target=/n true\n"));
 }
 
 TEST_F(EngineTest, StagesWithOneNameStaySeparate) {
-  dockerfile("FROM scratch AS x\nCOPY a /a\nFROM x AS x\nCOPY a /b\nFROM x\nCOPY a /c\n");
-  EXPECT_THAT(written(), HasSubstr("FROM x AS x-1\nCOPY a /b\nFROM x-1 AS stage-2\n"));
+  dockerfile(R"(FROM scratch AS x
+COPY a /a
+FROM x AS x
+COPY a /b
+FROM x
+COPY a /c
+)");
+  EXPECT_THAT(written(), HasSubstr(R"(FROM x AS x-1
+COPY a /b
+FROM x-1 AS stage-2
+)"));
 }
 
 TEST_F(EngineTest, QuotedMountIsRefused) {
@@ -75,7 +110,10 @@ TEST_F(EngineTest, QuotedMountIsRefused) {
 }
 
 TEST_F(EngineTest, InputHasOnlyCopiedFiles) {
-  dockerfile("FROM scratch\nCOPY a /a\nCOPY --from=other o /o\n");
+  dockerfile(R"(FROM scratch
+COPY a /a
+COPY --from=other o /o
+)");
   const resolve::Resolved resolved = resolve::resolve_image(engine_spec(), store());
   const fs::path work = directory() / "work";
   fs::create_directories(work);

@@ -113,8 +113,11 @@ TEST_F(EpochTest, UsesTheNewestFileOfAStagesArchive) {
   }
   tar += std::string(oci::tar_end());
   const auto text = [](const std::string& checksum) {
-    return "ARG SOURCE_DATE_EPOCH=When\nARG P=a\nFROM scratch AS when\nADD --checksum=" + checksum +
-           " https://example.invalid/$P /\nFROM scratch";
+    return R"(ARG SOURCE_DATE_EPOCH=When
+ARG P=a
+FROM scratch AS when
+ADD --checksum=)" +
+           checksum + " https://example.invalid/$P /\nFROM scratch";
   };
   EXPECT_EQ(epoch(text(in_store(tar))), 300);
   EXPECT_EQ(epoch(text(in_store("no archive"))), 0);

@@ -18,14 +18,24 @@ class ExportTest : public ImageTest {
   // A bottle with two layers, exported.
   void make_base() const {
     write("base/a", "a of base");
-    write("base/Dockerfile", "FROM scratch\nCOPY a /a\nCOPY <<x /x\ninline\nx\nENV B=1\n");
+    write("base/Dockerfile", R"(FROM scratch
+COPY a /a
+COPY <<x /x
+inline
+x
+ENV B=1
+)");
     exported(build_and_save(spec_of("base")), "layout");
   }
 };
 
 TEST_F(ExportTest, MakesALayoutThatOpens) {
   write("a", "1");
-  dockerfile("FROM scratch\nCOPY a /a\nENV A=1\nWORKDIR /w\n");
+  dockerfile(R"(FROM scratch
+COPY a /a
+ENV A=1
+WORKDIR /w
+)");
   const ExportReport result = exported(build().image, "out");
   EXPECT_EQ(result.layers_written, 2u);
   EXPECT_EQ(result.layers_copied, 0u);
@@ -51,7 +61,12 @@ TEST_F(ExportTest, HasTheSameBytesEverywhere) {
   write("a", "1");
   write("b/c", "2", 0700);
   link("b/l", "c");
-  dockerfile("FROM scratch\nCOPY . /x\nCOPY <<e /e\nhello\ne\n");
+  dockerfile(R"(FROM scratch
+COPY . /x
+COPY <<e /e
+hello
+e
+)");
   const ExportReport first = exported(build().image, "one");
   const fs::path other = directory() / "elsewhere";
   fs::copy(context(), other, fs::copy_options::recursive | fs::copy_options::copy_symlinks);

@@ -16,7 +16,11 @@ class FingerprintedTest : public ImageTest {
     link("data/link", "deep/er");
     write("100%", "%");
     write("other/not taken", "n");
-    dockerfile("FROM scratch\nCOPY data/deep/* data/link* /d/\nCOPY data /data\nCOPY 1* /f\n");
+    dockerfile(R"(FROM scratch
+COPY data/deep/* data/link* /d/
+COPY data /data
+COPY 1* /f
+)");
   }
   static void ignore_warning(const std::string&) {}
   ImageResult image(bool is_fingerprinted) const {

@@ -20,8 +20,15 @@ class KeyTest : public ImageTest {
     before_ = key_text();
   }
   static constexpr const char* kText =
-      "FROM scratch AS first\nCOPY app/main.c /t\n"
-      "FROM scratch\nARG MODE=1\nENV M=$MODE\nCOPY app /app\nCOPY --from=first /t /t\nCMD [\"/t\"]\n";
+      R"(FROM scratch AS first
+COPY app/main.c /t
+FROM scratch
+ARG MODE=1
+ENV M=$MODE
+COPY app /app
+COPY --from=first /t /t
+CMD ["/t"]
+)";
   void replace(const std::string& from, const std::string& to) const {
     std::string text = kText;
     text.replace(text.find(from), from.size(), to);
@@ -160,7 +167,10 @@ TEST_F(KeyTest, NamedContextsAreInputs) {
                             .value = {},
                             .reference = {},
                             .files = {context() / "app/tool"}});
-  dockerfile("FROM scratch\nCOPY --from=extra / /\nCOPY --from=made tool /\n");
+  dockerfile(R"(FROM scratch
+COPY --from=extra / /
+COPY --from=made tool /
+)");
   const std::string text = key_text(named);
   EXPECT_THAT(text, AllOf(HasSubstr("input context:extra file = f 644 1 "),
                           HasSubstr("input context:made tool = f 755 10 "),
@@ -189,9 +199,16 @@ TEST_F(KeyTest, ErrorsHavePlaces) {
   };
   EXPECT_THAT(refused("FROM scratch\nCOPY none /\n"),
               AllOf(HasSubstr("Dockerfile:2"), HasSubstr("\"none\" is not in the context")));
-  EXPECT_THAT(refused("FROM scratch\n\nCOPY --from=none a /\n"),
+  EXPECT_THAT(refused(R"(FROM scratch
+
+COPY --from=none a /
+)"),
               AllOf(HasSubstr("Dockerfile:3"), HasSubstr("not a stage, not a named context and not locked")));
-  EXPECT_THAT(refused("FROM scratch AS one\nCOPY file /\nFROM scratch\nCOPY --from=onee a /\n"),
+  EXPECT_THAT(refused(R"(FROM scratch AS one
+COPY file /
+FROM scratch
+COPY --from=onee a /
+)"),
               AllOf(HasSubstr("Dockerfile:4"), HasSubstr("did you mean the stage \"one\"?")));
   EXPECT_THAT(refused("FROM scratch AS one\nFROM debian\n"), Not(HasSubstr("did you mean")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));

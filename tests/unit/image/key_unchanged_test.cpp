@@ -14,9 +14,17 @@ class KeyUnchanged : public ImageTest {
     before_ = key_text();
   }
   static constexpr const char* kText =
-      "FROM scratch AS tools\nCOPY app/main.c /t\n"
-      "FROM scratch AS unused\nCOPY unreferenced /u\n"
-      "FROM scratch\nARG MODE=1\nENV M=$MODE\nCOPY app /app\nCOPY --from=tools /t /t\nCMD [\"/t\"]\n";
+      R"(FROM scratch AS tools
+COPY app/main.c /t
+FROM scratch AS unused
+COPY unreferenced /u
+FROM scratch
+ARG MODE=1
+ENV M=$MODE
+COPY app /app
+COPY --from=tools /t /t
+CMD ["/t"]
+)";
   std::string before_;
 };
 
@@ -26,10 +34,25 @@ TEST_F(KeyUnchanged, ByReadingAgain) {
 
 TEST_F(KeyUnchanged, ByCommentsBlankLinesAndContinuations) {
   dockerfile(
-      "# comment\n\nFROM scratch AS tools\n\n# another\nCOPY app/main.c \\\n  # inside\n  /t\n"
-      "FROM scratch AS unused\nCOPY unreferenced /u\n\n"
-      "from scratch\narg MODE=1\n  ENV M=$MODE\nCOPY   app   /app\nCOPY --from=tools /t /t\nCMD "
-      "[\"/t\"]\n\n");
+      R"(# comment
+
+FROM scratch AS tools
+
+# another
+COPY app/main.c \
+  # inside
+  /t
+FROM scratch AS unused
+COPY unreferenced /u
+
+from scratch
+arg MODE=1
+  ENV M=$MODE
+COPY   app   /app
+COPY --from=tools /t /t
+CMD ["/t"]
+
+)");
   EXPECT_EQ(key_text(), before_);
 }
 

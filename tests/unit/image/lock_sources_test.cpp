@@ -21,7 +21,10 @@ class LockSourcesTest : public ImageTest {
  protected:
   LockSourcesTest() {
     write("base/a", "a of base");
-    write("base/Dockerfile", "FROM scratch\nCOPY a /a\nENV NAME=value\n");
+    write("base/Dockerfile", R"(FROM scratch
+COPY a /a
+ENV NAME=value
+)");
     exported_ = export_layout(build_and_save(spec_of("base")), store(), layout(), "base:1");
     fs::remove_all(store_directory());  // what is there later came through the lock
   }
@@ -47,7 +50,10 @@ class LockSourcesTest : public ImageTest {
 };
 
 TEST_F(LockSourcesTest, AnUnlockedImageIsAnErrorWithTheCommand) {
-  dockerfile("FROM scratch\nCOPY Dockerfile /\nFROM registry.invalid/team/base:1\n");
+  dockerfile(R"(FROM scratch
+COPY Dockerfile /
+FROM registry.invalid/team/base:1
+)");
   EXPECT_THAT(error_of([&] { key_text(); }),
               AllOf(HasSubstr("Dockerfile:3:1"), HasSubstr("not locked"),
                     HasSubstr("bottle-lock update --lock " + lock().native() + " --context " +
@@ -73,7 +79,10 @@ TEST_F(LockSourcesTest, ABottleOfCMakeIsLockedByItsTargetToo) {
 }
 
 TEST_F(LockSourcesTest, CheckQueriesLockedSourcesOnly) {
-  dockerfile("FROM base\nCOPY --from=registry.invalid/team/base:1 /a /a\nADD https://x.invalid/y /\n");
+  dockerfile(R"(FROM base
+COPY --from=registry.invalid/team/base:1 /a /a
+ADD https://x.invalid/y /
+)");
   LockRequest request;
   request.specs = {spec()};
   request.from.push_back({.name = kBase, .kind = ContextKind::oci_layout, .value = layout()});
@@ -89,9 +98,10 @@ TEST_F(LockSourcesTest, CheckQueriesLockedSourcesOnly) {
 
 TEST_F(LockSourcesTest, ALockedImageIsABaseAndASourceWithoutANetwork) {
   dockerfile(
-      "FROM registry.invalid/team/base:1\nCOPY --from=registry.invalid/team/base:1 /a /$NAME\nCOPY "
-      "Dockerfile "
-      "/d\n");
+      R"(FROM registry.invalid/team/base:1
+COPY --from=registry.invalid/team/base:1 /a /$NAME
+COPY Dockerfile /d
+)");
   EXPECT_THAT(update(spec()).used, ElementsAre(kBase));
   const LoadedPlan image = build(spec()).image;
   EXPECT_EQ(content(image, "value"), "a of base");
@@ -152,13 +162,19 @@ TEST_F(LockSourcesTest, AContextMayHaveTheFullNameOfAnImage) {
 }
 
 TEST_F(LockSourcesTest, OnlyNeededStagesAreLookedUp) {
-  dockerfile("FROM unreachable.invalid/x AS unused\nFROM registry.invalid/team/base:1\nCOPY missing /\n");
+  dockerfile(R"(FROM unreachable.invalid/x AS unused
+FROM registry.invalid/team/base:1
+COPY missing /
+)");
   EXPECT_THAT(update(spec()).used, ElementsAre(kBase));
 }
 
 TEST_F(LockSourcesTest, OtherEntriesStayLocked) {
   dockerfile(
-      "FROM registry.invalid/team/base:1\nADD https://host.invalid/f /\nADD https://host.invalid/g /\n");
+      R"(FROM registry.invalid/team/base:1
+ADD https://host.invalid/f /
+ADD https://host.invalid/g /
+)");
   Lock before;
   before.put("https://host.invalid/f", LockedUrl{.digest = sha256("f"), .size = 1});
   before.put("https://host.invalid/g", LockedUrl{.digest = sha256("g"), .size = 1});
@@ -170,7 +186,10 @@ TEST_F(LockSourcesTest, OtherEntriesStayLocked) {
 }
 
 TEST_F(LockSourcesTest, AFrontendIsLockedButNotNeeded) {
-  dockerfile("# syntax=registry.invalid/team/base:1\nFROM scratch\nCOPY base /\n");
+  dockerfile(R"(# syntax=registry.invalid/team/base:1
+FROM scratch
+COPY base /
+)");
   EXPECT_EQ(error_of([&] { key_text(); }), "");
   EXPECT_THAT(update(spec()).used, ElementsAre(kBase));
 }

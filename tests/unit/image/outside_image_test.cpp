@@ -19,9 +19,15 @@ class OutsideTest : public ImageTest {
   OutsideTest() {
     write("base/a", "a of base");
     write("base/etc/passwd", "root:x:0:0::/:\napp:x:7:8::/:\n");
-    write("base/Dockerfile", "FROM scratch\nCOPY a /a\nCOPY etc /etc\n");
+    write("base/Dockerfile", R"(FROM scratch
+COPY a /a
+COPY etc /etc
+)");
     exported_ = export_layout(build_and_save(spec_of("base")), store(), layout(), "base:1");
-    dockerfile("FROM image\nCOPY --chown=app Dockerfile /d\nCOPY --from=image /a /b\n");
+    dockerfile(R"(FROM image
+COPY --chown=app Dockerfile /d
+COPY --from=image /a /b
+)");
   }
   fs::path layout() const { return directory() / "layout"; }
   BuildSpec child() const {
@@ -67,7 +73,12 @@ TEST_F(OutsideTest, IsImportedOnceOnly) {
 
 TEST_F(OutsideTest, CopySourceIsNotLoaded) {
   const std::string text =
-      "FROM image AS first\nCOPY base /d\nFROM scratch\nCOPY --from=first /d /d\nCOPY --from=image /a /b\n";
+      R"(FROM image AS first
+COPY base /d
+FROM scratch
+COPY --from=first /d /d
+COPY --from=image /a /b
+)";
   dockerfile(text);
   const Digest before = build(child()).image.plan.digest();
   for (const oci::SourceLayer& layer : oci::open_layout(layout()).layers) {
@@ -87,7 +98,10 @@ TEST_F(OutsideTest, CopySourceIsNotLoaded) {
 
 // The same layer twice takes its bytes from one place, in whatever order they are looked at.
 TEST_F(OutsideTest, SharedLayerIsTheSame) {
-  dockerfile("FROM image\nCOPY Dockerfile /a\nCOPY base/a /a\n");
+  dockerfile(R"(FROM image
+COPY Dockerfile /a
+COPY base/a /a
+)");
   const BuiltImage first = build(child());
   EXPECT_EQ(first.image.plan.layers[0].digest, first.image.plan.layers[3].digest);
   EXPECT_EQ(first.image.layers[0].serialize(), first.image.layers[3].serialize());

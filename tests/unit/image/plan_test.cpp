@@ -16,7 +16,12 @@ class PlanTest : public ImageTest {
  protected:
   LoadedPlan saved() const {
     write("a", "content of a");
-    dockerfile("FROM scratch\nCOPY a /a\nCOPY <<b /b\ninline\nb\n");
+    dockerfile(R"(FROM scratch
+COPY a /a
+COPY <<b /b
+inline
+b
+)");
     return build_and_save(spec());
   }
   fs::path out() const { return spec().directory; }

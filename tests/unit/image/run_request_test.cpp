@@ -25,11 +25,20 @@ TEST_F(RunRequestTest, DefaultTargetIsTheWorkingDirectory) {
 }
 
 TEST_F(RunRequestTest, SecretsAndAgentsHaveDefaultTargets) {
-  dockerfile("FROM scratch\nWORKDIR /a\nRUN --mount=type=secret,id=s x\n");
+  dockerfile(R"(FROM scratch
+WORKDIR /a
+RUN --mount=type=secret,id=s x
+)");
   EXPECT_THAT(key_text(), HasSubstr("--mount=secret,target=/run/secrets/s,"));
-  dockerfile("FROM scratch\nWORKDIR /a\nRUN --mount=type=secret,id=s,env=S x\n");
+  dockerfile(R"(FROM scratch
+WORKDIR /a
+RUN --mount=type=secret,id=s,env=S x
+)");
   EXPECT_THAT(key_text(), HasSubstr("--mount=secret,target=,"));
-  dockerfile("FROM scratch\nWORKDIR /a\nRUN --mount=type=ssh x\n");
+  dockerfile(R"(FROM scratch
+WORKDIR /a
+RUN --mount=type=ssh x
+)");
   EXPECT_THAT(key_text(), HasSubstr("--mount=ssh,target=,"));
 }
 

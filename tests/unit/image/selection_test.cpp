@@ -30,14 +30,25 @@ TEST_F(TakenTest, OnlyCopiedEntriesOfAStageAreInputs) {
   for (const char* name : {"a", "b"})
     write(name, name);
   dockerfile(
-      "FROM scratch AS s\nCOPY a /d/a\nCOPY b /e/b\nFROM scratch\nCOPY --from=s /d /copy\n"
-      "COPY --from=s /*/b /\n");
+      R"(FROM scratch AS s
+COPY a /d/a
+COPY b /e/b
+FROM scratch
+COPY --from=s /d /copy
+COPY --from=s /*/b /
+)");
   build();
   write("b", "changed");
   EXPECT_THAT(build().executed, ElementsAre(HasSubstr(" b /e/b"), HasSubstr("/*/b")));
   dockerfile(
-      "FROM scratch AS s\nCOPY a /d/a\nCOPY b /e/b\nCOPY a /more\nFROM scratch\nCOPY --from=s /d /copy\n"
-      "COPY --from=s /*/b /\n");
+      R"(FROM scratch AS s
+COPY a /d/a
+COPY b /e/b
+COPY a /more
+FROM scratch
+COPY --from=s /d /copy
+COPY --from=s /*/b /
+)");
   const BuiltImage more = build();
   EXPECT_THAT(more.executed, ElementsAre(HasSubstr(" a /more")));
   EXPECT_EQ(content(more.image, "b"), "changed");
@@ -47,7 +58,11 @@ TEST_F(TakenTest, LinksToASourceAreInputs) {
   for (const char* name : {"a", "b"})
     write(name, name);
   link("l", "a");
-  dockerfile("FROM scratch AS s\nCOPY a b l /\nFROM scratch\nCOPY --from=s /l /copy\n");
+  dockerfile(R"(FROM scratch AS s
+COPY a b l /
+FROM scratch
+COPY --from=s /l /copy
+)");
   EXPECT_EQ(content(build().image, "copy"), "a");
   link("l", "b");
   EXPECT_EQ(content(build().image, "copy"), "b");
@@ -57,7 +72,11 @@ TEST_F(TakenTest, OnlyCopiedEntriesOfABottleAreInputs) {
   const BuildSpec lib = spec_of("lib");
   write("lib/l", "library");
   write("lib/other", "1");
-  write("lib/Dockerfile", "FROM scratch\nCOPY l /out/l\nCOPY other /other\nENV A=1\n");
+  write("lib/Dockerfile", R"(FROM scratch
+COPY l /out/l
+COPY other /other
+ENV A=1
+)");
   build_and_save(lib);
   BuildSpec app = spec_of("app");
   app.contexts.push_back({.name = "lib", .kind = ContextKind::bottle, .value = lib.directory});
@@ -65,7 +84,11 @@ TEST_F(TakenTest, OnlyCopiedEntriesOfABottleAreInputs) {
   build_and_save(app);
   const std::string before = key_text(app);
   write("lib/other", "2");
-  write("lib/Dockerfile", "FROM scratch\nCOPY l /out/l\nCOPY other /other\nENV A=2\n");
+  write("lib/Dockerfile", R"(FROM scratch
+COPY l /out/l
+COPY other /other
+ENV A=2
+)");
   build_and_save(lib);
   EXPECT_EQ(key_text(app), before);
   EXPECT_THAT(build(app).executed, IsEmpty());
@@ -93,7 +116,10 @@ TEST_F(TakenTest, ModesThatChmodReplacesAreNotInputs) {
       EXPECT_EQ(build().executed.empty(), !counts) << option << " " << path;
     }
   }
-  dockerfile("FROM scratch\nCOPY --chmod=640 f /a\nCOPY f /b\n");
+  dockerfile(R"(FROM scratch
+COPY --chmod=640 f /a
+COPY f /b
+)");
   chmod("f", 0644);
   build();
   chmod("f", 0600);
@@ -142,11 +168,17 @@ TEST_F(TakenTest, StageNamesAreNotInputs) {
 TEST_F(TakenTest, LinkedLayerIsIndependentOfItsParent) {
   for (const char* name : {"a", "b"})
     write(name, name);
-  dockerfile("FROM scratch\nCOPY a /\nCOPY --link b /\n");
+  dockerfile(R"(FROM scratch
+COPY a /
+COPY --link b /
+)");
   build();
   write("a", "changed");
   EXPECT_THAT(build().executed, ElementsAre(HasSubstr(" a ")));
-  dockerfile("FROM scratch\nCOPY a /\nCOPY --link --chmod=600 b /\n");
+  dockerfile(R"(FROM scratch
+COPY a /
+COPY --link --chmod=600 b /
+)");
   build();
   write("a", "again");
   EXPECT_THAT(build().executed, ElementsAre(HasSubstr(" a "), HasSubstr(" b ")))

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "../golden.hpp"
 #include "fixtures.hpp"
 #include "util/error.hpp"
 
@@ -42,45 +43,8 @@ TEST(Manifest, TextIsExact) {
   manifest.smolvm_version = "bottle 1";
   manifest.agent_rootfs = {"agent-rootfs.tar", 0};
   manifest.layers = {{"sha256:cd", "layers/cd.tar", 10}};
-  EXPECT_EQ(manifest.serialize(), R"({
-  "mode": "container",
-  "image": "ex\"ample/ü:1\n\u0001)"
-                                  "\x7f"
-                                  R"(",
-  "digest": "sha256:ab",
-  "platform": "linux/amd64",
-  "entrypoint": [
-    "/bin/a"
-  ],
-  "env": [
-    "A=1",
-    "B="
-  ],
-  "workdir": "/w",
-  "cpus": 4,
-  "mem": 8192,
-  "image_size": 5,
-  "network": false,
-  "gpu": false,
-  "cuda": false,
-  "host_platform": "",
-  "created": "1970-01-01T00:00:00Z",
-  "smolvm_version": "bottle 1",
-  "assets": {
-    "libraries": [],
-    "agent_rootfs": {
-      "path": "agent-rootfs.tar",
-      "size": 0
-    },
-    "layers": [
-      {
-        "digest": "sha256:cd",
-        "path": "layers/cd.tar",
-        "size": 10
-      }
-    ]
-  }
-})");
+  const std::string text = manifest.serialize();
+  EXPECT_EQ(text, golden("pack_manifest.json", text));
 }
 
 TEST(Manifest, AllMembersSurviveARoundTrip) {

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 
-SECTIONS = {"7": ["bottle-cmake", "bottle-engines", "bottle-environment", "bottle-exit-status", "bottle-gates"],
+SECTIONS = {"7": ["bottle-cmake", "bottle-engines", "bottle-environment", "bottle-exit-status", "bottle-gates",
+                  "bottle-isolation"],
             "5": ["bottle-key", "bottle-lock", "bottle-plan", "bottle-smolmachine", "bottle-store"]}
 
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "image/resolve/resolve.hpp"
+#include "run/isolation.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -112,6 +113,13 @@ std::string Resolved::taken_text(const std::string& name, const OutsideImage& im
   return "taken sha256:" + taken.finish().hex();
 }
 
+bool Resolved::has_run() const {
+  for (const auto& [number, stage] : stages_)
+    for (const FileStep& step : stage.steps)
+      if (step.kind == FileStep::Kind::run) return true;
+  return false;
+}
+
 std::string Resolved::key_text() const {
   Lines lines;
   const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
@@ -134,6 +142,9 @@ std::string Resolved::key_text() const {
       line += '\n';
     });
   }
+  // The other grades of isolation give one result.
+  if (is_builtin(spec_) && spec_.isolation == run::to_string(run::Grade::chroot) && has_run())
+    add("isolation", spec_.isolation);
   for (const auto& [name, value] : spec_.labels)
     add("label " + escape_word(name), escape_word(value));
   add("platform", values_.target_platform.string());

@@ -92,6 +92,7 @@ class Resolved {
   const BuildSpec& spec() const { return spec_; }
   const dockerfile::Dockerfile& file() const { return file_; }
   const std::map<int, ResolvedStage>& stages() const { return stages_; }  // the needed ones
+  bool has_run() const;                                                   // in one of them
   const ResolvedStage& target() const { return stages_.at(plan_.target); }
   int target_number() const { return plan_.target; }
   const context::ContextScan& scan(const std::string& name) const { return *scans_.at(name).scan; }

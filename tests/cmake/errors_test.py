@@ -116,6 +116,7 @@ class ConfigureErrors(harness.TestCase):
     def test_invalid_run_settings(self):
         self.refuses("add_bottle(a NETWORK off)", r'add_bottle\(a\): NETWORK "off": expected "machine", .* one of "none" and "host"')
         self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
+        self.refuses("set(BOTTLE_RUN_ISOLATION jail)\nadd_bottle(a)", 'RUN_ISOLATION "jail": expected auto, runtime, userns or chroot')
         self.refuses("set(BOTTLE_RUN_NETWORK off)\nadd_bottle(a)", 'RUN_NETWORK "off": expected none or host')
         self.refuses("add_bottle(a SHM_SIZE much)", r'add_bottle\(a\): SHM_SIZE "much": expected a size such as 128m')
         self.refuses("add_bottle(a ULIMITS core=0 nofile)", 'ULIMITS "nofile": expected name=soft')

@@ -53,7 +53,7 @@ VARIABLES = {
     "SMOLVM_VERSION": ("/pack/smolvmVersion", "1.9.0", "1.16.2"),
     "CPUS": EVALUATED[f"CPUS {choice('1', '2')}"], "MEMORY": EVALUATED[f"MEMORY {choice('512', '1024')}"],
     "PLATFORM": ("/platform", "linux/amd64", "linux/arm64"), "NETWORK": ("/pack/network", True, False),
-    "GIT_MODES": ("/gitModes", False, True), "RUN_NETWORK": ("/runNetwork", "none", "host"),
+    "GIT_MODES": ("/gitModes", False, True), "RUN_NETWORK": ("/runNetwork", "none", "host"), "RUN_ISOLATION": ("/isolation", "chroot", "auto"),
     "LOCKED": ("/locked", True, False),
 }
 REFUSED = {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -319,6 +320,9 @@ IdMapping available_id_mapping() {
   if (::geteuid() == 0) return IdMapping::root;
   // Programs with more rights than their caller, as newuidmap, have none where that is forbidden (prctl(2)).
   if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) return IdMapping::single;
+  // Writing a map of another user's ids needs this one (Linux, kernel/user_namespace.c, map_write()), which
+  // containers do not leave to newuidmap.
+  if (::prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 1) return IdMapping::single;
   if (user_ranges().empty() || group_ranges().empty() || !find_program("newuidmap") ||
       !find_program("newgidmap"))
     return IdMapping::single;

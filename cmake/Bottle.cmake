@@ -28,8 +28,13 @@ the same name on ``bottle-<slug>``. The argument of :command:`add_bottle`, or
 
 ``BOTTLE_ENGINE``, ``BOTTLE_PACKER``, ``BOTTLE_PLATFORM``, ``BOTTLE_CPUS``,
 ``BOTTLE_MEMORY``, ``BOTTLE_NETWORK`` (of machines), ``BOTTLE_RUN_NETWORK``
-(``none`` or ``host``), ``BOTTLE_SMOLVM_VERSION``, ``BOTTLE_GIT_MODES``,
-``BOTTLE_PUSH_OPTIONS``
+(``none`` or ``host``), ``BOTTLE_RUN_ISOLATION``, ``BOTTLE_SMOLVM_VERSION``,
+``BOTTLE_GIT_MODES``, ``BOTTLE_PUSH_OPTIONS``
+
+``BOTTLE_RUN_ISOLATION`` has no argument: the grade of isolation of each
+``RUN``, ``auto``, ``runtime``, ``userns`` or ``chroot``. Default: the variable
+of that name in the environment of the build, else ``auto``, the strongest grade
+that works.
 
 ``BOTTLE_GIT_MODES`` has no argument. If true, the default, context files get
 the permissions that git would record (0755 if the owner may execute, else

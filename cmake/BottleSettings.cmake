@@ -4,7 +4,7 @@ include_guard(GLOBAL)
 
 # All variables that a user may set. Those of the first list initialize properties of bottles.
 set_property(GLOBAL PROPERTY _BOTTLE_PROPERTIES
-  ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION LOCKED PUSH_OPTIONS)
+  ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK RUN_ISOLATION GIT_MODES SMOLVM_VERSION LOCKED PUSH_OPTIONS)
 set_property(GLOBAL PROPERTY _BOTTLE_VARIABLES
   IMAGE_JOBS CACHE_DIR SMOLVM_RUNTIME SOURCE_DATE_EPOCH SCAN LOCK VERIFY_REMOTE SKILLS_DIR IMAGES_DIR TOOLS_DIR TOOLS
   TOOLS_CMAKE_ARGS)
@@ -57,6 +57,7 @@ function(_bottle_setting_default out setting)
   set(NETWORK FALSE)
   set(GIT_MODES TRUE)
   set(RUN_NETWORK host)
+  set(RUN_ISOLATION "")  # as the environment of the build says
   set(SMOLVM_VERSION current)
   set(LOCKED "")  # as the environment of the build says
   set(${out} "${${setting}}" PARENT_SCOPE)

@@ -39,7 +39,7 @@ function(_bottle_write_spec slug lock runtime)
   _bottle_json_array(add_hosts ${ARG_ADD_HOSTS})
   _bottle_json_string(registry_image "${ARG_REGISTRY_IMAGE}")
 
-  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK GIT_MODES SMOLVM_VERSION LOCKED)
+  foreach(setting IN ITEMS ENGINE PACKER PLATFORM CPUS MEMORY NETWORK RUN_NETWORK RUN_ISOLATION GIT_MODES SMOLVM_VERSION LOCKED)
     string(TOLOWER "${setting}" name)
     _bottle_setting(${name} ${slug} ${setting})
   endforeach()
@@ -86,6 +86,7 @@ function(_bottle_write_spec slug lock runtime)
   \"platform\": \"${platform}\",
   \"buildArgs\": ${build_args},
   \"runNetwork\": \"${run_network}\",
+  \"isolation\": \"${run_isolation}\",
   \"shmSize\": ${shm_size},
   \"ulimits\": ${ulimits},
   \"addHosts\": ${add_hosts},

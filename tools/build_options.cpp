@@ -1,6 +1,7 @@
 #include "build_options.hpp"
 
 #include "image/engine/engine.hpp"
+#include "run/isolation.hpp"
 #include "util/command_line.hpp"
 #include "util/environment.hpp"
 #include "util/error.hpp"
@@ -162,6 +163,11 @@ void BuildOptions::add_to(Subcommand app, Place positional) {
   apart(app.add_option("--ulimit", ulimits, "Set a limit for RUN, for example nofile=1024:2048")
             .type_name("NAME=SOFT[:HARD]"));
   apart(app.add_option("--add-host", hosts, "Add a line to /etc/hosts for RUN").type_name("NAME:ADDRESS"));
+  app.add_option("--isolation", isolation,
+                 "Keep RUN apart by GRADE: auto, runtime, userns or chroot (default: $BOTTLE_RUN_ISOLATION, "
+                 "else auto: the strongest grade that works)")
+      .type_name("GRADE")
+      .one_of(run::isolation_words());
   app.add_flag("--debug-shell", debug_shell, "Open a shell where a RUN failed");
   app.group_options("RUN");
   apart(app.add_option("--exclude", excludes, "Exclude DIR, for example a build tree, from every context")
@@ -249,6 +255,9 @@ image::BuildSpec BuildOptions::resolve() const {
   result.allowed.insert(result.allowed.end(), allowed.begin(), allowed.end());
   if (!network.empty()) result.run_has_network = network != "none";
   result.debug_shell = debug_shell;
+  if (!isolation.empty()) result.isolation = isolation;
+  if (result.isolation.empty()) result.isolation = environment::value(environment::kRunIsolation);
+  (void)run::parse_isolation(result.isolation, environment::kRunIsolation.name);
   if (!tag.empty()) {
     image::check_image_name(tag, "--tag");
     result.tag = tag;

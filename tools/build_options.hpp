@@ -39,6 +39,7 @@ struct BuildOptions {
   std::string shm_size;
   std::vector<std::string> ulimits;
   std::vector<std::string> hosts;
+  std::string isolation;
   bool debug_shell = false;
   bool git_modes = false;
 

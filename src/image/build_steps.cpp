@@ -116,8 +116,8 @@ std::optional<Wanted> as_fingerprinted(const BuildSpec& spec, const store::Store
 }
 
 // Runs the engine that the specification names; what it did is counted in `result`.
-LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, const Warn& warn,
-                   ImageResult& result) {
+LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, run::IsolationChoice& isolation,
+                   const Warn& warn, ImageResult& result) {
   const BuildSpec& spec = resolved.spec;
   if (!is_builtin(spec)) {
     LoadedPlan image = engine::build_with_engine(resolved, store, warn);
@@ -133,7 +133,7 @@ LoadedPlan execute(resolve::Resolved& resolved, const store::Store& store, const
                 {"stage", step.stage.name},
                 {"key", step.key.hex()}});
   };
-  return builtin::build(resolved, store, report, warn, default_threads());
+  return builtin::build(resolved, store, isolation, report, warn, default_threads());
 }
 
 // What the lock names is found without a network as long as the store has it.
@@ -275,7 +275,13 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
   }
   ImageResult result;
   resolve::Resolved& resolved = result.resolved.emplace(std::move(wanted->resolved));
+  run::IsolationChoice isolation(run::parse_isolation(spec.isolation, "isolation"), store);
+  // The result of the strongest grade serves all; that of a weaker one only where that is the one to use.
   result.key = wanted->key;
+  if (is_builtin(spec) && !lookup.result && has_run(resolved)) {
+    result.key = builtin::key_in_grade(wanted->key, isolation.get());
+    if (result.key != wanted->key) lookup = store.find_action(result.key);
+  }
   const store::RunReason reason = store::run_reason(spec.directory, "image", wanted->key_text, lookup);
 
   // A long text need not wait in memory: no other process writes there.
@@ -291,7 +297,7 @@ ImageResult make_image(const BuildSpec& spec, const Warn& warn, bool is_fingerpr
     if (!is_stored)
       for (const dockerfile::LintWarning& warning : found.lint.warnings)
         warn(warning.text(*found.source));
-    image = execute(resolved, store, warn, result);
+    image = execute(resolved, store, isolation, warn, result);
     builtin::store_image(*image, result.key, resolved, watch.milliseconds(), store);
   }
   result.plan_digest = image->plan.digest();

@@ -20,7 +20,10 @@ Json mount(const std::string& target, const std::string& type, const std::string
 Json system_mounts(const Bundle& bundle) {
   const bool is_root = bundle.id_mapping == IdMapping::root;
   Json mounts = Json::array();
-  mounts.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
+  if (bundle.has_new_proc)
+    mounts.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
+  else
+    mounts.push_back(mount("/proc", "bind", "/proc", {"rbind", "nosuid", "noexec", "nodev"}));
   mounts.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
   std::vector<std::string> terminals{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
   if (bundle.id_mapping != IdMapping::single) terminals.emplace_back("gid=5");  // the group "tty"
@@ -102,13 +105,15 @@ Json own_capabilities() {
           {"ambient", names}};
 }
 
+// Docker's default set.
+constexpr std::array<std::string_view, 14> kDefaultCapabilities{
+    "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",      "CAP_FOWNER",          "CAP_MKNOD",
+    "CAP_NET_RAW", "CAP_SETGID",       "CAP_SETUID",      "CAP_SETFCAP",         "CAP_SETPCAP",
+    "CAP_KILL",    "CAP_SYS_CHROOT",   "CAP_AUDIT_WRITE", "CAP_NET_BIND_SERVICE"};
+
 Json capabilities(const Bundle& bundle) {
   if (bundle.is_insecure) return own_capabilities();
-  // Docker's default set.
-  const Json names = {"CAP_CHOWN",       "CAP_DAC_OVERRIDE",    "CAP_FSETID", "CAP_FOWNER",
-                      "CAP_MKNOD",       "CAP_NET_RAW",         "CAP_SETGID", "CAP_SETUID",
-                      "CAP_SETFCAP",     "CAP_SETPCAP",         "CAP_KILL",   "CAP_SYS_CHROOT",
-                      "CAP_AUDIT_WRITE", "CAP_NET_BIND_SERVICE"};
+  const Json names = kDefaultCapabilities;
   return {{"bounding", names}, {"effective", names}, {"permitted", names}};
 }
 
@@ -190,6 +195,15 @@ Json resource_limits(const Bundle& bundle) {
 }
 
 }  // namespace
+
+std::uint64_t bundle_capabilities() {
+  std::uint64_t bits = 0;
+  for (std::size_t number = 0; number < kCapabilities.size(); ++number)
+    if (std::find(kDefaultCapabilities.begin(), kDefaultCapabilities.end(), kCapabilities[number]) !=
+        kDefaultCapabilities.end())
+      bits |= std::uint64_t{1} << number;
+  return bits;
+}
 
 const std::vector<std::string>& system_mount_points() {
   static const std::vector<std::string> kPoints{"/proc", "/dev", "/sys"};

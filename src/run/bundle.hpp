@@ -36,9 +36,13 @@ struct Bundle {
   std::uint64_t shm_size = image::RunSettings::kDefaultShmSize;
   std::vector<image::ResourceLimit> limits;
   bool has_seccomp = true;    // the runtime can limit the system calls
+  bool has_new_proc = true;   // the kernel allows to mount one; else the one that is there is shown
   bool is_insecure = false;   // --security=insecure: all that this process may do
   bool has_terminal = false;  // the caller's, through a separate one
 };
+
+// The capabilities of a command without --security=insecure, a bit for each number: Docker's default set.
+std::uint64_t bundle_capabilities();
 
 // The text of config.json.
 std::string bundle_config(const Bundle& bundle);

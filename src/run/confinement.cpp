@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "oci/damage.hpp"
+#include "run/descendants.hpp"
 #include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -78,6 +80,25 @@ void map_by_helper(const char* program, pid_t pid, unsigned own, const std::vect
                        "without subordinate ids"});
 }
 
+// All ids that this process's namespace has, each mapped to itself. A line of a map is "<first inside> <first
+// outside> <count>".
+std::string own_ids(const char* map) {
+  std::string text;
+  const std::string lines = read_file(map);
+  for (const std::string_view line : split(lines, '\n')) {
+    std::vector<std::string_view> fields = split(line, ' ');
+    std::erase(fields, std::string_view());
+    const auto count = fields.size() == 3 ? parse_unsigned(fields[2]) : std::nullopt;
+    const auto first = count ? parse_unsigned(fields[0]) : std::nullopt;
+    if (!first) continue;
+    // In two parts: runtimes take a map of all ids in one for that of the machine itself, where they may make
+    // devices.
+    text += fmt::format("{0} {0} 1\n", *first);
+    if (*count > 1) text += fmt::format("{0} {0} {1}\n", *first + 1, *count - 1);
+  }
+  return text;
+}
+
 void map_ids(IdMapping id_mapping, pid_t pid) {
   if (id_mapping == IdMapping::subordinate) {
     map_by_helper("newuidmap", pid, ::getuid(), user_ranges());
@@ -91,6 +112,11 @@ void map_ids(IdMapping id_mapping, pid_t pid) {
     if (!file) throw_errno("cannot open", path.native());
     write_all(file.get(), text, path.native());
   };
+  if (id_mapping == IdMapping::identity) {
+    put("uid_map", own_ids("/proc/self/uid_map"));
+    put("gid_map", own_ids("/proc/self/gid_map"));
+    return;
+  }
   put("setgroups", "deny");
   put("uid_map", fmt::format("0 {} 1\n", ::getuid()));
   put("gid_map", fmt::format("0 {} 1\n", ::getgid()));
@@ -156,12 +182,24 @@ void die_with(int parent) {
   if (::poll(&wait, 1, 0) != 0) ::_exit(1);
 }
 
-// The first process of the namespaces: when it ends, the kernel ends all others.
-[[noreturn]] void be_first(const std::function<std::string(int)>& body, int output, int result) {
+// A /proc of this process namespace. The kernel refuses it to a user namespace where parts of the one that is
+// there are hidden, as in containers. /proc/self is right in that one too, so it stays.
+void mount_proc() {
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (::mount("proc", "/proc", "proc", kFlags, nullptr) != 0 && errno != EPERM)
+    throw_errno("cannot mount", "/proc");
+}
+
+// The first process of the namespaces: when it ends, the kernel ends all others. Without namespaces the
+// process above it does.
+[[noreturn]] void be_first(Boundary boundary, const std::function<std::string(int)>& body, int output,
+                           int result) {
   const std::string text = result_text(
       [&](int descriptor) {
-        mount_or_throw(nullptr, "/", nullptr, MS_REC | MS_PRIVATE);
-        mount_or_throw("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+        if (boundary == Boundary::namespaces) {
+          mount_or_throw(nullptr, "/", nullptr, MS_REC | MS_PRIVATE);
+          mount_proc();
+        }
         return body(descriptor);
       },
       output);
@@ -186,50 +224,60 @@ void enter(IdMapping id_mapping, const Ends& ends) {
     const int error = errno;
     throw Error(fmt::format("cannot create {}: {}", what, std::generic_category().message(error)),
                 {.hint = "allow namespaces for this user (sysctl kernel.unprivileged_userns_clone, "
-                         "user.max_user_namespaces), or build as root"});
+                         "user.max_user_namespaces), or use bottle-image build --isolation auto"});
   };
   if (id_mapping != IdMapping::root) {
     unshare_or_throw(CLONE_NEWUSER, "a user namespace");
     send_byte(ends.ready.writer.get());
     if (!receive_byte(ends.go.reader.get())) ::_exit(1);
-    if (id_mapping == IdMapping::subordinate && ::setgroups(0, nullptr) != 0) throw_errno("setgroups", "");
+    if (id_mapping != IdMapping::single && ::setgroups(0, nullptr) != 0) throw_errno("setgroups", "");
     if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) throw_errno("cannot become user 0", "");
   }
   unshare_or_throw(CLONE_NEWNS | CLONE_NEWPID, "mount and process namespaces");
 }
 
 // Waits for the first process, which has ended when all others in its namespace have. A request to stop kills
-// it.
-void wait_for_first(pid_t first, const sigset_t& signals) {
+// it. Without namespaces nothing ends with it, so all are ended one by one.
+void wait_for_first(Boundary boundary, pid_t first, const sigset_t& signals) {
   for (;;) {
     siginfo_t what{};
     const int number = ::sigwaitinfo(&signals, &what);
-    if (number == SIGTERM) ::kill(first, SIGKILL);
+    if (number == SIGTERM) {
+      if (boundary == Boundary::none) break;
+      ::kill(first, SIGKILL);
+    }
     int status = 0;
-    if (::waitpid(first, &status, WNOHANG) == first) return;
+    if (::waitpid(first, &status, WNOHANG) == first) break;
   }
+  if (boundary == Boundary::none) end_descendants();
 }
 
-// The process between: in the caller's process namespace, so that a new one can begin below it.
-[[noreturn]] void be_between(IdMapping id_mapping, Terminal terminal,
+// The process between: in the caller's process namespace, so that a new one can begin below it. Without
+// namespaces it outlives the caller for as long as it takes to end everything below.
+[[noreturn]] void be_between(Confinement confinement, Terminal terminal,
                              const std::function<std::string(int)>& body, Ends& ends, pid_t parent) {
+  const bool has_namespaces = confinement.boundary == Boundary::namespaces;
+  const int end = has_namespaces ? SIGKILL : SIGTERM;
   if (terminal == Terminal::none) ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);
   for (const int signal_number : {SIGINT, SIGTERM, SIGHUP})
     ::signal(signal_number, SIG_DFL);
+  ::prctl(PR_SET_PDEATHSIG, end);
+  if (::getppid() != parent) ::_exit(1);
   ends.go.writer.reset();
   try {
-    enter(id_mapping, ends);
-    // Changing the user clears it.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
+    if (has_namespaces)
+      enter(confinement.id_mapping, ends);
+    else
+      become_subreaper();
     sigset_t signals;
     sigset_t before;
     ::sigemptyset(&signals);
     for (const int signal_number : {SIGTERM, SIGCHLD})
       ::sigaddset(&signals, signal_number);
     ::pthread_sigmask(SIG_BLOCK, &signals, &before);
+    // Changing the user clears it.
+    ::prctl(PR_SET_PDEATHSIG, end);
+    if (::getppid() != parent) ::_exit(1);
     Pipe alive = make_pipe();
     const pid_t first = ::fork();
     if (first < 0) throw_errno("cannot start a process", "fork");
@@ -237,11 +285,11 @@ void wait_for_first(pid_t first, const sigset_t& signals) {
       ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
       alive.writer.reset();
       die_with(alive.reader.get());
-      be_first(body, ends.output.writer.get(), ends.result.writer.get());
+      be_first(confinement.boundary, body, ends.output.writer.get(), ends.result.writer.get());
     }
     for (Pipe* pipe : {&ends.output, &ends.result, &ends.ready})
       pipe->writer.reset();
-    wait_for_first(first, signals);
+    wait_for_first(confinement.boundary, first, signals);
     ::_exit(0);
   } catch (const Error& error) {
     try {
@@ -258,6 +306,8 @@ const char* to_string(IdMapping id_mapping) {
   switch (id_mapping) {
     case IdMapping::root:
       return "root";
+    case IdMapping::identity:
+      return "identity";
     case IdMapping::subordinate:
       return "subordinate";
     case IdMapping::single:
@@ -268,13 +318,18 @@ const char* to_string(IdMapping id_mapping) {
 
 IdMapping available_id_mapping() {
   if (::geteuid() == 0) return IdMapping::root;
+  // Programs with more rights than their caller, as newuidmap, have none where that is forbidden (prctl(2)).
+  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) return IdMapping::single;
+  // Writing a map of another user's ids needs this one (Linux, kernel/user_namespace.c, map_write()), which
+  // containers do not leave to newuidmap.
+  if (::prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 1) return IdMapping::single;
   if (user_ranges().empty() || group_ranges().empty() || !find_program("newuidmap") ||
       !find_program("newgidmap"))
     return IdMapping::single;
   return IdMapping::subordinate;
 }
 
-ConfinedProcess::ConfinedProcess(IdMapping id_mapping, Terminal terminal,
+ConfinedProcess::ConfinedProcess(Confinement confinement, Terminal terminal,
                                  const std::function<std::string(int)>& body,
                                  std::function<void(std::string_view)> on_output)
     : on_output_(std::move(on_output)) {
@@ -282,15 +337,17 @@ ConfinedProcess::ConfinedProcess(IdMapping id_mapping, Terminal terminal,
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw_errno("cannot start a process", "fork");
-  if (pid_ == 0) be_between(id_mapping, terminal, body, ends, parent);
+  if (pid_ == 0) be_between(confinement, terminal, body, ends, parent);
   if (terminal == Terminal::none) ::setpgid(pid_, pid_);
   for (Pipe* pipe : {&ends.output, &ends.result, &ends.ready})
     pipe->writer.reset();
   ends.go.reader.reset();
   // Without a byte the child has ended, and its result says why.
   try {
-    if (id_mapping != IdMapping::root && receive_byte(ends.ready.reader.get())) {
-      map_ids(id_mapping, pid_);
+    const bool has_map =
+        confinement.boundary == Boundary::namespaces && confinement.id_mapping != IdMapping::root;
+    if (has_map && receive_byte(ends.ready.reader.get())) {
+      map_ids(confinement.id_mapping, pid_);
       send_byte(ends.go.writer.get());
     }
   } catch (...) {
@@ -354,9 +411,10 @@ std::string ConfinedProcess::result() {
   return taken_result(text_);
 }
 
-std::string run_confined(IdMapping id_mapping, Terminal terminal, const std::function<std::string(int)>& body,
+std::string run_confined(Confinement confinement, Terminal terminal,
+                         const std::function<std::string(int)>& body,
                          const std::function<void(std::string_view)>& on_output) {
-  ConfinedProcess child(id_mapping, terminal, body, on_output);
+  ConfinedProcess child(confinement, terminal, body, on_output);
   while (!child.finished())
     ConfinedProcess::wait({&child});
   return child.result();

@@ -1,5 +1,6 @@
 // A function run in a child process with mount, process and, for ordinary users, separate user namespaces:
-// its mounts and processes end with it, even when this process is killed.
+// its mounts and processes end with it, even when this process is killed. Where there are no namespaces
+// (Boundary::none), a process above it ends what it started.
 // Source: namespaces(7), user_namespaces(7), pid_namespaces(7), subuid(5), newuidmap(1).
 #pragma once
 
@@ -17,12 +18,23 @@ namespace bottle::run {
 // Whose files the child can make.
 enum class IdMapping {
   root,         // this process is root
+  identity,     // root without CAP_SYS_ADMIN: a user namespace in which all ids are what they are here
   subordinate,  // an ordinary user, with the ids that /etc/subuid and /etc/subgid give
   single,       // an ordinary user without: all files belong to one user
 };
 const char* to_string(IdMapping id_mapping);
 // The mapping that this process can have.
 IdMapping available_id_mapping();
+
+// What the child is kept in.
+enum class Boundary {
+  namespaces,
+  none,  // the caller's namespaces; the ids are the caller's too
+};
+struct Confinement {
+  IdMapping id_mapping = IdMapping::root;
+  Boundary boundary = Boundary::namespaces;
+};
 
 // Whether the child stays in the process group that the terminal serves.
 enum class Terminal { none, inherited };
@@ -32,9 +44,11 @@ enum class Terminal { none, inherited };
 class ConfinedProcess {
  public:
   // Starts `body`, which gets a descriptor for what the programs that it starts have to say; `on_output`
-  // gets that, here, as it comes. In the child the user is 0 and /proc is that of the new process namespace.
-  // With Terminal::kept it may use the terminal. `body` is called in the child only, before this returns.
-  ConfinedProcess(IdMapping id_mapping, Terminal terminal, const std::function<std::string(int output)>& body,
+  // gets that, here, as it comes. In the child the user is 0 and /proc is that of the new process namespace,
+  // or the caller's where the kernel refuses a new one (Linux, fs/namespace.c, mount_too_revealing()). With
+  // Terminal::inherited it may use the terminal. `body` is called in the child only, before this returns.
+  ConfinedProcess(Confinement confinement, Terminal terminal,
+                  const std::function<std::string(int output)>& body,
                   std::function<void(std::string_view)> on_output);
   // Kills what still runs and waits until all of it is gone.
   ~ConfinedProcess();
@@ -61,7 +75,7 @@ class ConfinedProcess {
 };
 
 // Runs `body` to its end.
-std::string run_confined(IdMapping id_mapping, Terminal terminal,
+std::string run_confined(Confinement confinement, Terminal terminal,
                          const std::function<std::string(int output)>& body,
                          const std::function<void(std::string_view)>& on_output);
 

@@ -12,6 +12,7 @@
 #include "image/model/users.hpp"
 #include "oci/layer_index.hpp"
 #include "oci/merged_tree.hpp"
+#include "run/isolation.hpp"
 #include "store/store.hpp"
 
 namespace bottle::run {
@@ -30,6 +31,7 @@ struct RunContext {
   const oci::MergedTree& tree;     // what they make
   std::size_t base_layers = 0;     // how many of them the base brought
   std::int64_t epoch = 0;
+  Isolation isolation = {};                    // the grade that executes it
   std::vector<std::optional<RunTree>> mounts;  // one for each of the request's
   std::vector<image::SecretSpec> secrets;
   std::vector<image::SshSpec> agents;

@@ -5,6 +5,7 @@
 
 #include "oci/diff.hpp"
 #include "oci/tar_writer.hpp"
+#include "run/targets.hpp"
 #include "run/unpack.hpp"
 #include "util/error.hpp"
 
@@ -21,6 +22,8 @@ bool is_device(const oci::Entry& entry) {
 
 void LayerMaker::remove_stubs(const Changes& changes) const {
   for (const std::string& stub : changes.stubs) {
+    // The command may have put a link above it, which leads elsewhere.
+    if (resolve_in_root(changes.directory, oci::parent_path(stub)) != oci::parent_path(stub)) continue;
     const std::string path = (changes.directory / stub).native();
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) continue;
@@ -72,6 +75,14 @@ oci::LayerIndex LayerMaker::make(const Changes& changes) const {
       if (below == nullptr || below->inode->type != entry.type) return;
       entry.uid = below->inode->uid;
       entry.gid = below->inode->gid;
+    };
+  }
+  if (changes.stamps != nullptr) {
+    options.known_digest = [&](const std::string& path, const struct stat& status) -> std::optional<Digest> {
+      const oci::MergedTree::Node* below = context_.tree.find(path);
+      if (below == nullptr || below->inode->type != oci::EntryType::file) return std::nullopt;
+      if (!changes.stamps->is_unchanged(path, status)) return std::nullopt;
+      return below->inode->digest;
     };
   }
   const oci::LayerIndex found = read_tree(changes.directory, options);

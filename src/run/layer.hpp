@@ -6,6 +6,7 @@
 
 #include "run/confinement.hpp"
 #include "run/context.hpp"
+#include "run/tree_stamps.hpp"
 #include "util/file.hpp"
 
 namespace bottle::run {
@@ -15,6 +16,8 @@ struct Changes {
   fs::path directory;  // an overlay's upper directory, or a copy of the whole tree
   bool is_overlay = false;
   std::vector<std::string> stubs;  // what the runtime made to mount on; goes if it is still empty
+  // Of a copy, from before the command: what is as it was is not read. May be null.
+  const TreeStamps* stamps = nullptr;
 };
 
 class LayerMaker {

@@ -75,13 +75,14 @@ Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers
 }
 
 RunMounts::RunMounts(const RunRequest& request, const RunContext& context, IdMapping id_mapping,
-                     unsigned user, Snapshots& snapshots, fs::path work, fs::path secret)
+                     unsigned user, Snapshots& snapshots, fs::path work, fs::path secret, bool can_mount)
     : context_(context),
       id_mapping_(id_mapping),
       user_(user),
       snapshots_(snapshots),
       work_(std::move(work)),
-      secret_(std::move(secret)) {
+      secret_(std::move(secret)),
+      can_mount_(can_mount) {
   lock_caches(request);
   int number = 0;
   int agents = 0;
@@ -141,7 +142,7 @@ void RunMounts::fill(const RunTree& tree, const fs::path& directory) {
 
 fs::path RunMounts::show(const RunTree& tree, const fs::path& directory) {
   fs::create_directories(directory);
-  if (!tree.taken) {
+  if (!tree.taken && can_mount_) {
     auto lowers = snapshots_.lowers(tree.image, tree.base_layers);
     Overlay overlay = mount_overlay(context_.place, lowers, directory, id_mapping_ != IdMapping::root);
     if (overlay.point) {
@@ -210,7 +211,8 @@ void RunMounts::lock_caches(const RunRequest& request) {
     if (mount.type != Mount::Type::cache || mount.sharing == Mount::Sharing::exclusive) continue;
     const auto& tree = context_.mounts.at(i);
     bool& is_alone = places[cache_place(request.mounts[i], tree ? &*tree : nullptr)];
-    is_alone = is_alone || mount.sharing == Mount::Sharing::locked;
+    // Without mounts it can only be in one place.
+    is_alone = is_alone || mount.sharing == Mount::Sharing::locked || !can_mount_;
   }
   for (const auto& [place, is_alone] : places)
     locks_.emplace_back(place / "0.lock", is_alone ? FileLock::Mode::exclusive : FileLock::Mode::shared);
@@ -253,7 +255,9 @@ fs::path RunMounts::below_cache(const fs::path& data, const std::string& source)
   const Fd top = open_for_reading(data, O_DIRECTORY);
   Fd found;
   try {
-    found = open_beneath(top.get(), resolve_in_root(data, source), O_RDONLY | O_DIRECTORY, data.native());
+    const std::string path = resolve_in_root(data, source);
+    found = open_beneath(top.get(), path, O_RDONLY | O_DIRECTORY, data.native());
+    if (!can_mount_) return path.empty() ? data : data / path;
   } catch (const Error& error) {
     throw Error(
         fmt::format("--mount: cannot mount the source \"{}\" of the cache: {}", source, error.message()));

@@ -43,8 +43,10 @@ Overlay mount_overlay(const fs::path& store, const std::vector<fs::path>& lowers
 class RunMounts {
  public:
   // `work` is this run's directory, `secret` a memory-backed one. Waits for caches that others have locked.
+  // Without `can_mount` nothing is mounted here either: then all sources are on the store's file system, each
+  // for this run alone (run/placement.hpp).
   RunMounts(const RunRequest& request, const RunContext& context, IdMapping id_mapping, unsigned user,
-            Snapshots& snapshots, fs::path work, fs::path secret);
+            Snapshots& snapshots, fs::path work, fs::path secret, bool can_mount);
   ~RunMounts();
 
   const std::vector<BundleMount>& mounts() const { return mounts_; }
@@ -71,6 +73,7 @@ class RunMounts {
   Snapshots& snapshots_;
   fs::path work_;
   fs::path secret_;
+  bool can_mount_;
   std::vector<MountPoint> points_;
   std::vector<std::unique_ptr<AgentRelay>> agents_;
   std::vector<FileLock> locks_;

@@ -10,11 +10,14 @@
 #include <random>
 
 #include "dockerfile/words.hpp"
+#include "run/chroot_command.hpp"
 #include "run/layer.hpp"
 #include "run/mounts.hpp"
+#include "run/placement.hpp"
 #include "run/run_directory.hpp"
 #include "run/runtime.hpp"
 #include "run/targets.hpp"
+#include "run/tree_stamps.hpp"
 #include "util/error.hpp"
 #include "util/path.hpp"
 
@@ -103,46 +106,92 @@ class Execution {
   // The text of the layer's index, after the letter "l" and why it was not an overlay that the command worked
   // on (ended by a NUL, empty if it was or need not be); or why the command failed, after "f".
   std::string run(int output) {
-    const fs::path work = directory_.path();
-    fs::create_directory(work / "private");
-    // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
-    const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
-    const Runtime runtime =
-        find_runtime(id_mapping_, context_.place / "run" / ("runtime-" + cache_owner(id_mapping_, caller_)),
-                     probe_directory(), run_container("probe-" + name_));
-
-    Changes changes;
-    changes.stubs = stubs(system_mount_points());
+    fs::create_directory(directory_.path() / "private");
+    changes_.stubs = stubs(system_mount_points());
     for (const std::string& point : system_mount_points())
-      std::erase(changes.stubs, path_in_root(point));
-    RuntimeResult result;
-    std::vector<fs::path> lowers = snapshots_.lowers(context_.image, context_.base_layers);
-    {
-      std::optional<MountPoint> overlay = mount_root(lowers, work, changes);
-      RunMounts mounts(request_, context_, id_mapping_, caller_, snapshots_, work, work / "private");
-      if (!runtime.has_seccomp && !request_.is_insecure) write_all(output, kNoSeccomp, "pipe");
-      Bundle bundle =
-          describe(changes.is_overlay ? work / "root" : changes.directory, mounts, runtime.has_seccomp);
-      std::vector<std::string> targets;
-      for (const BundleMount& mount : bundle.mounts)
-        targets.push_back(mount.target);
-      for (std::string& stub : stubs(targets))
-        changes.stubs.push_back(std::move(stub));
-      result = execute(runtime.program, work / "private", run_container(name_), bundle, output);
-      if (!result.status.success() && context_.debug_shell) open_shell(runtime.program, bundle);
-    }
-    if (!result.status.success()) {
-      if (!result.complaint.empty()) return "f" + result.complaint;
-      return "f" + result.status.text();
-    }
+      std::erase(changes_.stubs, path_in_root(point));
+    const bool is_chroot = context_.isolation.grade == Grade::chroot;
+    const RuntimeResult result = is_chroot ? run_in_chroot(output) : run_with_runtime(output);
+    if (!result.status.success())
+      return "f" + (result.complaint.empty() ? result.status.text() : result.complaint);
     const LayerMaker maker(context_, id_mapping_);
-    oci::LayerIndex layer = maker.make(changes);
-    if (changes.is_overlay) publish(layer, changes.directory);
+    oci::LayerIndex layer = maker.make(changes_);
+    if (changes_.is_overlay) publish(layer, changes_.directory);
     return "l" + why_copied_ + '\0' + layer.serialize();
   }
 
  private:
-  void open_shell(const fs::path& runtime, Bundle bundle) const {
+  RuntimeResult run_with_runtime(int output) {
+    const fs::path work = directory_.path();
+    // Memory-backed: neither secrets nor what the runtime writes of them ever reach the disk.
+    const MountPoint memory("tmpfs", work / "private", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700");
+    const Runtime runtime =
+        find_runtime(id_mapping_, runtime_memory(context_.place, id_mapping_, caller_),
+                     context_.isolation.machine, probe_directory(), run_container("probe-" + name_));
+    const std::vector<fs::path> lowers = snapshots_.lowers(context_.image, context_.base_layers);
+    const std::optional<MountPoint> overlay = mount_root(lowers, work);
+    const RunMounts mounts(request_, context_, id_mapping_, caller_, snapshots_, work, work / "private",
+                           true);
+    if (!runtime.has_seccomp && !request_.is_insecure) write_all(output, kNoSeccomp, "pipe");
+    Bundle bundle = describe(changes_.is_overlay ? work / "root" : changes_.directory, mounts);
+    bundle.has_seccomp = runtime.has_seccomp;
+    bundle.has_new_proc = runtime.mode.has_new_proc;
+    make_mount_parents(bundle);
+    RuntimeResult result = execute(runtime, work / "private", run_container(name_), bundle, output);
+    if (!result.status.success() && context_.debug_shell) open_shell(runtime, bundle);
+    return result;
+  }
+
+  // What is left in the layer of the directories that mounts need. Runtimes make them with different modes.
+  void make_mount_parents(const Bundle& bundle) const {
+    std::vector<std::string> targets;
+    for (const BundleMount& mount : bundle.mounts)
+      targets.push_back(path_in_root(mount.target));
+    const auto is_in_target = [&](const std::string& path) {
+      return std::any_of(targets.begin(), targets.end(),
+                         [&](const std::string& target) { return is_within(path, target); });
+    };
+    std::vector<std::string> missing;
+    for (const std::string& point : system_mount_points())
+      missing.push_back(path_in_root(point));
+    for (auto stub = changes_.stubs.rbegin(); stub != changes_.stubs.rend(); ++stub)
+      if (!is_in_target(*stub)) missing.push_back(*stub);
+    std::sort(missing.begin(), missing.end());  // parents first
+    for (const std::string& path : missing) {
+      const fs::path directory = bundle.root / path;
+      if (fs::symlink_status(directory).type() != fs::file_type::not_found) continue;
+      if (!fs::exists(directory.parent_path())) continue;  // in a mount that makes it
+      fs::create_directory(directory);
+      fs::permissions(directory, static_cast<fs::perms>(0755));
+    }
+  }
+
+  // On a copy, since there are no mounts. Secrets are on the disk, in a directory that only root may enter,
+  // for as long as the command runs.
+  RuntimeResult run_in_chroot(int output) {
+    const fs::path work = directory_.path();
+    fs::permissions(work / "private", fs::perms::owner_all);
+    make_copy(work / "copy");
+    stamps_.emplace(changes_.directory, work);
+    changes_.stamps = &*stamps_;
+    const RunMounts mounts(request_, context_, id_mapping_, caller_, snapshots_, work, work / "private",
+                           false);
+    Bundle bundle = describe(changes_.directory, mounts);
+    const fs::path beside = work / "beside";
+    fs::create_directory(beside);
+    Placement placement(bundle, beside);
+    RuntimeResult result = execute_in_chroot(bundle, output);
+    if (result.status.success()) {
+      placement.undo();
+    } else if (context_.debug_shell) {
+      bundle.arguments = {"/bin/sh"};
+      bundle.has_terminal = true;
+      (void)execute_in_chroot(bundle, STDOUT_FILENO);
+    }
+    return result;
+  }
+
+  void open_shell(const Runtime& runtime, Bundle bundle) const {
     bundle.arguments = {"/bin/sh"};
     bundle.has_terminal = true;
     const fs::path place = directory_.path() / "private" / "shell";
@@ -156,24 +205,28 @@ class Execution {
     return path;
   }
 
-  std::optional<MountPoint> mount_root(const std::vector<fs::path>& lowers, const fs::path& work,
-                                       Changes& changes) {
+  std::optional<MountPoint> mount_root(const std::vector<fs::path>& lowers, const fs::path& work) {
     fs::create_directory(work / "upper");
     // The overlay's root has the attributes of the upper directory.
     oci::Entry root = *context_.tree.root().inode;
     root.path.clear();
-    const oci::ContentReader reader = context_.image.reader(context_.store);
-    unpack({root}, {}, reader, work / "upper", snapshots_.unpack_options());
+    unpack({root}, {}, context_.image.reader(context_.store), work / "upper", snapshots_.unpack_options());
     Overlay overlay = mount_overlay(context_.place, lowers, work, id_mapping_ != IdMapping::root);
-    changes.is_overlay = overlay.point.has_value();
     why_copied_ = overlay.why_not;
-    changes.directory = work / (changes.is_overlay ? "upper" : "copy");
-    if (!overlay.point) {
-      fs::create_directory(changes.directory);
-      unpack(context_.tree.entries(), context_.tree.roots(), reader, changes.directory,
-             snapshots_.unpack_options());
+    if (overlay.point) {
+      changes_.is_overlay = true;
+      changes_.directory = work / "upper";
+    } else {
+      make_copy(work / "copy");
     }
     return std::move(overlay.point);
+  }
+
+  void make_copy(const fs::path& directory) {
+    changes_.directory = directory;
+    fs::create_directory(directory);
+    unpack(context_.tree.entries(), context_.tree.roots(), context_.image.reader(context_.store), directory,
+           snapshots_.unpack_options());
   }
 
   // Of the targets, what is not there yet with the directories above: the runtime will make it. Deepest
@@ -190,7 +243,8 @@ class Execution {
     return result;
   }
 
-  Bundle describe(const fs::path& root, const RunMounts& mounts, bool has_seccomp) {
+  // Also notes what has to be made for the mounts.
+  Bundle describe(const fs::path& root, const RunMounts& mounts) {
     const fs::path memory = directory_.path() / "private";
     Bundle bundle;
     bundle.root = root;
@@ -208,7 +262,6 @@ class Execution {
     bundle.groups = user_.groups;
     bundle.has_network = request_.has_network;
     bundle.id_mapping = id_mapping_;
-    bundle.has_seccomp = has_seccomp;
     bundle.is_insecure = request_.is_insecure;
     bundle.shm_size = request_.settings.shm_size;
     bundle.limits = request_.settings.limits;
@@ -239,6 +292,11 @@ class Execution {
                      [&](const BundleMount& a, const BundleMount& b) { return depth(a) < depth(b); });
     bundle.mounts.insert(bundle.mounts.end(), ordered.begin(), ordered.end());
     settle_targets(bundle);
+    std::vector<std::string> targets;
+    for (const BundleMount& mount : bundle.mounts)
+      targets.push_back(mount.target);
+    for (std::string& stub : stubs(targets))
+      changes_.stubs.push_back(std::move(stub));
     return bundle;
   }
 
@@ -260,6 +318,8 @@ class Execution {
   RunDirectory directory_;
   unsigned caller_;
   Snapshots snapshots_;
+  Changes changes_;
+  std::optional<TreeStamps> stamps_;
   std::string why_copied_;
 };
 
@@ -268,6 +328,11 @@ std::string command_text(const RunRequest& request) {
   for (const std::string& argument : request.arguments)
     text += (text.empty() ? "" : " ") + argument;
   return text;
+}
+
+void refuse_what_chroot_lacks(const RunRequest& request, const Isolation& isolation) {
+  if (!request.has_network) refuse_feature(isolation, "--network=none requires a network namespace");
+  if (request.is_insecure) refuse_feature(isolation, "--security=insecure requires mounts and namespaces");
 }
 
 }  // namespace
@@ -292,7 +357,10 @@ RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
     return text;
   };
   const RunUser user = resolve_run_user(request.user, context.tree, read);
-  const IdMapping id_mapping = available_id_mapping();
+  if (!context.isolation.grade) refuse_run(context.isolation);
+  const IdMapping id_mapping = context.isolation.id_mapping;
+  const bool is_chroot = context.isolation.grade == Grade::chroot;
+  if (is_chroot) refuse_what_chroot_lacks(request, context.isolation);
   if (id_mapping == IdMapping::single && (user.uid != 0 || user.gid != 0))
     throw Error(fmt::format("cannot run as user {}:{}: this user has no subordinate ids", user.uid, user.gid),
                 {.hint = "install newuidmap (Debian: apt install uidmap) and add this user to /etc/subuid "
@@ -313,7 +381,9 @@ RunExecution::RunExecution(const RunRequest& request, RunContext wanted)
     inside.debug_shell = has_terminal;
     return Execution(request, inside, user, id_mapping, caller, name).run(output);
   };
-  state_->process.emplace(id_mapping, has_terminal ? Terminal::inherited : Terminal::none, body,
+  const Confinement confinement{.id_mapping = id_mapping,
+                                .boundary = is_chroot ? Boundary::none : Boundary::namespaces};
+  state_->process.emplace(confinement, has_terminal ? Terminal::inherited : Terminal::none, body,
                           [lines = &state_->lines](std::string_view text) { lines->add(text); });
 }
 

@@ -26,6 +26,10 @@ std::string cache_owner(IdMapping id_mapping, unsigned user) {
   return id_mapping == IdMapping::root ? "root" : std::to_string(user) + "-" + to_string(id_mapping);
 }
 
+fs::path runtime_memory(const fs::path& place, IdMapping id_mapping, unsigned user) {
+  return place / "run" / ("runtime-" + cache_owner(id_mapping, user));
+}
+
 std::string run_container(const std::string& name) {
   return "bottle-" + name;
 }

@@ -12,6 +12,8 @@ namespace bottle::run {
 
 // "root", "1000-subordinate": see run/run_gc.hpp. `user` is the caller's id outside of all namespaces.
 std::string cache_owner(IdMapping id_mapping, unsigned user);
+// The file that remembers which runtime works for that owner (run/runtime.hpp). `place` holds run/.
+fs::path runtime_memory(const fs::path& place, IdMapping id_mapping, unsigned user);
 
 // The directory of one RUN, made and locked; gone with all it holds afterwards. What killed processes left
 // goes first. To be used where the files can be removed: in a process of run_confined().

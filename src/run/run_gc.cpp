@@ -215,7 +215,7 @@ std::string where_allowed(IdMapping id_mapping, const std::function<std::string(
   if (id_mapping == IdMapping::root) return body();
   const Uninterrupted uninterrupted;
   return run_confined(
-      id_mapping, Terminal::none, [&](int) { return body(); }, [](std::string_view) {});
+      {.id_mapping = id_mapping}, Terminal::none, [&](int) { return body(); }, [](std::string_view) {});
 }
 
 bool is_empty_of_runs(const fs::path& store) {

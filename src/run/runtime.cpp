@@ -5,6 +5,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <initializer_list>
+#include <map>
+
 #include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -42,8 +45,8 @@ void borrow_host(const fs::path& root, std::vector<BundleMount>& mounts) {
 }
 
 // Why the runtime cannot be used here; empty if it can.
-std::string defect(const fs::path& runtime, IdMapping id_mapping, const fs::path& directory,
-                   const std::string& container, bool has_seccomp) {
+std::string defect(const Runtime& runtime, IdMapping id_mapping, const fs::path& directory,
+                   const std::string& container) {
   const auto program = find_program("true");
   if (!program) return "cannot test it: the program \"true\" is missing";
   Bundle bundle;
@@ -51,7 +54,8 @@ std::string defect(const fs::path& runtime, IdMapping id_mapping, const fs::path
   bundle.arguments = {program->native()};
   bundle.environment = {"PATH=/usr/bin:/bin"};
   bundle.id_mapping = id_mapping;
-  bundle.has_seccomp = has_seccomp;
+  bundle.has_seccomp = runtime.has_seccomp;
+  bundle.has_new_proc = runtime.mode.has_new_proc;
   borrow_host(bundle.root, bundle.mounts);
   Pipe output = make_pipe();
   const RuntimeResult result = execute(runtime, directory, container, bundle, output.writer.get());
@@ -66,81 +70,133 @@ std::string defect(const fs::path& runtime, IdMapping id_mapping, const fs::path
   return text.empty() ? result.status.text() : text;
 }
 
-// Whether what is remembered still holds: the same file, as it was then, for the same kind of user.
-std::string identity_of(const fs::path& runtime, IdMapping id_mapping, bool has_seccomp) {
-  const Fd file = open_for_reading(runtime);
-  const struct stat status = stat_of(file.get(), runtime.native());
-  return fmt::format("{} {} {} {}.{} {}\n", to_string(id_mapping), escape_word(runtime.native()),
-                     status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
-                     has_seccomp ? "seccomp" : "no-seccomp");
+// Whether what is remembered still holds: the same file, as it was then, for the same kind of user with the
+// same rights.
+std::string identity_of(const Runtime& runtime, IdMapping id_mapping, const std::string& machine) {
+  const Fd file = open_for_reading(runtime.program);
+  const struct stat status = stat_of(file.get(), runtime.program.native());
+  return fmt::format("{} {} {} {}.{} {} {} {}\n", to_string(id_mapping),
+                     escape_word(runtime.program.native()), status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec, runtime.has_seccomp ? "seccomp" : "no-seccomp",
+                     runtime.mode.name, machine);
+}
+
+// Those to choose from. Throws if the named one is not there.
+std::vector<fs::path> installed_runtimes() {
+  if (const std::string named = environment::value(environment::kOciRuntime); !named.empty()) {
+    const auto program = find_program(named);
+    if (!program)
+      throw Error(fmt::format("{} names \"{}\", which is not installed", kVariable, named),
+                  {.hint = "set the variable to an OCI runtime such as crun or runc"});
+    return {*program};
+  }
+  std::vector<fs::path> programs;
+  for (const char* name : {"crun", "runc"})
+    if (const auto program = find_program(name)) programs.push_back(*program);
+  return programs;
+}
+
+// Others may be reading or writing it. Not an AtomicFile: in separate process namespaces they all have the
+// same process id.
+void remember(const fs::path& memory, const std::string& text, const std::string& container) {
+  const fs::path fresh = memory.native() + "." + container;
+  {
+    const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!file) throw_errno("cannot write", fresh.native());
+    write_all(file.get(), text, fresh.native());
+  }
+  fs::rename(fresh, memory);
 }
 
 }  // namespace
 
-RuntimeResult execute(const fs::path& runtime, const fs::path& directory, const std::string& container,
+constexpr std::array<RuntimeMode, 5> kRuntimeModes{
+    RuntimeMode{.name = "full"}, RuntimeMode{.name = "restricted", .has_control_group = false},
+    RuntimeMode{.name = "no-pivot", .has_control_group = false, .has_pivot = false},
+    RuntimeMode{.name = "bound-proc", .has_control_group = false, .has_new_proc = false},
+    RuntimeMode{.name = "bound-proc-no-pivot",
+                .has_control_group = false,
+                .has_pivot = false,
+                .has_new_proc = false}};
+
+RuntimeResult execute(const Runtime& runtime, const fs::path& directory, const std::string& container,
                       const Bundle& bundle, int output) {
   const fs::path bundle_directory = directory / "bundle";
   const fs::path log = directory / "log.json";
   fs::create_directories(bundle_directory);
   write_file(bundle_directory / "config.json", bundle_config(bundle), Durable::no);
-  Child child =
-      start({.arguments = {runtime.native(), "--root", (directory / "state").native(), "--log", log.native(),
-                           "--log-format", "json", "run", "--bundle", bundle_directory.native(), container},
-             .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-             .directory = {},
-             .input = bundle.has_terminal ? STDIN_FILENO : -1,
-             .output = output,
-             .own_group = !bundle.has_terminal});
+  std::vector<std::string> arguments{runtime.program.native()};
+  const auto add = [&](std::initializer_list<std::string> words) {
+    arguments.insert(arguments.end(), words);
+  };
+  add({"--root", (directory / "state").native(), "--log", log.native(), "--log-format", "json"});
+  // runc has no such option.
+  const bool is_restricted = !runtime.mode.has_control_group;
+  if (is_restricted && runtime.program.filename() != "runc") add({"--cgroup-manager=disabled"});
+  add({"run"});
+  if (is_restricted) add({"--no-new-keyring"});
+  if (!runtime.mode.has_pivot) add({"--no-pivot"});
+  add({"--bundle", bundle_directory.native(), container});
+  Child child = start({.arguments = std::move(arguments),
+                       .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                       .directory = {},
+                       .input = bundle.has_terminal ? STDIN_FILENO : -1,
+                       .output = output,
+                       .own_group = !bundle.has_terminal});
   RuntimeResult result;
   result.status = child.wait();
   if (!result.status.success()) result.complaint = last_complaint(log);
   return result;
 }
 
-Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const fs::path& directory,
-                     const std::string& container) {
-  std::vector<fs::path> programs;
-  if (const std::string named = environment::value(environment::kOciRuntime); !named.empty()) {
-    const auto program = find_program(named);
-    if (!program)
-      throw Error(fmt::format("{} names \"{}\", which is not installed", kVariable, named),
-                  {.hint = "set the variable to an OCI runtime such as crun or runc"});
-    programs = {*program};
-  } else {
-    for (const char* name : {"crun", "runc"})
-      if (const auto program = find_program(name)) programs.push_back(*program);
+bool is_runtime_installed() {
+  try {
+    return !installed_runtimes().empty();
+  } catch (const Error&) {
+    return false;
   }
-  const auto remembered = read_file_if_exists(memory, 64u << 10).value_or("");
-  for (const bool has_seccomp : {true, false})
-    for (const fs::path& program : programs)
-      if (remembered == identity_of(program, id_mapping, has_seccomp)) return {program, has_seccomp};
-  std::string defects;
-  int number = 0;
-  for (const bool has_seccomp : {true, false}) {
-    for (const fs::path& program : programs) {
-      const fs::path place = directory / std::to_string(++number);
-      fs::create_directories(place);
-      const std::string why_not = defect(program, id_mapping, place, container, has_seccomp);
-      if (why_not.empty()) {
-        // Others may be reading or writing it. Not an AtomicFile: in separate process namespaces they all
-        // have the same process id.
-        const fs::path fresh = memory.native() + "." + container;
-        {
-          const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-          if (!file) throw_errno("cannot write", fresh.native());
-          write_all(file.get(), identity_of(program, id_mapping, has_seccomp), fresh.native());
-        }
-        fs::rename(fresh, memory);
-        return {program, has_seccomp};
+}
+
+std::optional<Runtime> remembered_runtime(IdMapping id_mapping, const fs::path& memory,
+                                          const std::string& machine) {
+  const auto remembered = read_file_if_exists(memory, 64u << 10);
+  if (!remembered) return std::nullopt;
+  for (const fs::path& program : installed_runtimes())
+    for (const bool has_seccomp : {true, false})
+      for (const RuntimeMode& mode : kRuntimeModes) {
+        const Runtime runtime{program, has_seccomp, mode};
+        if (*remembered == identity_of(runtime, id_mapping, machine)) return runtime;
       }
-      if (has_seccomp) defects += fmt::format("; {}: {}", program.native(), why_not);
-    }
-  }
-  if (defects.empty())
+  return std::nullopt;
+}
+
+Runtime find_runtime(IdMapping id_mapping, const fs::path& memory, const std::string& machine,
+                     const fs::path& directory, const std::string& container) {
+  if (auto remembered = remembered_runtime(id_mapping, memory, machine)) return *remembered;
+  const std::vector<fs::path> programs = installed_runtimes();
+  if (programs.empty())
     throw Error("cannot execute RUN: neither crun nor runc is installed",
                 {.hint = "install an OCI runtime (Debian: apt install crun), or name another in " +
                          std::string(kVariable)});
-  throw Error("cannot execute RUN: no OCI runtime works" + defects,
+  std::map<fs::path, std::string> defects;  // of the mode that asks for the least
+  int number = 0;
+  for (const bool has_seccomp : {true, false})
+    for (const RuntimeMode& mode : kRuntimeModes)
+      for (const fs::path& program : programs) {
+        const fs::path place = directory / std::to_string(++number);
+        fs::create_directories(place);
+        const Runtime runtime{program, has_seccomp, mode};
+        std::string why_not = defect(runtime, id_mapping, place, container);
+        if (why_not.empty()) {
+          remember(memory, identity_of(runtime, id_mapping, machine), container);
+          return runtime;
+        }
+        if (has_seccomp) defects[program] = std::move(why_not);
+      }
+  std::string text;
+  for (const fs::path& program : programs)
+    text += fmt::format("; {}: {}", program.native(), defects[program]);
+  throw Error("cannot execute RUN: no OCI runtime works" + text,
               {.hint = "install another OCI runtime (Debian: apt install crun runc), or name one in " +
                        std::string(kVariable)});
 }

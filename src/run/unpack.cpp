@@ -233,7 +233,8 @@ class TreeReader {
     }
     if (options_.correct_owner) options_.correct_owner(entry);
     if (entry.type == EntryType::file) {
-      entry.digest = file_digest(absolute);
+      const auto known = options_.known_digest ? options_.known_digest(path, status) : std::nullopt;
+      entry.digest = known ? *known : file_digest(absolute);
       if (entry.size > 0) entry.place = {.root = root_, .offset = 0, .path = path};
     }
     if (entry.type == EntryType::file || entry.type == EntryType::directory)

@@ -4,8 +4,11 @@
 // Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories").
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +36,8 @@ struct PackOptions {
   const char* opaque_attribute = "trusted.overlay.opaque";
   // Tells the owner of what is found with an owner that was not written; null: as on the disk.
   std::function<void(oci::Entry&)> correct_owner;
+  // The digest of a file, where it is known without reading the file. May be null.
+  std::function<std::optional<Digest>(const std::string& path, const struct stat& status)> known_digest;
 };
 
 // What is below the directory, in path order (parents first; the directory itself is not among it). Character

@@ -24,6 +24,7 @@ inline constexpr Variable kLocked{"BOTTLE_LOCKED"};
 inline constexpr Variable kMaximumRatio{"BOTTLE_MAXIMUM_RATIO"};
 inline constexpr Variable kOciRuntime{"BOTTLE_OCI_RUNTIME"};
 inline constexpr Variable kOverlay{"BOTTLE_OVERLAY"};
+inline constexpr Variable kRunIsolation{"BOTTLE_RUN_ISOLATION"};
 inline constexpr Variable kTrace{"BOTTLE_TRACE"};
 
 // Of the system and the terminal.

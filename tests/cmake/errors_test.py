@@ -304,6 +304,10 @@ class ConfigureErrors(harness.TestCase):
         )
         self.refuses("add_bottle(a NETWORK none host)", 'NETWORK "host": expected .* each once')
         self.refuses(
+            "set(BOTTLE_RUN_ISOLATION jail)\nadd_bottle(a)",
+            'RUN_ISOLATION "jail": expected auto, runtime, userns or chroot',
+        )
+        self.refuses(
             "set(BOTTLE_RUN_NETWORK off)\nadd_bottle(a)", 'RUN_NETWORK "off": expected none or host'
         )
         self.refuses(

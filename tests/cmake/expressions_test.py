@@ -97,6 +97,7 @@ VARIABLES = {
     "NETWORK": ("/pack/network", True, False),
     "GIT_MODES": ("/gitModes", False, True),
     "RUN_NETWORK": ("/runNetwork", "none", "host"),
+    "RUN_ISOLATION": ("/isolation", "chroot", "auto"),
     "LOCKED": ("/locked", True, False),
 }
 REFUSED = {

@@ -19,6 +19,7 @@ SECTIONS = {
         "bottle-environment",
         "bottle-exit-status",
         "bottle-gates",
+        "bottle-isolation",
     ],
     "5": ["bottle-key", "bottle-lock", "bottle-plan", "bottle-smolmachine", "bottle-store"],
 }

@@ -50,10 +50,11 @@ struct StageWork {
 
 class ImageBuilder {
  public:
-  ImageBuilder(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
-               const std::function<void(const std::string&)>& warn, std::size_t runs)
+  ImageBuilder(resolve::Resolved& resolved, const store::Store& store, run::IsolationChoice& isolation,
+               const OnStep& on_step, const std::function<void(const std::string&)>& warn, std::size_t runs)
       : resolved_(resolved),
         store_(store),
+        isolation_(isolation),
         on_step_(on_step),
         warn_(warn),
         free_runs_(runs),
@@ -248,9 +249,14 @@ class ImageBuilder {
       return false;
     }
     if (!work.is_missing && take_stored(work, step, *work.run_key)) return true;
+    const run::RunRequest& request = step.as<resolve::RunStep>()->request;
+    const run::Isolation& isolation = isolation_.get(request.has_network);
+    const Digest key = key_in_grade(*work.run_key, isolation);
+    if (!work.is_missing && key != *work.run_key && take_stored(work, step, key)) return true;
     work.is_missing = true;
     if (free_runs_ == 0) return false;
-    const run::RunRequest& request = step.as<resolve::RunStep>()->request;
+    if (isolation.grade && said_isolations_.insert(isolation.text()).second)
+      warn_("isolation: " + isolation.text());
     work.run = std::make_unique<run::RunExecution>(request, run_context(work, step, request));
     at_work_.insert(*work.run_key);
     --free_runs_;
@@ -264,10 +270,10 @@ class ImageBuilder {
       warn_("warning: cannot use overlayfs (" + why +
             "): each RUN works on a copy of the whole tree, which is slower");
     work.run.reset();
-    const Digest key = *work.run_key;
-    at_work_.erase(key);
+    at_work_.erase(*work.run_key);
     ++free_runs_;
-    save_step(work, step, key, std::move(layer));
+    const bool has_network = step.as<resolve::RunStep>()->request.has_network;
+    save_step(work, step, key_in_grade(*work.run_key, isolation_.get(has_network)), std::move(layer));
     return true;
   }
 
@@ -382,6 +388,7 @@ class ImageBuilder {
         .tree = tree,
         .base_layers = work.image.base_layers,
         .epoch = resolved_.epoch,
+        .isolation = isolation_.get(request.has_network),
         .mounts = {},
         .secrets = resolved_.spec.secrets,
         .agents = resolved_.spec.agents,
@@ -422,6 +429,8 @@ class ImageBuilder {
 
   resolve::Resolved& resolved_;
   const store::Store& store_;
+  run::IsolationChoice& isolation_;
+  std::set<std::string> said_isolations_;  // one, unless a RUN without a network needs another
   const OnStep& on_step_;
   const std::function<void(const std::string&)>& warn_;
   std::size_t free_runs_;    // how many more may run
@@ -434,9 +443,15 @@ class ImageBuilder {
 
 }  // namespace
 
-LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
-                 const std::function<void(const std::string&)>& warn, std::size_t runs) {
-  return ImageBuilder(resolved, store, on_step, warn, runs).run();
+LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, run::IsolationChoice& isolation,
+                 const OnStep& on_step, const std::function<void(const std::string&)>& warn,
+                 std::size_t runs) {
+  return ImageBuilder(resolved, store, isolation, on_step, warn, runs).run();
+}
+
+Digest key_in_grade(const Digest& key, const run::Isolation& isolation) {
+  if (!isolation.grade || isolation.is_reference()) return key;
+  return sha256("key = " + key.hex() + "\nisolation = " + run::to_string(*isolation.grade) + "\n");
 }
 
 }  // namespace bottle::image::builtin

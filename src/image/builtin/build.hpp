@@ -7,6 +7,7 @@
 
 #include "image/model/plan.hpp"
 #include "image/resolve/resolve.hpp"
+#include "run/isolation_probe.hpp"
 #include "store/store.hpp"
 
 namespace bottle::image::builtin {
@@ -29,7 +30,14 @@ using OnStep = std::function<void(const StepReport&)>;
 // error stops the others. What `resolved` knows of the files of a context is released with the last
 // instruction that takes some. The result is not saved anywhere (see save_plan()); the layers are in the
 // store.
-LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, const OnStep& on_step,
-                 const std::function<void(const std::string&)>& warn, std::size_t runs = 1);
+//
+// `isolation` says the grade of the RUNs, and is asked when the first one is executed. What a grade makes
+// that is not the reference is stored under a separate key; what the reference made serves every grade.
+LoadedPlan build(resolve::Resolved& resolved, const store::Store& store, run::IsolationChoice& isolation,
+                 const OnStep& on_step, const std::function<void(const std::string&)>& warn,
+                 std::size_t runs = 1);
+
+// The key of what the grade makes under the key `key`: the same for the reference.
+Digest key_in_grade(const Digest& key, const run::Isolation& isolation);
 
 }  // namespace bottle::image::builtin

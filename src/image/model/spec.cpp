@@ -232,11 +232,11 @@ BuildSpec load_spec(const fs::path& file) {
   const std::string& name = file.native();
   const Json document = parse_spec(file);
   const JsonView view(document, name + "#");
-  refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context", "exclude",       "target",
-                        "platform",      "buildArgs", "contexts",   "engine",  "engineOptions", "packer",
-                        "registryImage", "tag",       "gitModes",   "pack",    "store",         "secrets",
-                        "runNetwork",    "allow",     "lock",       "epoch",   "buildTree",     "shmSize",
-                        "ulimits",       "addHosts",  "locked"});
+  refuse_unknown(view, {"schema",        "slug",      "dockerfile", "context",  "exclude",       "target",
+                        "platform",      "buildArgs", "contexts",   "engine",   "engineOptions", "packer",
+                        "registryImage", "tag",       "gitModes",   "pack",     "store",         "secrets",
+                        "runNetwork",    "allow",     "lock",       "epoch",    "buildTree",     "shmSize",
+                        "ulimits",       "addHosts",  "locked",     "isolation"});
   if (view.at("schema").unsigned_number() != 1)
     throw UsageError("unsupported version of the specification: expected 1",
                      {.where = name, .hint = configure_hint(file)});
@@ -269,6 +269,7 @@ BuildSpec load_spec(const fs::path& file) {
     spec.run_settings.add_limit(limit, name + "#/ulimits");
   for (const std::string& host : view.strings_or_empty("addHosts"))
     spec.run_settings.add_host(host, name + "#/addHosts");
+  spec.isolation = view.string_or("isolation", "");
   spec.allowed = view.strings_or_empty("allow");
   spec.engine = view.string_or("engine", "builtin");
   check_engine_name(spec.engine, name + "#/engine");

@@ -69,6 +69,7 @@ struct BuildSpec {
   std::vector<SshSpec> agents;  // beside "default", which is $SSH_AUTH_SOCK unless it is here
   bool run_has_network = true;  // false: RUN has none
   RunSettings run_settings;
+  std::string isolation;             // of RUN: a word of run/isolation.hpp; "" is auto
   std::vector<std::string> allowed;  // entitlements: "security.insecure"
   std::string engine = "builtin";
   std::vector<std::string> engine_options;  // words for an outside engine's build command

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "image/resolve/resolved.hpp"
+#include "run/isolation.hpp"
 #include "util/error.hpp"
 #include "util/text.hpp"
 
@@ -133,6 +134,13 @@ std::string places(const Resolved& resolved) {
   return text.empty() ? text : sha256(text).hex();
 }
 
+bool has_run(const Resolved& resolved) {
+  for (const auto& [number, stage] : resolved.stages)
+    for (const FileStep& step : stage.steps)
+      if (step.as<RunStep>() != nullptr) return true;
+  return false;
+}
+
 std::string key_text(const Resolved& resolved) {
   Lines lines;
   const auto add = [&](const std::string& subject, const std::string& value) { lines.add(subject, value); };
@@ -158,6 +166,10 @@ std::string key_text(const Resolved& resolved) {
       line += '\n';
     });
   }
+  // The other grades of isolation give one result.
+  const std::string& isolation = resolved.spec.isolation;
+  if (is_builtin(resolved.spec) && isolation == run::to_string(run::Grade::chroot) && has_run(resolved))
+    add("isolation", isolation);
   for (const auto& [name, value] : resolved.spec.labels)
     add("label " + escape_word(name), escape_word(value));
   add("platform", resolved.values.target_platform.string());

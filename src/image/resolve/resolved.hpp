@@ -108,6 +108,8 @@ struct Resolved {
   const context::ContextScan& scan(const std::string& name) const { return *scans.at(name).scan; }
 };
 
+bool has_run(const Resolved& resolved);  // in one of the needed stages
+
 // The sources of an instruction that are fetched, as layers in separate trees; from the store where they are
 // there. In the order of step.remotes.
 std::vector<oci::LayerIndex> fetch(const Resolved& resolved, const CopyStep& step, const store::Store& store);

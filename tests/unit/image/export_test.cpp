@@ -76,8 +76,9 @@ e
   moved.store = directory() / "other store";
   const store::Store store = store::Store::open(moved.store);
   resolve::Resolved resolved = resolve::resolve_image(moved, store);
+  run::IsolationChoice isolation(std::nullopt, store);
   const LoadedPlan image = builtin::build(
-      resolved, store, [](const builtin::StepReport&) {}, [](const std::string&) {});
+      resolved, store, isolation, [](const builtin::StepReport&) {}, [](const std::string&) {});
   const ExportReport second = export_layout(image, store, directory() / "two", "test:latest");
   EXPECT_EQ(first.image_digest, second.image_digest);
   EXPECT_EQ(files_of(directory() / "one"), files_of(directory() / "two"));

@@ -67,8 +67,9 @@ BuiltImage ImageTest::build(const BuildSpec& spec) const {
   const store::Store store = this->store();
   BuiltImage result;
   resolve::Resolved resolved = resolve::resolve_image(spec, store);
+  run::IsolationChoice isolation(std::nullopt, store);
   result.image = builtin::build(
-      resolved, store,
+      resolved, store, isolation,
       [&](const builtin::StepReport& report) {
         (report.outcome == builtin::StepOutcome::executed ? result.executed : result.stored)
             .push_back(report.step.text);

@@ -154,7 +154,7 @@ def check_cmake(top):
 def check_exit_status(top):
     page = (top / "docs/exit-status.md").read_text(encoding="utf-8")
     enumerators = re.search(
-        r"enum ExitStatus : int \{(.*?)\}",
+        r"enum ToolExit : int \{(.*?)\}",
         (top / "src/util/tool_main.hpp").read_text(encoding="utf-8"),
     )[1]
     described = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)

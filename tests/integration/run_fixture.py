@@ -10,6 +10,9 @@ import images
 import system_fixture
 
 
+SECRET = "correct-horse-battery"
+
+
 class Run(system_fixture.TestCase):
     def setUp(self):
         super().setUp()

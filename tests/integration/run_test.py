@@ -8,10 +8,8 @@ import tempfile
 import textwrap
 
 import system_fixture
+import run_fixture
 from run_fixture import Run
-
-
-SECRET = "correct-horse-battery"
 
 
 class Layers(Run):
@@ -125,7 +123,7 @@ class Layers(Run):
 
 class Mounts(Run):
     def test_secrets_are_not_stored(self):
-        (self.top / "secret").write_text(SECRET)
+        (self.top / "secret").write_text(run_fixture.SECRET)
         result = self.run_build(
             (
                 'RUN --mount=type=secret,id=s,env=S busybox test "$(busybox cat /run/secrets/s'
@@ -134,11 +132,11 @@ class Mounts(Run):
             "--secret",
             f"id=s,src={self.top / 'secret'}",
         )
-        self.assertNotIn(SECRET, result.stdout)
+        self.assertNotIn(run_fixture.SECRET, result.stdout)
         for top in (self.build.build, self.build.cache):
             for path in top.rglob("*"):
                 if path.is_file() and not path.is_symlink():
-                    self.assertNotIn(SECRET.encode(), path.read_bytes(), path)
+                    self.assertNotIn(run_fixture.SECRET.encode(), path.read_bytes(), path)
 
     def test_missing_required_secret_is_an_error(self):
         result = self.run_build("RUN --mount=type=secret,id=s,required true\n", expect=1)
@@ -187,8 +185,8 @@ class Mounts(Run):
         self.assertEqual([set(layer) - {"a", "b"} for layer in self.layers()], [set()] * 6)
 
     def test_secrets_have_owners_and_modes(self):
-        (self.top / "secret").write_text(SECRET)
-        self.build.environment["VALUE"] = SECRET
+        (self.top / "secret").write_text(run_fixture.SECRET)
+        self.build.environment["VALUE"] = run_fixture.SECRET
         look = "busybox stat -c '%a %u %g'"
         result = self.run_build(
             (

@@ -286,7 +286,7 @@ TEST_F(SpecTest, EpochIsReadFromTheSpecification) {
                     HasSubstr("-DBOTTLE_SOURCE_DATE_EPOCH=2000")));
   EXPECT_EQ(source_date_epoch(load(minimal())), 2000);
   EXPECT_THAT(refused(with("/epoch", "1000")), HasSubstr("#/epoch"));
-  EXPECT_THAT(refused(with("/epoch", 8589934592)), HasSubstr("#/epoch"));
+  EXPECT_THAT(refused(with("/epoch", 253402300800)), HasSubstr("#/epoch"));
 }
 
 TEST(Epoch, IsANumberOfSeconds) {
@@ -298,12 +298,12 @@ TEST(Epoch, IsANumberOfSeconds) {
     const ScopedVariable variable("SOURCE_DATE_EPOCH", "1700000000");
     EXPECT_EQ(source_date_epoch(), 1700000000);
   }
-  for (const char* bad : {"-1", "1.5", "now", " 1", "8589934592"}) {
+  for (const char* bad : {"+-1", "1.5", "now", " 1", "253402300800"}) {
     const ScopedVariable variable("SOURCE_DATE_EPOCH", bad);
     EXPECT_THAT(error_of([] { source_date_epoch(); }), HasSubstr("SOURCE_DATE_EPOCH")) << bad;
   }
-  const ScopedVariable variable("SOURCE_DATE_EPOCH", "8589934591");
-  EXPECT_EQ(source_date_epoch(), 8589934591);
+  const ScopedVariable variable("SOURCE_DATE_EPOCH", "-7");
+  EXPECT_EQ(source_date_epoch(), -7);
 }
 
 }  // namespace

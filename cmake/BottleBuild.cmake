@@ -1,5 +1,6 @@
 # The compilation of Bottle's own sources: one static library for each room, strict warnings, the language standard.
 include_guard(GLOBAL)
+include(BottleToolNames)
 include(CheckLinkerFlag)
 include(GNUInstallDirs)
 
@@ -164,6 +165,9 @@ function(bottle_tool name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY_${config} "${PROJECT_BINARY_DIR}/bin")
   endforeach()
   string(REPLACE "bottle-" "" short "${file}")
+  if(NOT short IN_LIST _bottle_all_tools)
+    message(FATAL_ERROR "cmake/BottleToolNames.cmake does not list the tool ${short}")
+  endif()
   add_executable(bottle::${short} ALIAS ${name})
   set_property(TARGET ${name} PROPERTY EXPORT_NAME ${short})
   install(TARGETS ${name} EXPORT BottleTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -3,6 +3,7 @@
 # Targets, if what they need is installed: docs (HTML), man, completions. The default build makes the completions, and with
 # BOTTLE_BUILD_DOCS the other two.
 include_guard(GLOBAL)
+include(BottleToolNames)
 include(GNUInstallDirs)
 
 option(BOTTLE_BUILD_DOCS "Build HTML and man pages with the default target (Debian: python3-sphinx, python3-myst-parser)" OFF)
@@ -60,15 +61,14 @@ endif()
 # One program for all tools, beside them.
 configure_file("${PROJECT_SOURCE_DIR}/tools/bottle" "${PROJECT_BINARY_DIR}/bin/bottle" COPYONLY)
 
-set(_bottle_tools cache fingerprint gate image lock pack registry why)
 set(_bottle_completions "${PROJECT_BINARY_DIR}/completions")
 set(_bottle_has_completions FALSE)
 if(BOTTLE_PYTHON AND NOT CMAKE_CROSSCOMPILING AND NOT BOTTLE_SANITIZE)
   set(_bottle_has_completions TRUE)
-  set(_bottle_programs ${_bottle_tools})
+  set(_bottle_programs ${_bottle_all_tools})
   list(TRANSFORM _bottle_programs REPLACE "(.+)" "$<TARGET_FILE:bottle::\\1>")
   set(_bottle_files "")
-  foreach(suffix IN ITEMS "" ${_bottle_tools})
+  foreach(suffix IN ITEMS "" ${_bottle_all_tools})
     string(JOIN "-" tool bottle ${suffix})
     list(APPEND _bottle_files "bash/${tool}" "zsh/_${tool}" "fish/${tool}.fish")
   endforeach()

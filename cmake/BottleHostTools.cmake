@@ -2,7 +2,7 @@
 # flags, the build type, the toolchain and the libraries of the enclosing project do not reach them.
 include_guard(GLOBAL)
 
-set(_bottle_all_tools cache fingerprint gate image lock pack registry why)
+include("${CMAKE_CURRENT_LIST_DIR}/BottleToolNames.cmake")
 set(BOTTLE_TOOLS "${_bottle_all_tools}" CACHE STRING "The tools of Bottle to build")
 set(BOTTLE_TOOLS_CMAKE_ARGS "" CACHE STRING "Arguments of cmake for the tools of Bottle, for example -DCMAKE_CXX_COMPILER=g++-13")
 mark_as_advanced(BOTTLE_TOOLS BOTTLE_TOOLS_CMAKE_ARGS)

@@ -209,7 +209,7 @@ def main():
     # The directory has programs of tests too.
     names = re.search(
         r"_bottle_all_tools ([a-z ]+)\)",
-        (top / "cmake/BottleHostTools.cmake").read_text(encoding="utf-8"),
+        (top / "cmake/BottleToolNames.cmake").read_text(encoding="utf-8"),
     )[1].split()
     trees = [tree(tools / f"bottle-{name}") for name in names]
     found = [

@@ -1,0 +1,2 @@
+# The tools, bottle-<name> each. The one list of them: other files include it.
+set(_bottle_all_tools cache fingerprint gate image lock pack registry why)

@@ -1,5 +1,7 @@
 # `cmake --build <build> --target package`: a Debian package, and an archive bottle-<version>-linux-<arch>.tar.zst that runs
-# from any directory (packaging/archive). The same sources and compiler give the same bytes.
+# from any directory (packaging/archive). The same sources and compiler give the same bytes, in any build directory.
+#
+# Both have the manuals, if Sphinx is installed (packaging/stage.cmake).
 include_guard(GLOBAL)
 
 # The launcher of the archive's tools. Without a static C library there is no archive.
@@ -14,9 +16,7 @@ if(BOTTLE_STATIC_C_LIBRARY AND NOT BOTTLE_SANITIZE)
   list(APPEND CPACK_GENERATOR External)
 endif()
 
-set(_bottle_changelog "${PROJECT_BINARY_DIR}/packaging/changelog.gz")
-execute_process(COMMAND gzip -9nc "${PROJECT_SOURCE_DIR}/CHANGELOG.md" OUTPUT_FILE "${_bottle_changelog}" COMMAND_ERROR_IS_FATAL ANY)
-install(FILES "${PROJECT_SOURCE_DIR}/packaging/copyright" "${_bottle_changelog}" DESTINATION "${BOTTLE_DOC_DIR}" COMPONENT docs)
+install(FILES "${PROJECT_SOURCE_DIR}/packaging/copyright" "${PROJECT_SOURCE_DIR}/CHANGELOG.md" DESTINATION "${BOTTLE_DOC_DIR}" COMPONENT docs)
 
 # The time of all files: that of the commit; outside a clone, that of the changelog.
 set(_bottle_epoch "$ENV{SOURCE_DATE_EPOCH}")
@@ -28,14 +28,23 @@ if(_bottle_epoch STREQUAL "")
   file(TIMESTAMP "${PROJECT_SOURCE_DIR}/CHANGELOG.md" _bottle_epoch "%s")
 endif()
 
+# Who publishes the Debian package, as Debian's own programs read it.
+set(_bottle_contact "The Bottle developers <bottle@localhost>")
+if(NOT "$ENV{DEBEMAIL}" STREQUAL "")
+  set(_bottle_contact "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+set(BOTTLE_PACKAGE_CONTACT "${_bottle_contact}" CACHE STRING "The maintainer of the Debian package: name <address>")
+mark_as_advanced(BOTTLE_PACKAGE_CONTACT)
+
 set(CPACK_PACKAGE_NAME bottle)
 set(CPACK_PACKAGE_VENDOR "The Bottle developers")
-set(CPACK_PACKAGE_CONTACT "The Bottle developers <bottle@localhost>")
+set(CPACK_PACKAGE_CONTACT "${BOTTLE_PACKAGE_CONTACT}")
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "container images and microVM packs as CMake targets")
-set(CPACK_PACKAGE_DESCRIPTION "Bottle builds Dockerfiles into OCI images and packs for smolvm as ordinary targets
-of CMake. A change runs only the steps whose result it can alter, and the same
-inputs give the same bytes. It needs no daemon, no KVM and no root.
+set(CPACK_PACKAGE_DESCRIPTION "Bottle builds Dockerfiles into OCI images and packs for smolvm as
+ordinary targets of CMake. A change runs only the steps whose result it can
+alter, and the same inputs give the same bytes. It needs no daemon, no KVM
+and no root.
 .
 This package contains the tools and the CMake package.")
 set(CPACK_MONOLITHIC_INSTALL ON)
@@ -43,9 +52,15 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_DIRECTORY "${PROJECT_BINARY_DIR}/packages")
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_PROJECT_CONFIG_FILE "${PROJECT_BINARY_DIR}/packaging/options.cmake")
+set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/packaging/stage.cmake")
+set(_bottle_manuals "")
+if(BOTTLE_PYTHON AND BOTTLE_SPHINX_HAS_MYST)
+  set(_bottle_manuals "${BOTTLE_PYTHON};${PROJECT_SOURCE_DIR}/docs/sphinx/build;--sphinx-build;${BOTTLE_SPHINX_BUILD}")
+endif()
 configure_file("${PROJECT_SOURCE_DIR}/packaging/options.cmake.in" "${CPACK_PROJECT_CONFIG_FILE}" @ONLY)
 
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Loaded when they are needed, so the linker does not name them.

@@ -29,6 +29,10 @@ class Failed(Exception):
     """A command failed; the message has the end of its output."""
 
 
+class Unavailable(Failed):
+    """The package mirror failed, or is not known."""
+
+
 def mirror():
     """The site of the first Debian archive in apt's configuration."""
     lines = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(SITE)", "Created-By: Packages"],
@@ -37,18 +41,32 @@ def mirror():
         origin, _, site = line.partition(" ")
         if origin == "Debian":
             return site
-    raise Failed("apt's configuration has no Debian archive: run apt-get update")
+    raise Unavailable("apt's configuration has no Debian archive: run apt-get update")
 
 
-def run(command, log, **options):
-    """Runs a command with its output appended to a file."""
+def missing(*programs):
+    """What this machine lacks, as text, or None."""
+    if os.geteuid() != 0:
+        return "needs root: debootstrap and chroot"
+    for program in ("debootstrap", "unshare", "chroot", *programs):
+        if not shutil.which(program):
+            return f"needs {program}, which is not installed"
+    try:
+        mirror()
+    except (OSError, subprocess.CalledProcessError, Failed) as error:
+        return str(error)
+    return None
+
+
+def run(command, log, failure=Failed, **options):
+    """Runs a command with its output appended to a file. An unsuccessful one is raised as a `failure`."""
     with log.open("ab") as output:
         output.write(f"+ {' '.join(map(str, command))[:400]}\n".encode())
         output.flush()
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, **options)
     if done.returncode:
         last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise Failed(f"{' '.join(map(str, command))[-200:]}: exit status {done.returncode}; the end of {log}:\n{last}")
+        raise failure(f"{' '.join(map(str, command))[-200:]}: exit status {done.returncode}; the end of {log}:\n{last}")
 
 
 class Root:
@@ -56,9 +74,8 @@ class Root:
     directory for unused systems, which take a minute to make."""
 
     def __init__(self, place, release, pristine):
-        for program in ("debootstrap", "unshare", "chroot"):
-            if not shutil.which(program):
-                raise Failed(f"needs {program}, which is not installed")
+        if why := missing():
+            raise Failed(why)
         self.top = place
         self.log = place.with_suffix(".log")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +84,7 @@ class Root:
         if not (original / "etc/debian_version").exists() or (original / "debootstrap").exists():
             subprocess.run(["rm", "-rf", "--", original], check=True)
             original.parent.mkdir(parents=True, exist_ok=True)
-            run(["debootstrap", "--variant=minbase", release, original, mirror()], self.log)
+            run(["debootstrap", "--variant=minbase", release, original, mirror()], self.log, Unavailable)
         subprocess.run(["rm", "-rf", "--", place], check=True)
         subprocess.run(["cp", "-a", "--reflink=auto", "--", original, place], check=True)
         for file in ("resolv.conf", "hosts"):
@@ -81,10 +98,10 @@ class Root:
     def command(self, *command):
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh", self.top, *command]
 
-    def run(self, *command, env=()):
+    def run(self, *command, env=(), failure=Failed):
         """Seconds that a command took inside."""
         start = time.monotonic()
-        run(self.command(*command), self.log, env={**ENVIRONMENT, **dict(env)})
+        run(self.command(*command), self.log, failure, env={**ENVIRONMENT, **dict(env)})
         return time.monotonic() - start
 
     def output(self, *command, env=()):
@@ -94,8 +111,11 @@ class Root:
             raise Failed(f"{' '.join(command)}: exit status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def update(self):
+        self.run("apt-get", "update", "--error-on=any", failure=Unavailable)
+
     def install(self, *packages):
-        return self.run("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+        return self.run("apt-get", "install", "--yes", "--no-install-recommends", *packages, failure=Unavailable)
 
     def remove(self):
         subprocess.run(["rm", "-rf", "--", self.top], check=True)

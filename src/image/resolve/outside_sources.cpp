@@ -71,7 +71,7 @@ class RemoteFiles : public EmptyImage {
   std::shared_ptr<const remote::RemoteAccess> access_;
 };
 
-// A stage or named context that was probably meant.
+// A stage or named context that was probably meant, or scratch.
 std::string near_hint(const std::string& written, const StagePlan& plan, const BuildSpec& spec) {
   std::vector<std::string> names;
   for (const PlannedStage& stage : plan.stages)
@@ -79,8 +79,11 @@ std::string near_hint(const std::string& written, const StagePlan& plan, const B
   const std::size_t stages = names.size();
   for (const ContextSpec& context : spec.contexts)
     names.push_back(context.name);
+  const std::string scratch = "scratch";
+  names.push_back(scratch);
   const auto near = bottle::nearest(written, names);
   if (!near) return "";
+  if (*near == scratch) return "did you mean \"scratch\", the empty image? If not, ";
   const auto place = std::find(names.begin(), names.end(), *near) - names.begin();
   return std::string("did you mean the ") +
          (static_cast<std::size_t>(place) < stages ? "stage" : "named context") + " \"" + *near +

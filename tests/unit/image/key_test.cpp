@@ -210,6 +210,8 @@ FROM scratch
 COPY --from=onee a /
 )"),
               AllOf(HasSubstr("Dockerfile:4"), HasSubstr("did you mean the stage \"one\"?")));
+  EXPECT_THAT(refused("FROM scrach\nCOPY file /\n"),
+              AllOf(HasSubstr("Dockerfile:1"), HasSubstr("did you mean \"scratch\"")));
   EXPECT_THAT(refused("FROM scratch AS one\nFROM debian\n"), Not(HasSubstr("did you mean")));
   EXPECT_THAT(refused("FROM debian\n"), AllOf(HasSubstr("Dockerfile:1"), HasSubstr("CONTEXTS debian=")));
   EXPECT_THAT(refused("FROM scratch\nRUN --security=insecure x\n"),

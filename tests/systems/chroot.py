@@ -1,12 +1,13 @@
-"""Fresh root directories of Debian releases, made by debootstrap, for the scripts beside this file. They need root and the
-package mirror that this machine is configured with."""
+"""Fresh root directories of Debian releases, made by debootstrap, for the scripts beside this file.
+They need root and the package mirror that this machine is configured with."""
 import os
 import pathlib
 import shutil
 import subprocess
 import time
 
-# Enough devices and a view of processes for apt, compilers and tests; all mounts end with the command.
+# Enough devices and a view of processes for apt, compilers and tests. All mounts end with the
+# command.
 ENTER = """
 set -e
 root=$1
@@ -21,8 +22,12 @@ mkdir -m 1777 "$root/dev/shm"
 mount -t proc proc "$root/proc"
 exec chroot "$root" "$@"
 """
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
-               "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 
 
 class Failed(Exception):
@@ -35,8 +40,12 @@ class Unavailable(Failed):
 
 def mirror():
     """The site of the first Debian archive in apt's configuration."""
-    lines = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(SITE)", "Created-By: Packages"],
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(SITE)", "Created-By: Packages"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     for line in lines:
         origin, _, site = line.partition(" ")
         if origin == "Debian":
@@ -59,19 +68,28 @@ def missing(*programs):
 
 
 def run(command, log, failure=Failed, **options):
-    """Runs a command with its output appended to a file. An unsuccessful one is raised as a `failure`."""
+    """Runs a command with its output appended to a file. If it fails, raises `failure`."""
     with log.open("ab") as output:
         output.write(f"+ {' '.join(map(str, command))[:400]}\n".encode())
         output.flush()
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, **options)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **options,
+        )
     if done.returncode:
         last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise failure(f"{' '.join(map(str, command))[-200:]}: exit status {done.returncode}; the end of {log}:\n{last}")
+        raise failure(
+            f"{' '.join(map(str, command))[-200:]}: exit status {done.returncode}; the end of {log}:\n{last}"
+        )
 
 
 class Root:
-    """A root directory at `place` with a release's minimal system. Nothing of an earlier one remains. `pristine` is a
-    directory for unused systems, which take a minute to make."""
+    """A root directory at `place` with a release's minimal system. Replaces an earlier one.
+    `pristine` is a directory for unused systems, which take a minute to make."""
 
     def __init__(self, place, release, pristine):
         if why := missing():
@@ -84,7 +102,11 @@ class Root:
         if not (original / "etc/debian_version").exists() or (original / "debootstrap").exists():
             subprocess.run(["rm", "-rf", "--", original], check=True)
             original.parent.mkdir(parents=True, exist_ok=True)
-            run(["debootstrap", "--variant=minbase", release, original, mirror()], self.log, Unavailable)
+            run(
+                ["debootstrap", "--variant=minbase", release, original, mirror()],
+                self.log,
+                Unavailable,
+            )
         subprocess.run(["rm", "-rf", "--", place], check=True)
         subprocess.run(["cp", "-a", "--reflink=auto", "--", original, place], check=True)
         for file in ("resolv.conf", "hosts"):
@@ -96,7 +118,19 @@ class Root:
         policy.chmod(0o755)
 
     def command(self, *command):
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh", self.top, *command]
+        return [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            ENTER,
+            "sh",
+            self.top,
+            *command,
+        ]
 
     def run(self, *command, env=(), failure=Failed):
         """Seconds that a command took inside."""
@@ -105,17 +139,27 @@ class Root:
         return time.monotonic() - start
 
     def output(self, *command, env=()):
-        done = subprocess.run(self.command(*command), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                              env={**ENVIRONMENT, **dict(env)})
+        done = subprocess.run(
+            self.command(*command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**ENVIRONMENT, **dict(env)},
+        )
         if done.returncode:
-            raise Failed(f"{' '.join(command)}: exit status {done.returncode}: {done.stdout}{done.stderr}")
+            raise Failed(
+                f"{' '.join(command)}: exit status {done.returncode}: {done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def update(self):
         self.run("apt-get", "update", "--error-on=any", failure=Unavailable)
 
     def install(self, *packages):
-        return self.run("apt-get", "install", "--yes", "--no-install-recommends", *packages, failure=Unavailable)
+        return self.run(
+            "apt-get", "install", "--yes", "--no-install-recommends", *packages, failure=Unavailable
+        )
 
     def remove(self):
         subprocess.run(["rm", "-rf", "--", self.top], check=True)

@@ -107,6 +107,9 @@ target_compile_features(bottle_options INTERFACE cxx_std_20)
 target_compile_options(bottle_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers
                                                 # GCC 12 warns of std::string's own operator+ (GCC bug 105651).
                                                 $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+                                                # Since GCC 13. JsonView is a reference, and GCC takes what it refers to for
+                                                # a part of it.
+                                                $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-dangling-reference>
                                                 $<$<BOOL:${BOTTLE_WERROR}>:-Werror>)
 target_compile_definitions(bottle_options INTERFACE _FILE_OFFSET_BITS=64 BOTTLE_VERSION="${PROJECT_VERSION}")
 target_include_directories(bottle_options INTERFACE "${PROJECT_SOURCE_DIR}/src")

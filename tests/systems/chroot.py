@@ -67,10 +67,12 @@ def missing(*programs):
     return None
 
 
-def run(command, log, failure=Failed, **options):
-    """Runs a command with its output appended to a file. If it fails, raises `failure`."""
+def run(command, log, failure=Failed, title=None, **options):
+    """Runs a command with its output appended to a file. If it fails, raises `failure`, which names
+    the command or its `title`."""
+    title = title or " ".join(map(str, command))
     with log.open("ab") as output:
-        output.write(f"+ {' '.join(map(str, command))[:400]}\n".encode())
+        output.write(f"+ {title}\n".encode())
         output.flush()
         done = subprocess.run(
             command,
@@ -82,9 +84,7 @@ def run(command, log, failure=Failed, **options):
         )
     if done.returncode:
         last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise failure(
-            f"{' '.join(map(str, command))[-200:]}: exit status {done.returncode}; the end of {log}:\n{last}"
-        )
+        raise failure(f"{title}: exit status {done.returncode}; the end of {log}:\n{last}")
 
 
 class Root:
@@ -135,7 +135,13 @@ class Root:
     def run(self, *command, env=(), failure=Failed):
         """Seconds that a command took inside."""
         start = time.monotonic()
-        run(self.command(*command), self.log, failure, env={**ENVIRONMENT, **dict(env)})
+        run(
+            self.command(*command),
+            self.log,
+            failure,
+            title=" ".join(map(str, command)),
+            env={**ENVIRONMENT, **dict(env)},
+        )
         return time.monotonic() - start
 
     def output(self, *command, env=()):

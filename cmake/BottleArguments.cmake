@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Parsing of arguments: exact (a value may be any text), with errors that name the most similar known word.
 include_guard(GLOBAL)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The compilation of Bottle's own sources: one static library for each room, strict warnings, the language standard.
 include_guard(GLOBAL)
 include(BottleToolNames)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Checks that need every bottle and target of the project: a bottle may be used before it is declared.
 include_guard(GLOBAL)
 

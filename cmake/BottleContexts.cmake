@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Named contexts: further directories, bottles, targets and images, for COPY --from and FROM.
 include_guard(GLOBAL)
 

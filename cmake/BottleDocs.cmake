@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The documentation as HTML and man pages, completions for shells, and their installation (component "docs").
 #
 # Targets, if what they need is installed: docs (HTML), man, completions. The default build makes the completions, and with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The spellings of an upstream's URL, and the git settings that redirect them to its gate.
 #
 # git replaces the longest prefix of a URL that is the value of a url.<base>.insteadOf (git-config(1)). A prefix may belong to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The tools inside another project's build. They are programs for the build machine, so a separate project builds them: the
 # flags, the build type, the toolchain and the libraries of the enclosing project do not reach them.
 include_guard(GLOBAL)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The package for find_package(Bottle): the same in an installation and in a build tree (-DBottle_DIR=<build>/cmake).
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writing JSON text. string(JSON) cannot be used, because the result contains generator expressions and is complete only when
 # CMake generates.
 include_guard(GLOBAL)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # `cmake --build <build> --target package`: a Debian package, and an archive bottle-<version>-linux-<arch>.tar.zst that runs
 # from any directory (packaging/archive). The same sources and compiler give the same bytes, in any build directory.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The targets that push a bottle to registries: bottle-<slug>-push and bottles-push.
 include_guard(GLOBAL)
 

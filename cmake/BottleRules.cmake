@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The rules of a bottle: fingerprint, image, pack, and the export of a layout on request.
 include_guard(GLOBAL)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Settings that a build reads from this machine and its environment. They are read when the project is configured and written
 # to specifications, so that all steps of a build use the same values and a change runs only the steps that depend on it.
 include_guard(GLOBAL)

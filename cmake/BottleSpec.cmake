@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The specification of a bottle: one JSON file for the tools, and two smaller files that are only dependencies.
 include_guard(GLOBAL)
 

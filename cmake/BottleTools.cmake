@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The paths of the tools: built by this build, part of the installed package, or found on the host.
 include_guard(GLOBAL)
 

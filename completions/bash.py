@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion for bash, without the package bash-completion."""
 import shlex
 

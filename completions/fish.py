@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion for fish. A function finds the subcommand: a word that is the value of an option is
 not one."""
 

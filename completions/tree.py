@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A command line as a tree of commands: what `<tool> --describe-command-line` prints."""
 
 

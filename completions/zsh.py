@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion for zsh: one function for each command, with _arguments."""
 import shlex
 

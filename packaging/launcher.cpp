@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bin/bottle-<tool> of the relocatable archive: starts libexec/bottle/bottle-<tool> with the C library and
 // the other libraries of the archive, lib/bottle, by their own dynamic loader. So the tools run on systems
 // with an older C library, or another one. Linked statically. The environment stays as it is: programs that a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Run by cpack on the staged files of each package: adds what a package has and an installation does not. cpack may set
 # DESTDIR, which file(INSTALL) would prepend.
 

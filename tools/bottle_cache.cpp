@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-cache: what is in the store, making it smaller, and checking it (docs/tools/bottle-cache.md).
 #include "run/run_gc.hpp"
 #include "store/check.hpp"

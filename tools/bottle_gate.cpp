@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-gate: renders gates and launches them. Manual: docs/tools/bottle-gate.md.
 #include <iostream>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "bottle_image_docker.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `bottle-image docker ...`: the commands of image/engine/docker_client.hpp for scripts, and `bottle-image
 // load`.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-lock: writes, checks and shows what outside sources stand for (docs/tools/bottle-lock.md).
 #include <fmt/format.h>
 

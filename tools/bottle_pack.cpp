@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-pack: packs from image plans, and what is in packs. Manual: docs/tools/bottle-pack.md.
 #include <unistd.h>
 

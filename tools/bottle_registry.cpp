@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-registry: images, packs and other artifacts of registries (docs/tools/bottle-registry.md), and a
 // small registry (docs/tools/bottle-registry-serve.md).
 #include <fmt/format.h>

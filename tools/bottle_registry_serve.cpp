@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "bottle_registry_serve.hpp"
 
 #include "registry/loopback.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `bottle-registry serve` (docs/tools/bottle-registry-serve.md).
 #pragma once
 

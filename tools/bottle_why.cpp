@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-why: which change caused what to run in the last build (docs/tools/bottle-why.md).
 #include "explain/find_bottles.hpp"
 #include "explain/report.hpp"

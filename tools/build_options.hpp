@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options that say what to build, shared by bottle-fingerprint, bottle-image and bottle-lock.
 #pragma once
 

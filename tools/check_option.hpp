@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // --check: the rules of a Dockerfile and nothing else, of bottle-fingerprint and bottle-image.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tools that end soon.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle-pack runtime: what a build system needs to know of smolvm's agent root filesystem.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the sub-commands of bottle-registry reach a registry: options that are the same for all of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `bottle-registry push` (docs/tools/bottle-registry.md).
 #pragma once
 

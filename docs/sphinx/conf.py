@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration of Sphinx for the copy of docs/ that docs/sphinx/build makes."""
 import json
 import os

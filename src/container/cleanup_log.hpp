@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a build has put into an engine and must take out again, written down before it is there: so a build
 // that was killed is cleaned up by the next one in the same build directory.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands of Docker's command line that Bottle needs (Podman's has the same), each with a failure policy
 // that is named where it is called.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ending processes that continued when the builder that started them was killed, found by what only they
 // have.
 #pragma once

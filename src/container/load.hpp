@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images on their way into an engine: as the archive that `docker load` reads.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names for containers: "<base>", then "<base>-2" to "<base>-99". One walk for a caller that looks for a free
 // name and for one that finds it taken by another process.
 #pragma once

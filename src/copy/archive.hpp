@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Archives that ADD unpacks: files that are a tar, plain or compressed with gzip, bzip2, xz or zstd, known by
 // their content and never by their name.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // COPY and ADD as BuildKit does them, on trees instead of disks: nothing is read but what --chown by name and
 // archives need, and nothing is written. The result is the layer that the instruction makes.
 //

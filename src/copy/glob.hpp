@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two pattern languages of COPY and ADD: wildcards in a source (Go's path/filepath.Match, which BuildKit
 // uses: https://pkg.go.dev/path/filepath#Match) and the patterns of --exclude, --parents (Docker's ignore
 // patterns: the same plus "**" and "!", a directory's match covers what is below it).

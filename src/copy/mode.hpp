@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The value of --chmod: octal ("0644", up to 07777) or symbolic as of chmod(1) ("u=rwX,go=rX").
 // Source: BuildKit's dispatchCopy; symbolic modes as in FreeBSD's setmode(3), which BuildKit's library
 // follows, without a umask.

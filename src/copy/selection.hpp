@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an instruction takes of an image: the entries that decide its result, for its key. What it takes of a
 // context is found by ContextScan.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files of a tree that the sources of COPY and ADD name. The context scan uses it to know what to read
 // and what the result depends on; copy() uses the same functions, so both always agree.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tree that is being changed: what an instruction does to a destination, kept apart from the destination,
 // so that the difference is the layer.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What unpacking an archive into a directory of a tree does to the tree.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of an instruction's arguments, quotes and escapes still in them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The syntax of a Dockerfile: directives, logical lines, flags, heredocs (Dockerfile reference, "Format",
 // "Parser directives", "Here-Documents"). What the words of an instruction mean is decided in
 // instructions.hpp.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a Dockerfile was understood, as JSON for people and tests (bottle-fingerprint --print). Empty and
 // default values are left out.
 #pragma once

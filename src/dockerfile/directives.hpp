@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parser directives at the top of a Dockerfile ("# syntax=", "# escape=", "# check=").
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Durations as HEALTHCHECK flags write them ("1h30m", "1.5s", "100ms") and as image histories show them
 // ("1h30m0s").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The flags of one instruction: declared by name and kind, then parsed, with the nearest known flag for a
 // wrong one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a source of COPY or ADD is: a path, a URL to download, or a git repository. Nothing is fetched here.
 // Source: Dockerfile reference, "ADD" ("Adding files from a Git repository", "--keep-git-dir",
 // "--checksum"); BuildKit, frontend/dockerfile/dfgitutil and util/gitutil (what counts as a git source).

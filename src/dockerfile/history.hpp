@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The `created_by` texts that BuildKit's frontend writes into the history of an image (OCI image-spec,
 // config.md "history"), and the command line that RUN executes, which is a part of one.
 #pragma once

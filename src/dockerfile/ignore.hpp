@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ignore files (.dockerignore) and the matching of paths against their patterns, as moby/patternmatcher does
 // it, and the short cuts of a directory walk, as BuildKit's file transfer (fsutil) takes them.
 #pragma once

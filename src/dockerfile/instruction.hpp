@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The types of the instructions of a Dockerfile. dockerfile/instructions.hpp makes them.
 #pragma once
 

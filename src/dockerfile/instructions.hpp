@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The typed instructions of a Dockerfile, with every flag of BuildKit's stable frontend (Dockerfile
 // reference). Words are as written: expansion (scope.hpp) comes when the values of variables are known.
 #pragma once

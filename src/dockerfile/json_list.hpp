@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The JSON form of instructions: a list of strings (Dockerfile reference, "Exec form").
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Warnings about Dockerfiles that build but probably not as meant: BuildKit's build checks under their own
 // names (Dockerfile reference, "check" directive; docs.docker.com/reference/build-checks).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A warning about a Dockerfile, and the options that choose among them.
 #pragma once
 

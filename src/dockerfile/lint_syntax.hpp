@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Of the lint rules those that need the text of a Dockerfile only, and the list that all rules add to.
 #pragma once
 

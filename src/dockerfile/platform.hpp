@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Platforms as FROM --platform and the TARGET... arguments write them: os[(version)]/architecture[/variant]
 // (OCI image-spec, image-index.md "platform"; the spellings that are folded are those of
 // containerd/platforms).

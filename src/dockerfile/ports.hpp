@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Port specifications of EXPOSE: [[ip:]host:]port[-last][/protocol].
 #pragma once
 

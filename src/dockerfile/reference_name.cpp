@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of bases as they are compared.
 #include "dockerfile/stages.hpp"
 #include "oci/reference.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small regular expression engine for ignore patterns. The reference matcher turns a pattern into a regular
 // expression without quoting all that is special in one, so a pattern means what that expression means, and
 // this engine understands what can come up there (RE2 syntax, without lazy repetition, word boundaries and \p

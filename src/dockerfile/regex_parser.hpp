@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the text of a regular expression to the steps that regex.hpp executes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A regular expression as the steps that dockerfile/regex.hpp executes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values of RUN --mount and --device: comma-separated fields (Dockerfile reference, "RUN --mount").
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What variables mean at a place in a Dockerfile: the global scope before the first FROM, the scope of a
 // stage as ARG and ENV change it, and the expansion of instructions in it (Dockerfile reference, "Understand
 // how ARG and FROM interact", "Scope", "Environment replacement").

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The patterns of ${name#pattern}, ${name%pattern} and ${name/pattern/text}: "?" is any character, "*" any
 // run of characters (neither crosses a line end), "\*", "\?" and "\\" are the characters themselves; there
 // are no brackets (POSIX.1-2017, XCU 2.13 without 2.13.1's bracket expressions).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The signals that STOPSIGNAL may name.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Places in a Dockerfile and the errors that show them the way a compiler does.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which stages a Dockerfile has, where each starts from, what it copies and mounts from where, and which of
 // them a target needs (Dockerfile reference, "FROM", "Multi-stage builds").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text helpers of the Dockerfile library: UTF-8 code points with the character classes the language is
 // defined by (it treats Unicode white space as blanks and Unicode letters as part of variable names),
 // quoting, and the search for the nearest known name in error messages.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ranges of the Unicode 14 Character Database (UnicodeData.txt, general categories L* and Nd) above ASCII. A
 // name of a variable is made of letters, digits and the underscore, and letters are those of all scripts.
 #include <algorithm>

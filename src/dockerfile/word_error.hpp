@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The error of word expansion and of the patterns in it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word expansion: quotes, escapes and variables in the words of instructions (Dockerfile reference,
 // "Environment replacement"). One expansion gives both readings of a word: one string, and the list that
 // splitting at unquoted white space makes of it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bottles of a CMake build tree.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Comparing two key texts: which inputs of a step were added, removed or changed, as data and as sentences.
 // Key texts are sorted lines "<words> = <value>" (docs/formats/key.md).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why the steps of a bottle ran, from what they left in its build directory (store/step_record.hpp).
 #pragma once
 

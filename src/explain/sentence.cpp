@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Changes as sentences for people.
 #include "explain/key_text.hpp"
 #include "util/text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gate/container_files.hpp"
 
 #include <sys/stat.h>

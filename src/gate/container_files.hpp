@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes into a gate's container before it starts: the rendered files, and the identities with the owner
 // and permissions that the gate's programs need.
 #pragma once

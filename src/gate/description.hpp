@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A gate's description: a JSON file that says what the gate lets through. Format: docs/gates.md, and
 // schema/gate.schema.json, which this room checks with before it looks at what a schema cannot say.
 #pragma once

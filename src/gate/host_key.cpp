@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gate/host_key.hpp"
 
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SSH public keys and lines of known_hosts (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"; RFC 4253 section 6.6, RFC
 // 5656 section 3.1, RFC 8709 section 4, OpenSSH's PROTOCOL.u2f).
 #pragma once

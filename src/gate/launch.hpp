@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starting a gate in a container, and removing what that made. With Docker's command line or Podman's,
 // through container/client.hpp.
 //

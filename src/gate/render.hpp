@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The step from a gate's description and its templates to the files that the gate runs from.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What render left for launching a gate: gate.json beside the scripts.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of JSON Schema (draft 7) that our own schemas use, so that what an editor checks is what a tool
 // checks: type, enum, required, properties, additionalProperties, minProperties, maxProperties, items,
 // minItems, maxItems, minLength, maxLength (in characters), pattern, minimum, maximum, oneOf, and $ref into

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a rendered script is one, and whether the values in it stand where they are words and nothing else.
 #pragma once
 

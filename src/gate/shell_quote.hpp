@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text as one word of a POSIX shell (XCU 2.2.2, single quotes).
 #pragma once
 

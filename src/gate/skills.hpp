@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Skills: directories of the user's that an agent is given. They are gathered in one directory, which becomes
 // a named context.
 #pragma once

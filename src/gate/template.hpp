@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Templates of shell scripts: Mustache (mustache(5)) of which only what is safe in a script is left.
 //
 //   {{name}}                     the value as one quoted word (gate/shell_quote.hpp)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What templates and the files beside them get from a description.
 #include <fmt/format.h>
 

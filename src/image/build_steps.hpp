@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps of a bottle that belong to this room, as a build tree runs them: results into the bottle's build
 // directory, written so that what did not change is not touched, with a record of what ran and why.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // BuildKit's build checks on the Dockerfile of a specification (dockerfile/lint.hpp), with what is known
 // here: named contexts, the ignore file, outside bases, and the build argument BUILDKIT_DOCKERFILE_CHECK,
 // which stands in for the file's "# check=" (BuildKit, frontend/dockerui).

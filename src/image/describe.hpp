@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a specification was understood, as JSON for people and tests (bottle-fingerprint --print).
 #pragma once
 

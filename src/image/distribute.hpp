@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An image plan as what goes to a registry: compressed layers, configuration, manifest.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finding out which outside sources Dockerfiles have and what they stand for now: what bottle-lock does.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Obstacles in a bottle's build directory: a directory or a link without a target where a step reads or
 // writes a file, and a file where it has a directory.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a step of a bottle finds damaged is made again. An image lies in build directories (its own, and those
 // of the bottles that it is made from) and in the store, as files that no rule of a build tool names: so
 // without this a missing or altered one would fail every build that reads it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is below a node of a tree, by name. Most nodes are files, so nothing costs a pointer, not a map.
 #pragma once
 

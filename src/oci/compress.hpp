@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compression of layers for registries: in blocks that are independent members (gzip) or frames (zstd) of one
 // stream, so that several threads can work on one layer and the result depends on the bytes and the level
 // only. Every reader of the formats takes such streams. Source: RFC 1952 section 2.2, RFC 8878 section 3.

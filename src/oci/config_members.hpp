@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The members of an image configuration, brought to the one form that the readers of this project expect.
 // Source: OCI image-spec 1.1 config.md; Docker's additions (Shell, OnBuild, Healthcheck) as
 // BuildKit reads them (moby/docker-image-spec, DockerOCIImage).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading the bytes of entries through their places, checked.
 #pragma once
 

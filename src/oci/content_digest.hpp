@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Digests of content as a registry meets them: SHA-256 or SHA-512, said by the client.
 // Source: OCI image-spec 1.1 descriptor.md, "Digests" and "Registered Algorithms".
 #pragma once

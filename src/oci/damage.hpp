@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a step depends on is not as an earlier step left it. Such an Error has its own type, because the step
 // can be repeated when what is damaged has been made again.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streaming decompression of layer blobs and local archives, chosen by magic bytes.
 // Source: RFC 1952 (gzip), RFC 8878 (zstd), OCI image-spec layer.md "+gzip", "+zstd" media types. bzip2 and
 // xz are for local archives in ADD.

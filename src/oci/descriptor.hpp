@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptors, manifests, indexes and configurations of images: the JSON documents of an image, checked.
 // Source: OCI image-spec 1.1 descriptor.md, manifest.md, image-index.md, config.md with their JSON schemas;
 // Docker "Image Manifest Version 2, Schema 2", which differs in the names of media types only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The layer that makes one tree out of another.
 // Source: OCI image-spec 1.1, layer.md "Determining Changes", "Representing Changes"; order and parents as
 // containerd's diff writes them.

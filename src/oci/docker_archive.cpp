@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The old form of `docker save`: manifest.json lists images with the paths of their configuration and layer
 // tars.
 // Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format".

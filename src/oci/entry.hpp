@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One entry of a layer: the unit that layer indexes, tar files, merged trees and packs share.
 // Source: OCI image-spec 1.1, layer.md "Change Types" and "Whiteouts".
 #pragma once

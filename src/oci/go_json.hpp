@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON documents of images as Go's encoding/json decodes them into a structure, because Docker, containerd,
 // BuildKit and skopeo do that, and images in use rely on it.
 // Source: encoding/json, "Unmarshal" and "Decoder.UseNumber".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files of an image layout, wherever they are: in a directory or in a tar. Internal to the image readers.
 #pragma once
 

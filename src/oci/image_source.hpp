@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images that come from outside as files: OCI image layouts (a directory, or the same in a tar) and `docker
 // save` archives of the old form. All that is handed out has been checked against its descriptor. Source: OCI
 // image-spec 1.1 image-layout.md; Docker image specification 1.2 "Combined Image JSON + Filesystem Changeset

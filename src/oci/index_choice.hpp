@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Choosing the image for a platform among the entries of an index: the one place where that is done, for
 // image layouts, for registries and for the lock.
 //

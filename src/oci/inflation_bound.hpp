@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much a compressed layer may decompress to: the end of a bomb.
 #pragma once
 

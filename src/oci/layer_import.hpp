@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading a layer blob once: its compressed bytes are checked against the descriptor, the uncompressed ones
 // handed on, and the layer index made on the way. Constant memory beside the index.
 // Source: OCI image-spec 1.1, descriptor.md "Verification", config.md "Layer DiffID".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A layer as a list of entries: the primary form of a layer (docs/architecture.md "A layer is an index"). Its
 // tar is made only when something needs the tar.
 //

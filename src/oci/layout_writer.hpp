@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writing an OCI image layout directory that is there whole or not at all.
 // Source: OCI image-spec 1.1 image-layout.md, manifest.md, image-index.md.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file system that a list of layers makes: whiteouts and opaque directories applied, hard links resolved
 // to shared inodes. Source: OCI image-spec 1.1, layer.md "Applying Changesets"; where the text is silent,
 // what containerd's archive.Apply does (parents that are symbolic links are followed inside the root, missing

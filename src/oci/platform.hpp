@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The platform that an image is for: as the OCI image-spec has it (image-index.md, "platform"), with the
 // names of GOOS and GOARCH; and which platforms run on which. Every choice between images for several
 // platforms in this project is made by match_rank().

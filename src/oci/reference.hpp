@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // References of images and other artifacts in registries, with Docker's familiar short names.
 // Source: distribution/reference, the grammar in its documentation; OCI distribution-spec 1.1 "Pulling
 // manifests" (names and tags).

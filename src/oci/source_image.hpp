@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An image that comes from outside as files, its contents not read yet. oci/image_source.hpp opens them.
 #pragma once
 

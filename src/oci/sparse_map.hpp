@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the data of a sparse tar member belong in the file; all else in it is zeros.
 // Source: GNU tar manual, "Storing Sparse Files" (old GNU format, PAX formats 0.0, 0.1 and 1.0); what is
 // accepted beyond that is what Go's archive/tar accepts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes in motion: what readers of archives pull from and writers push to.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fields of a tar header block. Source: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading tar archives as a stream: ustar, GNU (long names, base-256 numbers) and PAX.
 //
 // This is our own parser and not libarchive's because a layer index needs the byte offset of every file's

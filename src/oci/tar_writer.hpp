@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writing tar archives whose bytes depend on the entries alone: no user names, no host facts, one encoding
 // for each entry. (libarchive's writers choose encodings by locale and version.)
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Extended attributes of an entry. Nearly no entry has any, so none cost a pointer.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which smolvm the agent of an agent root filesystem is of.
 #pragma once
 

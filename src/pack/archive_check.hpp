@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks on the members of one inner archive as they pass: names, duplicates, parents, link targets.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs as artifacts of registries, as smolvm's own `pack push`, `pack pull` and `pack inspect` have them.
 //
 //   <tag>               an index with one manifest a guest platform

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cutting tars into chunks that are known before any data is read.
 //
 // A pack is a concatenation of zstd frames, one a chunk. Chunks end between entries, at places that depend on

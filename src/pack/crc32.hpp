@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CRC-32 (ISO-HDLC, the one of zlib and PNG): the checksum of packs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From an image's configuration and the pack's options to a manifest.
 #pragma once
 

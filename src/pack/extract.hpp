@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Unpacking a pack, or what was asked of it, into a directory, and never outside it.
 #pragma once
 

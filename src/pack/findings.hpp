@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a pack cannot hold, or holds in a way that behaves differently from the image at run time.
 #pragma once
 

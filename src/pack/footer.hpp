@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last 64 bytes of a pack: where its parts are. All integers are little-endian.
 //
 //   offset size

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From chunks to frames: taken from the store where it has them, else compressed, in parallel and in order.
 #pragma once
 

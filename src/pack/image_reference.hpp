@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image name in a manifest is a reference that the guest checks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The layers of a pack, bottom first, whatever their order in the file.
 #pragma once
 

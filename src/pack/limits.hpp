@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What smolvm's readers accept. Source: the `.smolmachine` format as of smolvm 1.9
 // (docs/formats/smolmachine.md).
 #pragma once

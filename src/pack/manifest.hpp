@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The manifest of a pack: JSON between the assets and the footer.
 //
 // Written with two blanks of indentation, members in the order below, optional ones left out when absent,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two manifests compared by what they say of a machine.
 #pragma once
 

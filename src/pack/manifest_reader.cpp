@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading manifests with the rules of the format's own reader (see manifest.hpp).
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Headers of the outer tar of a pack: GNU format, bare names, owner and time 0. (Its members are few and
 // ours; entries of the images inside use oci/tar_writer.hpp.)
 #pragma once

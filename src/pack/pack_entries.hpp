@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The entries of a merged tree as a pack can hold them: what would break or be lost when smolvm unpacks them
 // is rewritten, left out or reported (docs/formats/smolmachine.md, "What is changed on the way in").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pack opened for reading: a sidecar (`.smolmachine`) or a single-file executable with a pack at its end.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The step from an image plan to a `.smolmachine` file: key, store lookup, writing, records.
 #pragma once
 

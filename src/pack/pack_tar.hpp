@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading the tars inside a pack, strictly: a pack is damaged where smolvm's readers would guess.
 //
 // Unlike oci/tar_reader.hpp, which is as lenient with layers as container engines are, this reads GNU sparse

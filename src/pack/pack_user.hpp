@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The manifest's user by the accounts that the image has.
 #pragma once
 

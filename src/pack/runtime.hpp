@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The agent's root filesystem of an installed smolvm, which packs carry for `smolvm pack run`.
 #pragma once
 

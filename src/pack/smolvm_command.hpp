@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program `smolvm`, as far as making packs needs it: its command line, its output, and whether it can
 // work here. Source: smolvm 1.9.x, `smolvm pack create`.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The packer "smolvm": `smolvm pack create` over a registry that lives as long as it takes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Before smolvm boots a machine: the things that it would complain about minutes later, or in other words.
 #include <fcntl.h>
 #include <fmt/format.h>

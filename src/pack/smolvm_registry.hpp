@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A registry for as long as smolvm needs one: it takes images from nowhere else. It listens on the loopback
 // only, and is gone with the object that stands for it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Versions of smolvm: the one that a pack is meant for, the one of the agent in it, and what each can do.
 // Source: smolvm's public releases and pull requests (docs/formats/smolmachine.md, "Versions of smolvm").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file tree of a pack (its layers on top of each other) or of a directory, as rows that can be compared.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes files below a directory from untrusted names: nothing is followed, nothing outside is touched.
 #pragma once
 

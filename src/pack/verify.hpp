@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a pack is whole and says what smolvm can use.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One zstd frame at a time: packs are concatenations of independent frames.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counting attempts and waiting between them. For the files of this room only.
 #pragma once
 

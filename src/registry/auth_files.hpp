@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where credentials for registries are kept: the files of Podman, Skopeo, Buildah and Docker, in one order.
 // Source: containers-auth.json(5); Docker CLI reference, "Configuration files" and "Environment variables"
 // (DOCKER_CONFIG, DOCKER_AUTH_CONFIG).

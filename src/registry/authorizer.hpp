@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers to a registry's challenges, remembered as long as the client lives. For the files of this room
 // only.
 // Source: Docker token authentication specification and its OAuth2 variant; RFC 6750, RFC 7617.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In which repositories of a registry a blob is known to be, so that a push to another repository of that
 // registry mounts it and sends nothing. Kept in the store beside the blob: noted when a base's layer comes
 // from a repository and when a push leaves it in one. A note that is lost or stale costs an upload, nothing

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which authorities a TLS connection trusts, and which certificate it shows. For the files of this room only.
 // Source: Docker, "Verify repository client with certificates" (certs.d); OpenSSL and Go's crypto/x509 for
 // SSL_CERT_FILE and SSL_CERT_DIR.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a registry asks for when it answers 401: the WWW-Authenticate header.
 // Source: RFC 9110 section 11.6.1 (the grammar), RFC 6750 section 3 (Bearer), RFC 7617 (Basic), Docker token
 // authentication specification.

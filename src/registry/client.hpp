@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A registry's client: manifests, blobs, tags and referrers, pulled and pushed, verified.
 // Source: OCI distribution-spec 1.1; Docker Registry HTTP API V2 and Image Manifest V2 Schema 2, which is
 // served by the same requests; Docker token authentication specification.

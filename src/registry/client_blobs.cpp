@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Blobs, both ways.
 // Source: OCI distribution-spec 1.1 "Pulling blobs", "Pushing blobs".
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a client keeps between requests. For the files of this room only.
 #pragma once
 

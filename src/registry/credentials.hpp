@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Credentials as people have them: Docker's configuration file and its credential helpers.
 // Source: Docker CLI reference, "Configuration files" and "docker login"; the protocol of
 // docker-credential-helpers; containers-auth.json(5) for keys with a path.

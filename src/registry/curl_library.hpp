@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libcurl, loaded with the first request and not with the program: it brings some thirty libraries, which
 // cost each start of a tool that may contact a registry, and hardly ever does, more than all else it does.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where containerd and Docker are told to find a registry: hosts.toml in a directory of the registry's name.
 // Source: containerd, docs/hosts.md.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTTP over libcurl: bounded answers, bodies as streams, redirects that leak no credential, retries that end.
 // Source: RFC 9110 (semantics, Range, Retry-After), RFC 9112.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an HTTP request and its answer consist of. Source: RFC 9110.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What servers say in header fields, and how long to wait before asking again.
 #include <time.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values in HTTP headers, and when a request is repeated. Source: RFC 9110, RFC 8288.
 #pragma once
 

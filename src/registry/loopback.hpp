@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which registries are this machine itself.
 #pragma once
 

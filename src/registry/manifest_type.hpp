@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a manifest is, by what the registry and the document itself say. For the files of this room only.
 #pragma once
 

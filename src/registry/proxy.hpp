@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which proxy a URL is fetched through, as the environment says, by the rules of programs written in Go
 // (Docker, containerd, Podman, Skopeo): what works for them works here. libcurl's own reading differs: it
 // ignores HTTP_PROXY in capitals, and knows neither ports nor "*.example.com" in NO_PROXY. Source:

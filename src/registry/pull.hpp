@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pulling images and other artifacts into the store, and from there into an image layout.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pushing images and other artifacts: first what is missing is found out, then only that is moved; manifests
 // after what they name, tags last.
 #pragma once

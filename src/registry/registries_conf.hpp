@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where Podman, Skopeo and Buildah are told to find registries: other locations, mirrors, registries without
 // trusted TLS, blocked ones. Source: containers-registries.conf(5), version 2;
 // containers-registries.conf.d(5).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a repository is reached: at the registry of its name, or where registries.conf and hosts.toml say.
 // For the files of this room only.
 #pragma once

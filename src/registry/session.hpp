@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests to registries with what they need to be allowed. For the files of this room only.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where what is pushed can come from: an image layout, or another registry.
 #pragma once
 

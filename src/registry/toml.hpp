@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TOML files of other programs, as JSON: tables are objects whose members stand in the order of the file,
 // which hosts.toml gives a meaning to. Source: TOML 1.0.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One HTTP request and its answer over libcurl, without redirects or retries. For the files of this room
 // only.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ssh agent as RUN --mount=type=ssh shows it: a socket with the owner and mode that the mount asks for,
 // whose connections are passed on to the caller's agent. The agent's own socket could have neither. Source:
 // Dockerfile reference, "RUN --mount=type=ssh".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The configuration of the container that a RUN instruction is executed in.
 // Source: OCI runtime-spec 1.0, config.md and config-linux.md; what is in it follows the containers that
 // BuildKit makes for RUN.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A command executed with another root directory and the rights that a runtime would give it, but without
 // namespaces, control groups or mounts.
 // Source: OCI runtime-spec 1.0, config.md "POSIX process"; capabilities(7), "Transformation of capabilities

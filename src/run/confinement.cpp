@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "run/confinement.hpp"
 
 #include <fcntl.h>

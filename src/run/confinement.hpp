@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A function run in a child process with mount, process and, for ordinary users, separate user namespaces:
 // its mounts and processes end with it, even when this process is killed. Where there are no namespaces
 // (Boundary::none), a process above it ends what it started.

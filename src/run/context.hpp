@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a RUN is executed on: the image below it, its mounts, secrets and agents.
 #pragma once
 

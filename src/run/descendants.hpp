@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The processes below this one, ended without a process namespace that would end them: everything that a
 // command has started becomes a child of the nearest subreaper above it when its parent ends.
 // Source: prctl(2), PR_SET_CHILD_SUBREAPER; pidfd_open(2); proc(5), /proc/<pid>/stat.

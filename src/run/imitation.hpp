@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /dev, /proc and /sys for a command that no file systems can be mounted for.
 //
 // /dev has the device nodes that every container has. A /proc of processes cannot be imitated; what says

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The grades of isolation of a RUN, and the choice of one: the strongest that works on this machine.
 //
 //   runtime  an OCI runtime with all namespaces. As root with CAP_SYS_ADMIN.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "run/isolation_probe.hpp"
 
 #include <fcntl.h>

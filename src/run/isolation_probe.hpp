@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this process may do, found out by doing it in a child: the facts that a grade of isolation is chosen
 // by.
 #pragma once

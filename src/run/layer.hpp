@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The layer that a RUN instruction leaves: what changed, with its bytes as a tar in the store.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The mounts of a RUN instruction, made ready for the runtime: trees to show, caches, secrets, the agent's
 // socket. In a process of run_confined() only: what is mounted here goes with it.
 // Source: Dockerfile reference, "RUN --mount"; for defaults BuildKit, frontend/dockerfile/dockerfile2llb

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mounts without mounting: what a RUN is to see at a target is moved there for the time of the command, and
 // moved back afterwards. What was at the target waits beside the tree.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a RUN instruction asks for, with all variables replaced.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RUN: a command executed by an OCI runtime over the tree of an image, and the layer that it makes.
 //
 // All of it happens in a process with separate mount and process namespaces (run/confinement.hpp), in a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directory of one RUN in the store, and the names of its container and of the owner of what it keeps.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What RUN keeps in the store besides blobs and actions, and how it goes away again:
 //   snapshots/<owner>/<32 hex>   trees of images (run/snapshot.hpp)
 //   cache/<owner>/<32 hex>       what --mount=type=cache showed (run/mounts.hpp)

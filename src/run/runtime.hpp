@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The OCI runtime that executes RUN: found, and tried out before it is trusted.
 // Source: OCI runtime-spec 1.0, runtime.md; the command lines of crun(1) and runc(8), which are the same.
 #pragma once

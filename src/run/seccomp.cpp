@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls that are not listed fail with EPERM (clone3 with ENOSYS, so that C libraries fall back to clone,
 // whose flags can be looked at). Not listed is what reaches beyond the container or has no use in one:
 // mounting, namespaces, modules, kexec, keyrings, bpf, perf, io_uring, swap, quota, clocks and names of the

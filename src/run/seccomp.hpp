@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The system calls that a RUN instruction may make: what Docker lets containers do by default.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The trees of images on the disk, as lower directories of overlays, made once for each chain of layers.
 //
 // <store>/snapshots/<kind>/<32 hex digits of the chain>/fs       what the chain adds to its parent, in

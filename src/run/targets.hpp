@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the mounts of a RUN go: paths without a symbolic link on them, found before a runtime sees the tree.
 //
 // A runtime resolves mount targets as paths of the host, each version with its own mistakes: a link at /dev

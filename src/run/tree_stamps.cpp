@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "run/tree_stamps.hpp"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a tree looked like to stat(2) at one moment, to find what has changed since without reading it again.
 //
 // A file whose inode, size and time of change (st_ctim, which no program can set) are what they were has the

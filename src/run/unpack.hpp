@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entries written to a directory, and a directory read back into entries: between the trees that Bottle
 // thinks in and the disk that RUN needs.
 // Source: the forms of whiteouts and opaque directories are those of overlayfs (Linux,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who executes a RUN instruction, by the files of the image.
 // Source: passwd(5), group(5); BuildKit, executor/oci (GetUser), and the user package that it and runc share.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file form of an action result (docs/formats/store.md, "Actions"): one line of JSON whose last member is
 // a checksum of all that precedes it, so that a short, zeroed or altered file is never taken for a result.
 #pragma once

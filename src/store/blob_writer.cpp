@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Blobs enter here: written below tmp/, hashed on the way, published by rename.
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looking at a store: figures, and whether everything in it is what it says it is.
 #pragma once
 

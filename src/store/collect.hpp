@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Collection: making a store smaller without taking anything from a build that runs.
 #pragma once
 

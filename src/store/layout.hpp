@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where things are inside a store's directory, for the files of this room only. The format is described in
 // docs/formats/store.md.
 #pragma once

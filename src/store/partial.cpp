@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Blobs that come in parts over an unreliable way.
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Build directories that refer to actions of the store: files below roots/ (docs/formats/store.md, "Roots").
 #pragma once
 

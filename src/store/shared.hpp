@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the copies of an open store share. For the files of this room only.
 #pragma once
 

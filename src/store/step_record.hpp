@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a step of a bottle left behind in the bottle's build directory for bottle-why: `<step>.last.json`
 // (what the last run did and why) and `<step>.key`, `<step>.key.previous` (the key texts of the last two
 // different builds). None of them is an input of anything: losing one costs an explanation, never a correct

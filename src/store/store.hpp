@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The content-addressed cache: blobs by digest and results of actions by key. Shared by all build trees of a
 // user and safe for any number of processes at once. Formats and guarantees: docs/formats/store.md.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whose process this is, as the user database says.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The case of ASCII letters, whatever the locale: names of hosts, schemes, headers and JSON members.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AtomicFile, link_or_copy, FileLock, TemporaryDirectory: the parts of util/file.hpp that change what is on
 // disk.
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Buffers for bulk data, which are written before they are read: setting megabytes to zero first, and asking
 // the system for fresh pages each time, costs more than some of what is done with them.
 #pragma once

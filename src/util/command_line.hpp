@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command lines of all tools have in common: options and subcommands, --version, --quiet, --json,
 // colour, and errors of use that name the nearest option. CLI11 does the work; command_line.cpp alone
 // includes it, for an empty file with it takes seconds to compile.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "util/digest.hpp"
 
 // The functions by name and not EVP: what they need is a page of libcrypto and no start of the library, which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 digests, the only content identity Bottle uses for its own data (OCI image-spec, descriptor.md
 // "Digests").
 #pragma once

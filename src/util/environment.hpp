@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The environment of this process. All variables that the tools read are listed here, and no other file calls
 // getenv. docs/environment.md describes each of them; tests/environment compares the two.
 #pragma once

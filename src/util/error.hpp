@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What Bottle throws. An error carries what happened, where (file:line, URL, offset, JSON pointer) and what
 // to do; it is thrown where the fact is known and printed in one place a tool (see util/tool_main.hpp).
 #pragma once

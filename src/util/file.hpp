@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files and directories: descriptors that close themselves, reading with bounds, writing that is whole or not
 // at all.
 #pragma once

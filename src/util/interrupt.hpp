@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIGINT and SIGTERM become an exception at the next check, so that destructors clean up.
 #pragma once
 

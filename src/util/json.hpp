@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading JSON with errors that carry the JSON pointer (RFC 6901), what was expected and what was found.
 // Include it in .cpp files only: nlohmann/json is slow to compile.
 #pragma once

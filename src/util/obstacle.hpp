@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is in the place of a file or directory that a tool is about to write: a directory where a file
 // belongs, or a file or a link without a target where a directory belongs.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths as text, by the rules of Go's path.Clean, which decide what Dockerfile paths mean to BuildKit.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Other programs: started from an argument vector (never through a shell), watched, and gone with all they
 // started when the object that stands for them goes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far long work has come, told on stderr: a bar on a terminal, elsewhere (a log, NO_COLOR, TERM=dumb) a
 // line now and then. Work that ends soon prints nothing.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file put in another's place without waiting for the disk.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "util/rfc3339.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What util/process.hpp runs to its end. The processes themselves are in process.cpp.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Libraries that are loaded when they are first needed. What a program is linked with is loaded at each
 // start; a library that brings twenty others costs more than all else that a short run does.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text that is not changed, for what is held hundred thousands of times: a pointer, and copies share the
 // bytes. Copies may be used by different threads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A place to make a directory in, beside the name that it will get.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small text helpers: escaping for line formats, numbers with checks, sizes for people, nearest names for
 // hints.
 #pragma once

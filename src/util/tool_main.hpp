@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one place a tool prints an error and chooses its exit status.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A line for each step a tool took, in the file named by $BOTTLE_TRACE: how tests and curious people count
 // what ran.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text of others (output of a RUN, names of files, what registries answer), made harmless for terminals: what
 // a terminal would obey or hide is shown instead.
 //

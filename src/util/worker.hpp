@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One thread that executes work in the order of submission, beside the thread that submits it: a stage of a
 // pipeline.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The aims: what a work may take beside others of the same run. Each is a row of the table in
 docs/performance.md."""
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the benchmarks that decide what is said, and the whole once with one file."""
 import argparse
 import json

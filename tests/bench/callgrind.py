@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a program under valgrind's callgrind so that the count of its instructions does not
 depend on the machine, and reading what it wrote."""
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured over an image: a Debian of about 400 MB in three layers, of which the top one is
 edited."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured over a project of many bottles."""
 import contextlib
 

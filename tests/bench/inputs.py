@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is built: contexts of generated files, and a Debian root file system in layers.
 
 Generated data is the same in every run. About half of each file can be compressed away, as in real

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running programs and taking their time, round by round, and what is known of the machine."""
 import contextlib
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The programs that ours are held against. Each is left out, by name, where it is not installed or
 does not work."""
 import contextlib

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long it takes to understand Dockerfiles: parse, plan the stages, expand every instruction that the last
 // stage needs.
 //

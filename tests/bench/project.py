@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Projects that make bottles of the inputs, built with CMake and Ninja as a user would, each with a
 separate store."""
 import json

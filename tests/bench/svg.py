@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The results of a run as a picture: bars of medians, a scale a panel. The same results give the
 same bytes."""
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The results of a run as tables: text for a terminal, Markdown for docs/performance.md."""
 import statistics
 import textwrap

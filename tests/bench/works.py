@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured over a context of files: the same works for one file and for 20,000, ours and
 the peers' in turn."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is removed, cut off or altered in a build tree or in the store is made again by the next
 build."""
 import os

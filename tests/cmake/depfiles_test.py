@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many files: Ninja reads their names from several short depfiles
 (src/image/context/depfile_parts.hpp). What runs is what would with one."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What add_bottle() refuses, and with which words. Only configures."""
 import re
 

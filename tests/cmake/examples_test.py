@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples, copied and built as a user would."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generator expressions: in each argument and variable they are evaluated, or refused when
 configuring. None is taken for another value."""
 import json

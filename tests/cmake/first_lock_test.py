@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first build with a source that bottle.lock does not have, from a registry on loopback
 (bottle-registry serve)."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gates as targets: what an edit renders again, and what that builds again."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nested CMake projects: written, configured and built by a test, with a count of what the tools
 did.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The steps that run after an argument or an option changes, and in families of bottles."""
 import json
 import os

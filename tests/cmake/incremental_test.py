@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs after an edit: exactly the steps whose result it can alter.
 
 The build tools below us compare modification times, so an edit that leaves every time alone (chmod)

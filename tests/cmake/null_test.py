@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A build that has nothing to do does nothing; and what each target brings about."""
 import textwrap
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs that are found through links or replaced by older ones: only the time of a directory
 tells."""
 import os

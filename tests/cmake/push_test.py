@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bottle-<slug>-push: what is sent to a real registry (bottle-registry serve), and when nothing
 is."""
 import json

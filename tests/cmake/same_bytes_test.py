@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Same inputs, same bytes: other path, umask, user, file times, number of jobs, generator and store
 give the same packs and images."""
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BOTTLE_SCAN=always: one process looks at the inputs of all bottles in each build, and finds what
 times do not tell."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings that a build takes from the machine and the environment: fixed when configuring,
 tracked, the same for all steps."""
 import json

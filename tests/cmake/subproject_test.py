@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bottle inside another project: nothing of that project's settings reaches the tools."""
 import json
 import shutil

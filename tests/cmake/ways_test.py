@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one
 project, the same result."""
 import hashlib

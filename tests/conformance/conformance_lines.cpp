@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers conformance tables: JSON lines in, JSON lines out.
 //   bottle-conformance-lines words    {"word", "env": [], "escape", "mode": "word"|"words", "raw_quotes",
 //   "skip_unset"}

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Completes command lines in real shells, with the files of completions/generate.
 
 Usage: completions_test.py --completions DIR --shell bash|zsh|fish. Exit 77 if the shell is not

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the commands of docs/make.md, in the order of the page, in an empty directory.
 
 Usage: make_test.py PAGE TOOLS. A block of "sh" is run by bash and stops at the first command that

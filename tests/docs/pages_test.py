@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Builds HTML and man pages two times with docs/sphinx/build: no warnings, the same bytes, all
 pages, and links that lead somewhere. `bottle help` shows a page.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares the reference pages with the code: options, targets, variables, properties, exit status,
 names of tools.
 

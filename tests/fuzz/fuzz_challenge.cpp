@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A WWW-Authenticate header, and the token URL that it leads to.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What credential helpers print, files of credentials, and base64. The first byte chooses which. No error
 // shows the text.
 #include "input.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A compressed blob: read in pieces of two sizes it gives the same bytes, never more than allowed.
 #include <array>
 #include <optional>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An archive of an image, as `docker save` or skopeo write it: layers are imported as well.
 #include "input.hpp"
 #include "oci/image_source.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any text is a Dockerfile or a clear error: parse, plan, expand, describe, check.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gate.json, and the known_hosts that it gives: one line a key.
 #include "gate/description.hpp"
 #include "gate/render.hpp"

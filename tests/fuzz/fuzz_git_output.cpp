@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What git prints: of ls-remote, and of ls-tree in pieces, whose sum must not depend on where they end.
 #include "dockerfile/git_source.hpp"
 #include "image/remote/git_output.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Header fields of servers (ranges, links, Retry-After) and URLs. The first byte chooses which.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An ignore file, a NUL byte, and paths by lines. What matches must not depend on whether parents are looked
 // at path by path or remembered, as long as no exception is involved.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Manifests, indexes, configurations and layout files of images. The first byte chooses which.
 #include "input.hpp"
 #include "oci/descriptor.hpp"

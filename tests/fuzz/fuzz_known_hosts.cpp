@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A public key, as in a .pub file or a line of ssh-keyscan: what is read is one line that is read the same.
 #include "gate/host_key.hpp"
 #include "input.hpp"

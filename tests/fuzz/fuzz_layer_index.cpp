@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text of a layer index: what is read is written the same, and its digest needs no parsing.
 #include "input.hpp"
 #include "oci/layer_index.hpp"

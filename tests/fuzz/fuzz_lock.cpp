@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle.lock: a lock that is read is written the same.
 #include "image/model/lock.hpp"
 #include "input.hpp"

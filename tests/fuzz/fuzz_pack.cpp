@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pack through all its readers. The first byte chooses: the file as it is; a manifest, a NUL byte and the
 // outer tar, of which a pack with a right checksum is made; a manifest alone.
 #include "input.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // image.json: a plan that is read is written the same.
 #include "image/model/plan.hpp"
 #include "input.hpp"

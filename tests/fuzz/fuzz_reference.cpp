@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is a reference is the same reference in its full form.
 #include <cstddef>
 #include <cstdint>

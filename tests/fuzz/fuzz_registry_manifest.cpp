@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A manifest or index from a registry, through all that reads it. The first byte chooses the Content-Type.
 #include <array>
 #include <cstddef>

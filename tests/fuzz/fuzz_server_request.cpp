@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first byte chooses what the rest is: a request's target, a Range, a Content-Range, a list of entity
 // tags, or a manifest. What comes out is checked against the specification.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // spec.json.
 #include "image/model/spec.hpp"
 #include "input.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records of the store and of build directories. The first byte chooses: the file of an action; the same
 // without its checksum, which is added; the recipe of a pack; a step's record; a word with escapes.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tar as layers and ADD read it. What comes out must be where it says it is, below the root.
 #include "input.hpp"
 #include "oci/tar_reader.hpp"

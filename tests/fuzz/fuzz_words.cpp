@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first byte chooses the mode, the rest is the word. Words that have no special characters stay as they
 // are.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What fuzzers share: their input as text, as a stream in uneven pieces, and as a file.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives every file of a directory to a fuzzer's function, without libFuzzer: any compiler, and any sanitizer,
 // can replay what fuzzing has found.
 //

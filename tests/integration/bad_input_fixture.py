@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of bad input: both tools refuse, and earlier results stay."""
 
 

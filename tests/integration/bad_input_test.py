@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad input: what is wrong is said with file and line (or offset), the status is 1, and what was
 there before stays as it was.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged packs, outputs that cannot be written, and little memory."""
 import os
 import re

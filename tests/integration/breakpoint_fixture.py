@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that stop at breakpoints of a test until it releases them: wrappers on the PATH of what
 the test starts.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes a directory with Docker's plug-in buildx, for $DOCKER_CONFIG, and in "engine" a daemon that
 keeps images as containerd does, so that its BuildKit writes OCI layouts: Debian's packages
 docker-buildx, docker.io and containerd, unpacked, not installed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the cases of compare_*.py are made of: a Dockerfile, a context, and the images that they
 start from."""
 import bz2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions that leave no files: the configuration of the image."""
 from compare_cases import Case
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the cases of compare_files.py copy beside plain files: links, modes, archives."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What both must refuse, at the same line."""
 from compare_cases import Case
 

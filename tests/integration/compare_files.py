@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """COPY and ADD: sources, owners, modes, archives, heredocs, ignore files."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RUN: mounts, network, users, what it changes and deletes."""
 import textwrap
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ARG and ENV mean in which stage, and what each option of a mount does: one build a table, a
 file a row."""
 from compare_cases import Case

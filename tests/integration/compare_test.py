@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same Dockerfiles built by a real Docker Engine and by Bottle: the same tree, the same
 configuration, or a failure at the same line.
 

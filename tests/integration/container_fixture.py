@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A container of a Docker Engine in which the tools run as they do in a CI job: this machine's
 programs (/usr, read-only), a small /etc, and what the options of `docker run` leave.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes what the Debian tests start from, once in a build directory:
 
     root.tar   a Debian root file system by debootstrap, from the package mirror that this machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RUN on a whole Debian (debian_fixture.py): a package installed by dpkg, what the base has deleted
 and changed, links, pipes and capabilities; the tree that docker build leaves, built as root and as
 an ordinary user, and the same bytes each time."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole Debian as a base (debian_fixture.py): the same tree as umoci makes of it, small repacks,
 bounded memory."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Docker Engine of the test's own, for as long as a `with` block:
 
     with docker_fixture.Engine() as engine:

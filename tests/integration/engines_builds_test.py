@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds by Docker (both builders), Podman and Buildah: their inputs, results and leftovers."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds by buildx, loading images into engines, and the container client."""
 import json
 import os

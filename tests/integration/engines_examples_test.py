@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples, and the edits of tests/cmake/incremental_test.py, built by outside engines."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of outside engines: builds with their options, calls of the engines, trees to compare."""
 import hashlib
 import os

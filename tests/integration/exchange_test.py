@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other programs read the image layouts that we write, and we read theirs: skopeo, umoci."""
 import json
 import subprocess

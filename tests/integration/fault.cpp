@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into a tool under test: something goes wrong at its n-th system call that changes a file.
 //
 //   BOTTLE_FAULT="<what>:<n>"   n from 1; <what> is kill or int, that signal before the call, or full: from

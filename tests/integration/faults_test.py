@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A kill, an interrupt and a full disk at every write; two builds at once. Afterwards a build
 succeeds, with the same bytes.
 

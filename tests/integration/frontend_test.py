@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tools say of a Dockerfile without building it: --print, --check, --emit; and the
 warnings of a build."""
 import json

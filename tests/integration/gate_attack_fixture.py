@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client of a git-gate that speaks git's protocol by hand."""
 import io
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The git-gate against one who controls the other side: names that git reads twice, a client that
 speaks the protocol with lies in it, objects that are sent and not named, races, and what a
 repository may hold to trouble the next reader."""

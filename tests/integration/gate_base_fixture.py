@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes what the gates' images start from, once in a build directory: <directory>/layout, an image
 of the Debian release that images/*/Dockerfile name, by debootstrap from the package archive in
 apt's configuration. What apt in there installs from is that archive too."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of a git-gate: the gate, its upstream and a repository that pushes through it."""
 import pathlib
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What gate descriptions may say: bottle-gate beside an independent reader of the schema."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/agent on a Debian root file system: one command makes the agent's bottle and its
 gate."""
 import json

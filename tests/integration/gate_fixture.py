@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real parts for the gate tests: sshd as upstream, and a gate's rendered entrypoint as a plain
 process. Loopback and free ports only; every process is stopped by its id."""
 import json

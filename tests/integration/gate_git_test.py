@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pushes through a git-gate, with real git and sshd: accepted, refused, hostile."""
 import concurrent.futures
 import os

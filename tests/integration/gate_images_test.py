@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The images that come with Bottle, built by their own Dockerfiles: packages by apt from the Debian
 archive, and what they make, run in a real Docker Engine. One store and one engine for all of
 them."""

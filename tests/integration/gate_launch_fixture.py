@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Launched gates: an image of this machine's programs, Docker Engine and Podman."""
 import json
 import os

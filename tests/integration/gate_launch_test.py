@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bottle-gate up, down and status with a real Docker Engine: the gate's image is made of this
 machine's programs."""
 import json

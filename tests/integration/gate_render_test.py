@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendered gates: hostile values in every field, and an ssh-gate in use."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scanner of a git-gate: secrets, rules, older scanners, scanners that fail."""
 import os
 import shutil

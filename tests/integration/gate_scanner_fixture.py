@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes what the gate tests scan with, once in a build directory: <directory>/<release>/gitleaks of
 Debian releases that have it.
 

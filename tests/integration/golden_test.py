@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documents that Bottle writes, byte for byte as in tests/golden: the key text, the plan, layer
 indexes, the documents of a layout, a pack's manifest and its record."""
 import json

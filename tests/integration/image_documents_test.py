@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images whose documents have null, absent, empty, odd and wrong members, as a base: Bottle beside
 the answers of real programs.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A built image, from any builder: its configuration and its flattened tree, read with Python's own
 modules from an OCI layout or an archive of `docker save`.
 

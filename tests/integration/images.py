@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image layouts for the tests, written by Python's own tar and JSON modules, so that Bottle's
 writers are not checked by Bottle's readers."""
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What RUN does in containers with fewer and fewer rights: a table of users and options of
 `docker run`, each with a RUN that installs a package with dpkg, one with a cache, a bind, a secret
 and a tmpfs mount, and one with --network=none.

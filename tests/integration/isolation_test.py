@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grades of isolation of RUN: the same layers in each, what the weakest does without mounts and
 namespaces, and what is refused.
 

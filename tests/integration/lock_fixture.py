@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of outside sources: servers of this process, runs of bottle-lock, trees of images."""
 import http.server
 import json

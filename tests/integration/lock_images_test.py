@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outside images of a real registry: locked, changed and gone."""
 import hashlib
 import json

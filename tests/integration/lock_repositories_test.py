@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outside git repositories: locked, changed and gone."""
 import json
 import os

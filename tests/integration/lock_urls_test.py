@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outside URLs of a web server, and registries that misbehave: locked, changed and gone."""
 import base64
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What bottle-pack says and compares of a pack: its user, the smolvm it is for, its agent, members
 that only a newer smolvm knows."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packages that `package` makes: the Debian package and the archive that runs anywhere."""
 import functools
 import hashlib

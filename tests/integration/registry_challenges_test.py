@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Redirects, challenges and token services that misbehave: no credential reaches another server."""
 import json
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of bottle-registry as a client: runs of the tool, layouts, and an image that a scripted
 registry serves."""
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bottle-registry against docker-registry and skopeo."""
 import concurrent.futures
 import hashlib

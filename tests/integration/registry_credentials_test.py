@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bottle-registry and registries that require credentials or TLS."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images that go between bottle-registry, docker and podman, both ways, through Bottle's registry:
 the digests stay."""
 import json

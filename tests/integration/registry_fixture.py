@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Registries for the tests: Debian's docker-registry with and without a password, and a scripted
 one that misbehaves."""
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pulls and pushes against a registry that misbehaves."""
 import json
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bottle-registry killed at each step of a transfer."""
 import signal
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What bottle-registry takes from its surroundings as Docker, Podman and containerd do: what a
 registry has already, credentials, proxies, authorities, mirrors."""
 import json

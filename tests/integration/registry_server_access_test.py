@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Who may use `bottle-registry serve`, and which directories it serves."""
 import base64
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Limits of `bottle-registry serve` against bad clients; exchange with other programs."""
 import concurrent.futures
 import contextlib

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`bottle-registry serve` as a process: start and end, crashes, many clients."""
 import concurrent.futures
 import json

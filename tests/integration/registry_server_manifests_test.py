@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`bottle-registry serve` and the OCI distribution specification: manifests, tags, referrers."""
 import hashlib
 import json

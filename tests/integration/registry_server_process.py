@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process of a registry server, observed from outside: memory, sockets."""
 import os
 import pathlib

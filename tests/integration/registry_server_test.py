@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`bottle-registry serve` against the OCI distribution specification 1.1, and what its main branch
 adds (parameters `tag` and `digest-algorithm`): a test a requirement; here
 blobs."""

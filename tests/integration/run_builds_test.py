@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds with RUN: failures, damage, parallel stages, the environment, collection of the store."""
 import fcntl
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RUN on a base of the host's static busybox, so that no network is needed."""
 import json
 import os

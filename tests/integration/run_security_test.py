@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What RUN may not do or reach: confinement, hostile trees, system calls, other users."""
 import errno
 import json

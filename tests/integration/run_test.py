@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RUN, executed by the installed OCI runtime: what is in the layer, mounts, changed inputs."""
 import os
 import pathlib

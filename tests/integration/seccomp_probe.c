@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Makes system calls that a filter may refuse and prints "<what> <errno>" for each, 0 for none. Static, for run_test.py.
  *
  * socket() gets a type that the kernel refuses before it looks at the family (EINVAL), so that every other answer is the filter's. */

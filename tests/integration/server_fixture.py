@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A registry of `bottle-registry serve` for a test, and requests to it that hide nothing of
 HTTP."""
 import hashlib

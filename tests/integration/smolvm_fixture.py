@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of the packer "smolvm" with the stand-in."""
 import http.client
 import json

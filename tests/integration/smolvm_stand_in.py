@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Stands in for the program `smolvm` in tests: `smolvm pack create` against a registry, without a
 virtual machine.
 

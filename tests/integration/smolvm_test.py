@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packer "smolvm" against a stand-in that does to a registry what the real command does, and
 fails at the requested step.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds stopped at each stage, and what must not be left after them."""
 import os
 import pathlib

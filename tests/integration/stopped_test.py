@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds through outside engines that are interrupted, ended or killed at each stage: no container,
 name of an image, network, port, mount, process or temporary file stays; after a kill once the next
 build is through.

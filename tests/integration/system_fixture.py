@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the integration tests share: the parts of the system that they need, projects without CMake,
 and trees to compare."""
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines of a user who has not read the manual: taken where they are clear, else told what
 to write."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fresh root directories of Debian releases, made by debootstrap, for the scripts beside this file.
 They need root and the package mirror that this machine is configured with."""
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole document that a test expects: a file below tests/golden/unit, compared byte for byte.
 #pragma once
 

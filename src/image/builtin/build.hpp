@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The builtin engine: executes the instructions of a resolved Dockerfile that make layers, each looked up in
 // the store first by a key chained on what lies below it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The outside images that stages begin with and copy from. One may be far away, so it is loaded when
 // something needs more than what is known of it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stage's image while it is built: its layers so far, and what stands for them in the keys of instructions.
 #pragma once
 

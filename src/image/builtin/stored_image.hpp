@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images and instructions' layers as the store keeps them: what an action names as its outputs, and back.
 #pragma once
 

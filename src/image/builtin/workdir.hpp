@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What instructions ask of a merged tree, and change in it, without copying files.
 #pragma once
 

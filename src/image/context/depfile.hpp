@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Depfiles: "<target>: <path>...", as Ninja, Make and CMake, which rewrites them for both, read them.
 #pragma once
 

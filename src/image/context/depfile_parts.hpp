@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The depfiles that a fingerprint writes: one, or for Ninja many short ones.
 //
 // Ninja compares each path of a depfile with all before it in the same file (seen in 1.11), so one with

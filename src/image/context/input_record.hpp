@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the inputs of a fingerprint looked like, for BOTTLE_SCAN=always: one process compares the records of
 // all bottles of a project with lstat in each build, where depfiles let the build tool compare times alone.
 //

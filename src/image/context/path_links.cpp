@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/context/path_links.hpp"
 
 #include <sys/stat.h>

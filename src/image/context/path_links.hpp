@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a path leads. The symbolic links on its way decide that as much as the path does, but no build tool
 // looks at a link's own times: what changes with a link is the time of the directory that holds it.
 #pragma once

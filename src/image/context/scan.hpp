@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files of a directory that the COPY and ADD instructions of a Dockerfile use: found by walking only what
 // they name, digested only where the stat cache does not know the file, and listed for the depfile. Nothing
 // outside the directory is ever looked at: symbolic links are followed by hand, inside the root.

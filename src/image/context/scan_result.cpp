@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a scan has found: as entries of layers, as roots, and as dependencies.
 #include <sys/stat.h>
 

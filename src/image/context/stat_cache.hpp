@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a file's digest was when its status was last seen, so that an unchanged file is not read again. One
 // file a context root, in <store>/stat/, shared by every bottle and build tree that uses that directory.
 //

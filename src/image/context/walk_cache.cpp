@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/context/walk_cache.hpp"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a ContextScan has seen of a directory, and what it looks at ahead of its walk. Part of ContextScan,
 // for its own files alone.
 #pragma once

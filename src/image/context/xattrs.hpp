@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Extended attributes of files in a context.
 //
 // Source: xattr(7), listxattr(2), getxattr(2).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine "buildx": BuildKit through any of its builders (`--builder` in ENGINE_OPTIONS or
 // $BUILDX_BUILDER), local, remote or Kubernetes. Inputs travel as named contexts, the result as an OCI
 // layout.

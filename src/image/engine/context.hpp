@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The context that an outside engine builds from, as a directory that stays: a build after an edit writes the
 // files that have changed, and a builder that compares sizes and times is sent those.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/engine/context_history.hpp"
 
 #include <fcntl.h>

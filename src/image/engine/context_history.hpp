@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a builder may still hold of the contexts that it was sent from a build directory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine "docker": `docker build`, by the classic builder or the daemon's BuildKit.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Dockerfile that an outside engine is given: the stages that the target needs, each instruction on the
 // line where it was, and the names of everything from outside replaced by references that the engine knows.
 // Builders that have no named contexts, no stages to leave out and no way to be offline get by with it.

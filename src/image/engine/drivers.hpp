@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The drivers behind engine.hpp, one a file, and what they share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What turns a Dockerfile into an image in place of the builtin engine: drivers of other programs behind one
 // interface. Their input is what the key is made of (engine/input.hpp), and what they give comes into the
 // store as layers (engine/import.hpp), so everything before and behind an engine is the same for all.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/engine/engines.hpp"
 
 #include "container/cleanup_log.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Choosing an engine by its name, its version, and running it.
 #pragma once
 

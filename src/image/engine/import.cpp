@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/engine/import.hpp"
 
 #include "image/model/outside_image.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An image that an outside engine made, on its way into the store and a plan.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an outside engine builds from: a context that holds just the files that the instructions use, checked
 // against the digests that are in the key, and everything else that they name as images of one kind.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/engine/load.hpp"
 
 #include "image/engine/drivers.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image of a bottle on its way into Docker or Podman.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engines "podman" and "buildah": the same builder behind two command lines.
 #include "container/load.hpp"
 #include "image/engine/drivers.hpp"

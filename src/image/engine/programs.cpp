@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the drivers share: who a program is, and what every build command is given.
 #include <sys/stat.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image configuration as instructions change it (OCI image-spec, config.md; what each instruction does to
 // it: Dockerfile reference and, where that is silent, BuildKit's frontend).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An image plan as an OCI image layout: the moment when layer tars, diff IDs and the image digest are made.
 // Source: OCI image-spec 1.1 image-layout.md, config.md "rootfs".
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an instruction takes files from.
 #pragma once
 

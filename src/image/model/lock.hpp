@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bottle.lock: what the names of outside sources stood for at the last bottle-lock update
 // (docs/formats/lock.md).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/model/machine_spec.hpp"
 
 #include "util/json.hpp"

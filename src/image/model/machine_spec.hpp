@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a specification says of the machine made from a pack, beyond PackSpec: who runs its command, and for
 // which smolvm the pack is. Only bottle-pack reads it.
 #pragma once

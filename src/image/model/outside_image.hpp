@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images that come from outside the Dockerfile: another bottle's plan, an OCI image layout, a `docker save`
 // archive.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image plan: what an image is, before any layer tar exists. Later steps depend on its plan digest only.
 //
 // In a bottle's build directory it is a set of files:

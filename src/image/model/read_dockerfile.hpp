@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Dockerfile of a specification and the values it is read with; nothing else is looked at.
 #pragma once
 

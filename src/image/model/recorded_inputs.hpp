@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a key text says of the files of contexts, so that the step after a fingerprint need not look at them
 // again.
 #pragma once

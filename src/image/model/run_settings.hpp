@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What all RUN instructions of a build get beside the Dockerfile: docker build's --shm-size, --ulimit and
 // --add-host. Source of the forms: docker-units (RAMInBytes, ParseUlimit), BuildKit's frontend options.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Settings of a specification that may come out of a generator expression: CMake writes their evaluated text,
 // which nothing has checked before. A specification written by hand has numbers and booleans in their place.
 // Whatever does not fit is an Error with the JSON pointer.

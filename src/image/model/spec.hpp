@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What to build: the JSON specification that CMake writes for a bottle, or the same from a tool's arguments.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/model/stored_index.hpp"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What earlier builds left in the store, compared with its digest before it is used; and layer indexes on the
 // way there. An index is made into text once: digest and size are those of that text.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layers of outside images in the store: index, uncompressed tar and, where that is something else, the blob
 // as it came.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who "--chown=web:staff" and "USER web" are, by the files of the image.
 // Source: passwd(5), group(5); BuildKit, client/llb (WithUser) and solver/llbsolver/ops (readUser).
 #pragma once

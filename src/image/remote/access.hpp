@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The network, used when something is not in the store. Nothing is opened or asked for before the first use.
 #pragma once
 

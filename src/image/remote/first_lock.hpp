@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first build with a source: a source without an entry in bottle.lock is resolved as
 // `bottle-lock update` does, and added. Existing entries are never changed.
 #pragma once

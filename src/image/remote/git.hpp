@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Git repositories that ADD takes files from, through the git program. Only what the commit and its
 // submodules hold gets in: no hook is run, and no configuration of the machine or the user is read.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files of a commit of a git repository, fetched.
 //
 // Source: BuildKit, source/git (what is checked out, with which modes); git-fetch(1), git-checkout(1),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The git program, for untrusted repositories: no hook is run, no configuration of the machine or the user is
 // read, no transport reaches into this machine, there are no prompts.
 //

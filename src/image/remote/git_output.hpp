@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the git program prints, read. A remote may have chosen every name in it.
 // Source: git-ls-remote(1), git-ls-tree(1), "Output".
 #pragma once

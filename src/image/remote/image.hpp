@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of registries: found by the digest that the lock (or the reference itself) gives, and kept in the
 // store, so that a second build needs no network. Manifest and configuration come first; layers when their
 // bytes or their entries are needed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sources of an ADD that are not in a context: URLs and git repositories, resolved.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/remote/source_lock.hpp"
 
 #include "util/error.hpp"

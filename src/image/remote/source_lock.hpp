@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where what outside sources stand for comes from: the lock file in a build, the network in bottle-lock.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A directory that another program has filled, as entries of a layer.
 #pragma once
 

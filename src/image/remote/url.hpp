@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that ADD downloads, kept in the store by their content.
 #pragma once
 

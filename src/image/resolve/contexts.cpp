@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The contexts that instructions take files from: scanned when the first of them asks.
 #include <algorithm>
 #include <system_error>

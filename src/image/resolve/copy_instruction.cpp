@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // COPY, ADD and WORKDIR instructions, resolved: what is copied from where, with which settings.
 #include <algorithm>
 #include <utility>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the depfile names: all that was read, and the directories in which something else may take its place.
 #include <algorithm>
 #include <iterator>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SOURCE_DATE_EPOCH as Dockerfiles say it: the time of everything in the image.
 // Source: BuildKit 0.29, frontend/dockerfile/dockerfile2llb/epoch.go; docker buildx, which makes the
 // environment's value a build argument.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The key text of an image: every input as a sorted, readable line (docs/formats/key.md).
 #include <algorithm>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images, URLs and repositories that a Dockerfile names: what they stand for, by the lock.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a specification to what has to be done: the Dockerfile read, its needed stages expanded, its inputs
 // found and digested. Nothing is built here, so this is what runs often.
 #pragma once

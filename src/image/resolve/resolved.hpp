@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a bottle comes to: its stages with all variables replaced, what it takes from outside, and all that
 // its key is made of. Plain data, made by resolve_image() (resolve/resolve.hpp); nothing is built yet.
 #pragma once

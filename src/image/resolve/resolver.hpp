@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How Resolved is made; of this room alone. Each kind of instruction and of source has a separate file.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RUN instructions, resolved: what is executed in which frame, and where its mounts come from.
 // Source: Dockerfile reference, "RUN"; BuildKit, frontend/dockerfile/dockerfile2llb (dispatchRun and
 // convert_runmount, convert_secrets, convert_ssh).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Access control. Pages of other origins in a browser are refused (registry/server/hosts.hpp). With a token
 // every request needs it: as a bearer token, as the password of Basic authentication, or in exchange for
 // itself from the token endpoint that the challenge names, so that every client can be told it as a password.

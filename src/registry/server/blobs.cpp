@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Blobs: GET with ranges, HEAD, DELETE.
 // Source: OCI distribution-spec 1.1 "Pulling blobs", "Deleting Blobs"; RFC 9110 sections 13 and 14.
 #include "registry/server/service.hpp"

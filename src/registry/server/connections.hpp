@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The connections of a server, and an end to those whose client takes too long to send its request, or has
 // gone.
 #pragma once

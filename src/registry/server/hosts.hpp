@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which hosts and origins a request may name. A page in a browser reaches a server on loopback in two ways:
 // by a request from its own origin to http://127.0.0.1 (cross-site request forgery), and by the page's own
 // host name that resolves to 127.0.0.1 (DNS rebinding). The first has an Origin of another host, the second a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 in front of a Service, by libmicrohttpd: a few threads with epoll, files sent with sendfile(2),
 // long work on separate threads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One repository: an OCI image layout directory. Blobs are its blobs; manifests are what its index.json
 // lists, with the tag as the annotation org.opencontainers.image.ref.name, and what those list in turn.
 // Source: OCI image-spec 1.1 image-layout.md; annotations.md.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists: tags, repositories, and the referrers of a manifest.
 // Source: OCI distribution-spec 1.1 "Listing Tags", "Listing Referrers", "Enabling the Referrers API"; Docker
 // Registry HTTP API V2 "Listing Repositories".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a registry must know of a manifest: its kind, its subject, and its entry in a list of referrers. Read
 // without building the document, so that no manifest costs more memory than these few fields.
 // Source: OCI image-spec 1.1 manifest.md, image-index.md; Docker "Image Manifest Version 2, Schema 2".

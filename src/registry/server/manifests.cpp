@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Manifests: GET, HEAD, PUT (by tag, by digest, with several tags) and DELETE.
 // Source: OCI distribution-spec 1.1 "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting
 // Manifests"; RFC 9110 section 13 (conditional requests).

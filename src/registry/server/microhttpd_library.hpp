@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libmicrohttpd, loaded when a server starts and not with the program: Debian's brings GnuTLS and its ten
 // libraries, which cost each run of bottle-registry, most of which serve nothing, more than all else it does.
 #pragma once

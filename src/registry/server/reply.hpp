@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests and replies without HTTP's framing, so that what the registry does can be tested without a socket.
 #pragma once
 

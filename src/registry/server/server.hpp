@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small registry: all of the OCI distribution specification 1.1 over plain HTTP, for the moments when a
 // tool accepts nothing but a registry. Runs in this process on its own threads.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the registry answers, endpoint by endpoint. Knows nothing of sockets.
 // Source: OCI distribution-spec 1.1 spec.md, "Endpoints", and its main branch of 2026 (parameters `tag` and
 // `digest-algorithm`).

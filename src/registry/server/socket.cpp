@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "registry/server/socket.hpp"
 
 #include "util/error.hpp"

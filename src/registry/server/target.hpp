@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a request asks for: its target, decoded, checked and sorted into endpoints, and the two headers about
 // ranges. Pure functions over hostile text.
 // Source: OCI distribution-spec 1.1 spec.md, "Endpoints", "Pulling manifests" (grammar of names and tags),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Uploads: bytes on their way to becoming a blob. What has been received is in a file in the layout's
 // directory, ".uploads/<session>.<algorithm>", so an upload continues after a crash of either side from the
 // bytes on disk.

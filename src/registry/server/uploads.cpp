@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Uploads: POST, PATCH, PUT, GET and DELETE of sessions, and mounts.
 // Source: OCI distribution-spec 1.1 "Pushing blobs", "Mounting a blob from another repository", "Cancel a
 // blob upload".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads for what takes longer than the threads that serve connections may wait.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is done to every byte: digests, checksums, compression.
 #include <benchmark/benchmark.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is done to a context: the walk, with and without known digests, the Dockerfile, the ignore rules.
 #include <benchmark/benchmark.h>
 

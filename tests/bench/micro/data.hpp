@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the micro-benchmarks work on: the same in every run.
 #pragma once
 

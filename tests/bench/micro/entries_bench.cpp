@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is done to every entry of a tree: tar headers, chunk boundaries and ids, layer indexes.
 #include <benchmark/benchmark.h>
 

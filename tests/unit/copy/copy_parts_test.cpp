@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts that COPY and ADD are made of: patterns, sources, modes, owners.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // COPY and ADD on small trees written as text. What BuildKit answers to whole Dockerfiles is compared by the
 // conformance suite; here every rule has its own case.
 #include "copy/copy.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real Dockerfiles of public repositories against what the reference frontend makes of them. The data is not
 // part of the project; without it these tests are skipped.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dockerfile/ports.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "explain/key_text.hpp"
 
 #include "util/digest.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an outside engine is given, and when it is asked: no engine runs here. (tests/integration has real
 // ones.)
 #include "image/engine/engines.hpp"

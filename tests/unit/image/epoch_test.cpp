@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SOURCE_DATE_EPOCH of the build argument, the environment and the Dockerfile.
 #include "image/remote/url.hpp"
 #include "oci/tar_writer.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The step after a fingerprint takes the contents of contexts from the key.
 #include <sys/stat.h>
 

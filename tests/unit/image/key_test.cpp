@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must change an image's key, and what the key text and the depfile say.
 #include "testing.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must not change an image's key.
 #include "testing.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes through the lock: images, URLs and repositories of Dockerfiles, without a network.
 #include "image/lock_update.hpp"
 #include "image/model/export.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "run/request.hpp"
 
 #include "testing.hpp"

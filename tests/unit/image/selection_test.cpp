@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an instruction takes decides its key, and nothing else of where it takes it from.
 #include "copy/selection.hpp"
 

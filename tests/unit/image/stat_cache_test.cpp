@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "image/context/stat_cache.hpp"
 
 #include "testing.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests of src/image share: a context, a store and a separate build directory for each test.
 #pragma once
 

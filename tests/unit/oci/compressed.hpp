@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compressing in memory, for tests of reading compressed blobs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // containerd's own cases for applying and computing layers (tests/conformance data; skipped where it is
 // absent).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sparse members as GNU tar writes them. The same archives, made by tar itself, are unpacked beside Docker in
 // tests/integration/compare_files.py.
 #include <gmock/gmock.h>

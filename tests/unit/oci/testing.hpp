@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Helpers of the tests of src/oci: trees written as text, tars in memory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damaged packs: every one is refused with an Error, none crashes, hangs or takes much memory.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

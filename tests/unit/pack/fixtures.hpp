@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs and plans made in memory for tests.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs that smolvm's own tools made, or would accept.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What smolvm writes, taken apart.
 #include "pack/smolvm_command.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Environment variables that a test must not inherit: unset as long as this lives, then restored.
 #pragma once
 

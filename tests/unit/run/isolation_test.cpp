@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The choice of a grade of isolation by what was found out of a machine.
 #include "run/isolation.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What stands in for namespaces and mounts: processes that are ended one by one, and trees that are looked at
 // before and after.
 #include <fcntl.h>

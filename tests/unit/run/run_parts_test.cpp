@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of RUN that need no runtime: users, the forms of trees on the disk, configurations.
 #include <sys/stat.h>
 #include <unistd.h>

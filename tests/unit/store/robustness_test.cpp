@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many processes at once, a kill between any two system calls, a full disk, a store that cannot be written
 // to.
 #include "store/check.hpp"

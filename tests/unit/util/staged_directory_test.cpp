@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "util/staged_directory.hpp"
 
 #include <gtest/gtest.h>

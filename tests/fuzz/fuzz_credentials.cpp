@@ -3,6 +3,7 @@
 // shows the text.
 #include "input.hpp"
 #include "registry/credentials.hpp"
+#include "util/base64.hpp"
 
 using namespace bottle;
 

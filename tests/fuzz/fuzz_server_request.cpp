@@ -27,7 +27,7 @@ void target(std::string_view text) {
   const Target& found = *parsed.target;
   const bool has_name = found.endpoint != ApiEndpoint::base && found.endpoint != ApiEndpoint::catalog &&
                         found.endpoint != ApiEndpoint::token;
-  check(has_name == is_repository(found.repository));
+  check(has_name == bottle::oci::is_repository(found.repository));
   // Names and digests become parts of paths, and of headers.
   for (const char c : found.repository)
     check((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/');
@@ -83,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     default:
       (void)is_session(text);
-      (void)is_tag(text);
+      (void)bottle::oci::is_tag(text);
       break;
   }
   return 0;

@@ -1,2 +1,1 @@
 #!/bin/sh
-# SPDX-License-Identifier: Apache-2.0

@@ -256,6 +256,9 @@ image::BuildSpec BuildOptions::resolve() const {
   result.allowed.insert(result.allowed.end(), allowed.begin(), allowed.end());
   if (!network.empty()) result.run_has_network = network != "none";
   result.debug_shell = debug_shell;
+  if (!isolation.empty() && !image::is_builtin(result))
+    throw UsageError("--isolation has no effect with the engine " + result.engine,
+                     {.where = {}, .hint = "remove it, use --engine builtin, or see --engine-option"});
   if (!isolation.empty()) result.isolation = isolation;
   if (result.isolation.empty()) result.isolation = environment::value(environment::kRunIsolation);
   (void)run::parse_isolation(result.isolation, environment::kRunIsolation.name);

@@ -107,6 +107,15 @@ class Usage(system_fixture.TestCase):
                     self.build.tools(*words, expect=1), "error: ", f"hint: .*{expected}", status=2
                 )
 
+    def test_isolation_is_for_the_builtin_engine(self):
+        words = ("--engine", "podman", "--isolation", "chroot")
+        result = self.build.tools(
+            "bottle-image", "build", self.build.source / "app", *words, expect=1
+        )
+        self.assert_fails(
+            result, "--isolation has no effect with the engine podman", "hint: remove it", status=2
+        )
+
     def test_missing_directories(self):
         nowhere = self.build.root / "nowhere"
         for words in (

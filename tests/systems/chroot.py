@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import time
 
-# Enough devices and a view of processes for apt, compilers and tests. All mounts end with the
-# command.
+# Enough devices, terminals and a view of processes for apt, compilers and tests. All mounts end
+# with the command.
 ENTER = """
 set -e
 root=$1
@@ -20,6 +20,9 @@ for device in null zero full random urandom tty; do
 done
 ln -s /proc/self/fd "$root/dev/fd"
 mkdir -m 1777 "$root/dev/shm"
+mkdir "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 mount -t proc proc "$root/proc"
 exec chroot "$root" "$@"
 """

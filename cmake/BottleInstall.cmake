@@ -25,7 +25,7 @@ install(EXPORT BottleTargets NAMESPACE bottle:: DESTINATION "${_bottle_package_d
 install(FILES
   "${_bottle_build_package_dir}/install/BottleConfig.cmake" "${_bottle_build_package_dir}/BottleConfigVersion.cmake"
   DESTINATION "${_bottle_package_dir}")
-foreach(module IN ITEMS AddBottle AddGate Bottle BottleArguments BottleChecks BottleContexts BottleGateUrls BottleJson BottleOutputs BottlePush
+foreach(module IN ITEMS AddBottle AddGate Bottle BottleArguments BottleChecks BottleContexts BottleEngineNames BottleGateUrls BottleJson BottleOutputs BottlePush
                         BottleRules BottleSettings BottleSpec BottleTools)
   install(FILES "${CMAKE_CURRENT_LIST_DIR}/${module}.cmake" DESTINATION "${_bottle_package_dir}")
 endforeach()

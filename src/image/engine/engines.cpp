@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/engine/engines.hpp"
 
+#include <algorithm>
+
 #include "container/cleanup_log.hpp"
 #include "image/engine/drivers.hpp"
 #include "util/error.hpp"
@@ -14,6 +16,27 @@ namespace {
 constexpr const char* kProbeSchema = "bottle-engine 1";
 constexpr const char* kVersionFact = "version";
 constexpr const char* kWork = "engine";  // in the build directory
+
+// In the order of cmake/BottleEngineNames.cmake, without the builtin engine.
+struct Driver {
+  std::string_view engine;
+  std::unique_ptr<Engine> (*make)(const BuildSpec& spec);
+  std::vector<std::string> programs;  // what it starts: a new one may be another version
+};
+
+const std::vector<Driver>& drivers() {
+  static const std::vector<Driver> kDrivers{{"docker", make_docker_engine, {"docker", "dockerd"}},
+                                            {"podman", make_podman_engine, {"podman"}},
+                                            {"buildah", make_buildah_engine, {"buildah"}},
+                                            {"buildx", make_buildx_engine, {"docker", "dockerd"}}};
+  return kDrivers;
+}
+
+const Driver* driver_of(const BuildSpec& spec) {
+  const auto found = std::find_if(drivers().begin(), drivers().end(),
+                                  [&](const Driver& driver) { return driver.engine == spec.engine; });
+  return found != drivers().end() ? &*found : nullptr;
+}
 
 Digest probe_key(const BuildSpec& spec, const Engine& engine) {
   return sha256(std::string(kProbeSchema) + "\nengine = " + spec.engine + "\n" + engine.identity());
@@ -45,10 +68,7 @@ std::string known_version(const BuildSpec& spec, const store::Store& store) {
 
 std::unique_ptr<Engine> make_engine(const BuildSpec& spec) {
   check_engine_name(spec.engine, "bottle " + spec.slug);
-  if (spec.engine == "docker") return make_docker_engine(spec);
-  if (spec.engine == "podman") return make_podman_engine(spec);
-  if (spec.engine == "buildah") return make_buildah_engine(spec);
-  if (spec.engine == "buildx") return make_buildx_engine(spec);
+  if (const Driver* driver = driver_of(spec)) return driver->make(spec);
   throw UsageError("the builtin engine is not a program", {.where = "bottle " + spec.slug});
 }
 
@@ -59,11 +79,9 @@ void clean_up_engines(const fs::path& build_directory, const std::function<void(
 }
 
 BuildSpec with_engine_programs(BuildSpec spec) {
-  std::vector<std::string> names;
-  if (spec.engine == "docker" || spec.engine == "buildx") names = {"docker", "dockerd"};
-  if (spec.engine == "podman" || spec.engine == "buildah") names = {spec.engine};
-  for (const std::string& name : names)
-    if (const auto program = find_program(name)) spec.engine_programs.push_back(fs::absolute(*program));
+  if (const Driver* driver = driver_of(spec))
+    for (const std::string& name : driver->programs)
+      if (const auto program = find_program(name)) spec.engine_programs.push_back(fs::absolute(*program));
   return spec;
 }
 

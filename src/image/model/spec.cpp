@@ -321,11 +321,6 @@ std::int64_t source_date_epoch(const BuildSpec& spec) {
   return *spec.epoch;
 }
 
-const std::vector<std::string>& engine_names() {
-  static const std::vector<std::string> names{"builtin", "docker", "podman", "buildah", "buildx"};
-  return names;
-}
-
 void check_engine_name(const std::string& name, const std::string& where) {
   const auto& names = engine_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return;

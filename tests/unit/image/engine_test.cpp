@@ -9,6 +9,7 @@
 #include "image/engine/dockerfile.hpp"
 #include "image/engine/input.hpp"
 #include "testing.hpp"
+#include "util/error.hpp"
 
 namespace bottle::image {
 namespace {
@@ -199,6 +200,18 @@ TEST_F(EngineTest, UnknownEngineListsTheKnown) {
   spec.engine = "poodman";
   EXPECT_THAT(error_of([&] { engine::make_engine(spec); }),
               HasSubstr("did you mean podman? known: builtin, docker, podman, buildah, buildx"));
+}
+
+TEST(Engines, EachNameHasADriver) {
+  for (const std::string& name : engine_names()) {
+    BuildSpec spec;
+    spec.slug = "a";
+    spec.engine = name;
+    if (is_builtin(spec))
+      EXPECT_THROW(engine::make_engine(spec), UsageError);
+    else
+      EXPECT_NE(engine::make_engine(spec), nullptr) << name;
+  }
 }
 
 }  // namespace

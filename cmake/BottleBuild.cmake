@@ -48,6 +48,7 @@ pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 find_path(BOTTLE_TOML_INCLUDE_DIR toml++/toml.h REQUIRED DOC "The include directory of toml++ (Debian: libtomlplusplus-dev)")
 mark_as_advanced(BOTTLE_TOML_INCLUDE_DIR)
 
+option(BOTTLE_TUNE_HEAP "Set up glibc's heap for the tools (src/util/heap.hpp)" ON)
 option(BOTTLE_STATIC_LIBRARIES "Link libraries statically if their static form is installed, so that the tools start faster" ON)
 set(BOTTLE_LINK_STATIC "${BOTTLE_STATIC_LIBRARIES}")
 if(BOTTLE_SANITIZE)

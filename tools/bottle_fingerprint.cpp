@@ -9,9 +9,9 @@
 #include "image/describe.hpp"
 #include "image/engine/engines.hpp"
 #include "image/resolve/resolve.hpp"
-#include "memory.hpp"
 #include "util/command_line.hpp"
 #include "util/file.hpp"
+#include "util/heap.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
 
@@ -61,8 +61,7 @@ void describe(const std::string& what, const image::BuildSpec& spec) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
-  bottle::tools::use_huge_pages();
+  bottle::tune_heap(2);  // 15 MiB less with 200,000 files than with more, and no slower
   image::FingerprintResult result;
   // exit() leaves what `result` holds to the system, which takes all memory at once.
   std::exit(bottle::run_tool("bottle-fingerprint", [&] {

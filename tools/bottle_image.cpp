@@ -10,10 +10,10 @@
 #include "build_options.hpp"
 #include "check_option.hpp"
 #include "image/build_steps.hpp"
-#include "memory.hpp"
 #include "store/store.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
+#include "util/heap.hpp"
 #include "util/json.hpp"
 #include "util/tool_main.hpp"
 
@@ -109,8 +109,7 @@ int export_image(const tools::BuildOptions& options, const std::string& layout, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bottle::tools::keep_memory(2);  // 15 MiB less with 200,000 files than with more, and no slower
-  bottle::tools::use_huge_pages();
+  bottle::tune_heap(2);  // 15 MiB less with 200,000 files than with more, and no slower
   image::ImageResult result;
   // exit() leaves what `result` holds to the system, which takes all memory at once.
   std::exit(bottle::run_tool("bottle-image", [&] {

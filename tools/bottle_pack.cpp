@@ -15,7 +15,6 @@
 #include "image/build_steps.hpp"
 #include "image/model/machine_spec.hpp"
 #include "image/model/spec.hpp"
-#include "memory.hpp"
 #include "pack/extract.hpp"
 #include "pack/manifest_diff.hpp"
 #include "pack/pack_file.hpp"
@@ -26,6 +25,7 @@
 #include "store/store.hpp"
 #include "util/command_line.hpp"
 #include "util/error.hpp"
+#include "util/heap.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 #include "util/tool_main.hpp"
@@ -415,8 +415,7 @@ int diff(const std::string& a, const std::string& b, Owners owners, Members want
 }  // namespace
 
 int main(int argc, char** argv) {
-  tools::keep_memory(1);  // with six threads half the memory; the few large allocations do not contend
-  tools::use_huge_pages();
+  tune_heap(1);  // with six threads half the memory; the few large allocations do not contend
   return run_tool("bottle-pack", [&]() -> int {
     CommandLine app("Make and read .smolmachine packs.", "bottle-pack");
     CommonOptions common;

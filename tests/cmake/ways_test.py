@@ -2,10 +2,16 @@
 """add_subdirectory(), FetchContent and find_package(), from a build tree and installed: one
 project, the same result."""
 import hashlib
+import re
 import shutil
 
 import harness
 
+VERSION = re.search(
+    r"project\(Bottle VERSION ([0-9]+\.[0-9]+)",
+    (harness.SOURCE / "CMakeLists.txt").read_text(encoding="utf-8"),
+)[1]
+FIND = f"find_package(Bottle {VERSION} REQUIRED)"
 LISTS = """
 cmake_minimum_required(VERSION 3.25)
 project(Ways LANGUAGES NONE)
@@ -18,13 +24,15 @@ elseif(WAY STREQUAL "FetchContent")
   FetchContent_Declare(Bottle SOURCE_DIR "${BOTTLE_SOURCE}" BINARY_DIR "${CMAKE_BINARY_DIR}/bottle")
   FetchContent_MakeAvailable(Bottle)
 else()
-  find_package(Bottle 0.1 REQUIRED)
+  FIND
 endif()
 add_subdirectory(bottles-of-mine)
 bottle_outputs(base PACK pack PLAN plan LAYOUT_STAMP layout)
 add_custom_command(OUTPUT sum COMMAND sha256sum "${pack}" "${plan}" > sum DEPENDS "${pack}" "${plan}" "${layout}" bottle-base bottle-base-oci)
 add_custom_target(sums ALL DEPENDS sum)
-"""
+""".replace(
+    "FIND", FIND
+)
 FILES = {
     "CMakeLists.txt": LISTS,
     "bottles-of-mine/CMakeLists.txt": (
@@ -106,7 +114,7 @@ class Ways(harness.TestCase):
         project.write(
             "CMakeLists.txt",
             LISTS.replace(
-                "find_package(Bottle 0.1 REQUIRED)",
+                FIND,
                 'include("${BOTTLE_SOURCE}/cmake/Bottle.cmake")',
             ),
         )

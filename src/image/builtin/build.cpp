@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/builtin/build.hpp"
 
-#include <malloc.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +16,7 @@
 #include "run/run.hpp"
 #include "run/run_gc.hpp"
 #include "util/error.hpp"
+#include "util/heap.hpp"
 #include "util/interrupt.hpp"
 #include "util/parallel.hpp"
 
@@ -30,9 +29,7 @@ constexpr const char* kInstructionSchema = "bottle-instruction 2";
 // What the trees of so many files held, before there are texts of them. With few it is quicker to keep it.
 void give_back_memory(std::size_t files) {
   constexpr std::size_t kMany = 100'000;
-#ifdef __GLIBC__
-  if (files > kMany) ::malloc_trim(0);
-#endif
+  if (files > kMany) trim_heap();
 }
 
 // A stage on its way.

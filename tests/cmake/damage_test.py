@@ -210,7 +210,9 @@ class Obstacles(harness.TestCase):
             damage(spec)
             os.utime(self.family.source / "child/own")
             self.edit()
-            said = self.family.make(expect=1).stdout
+            # Make runs CMake for a missing file that CMake has written.
+            heals = damage is remove and self.family.generator == "Unix Makefiles"
+            said = self.family.make(expect=0 if heals else 1).stdout
             if damage is cut_off:
                 self.assertIn(f"hint: configure the project again: cmake {self.family.build}", said)
             self.family.run("cmake", self.family.build)

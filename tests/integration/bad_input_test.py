@@ -178,7 +178,8 @@ class Dockerfiles(BadInput):
         specification.write_text('{"schema": 1,\n "slug": }')
         self.assert_fails(
             self.build.tools("bottle-image", "build", "--spec", specification, expect=1),
-            r"spec\.json.*: error: ",
+            r"spec\.json.*: error: not valid JSON",
+            status=2,
         )
         specification.write_text('{"schema": 1, "slug": "x", "dockerfile": 3}')
         self.assert_fails(

@@ -208,8 +208,16 @@ class Outputs(BadInput):
         self.build.build.unlink()
         self.build.image()
         self.build.output.mkdir()
-        self.assert_fails(self.build.create(expect=1), r"image\.smolmachine: error: .*directory")
+        (self.build.output / "work").write_text("of years\n")
+        self.assert_fails(
+            self.build.create(expect=1),
+            r"image\.smolmachine: error: .*directory is in its place",
+            "hint: .*rm -r ",
+        )
         self.assertEqual(self.build.leftovers(), [])
+        (self.build.output / "work").unlink()
+        self.build.create()  # an empty directory holds no data
+        self.assertTrue(self.build.output.is_file())
 
     def test_extract_into_a_directory_that_is_not_empty(self):
         into = self.top / "into"

@@ -22,6 +22,7 @@
 
 #include "oci/damage.hpp"
 #include "run/descendants.hpp"
+#include "run/message.hpp"
 #include "util/account.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -131,20 +132,18 @@ bool receive_byte(int descriptor) {
   return read_some(descriptor, byte, "pipe") == 1;
 }
 
-// Results travel as one letter and the fields, each ended by a NUL.
+constexpr std::string_view kResult = "result";  // and the text
+constexpr std::string_view kError = "error";    // and message, place, hint, the number of an oci::Damage
+
 std::string error_text(const Error& error) {
   const auto* damage = dynamic_cast<const oci::DamageError*>(&error);
-  std::string text = "e";
-  for (const std::string& field :
-       {error.message(), error.where(), error.hint(),
-        damage == nullptr ? "" : std::to_string(static_cast<int>(damage->damage()))})
-    text += field + '\0';
-  return text;
+  return message({kError, error.message(), error.where(), error.hint(),
+                  damage == nullptr ? "" : std::to_string(static_cast<int>(damage->damage()))});
 }
 
 std::string result_text(const std::function<std::string(int)>& body, int output) {
   try {
-    return "r" + body(output);
+    return message({kResult, body(output)});
   } catch (const Error& error) {
     return error_text(error);
   } catch (const Interrupted&) {
@@ -160,15 +159,16 @@ std::string taken_result(const std::string& text) {
   if (text.empty())
     throw Error("the process that executes the instruction was killed",
                 {.hint = "check the kernel's log (dmesg) for lack of memory"});
-  if (text.front() == 'r') return text.substr(1);
-  const auto fields = split(std::string_view(text).substr(1), '\0');
-  if (fields.size() < 4)
+  const auto fields = message_fields(text);
+  if (fields && fields->size() == 2 && fields->front() == kResult) return std::string(fields->back());
+  if (!fields || fields->size() != 5 || fields->front() != kError)
     throw Error("the process that executes the instruction exited without a complete result");
-  const std::string message(fields[0]);
-  const ErrorPlace place{.where = std::string(fields[1]), .hint = std::string(fields[2])};
+  const std::string what(fields->at(1));
+  const ErrorPlace place{.where = std::string(fields->at(2)), .hint = std::string(fields->at(3))};
   for (const oci::Damage damage : {oci::Damage::plan, oci::Damage::blob, oci::Damage::file})
-    if (fields[3] == std::to_string(static_cast<int>(damage))) throw oci::DamageError(damage, message, place);
-  throw Error(message, place);
+    if (fields->at(4) == std::to_string(static_cast<int>(damage)))
+      throw oci::DamageError(damage, what, place);
+  throw Error(what, place);
 }
 
 void mount_or_throw(const char* source, const char* target, const char* type, unsigned long flags) {

@@ -13,6 +13,7 @@
 #include "dockerfile/words.hpp"
 #include "run/chroot_command.hpp"
 #include "run/layer.hpp"
+#include "run/message.hpp"
 #include "run/mounts.hpp"
 #include "run/placement.hpp"
 #include "run/run_directory.hpp"
@@ -29,6 +30,11 @@ constexpr std::size_t kLinesKept = 20;
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char* kHosts =
     "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+// What the process of a RUN reports.
+constexpr std::string_view kLayer = "layer";  // and why the command did not work on an overlay ("" if it did,
+                                              // or need not), and the layer's index
+constexpr std::string_view kFailure = "failure";  // of the command, and why
 
 constexpr const char* kNoSeccomp =
     "warning: the runtime or kernel does not support seccomp: the system calls of RUN are not restricted\n";
@@ -104,8 +110,7 @@ class Execution {
         caller_(caller),
         snapshots_(context.store, context.place, id_mapping, caller, directory_.path()) {}
 
-  // The text of the layer's index, after the letter "l" and why it was not an overlay that the command worked
-  // on (ended by a NUL, empty if it was or need not be); or why the command failed, after "f".
+  // A message of kLayer or kFailure.
   std::string run(int output) {
     fs::create_directory(directory_.path() / "private");
     changes_.stubs = stubs(system_mount_points());
@@ -114,11 +119,11 @@ class Execution {
     const bool is_chroot = context_.isolation.grade == Grade::chroot;
     const RuntimeResult result = is_chroot ? run_in_chroot(output) : run_with_runtime(output);
     if (!result.status.success())
-      return "f" + (result.complaint.empty() ? result.status.text() : result.complaint);
+      return message({kFailure, result.complaint.empty() ? result.status.text() : result.complaint});
     const LayerMaker maker(context_, id_mapping_);
     oci::LayerIndex layer = maker.make(changes_);
     if (changes_.is_overlay) publish(layer, changes_.directory);
-    return "l" + why_copied_ + '\0' + layer.serialize();
+    return message({kLayer, why_copied_, layer.serialize()});
   }
 
  private:
@@ -397,12 +402,14 @@ ConfinedProcess& RunExecution::process() {
 oci::LayerIndex RunExecution::finish() {
   const std::string result = state_->process->result();
   state_->lines.finish();
-  if (result.front() == 'l') {
-    const std::size_t end = result.find('\0');
-    why_copied_ = result.substr(1, end - 1);
-    return oci::LayerIndex::parse(std::string_view(result).substr(end + 1), "RUN");
+  const auto fields = message_fields(result);
+  if (fields && fields->size() == 3 && fields->front() == kLayer) {
+    why_copied_ = fields->at(1);
+    return oci::LayerIndex::parse(fields->at(2), "RUN");
   }
-  throw Error(fmt::format("the command failed: {}: {}{}", result.substr(1), command_text(state_->request),
+  if (!fields || fields->size() != 2 || fields->front() != kFailure)
+    throw Error("the process that executes the instruction sent an unknown result");
+  throw Error(fmt::format("the command failed: {}: {}{}", fields->at(1), command_text(state_->request),
                           state_->lines.last()),
               {.hint = state_->context.debug_shell
                            ? ""

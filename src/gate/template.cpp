@@ -8,8 +8,8 @@
 
 #include <kainjow/mustache.hpp>
 
-#include "gate/shell_quote.hpp"
 #include "util/error.hpp"
+#include "util/shell_quote.hpp"
 #include "util/text.hpp"
 
 namespace bottle::gate {

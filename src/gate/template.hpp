@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Templates of shell scripts: Mustache (mustache(5)) of which only what is safe in a script is left.
 //
-//   {{name}}                     the value as one quoted word (gate/shell_quote.hpp)
+//   {{name}}                     the value as one quoted word (util/shell_quote.hpp)
 //   {{#name}}...{{/name}}        once for each item of a list, or if a flag is set
 //   {{^name}}...{{/name}}        if the list is empty or the flag is not set
 //   {{! comment }}

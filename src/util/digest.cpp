@@ -3,7 +3,7 @@
 
 // The functions by name and not EVP: what they need is a page of libcrypto and no start of the library, which
 // reads its configuration and makes tables of all algorithms in 1.5 ms. The code that hashes is the same.
-#define OPENSSL_SUPPRESS_DEPRECATED
+// OPENSSL_SUPPRESS_DEPRECATED is defined for this room (CMakeLists.txt).
 #include <openssl/sha.h>
 
 #include <algorithm>

@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
 
 #include "util/error.hpp"
+#include "util/shell_quote.hpp"
 
 namespace bottle {
 
@@ -17,22 +17,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// As one word of a shell.
-std::string quoted(const std::string& path) {
-  const bool is_plain = std::all_of(path.begin(), path.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("/._-+:@%,").find(c) != std::string_view::npos;
-  });
-  if (is_plain && !path.starts_with('-')) return path;
-  std::string text = "'";
-  for (const char c : path)
-    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 std::string command_for(const fs::path& obstacle, mode_t mode) {
   return "remove it and build again: " + std::string(S_ISDIR(mode) ? "rm -r " : "rm ") +
-         quoted(obstacle.native());
+         shell_word(obstacle.native());
 }
 
 }  // namespace

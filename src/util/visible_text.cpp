@@ -96,14 +96,15 @@ std::string filter(std::string_view& text, std::uint32_t& last) {
     const Character next = first_character(text);
     if (next.is_cut) break;
     const auto byte = static_cast<unsigned char>(text.front());
+    const bool hidden = is_hidden(next.code, last);
     if (next.size == 0 || (next.code < 0x20 && next.code != '\n' && next.code != '\t') || next.code == 0x7f)
       show(out, 'x', byte, 2);
-    else if (is_hidden(next.code, last))
+    else if (hidden)
       show(out, next.code > 0xffff ? 'U' : 'u', next.code, next.code > 0xffff ? 8 : 4);
     else
       out += text.substr(0, next.size);
     // What is shown in ASCII has nothing to join.
-    last = is_hidden(next.code, last) || next.size == 0 ? 0 : is_in(kModifiers, next.code) ? last : next.code;
+    last = hidden || next.size == 0 ? 0 : is_in(kModifiers, next.code) ? last : next.code;
     text.remove_prefix(next.size == 0 ? 1 : next.size);
   }
   return out;

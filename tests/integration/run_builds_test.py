@@ -157,21 +157,6 @@ class Stages(Run):
             expect=expect,
         )
 
-    def run_text(self, text, *options, expect=0):
-        self.build.write("Dockerfile", text)
-        return self.build.tools(
-            "bottle-image",
-            "build",
-            "--context",
-            self.build.source,
-            "--out",
-            self.build.build,
-            "--build-context",
-            f"base=oci-layout:{self.top / 'base'}",
-            *options,
-            expect=expect,
-        )
-
     def meet(self, own, other):
         """A command that ends when another stage's has begun."""
         return (

@@ -50,7 +50,11 @@ class Run(system_fixture.TestCase):
         self.skipTest("needs a static busybox, which is not installed (Debian: busybox-static)")
 
     def run_build(self, text, *options, **more):
-        self.build.write("Dockerfile", "FROM base\n" + text)
+        return self.run_text("FROM base\n" + text, *options, **more)
+
+    def run_text(self, text, *options, **more):
+        """Builds the Dockerfile, which may name the base."""
+        self.build.write("Dockerfile", text)
         more.setdefault("expect", 0)
         return self.build.tools(
             "bottle-image",

@@ -325,19 +325,7 @@ class Changes(Run):
         )
 
         def executed():
-            self.build.write("Dockerfile", text)
-            return self.build.tools(
-                "bottle-image",
-                "--json",
-                "build",
-                "--context",
-                self.build.source,
-                "--out",
-                self.build.build,
-                "--build-context",
-                f"base=oci-layout:{self.top / 'base'}",
-                expect=0,
-            ).stdout
+            return self.run_text(text, "--json").stdout
 
         self.build.write("a", "1")
         self.build.write("b", "1")
@@ -357,18 +345,7 @@ class Changes(Run):
             """
         )
         for number in range(2):
-            self.build.write("Dockerfile", text.format(number))
-            result = self.build.tools(
-                "bottle-image",
-                "build",
-                "--context",
-                self.build.source,
-                "--out",
-                self.build.build,
-                "--build-context",
-                f"base=oci-layout:{self.top / 'base'}",
-                expect=0,
-            )
+            result = self.run_text(text.format(number))
         self.assertIn("unchanged", result.stdout)
 
 

@@ -2,19 +2,10 @@
 #include "image/remote/source_lock.hpp"
 
 #include "util/error.hpp"
+#include "util/shell_quote.hpp"
 
 namespace bottle::image::remote {
 namespace {
-
-std::string shell_quoted(const std::string& text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
-  std::string quoted = "'";
-  for (const char c : text)
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 std::string context_text(const ContextSpec& context) {
   const std::string which = context.reference.empty()
@@ -88,9 +79,9 @@ std::vector<fs::path> LockFile::dependencies() const {
 }
 
 std::string update_command(const BuildSpec& spec, const std::string& name) {
-  std::string command = "bottle-lock update --lock " + shell_quoted(lock_file(spec).native());
+  std::string command = "bottle-lock update --lock " + shell_word(lock_file(spec).native());
   const auto option = [&](const char* option_name, const std::string& value) {
-    command += std::string(" ") + option_name + " " + shell_quoted(value);
+    command += std::string(" ") + option_name + " " + shell_word(value);
   };
   if (!spec.file.empty()) {
     option("--spec", spec.file.native());
@@ -104,10 +95,10 @@ std::string update_command(const BuildSpec& spec, const std::string& name) {
     for (const ContextSpec& context : spec.contexts)
       option("--build-context", context.name + "=" + context_text(context));
   }
-  command += " " + shell_quoted(name);
+  command += " " + shell_word(name);
   if (!spec.build_tree.empty())
     command += ", or lock all sources of the project with cmake --build " +
-               shell_quoted(spec.build_tree.native()) + " --target bottle-lock";
+               shell_word(spec.build_tree.native()) + " --target bottle-lock";
   return command;
 }
 

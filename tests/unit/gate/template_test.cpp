@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "gate/shell_quote.hpp"
 #include "testing.hpp"
 #include "util/error.hpp"
+#include "util/shell_quote.hpp"
 
 namespace bottle::gate {
 namespace {

@@ -5,10 +5,13 @@
 #include <string>
 #include <string_view>
 
-namespace bottle::gate {
+namespace bottle {
 
 // "it's" becomes 'it'\''s'. Always quoted, also when nothing needs it. The text must not hold NUL, which no
 // shell can hold: that is an Error.
 std::string shell_quote(std::string_view text);
 
-}  // namespace bottle::gate
+// For commands that people read: quoted only if something in it needs that.
+std::string shell_word(std::string_view text);
+
+}  // namespace bottle
